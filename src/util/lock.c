@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * lock.c: locks between processes, by open file description
+ *
+ * An open-file-description lock belongs to the descriptor, not to the process: two drivers in
+ * one process exclude each other as two processes do, and closing another descriptor of the
+ * same file does not drop it.
+ */
+
+#include "config.h"
+
+#include "util/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "util/fd.h"
+
+struct _StasisLock
+{
+  int fd; /* (owned) */
+};
+
+/* Take the exclusive lock of @path. */
+StasisLock *
+stasis_lock_take (const char *path, gboolean wait, GError **error)
+{
+  stasis_autofd int fd = stasis_fd_open (path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, error);
+  if (fd < 0)
+    return NULL;
+
+  const struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  int result;
+  do
+    result = fcntl (fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &whole);
+  while (result < 0 && errno == EINTR);
+
+  if (result < 0 && (errno == EAGAIN || errno == EACCES))
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, _ ("'%s' is locked by another process"),
+                   path);
+      return NULL;
+    }
+  if (result < 0)
+    {
+      stasis_throw_errno (error, _ ("cannot lock '%s'"), path);
+      return NULL;
+    }
+
+  StasisLock *lock = g_new0 (StasisLock, 1);
+  lock->fd = stasis_fd_steal (&fd);
+  return lock;
+}
+
+/* Release.  NULL is fine. */
+void
+stasis_lock_release (StasisLock *lock)
+{
+  if (lock == NULL)
+    return;
+
+  stasis_fd_clear (&lock->fd);
+  g_free (lock);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * lock.h: locks between processes, by open file description
+ */
+
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+typedef struct _StasisLock StasisLock;
+
+/* Take the exclusive lock of @path (created 0600 if missing).  With @wait FALSE a lock that
+ * somebody holds is G_IO_ERROR_BUSY at once.  The kernel releases it when the process dies. */
+StasisLock *stasis_lock_take (const char *path, gboolean wait,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Release.  NULL is fine.  The file stays: unlinking a lock file races with its next taker. */
+void stasis_lock_release (StasisLock *lock);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisLock, stasis_lock_release)
+
+G_END_DECLS
