@@ -106,8 +106,8 @@ typedef struct
   guint64 max_memory_kib;
   guint64 memory_kib;
   guint vcpus;
-  guint64 cpu_time_ns;  /* 0 where it does not run */
-  gint64 pid;           /* of QEMU; 0 where it does not run */
+  guint64 cpu_time_ns;   /* 0 where it does not run */
+  gint64 pid;            /* of QEMU; 0 where it does not run */
   gint64 supervisor_pid; /* 0 where it does not run */
   gboolean has_managed_save;
   gboolean autostart;
@@ -124,7 +124,8 @@ gboolean stasis_domain_start (StasisDomain *self, StasisStartFlags flags,
                               GCancellable *cancellable, GError **error);
 gboolean stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **error);
 gboolean stasis_domain_shutdown (StasisDomain *self, GError **error); /* asks the guest (ACPI) */
-gboolean stasis_domain_reboot (StasisDomain *self, GError **error);   /* asks the guest, then resets */
+gboolean stasis_domain_reboot (StasisDomain *self,
+                               GError **error); /* asks the guest, then resets */
 gboolean stasis_domain_reset (StasisDomain *self, GError **error);
 gboolean stasis_domain_suspend (StasisDomain *self, GError **error);
 gboolean stasis_domain_resume (StasisDomain *self, GError **error);
@@ -132,8 +133,8 @@ gboolean stasis_domain_undefine (StasisDomain *self, StasisUndefineFlags flags, 
 
 /* Its state.  @xml (nullable): a replacement definition of the same guest ABI. */
 gboolean stasis_domain_save (StasisDomain *self, const char *path, const char *xml,
-                             StasisSaveFlags flags, StasisProgressFunc progress,
-                             gpointer user_data, GCancellable *cancellable, GError **error);
+                             StasisSaveFlags flags, StasisProgressFunc progress, gpointer user_data,
+                             GCancellable *cancellable, GError **error);
 gboolean stasis_domain_managed_save (StasisDomain *self, StasisSaveFlags flags,
                                      StasisProgressFunc progress, gpointer user_data,
                                      GCancellable *cancellable, GError **error);

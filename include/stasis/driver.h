@@ -54,8 +54,7 @@ StasisDomain *stasis_driver_create (StasisDriver *self, const char *xml, const c
 /* Restore a domain from a save image.  @xml (nullable): a replacement of the same guest ABI. */
 StasisDomain *stasis_driver_restore (StasisDriver *self, const char *path, const char *xml,
                                      StasisRestoreFlags flags, StasisProgressFunc progress,
-                                     gpointer user_data, GCancellable *cancellable,
-                                     GError **error);
+                                     gpointer user_data, GCancellable *cancellable, GError **error);
 
 /* Start what is marked autostart and does not run; errors of single domains go to @report. */
 typedef void (*StasisReportFunc) (const char *domain, const GError *error, gpointer user_data);

@@ -37,8 +37,7 @@ void stasis_image_damage_free (StasisImageDamage *self);
 /* Check every octet.  FALSE with STASIS_ERROR_IMAGE where it is damaged; then *@out_damages
  * ((element-type StasisImageDamage) (transfer full) (nullable) (optional)) lists the places.  Any
  * other error: it could not be looked at. */
-gboolean stasis_image_check (const char *path, GPtrArray **out_damages,
-                              StasisProgressFunc progress, gpointer user_data,
-                              GCancellable *cancellable, GError **error);
+gboolean stasis_image_check (const char *path, GPtrArray **out_damages, StasisProgressFunc progress,
+                             gpointer user_data, GCancellable *cancellable, GError **error);
 
 G_END_DECLS
