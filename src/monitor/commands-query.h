@@ -102,4 +102,10 @@ gboolean stasis_monitor_balloon (StasisMonitor *monitor, guint64 target, GCancel
 char *stasis_monitor_hmp (StasisMonitor *monitor, const char *command_line,
                           GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisMonitorCpu, stasis_monitor_cpu_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisMonitorBlock, stasis_monitor_block_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisMonitorChardev, stasis_monitor_chardev_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisMonitorVnc, stasis_monitor_vnc_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisRamBlock, stasis_ram_block_free)
+
 G_END_DECLS
