@@ -33,7 +33,8 @@ gboolean stasis_monitor_closefd (StasisMonitor *monitor, const char *name,
 gboolean stasis_monitor_add_fd (StasisMonitor *monitor, gint64 set, int fd, const char *opaque,
                                 gint64 *out_set, gint64 *out_fd, GCancellable *cancellable,
                                 GError **error);
-/* @fd: QEMU's number, or STASIS_FDSET_ALL */
+/* @fd: QEMU's number, or STASIS_FDSET_ALL.  QEMU before 9.1 closes it (and stops to list it) only
+ * once the guest runs: on the next change of any set, or when a monitor is closed. */
 gboolean stasis_monitor_remove_fd (StasisMonitor *monitor, gint64 set, gint64 fd,
                                    GCancellable *cancellable, GError **error);
 /* (transfer full): of StasisFdsetMember, freed with the array */
