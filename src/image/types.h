@@ -28,6 +28,16 @@ typedef enum
 /* "mapped-ram", "stream" or "unknown". */
 const char *stasis_image_body_kind_to_string (guint32 kind);
 
+/* What the header calls the writer. */
+#define STASIS_IMAGE_WRITER_NAME "stasis " STASIS_VERSION
+
+/* A random UUID (version 4). */
+void stasis_image_uuid_generate (guint8 uuid[STASIS_IMAGE_UUID_SIZE]);
+
+/* TRUE where the octets can be a DOMAIN_XML record; else STASIS_IMAGE_ERROR_INVALID.  Whether they
+ * are XML is not looked at. */
+gboolean stasis_image_xml_check (GBytes *xml, GError **error);
+
 /* Where a long operation stands.  Called on the thread that called the operation, at most ten
  * times a second, and once when everything is done. */
 typedef void (*StasisImageProgress) (guint64 done, guint64 total, gpointer data);
