@@ -48,6 +48,9 @@ GBytes *stasis_image_ram_map_encode (const StasisImageRamMap *map) G_GNUC_WARN_U
 StasisImageRamMap *stasis_image_ram_map_decode (GBytes *body, guint64 body_offset, guint64 body_end,
                                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* TRUE where reserved fields and padding of a body that was decoded before are zero. */
+gboolean stasis_image_ram_map_reserved_is_zero (GBytes *body);
+
 /* NULL is fine. */
 void stasis_image_ram_map_free (StasisImageRamMap *map);
 
