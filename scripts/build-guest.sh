@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# build-guest.sh: make the test guest in build/guest/: vmlinuz, initrd, boot-sector.img
+# build-guest.sh: make the test guest in build/guest/: vmlinuz, initrd,
+# cmdline, boot-sector.img
 #
 # The kernel is Debian's cloud kernel, downloaded and unpacked, not installed.
 # The initial RAM disk holds busybox, the agent and the few modules that a
@@ -72,12 +73,22 @@ make_initrd () {
   rm -rf "$root"
 }
 
+# A raw disk of 1 MiB that starts with the boot sector.
+make_boot_sector () {
+  gcc -m32 -c -o "$guest/boot-sector.o" "$source/boot-sector.S"
+  ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o "$guest/boot-sector.img" "$guest/boot-sector.o"
+  truncate -s 1M "$guest/boot-sector.img"
+  rm "$guest/boot-sector.o"
+}
+
 key=$(cat "$source"/* scripts/build-guest.sh | sha256sum | cut -d ' ' -f 1)
 if [ -e "$guest/.key" ] && [ "$(cat "$guest/.key")" = "$key" ]; then
   exit 0
 fi
 [ -e "$guest/kernel/boot" ] || fetch_kernel
 cp "$guest"/kernel/boot/vmlinuz-* "$guest/vmlinuz"
+cp "$source/cmdline" "$guest/cmdline"
 make_initrd
-chmod 644 "$guest/vmlinuz" "$guest/initrd"
+make_boot_sector
+chmod 644 "$guest"/vmlinuz "$guest"/initrd "$guest"/boot-sector.img
 echo "$key" >"$guest/.key"
