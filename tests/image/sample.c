@@ -68,14 +68,20 @@ copy_range (int from, int to, guint64 start, guint64 end)
     }
 }
 
+void
+sample_copy_to (int fd, int out)
+{
+  const guint64 size = file_size (fd);
+  copy_range (fd, out, 0, size);
+  g_assert_cmpint (ftruncate (out, (off_t) size), ==, 0);
+}
+
 /* A copy, hole for hole. */
 int
 sample_copy (int fd)
 {
   const int copy = sample_file ();
-  const guint64 size = file_size (fd);
-  copy_range (fd, copy, 0, size);
-  g_assert_cmpint (ftruncate (copy, (off_t) size), ==, 0);
+  sample_copy_to (fd, copy);
   return copy;
 }
 

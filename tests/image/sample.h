@@ -20,6 +20,7 @@ int sample_file (void);
 
 /* A copy, hole for hole. */
 int sample_copy (int fd);
+void sample_copy_to (int fd, int out);
 
 /* What QEMU writes with mapped-ram for three small blocks: pc.ram (3 MiB), vga.vram (256 KiB),
  * /rom@etc/table (128 KiB), about a third of their pages with data. */
