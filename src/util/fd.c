@@ -65,8 +65,8 @@ stasis_fd_open (const char *path, int flags, mode_t mode, GError **error)
 static gboolean
 throw_short (GError **error, gsize got, gsize count)
 {
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT,
-               _ ("ends early: %1$zu of %2$zu octets"), got, count);
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT, _ ("ends early: %1$zu of %2$zu octets"),
+               got, count);
   return FALSE;
 }
 
@@ -191,7 +191,7 @@ fill_address (const char *path, struct sockaddr_un *out_address, int *out_folder
   *out_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
   if (strlen (path) < sizeof out_address->sun_path)
     {
-      strcpy (out_address->sun_path, path);
+      g_strlcpy (out_address->sun_path, path, sizeof out_address->sun_path);
       return TRUE;
     }
 
@@ -236,8 +236,7 @@ stasis_unix_listen (const char *path, int backlog, GError **error)
   struct stat st;
   if (lstat (path, &st) == 0 && S_ISSOCK (st.st_mode))
     unlink (path);
-  if (bind (fd, (const struct sockaddr *) &address, sizeof address) < 0
-      || listen (fd, backlog) < 0)
+  if (bind (fd, (const struct sockaddr *) &address, sizeof address) < 0 || listen (fd, backlog) < 0)
     {
       stasis_throw_errno (error, _ ("cannot listen on '%s'"), path);
       return -1;

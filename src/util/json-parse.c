@@ -19,9 +19,9 @@
 
 typedef struct
 {
-  GPtrArray *open; /* (owned) of StasisJson (owned): the arrays and objects we are inside of */
-  GPtrArray *keys; /* (owned) of char * (nullable): the pending key at each such level */
-  StasisJson *root; /* (owned) (nullable) */
+  GPtrArray *open;   /* (owned) of StasisJson (owned): the arrays and objects we are inside of */
+  GPtrArray *keys;   /* (owned) of char * (nullable): the pending key at each such level */
+  StasisJson *root;  /* (owned) (nullable) */
   const char *fault; /* (nullable) why a callback cancelled */
   gboolean is_limit; /* the fault is a limit's */
 } Parser;
@@ -110,8 +110,7 @@ on_key (void *data, const unsigned char *text, size_t length)
   Parser *parser = data;
   if (memchr (text, '\0', length) != NULL)
     return refuse (data, N_ ("a key holds a NUL"));
-  g_ptr_array_index (parser->keys, parser->keys->len - 1)
-      = g_strndup ((const char *) text, length);
+  g_ptr_array_index (parser->keys, parser->keys->len - 1) = g_strndup ((const char *) text, length);
   return 1;
 }
 
@@ -183,8 +182,7 @@ run_parser (Parser *parser, const char *text, gsize length, GError **error)
                          _ (parser->fault));
   else if (status != yajl_status_ok)
     {
-      unsigned char *reason
-          = yajl_get_error (handle, 0, (const unsigned char *) text, length);
+      unsigned char *reason = yajl_get_error (handle, 0, (const unsigned char *) text, length);
       g_set_error (error, STASIS_JSON_ERROR, STASIS_JSON_ERROR_SYNTAX,
                    _ ("not JSON, at octet %1$zu: %2$s"), yajl_get_bytes_consumed (handle),
                    g_strstrip ((char *) reason));

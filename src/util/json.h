@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-#define STASIS_JSON_DEPTH_MAX 64u                  /* nested arrays and objects */
+#define STASIS_JSON_DEPTH_MAX 64u                   /* nested arrays and objects */
 #define STASIS_JSON_SIZE_MAX  (64u * 1024u * 1024u) /* octets of one text */
 
 /**
