@@ -211,7 +211,7 @@ fill_address (const char *path, struct sockaddr_un *out_address, int *out_folder
     }
   if (strlen (path) < sizeof out_address->sun_path)
     {
-      strcpy (out_address->sun_path, path);
+      g_strlcpy (out_address->sun_path, path, sizeof out_address->sun_path);
       return TRUE;
     }
 

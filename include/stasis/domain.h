@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain.h: one virtual machine
+ */
+
+#pragma once
+
+#include <gio/gio.h>
+#include <stasis/job.h>
+
+G_BEGIN_DECLS
+
+#define STASIS_TYPE_DOMAIN (stasis_domain_get_type ())
+G_DECLARE_FINAL_TYPE (StasisDomain, stasis_domain, STASIS, DOMAIN, GObject)
+
+/**
+ * StasisDomainState:
+ * @STASIS_DOMAIN_NOSTATE: unknown
+ * @STASIS_DOMAIN_RUNNING: its CPUs run
+ * @STASIS_DOMAIN_BLOCKED: unused, kept for libvirt's numbering
+ * @STASIS_DOMAIN_PAUSED: its CPUs are stopped
+ * @STASIS_DOMAIN_SHUTDOWN: the guest has shut down, QEMU is still there
+ * @STASIS_DOMAIN_SHUTOFF: no QEMU
+ * @STASIS_DOMAIN_CRASHED: the guest has crashed
+ * @STASIS_DOMAIN_PMSUSPENDED: the guest sleeps
+ *
+ * The numbers are libvirt's.
+ */
+typedef enum
+{
+  STASIS_DOMAIN_NOSTATE = 0,
+  STASIS_DOMAIN_RUNNING = 1,
+  STASIS_DOMAIN_BLOCKED = 2,
+  STASIS_DOMAIN_PAUSED = 3,
+  STASIS_DOMAIN_SHUTDOWN = 4,
+  STASIS_DOMAIN_SHUTOFF = 5,
+  STASIS_DOMAIN_CRASHED = 6,
+  STASIS_DOMAIN_PMSUSPENDED = 7,
+} StasisDomainState;
+
+/* The name for people, as virsh prints it: "running", "shut off" ... */
+const char *stasis_domain_state_to_string (StasisDomainState state);
+
+typedef enum /*< flags >*/
+{
+  STASIS_XML_NONE = 0,
+  STASIS_XML_SECURE = 1 << 0,     /* with passwords */
+  STASIS_XML_INACTIVE = 1 << 1,   /* as it will be at the next start */
+  STASIS_XML_MIGRATABLE = 1 << 2, /* for another host */
+} StasisXmlFlags;
+
+typedef enum /*< flags >*/
+{
+  STASIS_START_NONE = 0,
+  STASIS_START_PAUSED = 1 << 0,
+  STASIS_START_FORCE_BOOT = 1 << 1, /* drop a managed save image, boot afresh */
+} StasisStartFlags;
+
+typedef enum /*< flags >*/
+{
+  STASIS_UNDEFINE_NONE = 0,
+  STASIS_UNDEFINE_MANAGED_SAVE = 1 << 0, /* drop its managed save image as well */
+  STASIS_UNDEFINE_NVRAM = 1 << 1,        /* drop its NVRAM file as well */
+  STASIS_UNDEFINE_KEEP_NVRAM = 1 << 2,
+} StasisUndefineFlags;
+
+typedef enum /*< flags >*/
+{
+  STASIS_SAVE_NONE = 0,
+  STASIS_SAVE_BYPASS_CACHE = 1 << 0, /* accepted for virsh's sake: direct I/O is chosen anyway */
+  STASIS_SAVE_RUNNING = 1 << 1,      /* the image says: resume running */
+  STASIS_SAVE_PAUSED = 1 << 2,       /* the image says: resume paused */
+} StasisSaveFlags;
+
+typedef enum /*< flags >*/
+{
+  STASIS_RESTORE_NONE = 0,
+  STASIS_RESTORE_BYPASS_CACHE = 1 << 0,
+  STASIS_RESTORE_RUNNING = 1 << 1,
+  STASIS_RESTORE_PAUSED = 1 << 2,
+  STASIS_RESTORE_FORCE = 1 << 3, /* although a disk has changed or the image was resumed before */
+  STASIS_RESTORE_TRUST = 1 << 4, /* although the image belongs to somebody else */
+} StasisRestoreFlags;
+
+typedef enum /*< flags >*/
+{
+  STASIS_DESTROY_NONE = 0,
+  STASIS_DESTROY_GRACEFUL = 1 << 0, /* SIGTERM only; fail where QEMU does not end */
+} StasisDestroyFlags;
+
+/* What it is. */
+const char *stasis_domain_get_name (StasisDomain *self);
+const char *stasis_domain_get_uuid (StasisDomain *self); /* as text */
+int stasis_domain_get_id (StasisDomain *self);           /* -1 where it does not run */
+gboolean stasis_domain_is_persistent (StasisDomain *self);
+gboolean stasis_domain_get_state (StasisDomain *self, StasisDomainState *out_state,
+                                  const char **out_reason, GError **error);
+
+/**
+ * StasisDomainInfo:
+ *
+ * What dominfo shows besides name, UUID, id and state.
+ */
+typedef struct
+{
+  guint64 max_memory_kib;
+  guint64 memory_kib;
+  guint vcpus;
+  guint64 cpu_time_ns;   /* 0 where it does not run */
+  gint64 pid;            /* of QEMU; 0 where it does not run */
+  gint64 supervisor_pid; /* 0 where it does not run */
+  gboolean has_managed_save;
+  gboolean autostart;
+} StasisDomainInfo;
+
+gboolean stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError **error);
+char *stasis_domain_get_xml (StasisDomain *self, StasisXmlFlags flags, GError **error);
+gboolean stasis_domain_get_autostart (StasisDomain *self, gboolean *out_autostart, GError **error);
+gboolean stasis_domain_set_autostart (StasisDomain *self, gboolean autostart, GError **error);
+
+/* Its life. */
+gboolean stasis_domain_start (StasisDomain *self, StasisStartFlags flags,
+                              StasisProgressFunc progress, gpointer user_data,
+                              GCancellable *cancellable, GError **error);
+gboolean stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **error);
+gboolean stasis_domain_shutdown (StasisDomain *self, GError **error); /* asks the guest (ACPI) */
+gboolean stasis_domain_reboot (StasisDomain *self,
+                               GError **error); /* asks the guest, then resets */
+gboolean stasis_domain_reset (StasisDomain *self, GError **error);
+gboolean stasis_domain_suspend (StasisDomain *self, GError **error);
+gboolean stasis_domain_resume (StasisDomain *self, GError **error);
+gboolean stasis_domain_undefine (StasisDomain *self, StasisUndefineFlags flags, GError **error);
+
+/* Its state.  @xml (nullable): a replacement definition of the same guest ABI. */
+gboolean stasis_domain_save (StasisDomain *self, const char *path, const char *xml,
+                             StasisSaveFlags flags, StasisProgressFunc progress, gpointer user_data,
+                             GCancellable *cancellable, GError **error);
+gboolean stasis_domain_managed_save (StasisDomain *self, StasisSaveFlags flags,
+                                     StasisProgressFunc progress, gpointer user_data,
+                                     GCancellable *cancellable, GError **error);
+gboolean stasis_domain_managed_save_remove (StasisDomain *self, GError **error);
+/* (transfer full) (nullable): where its managed save image lies, if it has one */
+char *stasis_domain_get_managed_save_path (StasisDomain *self);
+
+/* Its job.  @completed: the last one that ended, instead of the one that goes on. */
+StasisJobStats *stasis_domain_get_job (StasisDomain *self, gboolean completed, GError **error);
+gboolean stasis_domain_abort_job (StasisDomain *self, GError **error);
+
+/* Open a serial console (the first, or the one with alias @device): a descriptor of a terminal
+ * or socket, which is the caller's.  -1 on failure.  @force: take it from who has it. */
+int stasis_domain_open_console (StasisDomain *self, const char *device, gboolean force,
+                                GError **error);
+
+G_END_DECLS

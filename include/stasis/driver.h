@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * driver.h: a state directory and the domains in it
+ */
+
+#pragma once
+
+#include <gio/gio.h>
+#include <stasis/domain.h>
+
+G_BEGIN_DECLS
+
+#define STASIS_TYPE_DRIVER (stasis_driver_get_type ())
+G_DECLARE_FINAL_TYPE (StasisDriver, stasis_driver, STASIS, DRIVER, GObject)
+
+typedef enum /*< flags >*/
+{
+  STASIS_LIST_ACTIVE = 1 << 0,
+  STASIS_LIST_INACTIVE = 1 << 1,
+  STASIS_LIST_PERSISTENT = 1 << 2,
+  STASIS_LIST_TRANSIENT = 1 << 3,
+  STASIS_LIST_AUTOSTART = 1 << 4,
+  STASIS_LIST_NO_AUTOSTART = 1 << 5,
+  STASIS_LIST_MANAGED_SAVE = 1 << 6,
+  STASIS_LIST_NO_MANAGED_SAVE = 1 << 7,
+} StasisListFlags;
+
+/* The library's version, "0.1.0". */
+const char *stasis_version (void);
+
+/* Open the driver.  @uri (nullable): "stasis:///session", "stasis:///system"; by default the
+ * system's as root, else the session's. */
+StasisDriver *stasis_driver_open (const char *uri, GCancellable *cancellable, GError **error);
+const char *stasis_driver_get_uri (StasisDriver *self);
+
+/* (element-type StasisDomain) (transfer full): by id, then by name.  Flags of one group (active /
+ * inactive ...) that are all unset do not restrict. */
+GPtrArray *stasis_driver_list (StasisDriver *self, StasisListFlags flags, GError **error);
+
+/* (transfer full): STASIS_ERROR_NO_DOMAIN where there is none.  The plain lookup takes an id, a
+ * UUID or a name, in this order, as virsh does. */
+StasisDomain *stasis_driver_lookup (StasisDriver *self, const char *key, GError **error);
+StasisDomain *stasis_driver_lookup_by_name (StasisDriver *self, const char *name, GError **error);
+StasisDomain *stasis_driver_lookup_by_uuid (StasisDriver *self, const char *uuid, GError **error);
+StasisDomain *stasis_driver_lookup_by_id (StasisDriver *self, int id, GError **error);
+
+/* @source_name (nullable): the file that the XML is from, for messages. */
+StasisDomain *stasis_driver_define (StasisDriver *self, const char *xml, const char *source_name,
+                                    GError **error);
+StasisDomain *stasis_driver_create (StasisDriver *self, const char *xml, const char *source_name,
+                                    StasisStartFlags flags, GCancellable *cancellable,
+                                    GError **error);
+
+/* Restore a domain from a save image.  @xml (nullable): a replacement of the same guest ABI. */
+StasisDomain *stasis_driver_restore (StasisDriver *self, const char *path, const char *xml,
+                                     StasisRestoreFlags flags, StasisProgressFunc progress,
+                                     gpointer user_data, GCancellable *cancellable, GError **error);
+
+/* Start what is marked autostart and does not run; errors of single domains go to @report. */
+typedef void (*StasisReportFunc) (const char *domain, const GError *error, gpointer user_data);
+gboolean stasis_driver_autostart (StasisDriver *self, StasisReportFunc report, gpointer user_data,
+                                  GError **error);
+
+/* libvirt's capabilities XML; QEMU's version as "10.0.2" ((transfer full), of the default one). */
+char *stasis_driver_get_capabilities (StasisDriver *self, GError **error);
+char *stasis_driver_get_qemu_version (StasisDriver *self, GError **error);
+
+G_END_DECLS

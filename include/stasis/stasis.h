@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stasis.h: the public API of libstasis
+ */
+
+#pragma once
+
+#include <stasis/domain.h>
+#include <stasis/driver.h>
+#include <stasis/error.h>
+#include <stasis/image.h>
+#include <stasis/job.h>

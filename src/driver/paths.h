@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * paths.h: where a driver keeps its state
+ */
+
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+/* The folders of one driver.  All absolute; made 0700 when first needed. */
+typedef struct
+{
+  gboolean is_system; /* the system's driver (root), not a session's */
+  char *config;       /* (owned) definitions and stasis.conf: lives on */
+  char *lib;          /* (owned) managed saves, NVRAM, marks: lives on */
+  char *run;          /* (owned) running domains: gone at boot */
+  char *log;          /* (owned) QEMU's and the supervisors' logs */
+  char *cache;        /* (owned) what can be found out again */
+} StasisPaths;
+
+/* STASIS_STATE_DIR, the system's folders, or the XDG ones of a session. */
+StasisPaths *stasis_paths_new (gboolean is_system);
+void stasis_paths_free (StasisPaths *paths);
+
+/* mkdir -p, mode 0700. */
+gboolean stasis_paths_make (const char *folder, GError **error);
+
+/* A name that can be a file name: not empty, no '/', no control characters, not '.' or '..',
+ * at most 200 octets. */
+gboolean stasis_paths_check_name (const char *name, GError **error);
+
+/* (transfer full), all of them */
+char *stasis_paths_definition (const StasisPaths *paths, const char *name);
+char *stasis_paths_by_uuid (const StasisPaths *paths, const char *uuid);
+char *stasis_paths_autostart (const StasisPaths *paths, const char *name);
+char *stasis_paths_managed_save (const StasisPaths *paths, const char *name);
+char *stasis_paths_nvram (const StasisPaths *paths, const char *name);
+char *stasis_paths_last (const StasisPaths *paths, const char *name);
+char *stasis_paths_log (const StasisPaths *paths, const char *name);
+char *stasis_paths_lock (const StasisPaths *paths, const char *name);
+/* The folder of a running domain, and a file in it. */
+char *stasis_paths_domain (const StasisPaths *paths, const char *name, const char *file);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisPaths, stasis_paths_free)
+
+G_END_DECLS

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * status.c: the status file of a running domain, which is also its journal
+ *
+ * Theory of operation
+ *
+ * Drivers come and go; what they must know of a running domain stands in one small JSON file
+ * that is replaced atomically.  Only who holds the domain's lock writes it.  Before a step that
+ * cannot be undone the journal part names it, so that whoever next takes the lock (recover.c)
+ * knows whether to roll back or forward.
+ */
+
+#include "config.h"
+
+#include "driver/status.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "util/atomic-file.h"
+#include "util/json.h"
+
+#define STATUS_FILE     "status.json"
+#define STATUS_FORMAT   1
+#define STATUS_SIZE_MAX (1024 * 1024) /* octets */
+
+/* In the file by name: append, never rename. */
+static const char *const step_names[] = {
+  [STASIS_STEP_NONE] = "none",           [STASIS_STEP_START] = "start",
+  [STASIS_STEP_SAVE] = "save",           [STASIS_STEP_COMMIT] = "commit",
+  [STASIS_STEP_COMMITTED] = "committed",
+};
+
+StasisStatus *
+stasis_status_new (void)
+{
+  StasisStatus *status = g_new0 (StasisStatus, 1);
+  status->journal.fdset = -1;
+  return status;
+}
+
+/* No job any more. */
+void
+stasis_journal_clear (StasisJournal *journal)
+{
+  g_free (journal->operation);
+  g_free (journal->target);
+  g_free (journal->temp);
+  *journal = (StasisJournal){ .fdset = -1 };
+}
+
+/* A new journal entry in memory, owned by this process. */
+void
+stasis_journal_begin (StasisJournal *journal, StasisStep step, const char *operation)
+{
+  stasis_journal_clear (journal);
+  journal->step = step;
+  journal->operation = g_strdup (operation);
+  stasis_process_lookup (getpid (), &journal->owner);
+}
+
+/* NULL is fine. */
+void
+stasis_status_free (StasisStatus *status)
+{
+  if (status == NULL)
+    return;
+
+  stasis_journal_clear (&status->journal);
+  g_free (status->name);
+  g_free (status->uuid);
+  g_free (status->emulator);
+  g_free (status->reason);
+  g_free (status->log);
+  g_free (status->last);
+  g_free (status->lock);
+  g_free (status->definition);
+  g_free (status->on_poweroff);
+  g_free (status->on_reboot);
+  g_free (status->on_crash);
+  g_free (status);
+}
+
+static void
+set_optional (StasisJson *object, const char *key, const char *value)
+{
+  if (value != NULL)
+    stasis_json_set_string (object, key, value);
+}
+
+static StasisJson *
+process_to_json (const StasisProcess *process)
+{
+  StasisJson *json = stasis_json_new_object ();
+  stasis_json_set_int (json, "pid", process->pid);
+  stasis_json_set_uint (json, "start-time", process->start_time);
+  return json;
+}
+
+static StasisJson *
+journal_to_json (const StasisJournal *journal)
+{
+  StasisJson *json = stasis_json_new_object ();
+  stasis_json_set_string (json, "step", step_names[journal->step]);
+  stasis_json_set_string (json, "operation", journal->operation);
+  stasis_json_set (json, "owner", process_to_json (&journal->owner));
+  stasis_json_set_boolean (json, "was-running", journal->was_running);
+  set_optional (json, "target", journal->target);
+  set_optional (json, "temp", journal->temp);
+  stasis_json_set_uint (json, "device", journal->device);
+  stasis_json_set_uint (json, "inode", journal->inode);
+  stasis_json_set_int (json, "fdset", journal->fdset);
+  return json;
+}
+
+/* Atomic: a reader sees the old or the new one. */
+gboolean
+stasis_status_write (const StasisStatus *status, const char *folder, GError **error)
+{
+  g_autoptr (StasisJson) json = stasis_json_new_object ();
+  stasis_json_set_int (json, "format", STATUS_FORMAT);
+  stasis_json_set_string (json, "name", status->name);
+  stasis_json_set_string (json, "uuid", status->uuid);
+  stasis_json_set_int (json, "id", status->id);
+  stasis_json_set_boolean (json, "transient", status->is_transient);
+  stasis_json_set (json, "qemu", process_to_json (&status->qemu));
+  set_optional (json, "emulator", status->emulator);
+  set_optional (json, "reason", status->reason);
+  set_optional (json, "log", status->log);
+  set_optional (json, "last", status->last);
+  set_optional (json, "lock", status->lock);
+  set_optional (json, "definition", status->definition);
+  set_optional (json, "on-poweroff", status->on_poweroff);
+  set_optional (json, "on-reboot", status->on_reboot);
+  set_optional (json, "on-crash", status->on_crash);
+  stasis_json_set_int (json, "started", status->started_us);
+  stasis_json_set_uint (json, "uid", status->uid);
+  if (status->journal.step != STASIS_STEP_NONE)
+    stasis_json_set (json, "job", journal_to_json (&status->journal));
+
+  g_autofree char *text = stasis_json_to_pretty_string (json);
+  g_autofree char *path = g_build_filename (folder, STATUS_FILE, NULL);
+  return stasis_atomic_file_write (path, text, strlen (text), 0600, error);
+}
+
+static char *
+dup_optional (const StasisJson *object, const char *key)
+{
+  return g_strdup (stasis_json_string (stasis_json_get (object, key), NULL));
+}
+
+static void
+process_from_json (const StasisJson *json, StasisProcess *out_process)
+{
+  out_process->pid = (pid_t) stasis_json_int (stasis_json_get (json, "pid"), 0);
+  out_process->start_time = stasis_json_uint (stasis_json_get (json, "start-time"), 0);
+}
+
+static gboolean
+journal_from_json (const StasisJson *json, StasisJournal *journal, GError **error)
+{
+  const char *step = NULL;
+  if (!stasis_json_need_string (json, "step", &step, error))
+    return FALSE;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (step_names); i++)
+    if (g_str_equal (step, step_names[i]))
+      journal->step = (StasisStep) i;
+  if (journal->step == STASIS_STEP_NONE)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED, _ ("unknown step '%s' of a job"),
+                   step);
+      return FALSE;
+    }
+  const char *operation = stasis_json_string (stasis_json_get (json, "operation"), "job");
+  journal->operation = g_strdup (operation);
+  process_from_json (stasis_json_get (json, "owner"), &journal->owner);
+  journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
+  journal->target = dup_optional (json, "target");
+  journal->temp = dup_optional (json, "temp");
+  journal->device = stasis_json_uint (stasis_json_get (json, "device"), 0);
+  journal->inode = stasis_json_uint (stasis_json_get (json, "inode"), 0);
+  journal->fdset = stasis_json_int (stasis_json_get (json, "fdset"), -1);
+  return TRUE;
+}
+
+static StasisStatus *
+status_from_json (const StasisJson *json, GError **error)
+{
+  g_autoptr (StasisStatus) status = stasis_status_new ();
+  gint64 format = 0;
+  gint64 id = 0;
+  const char *name = NULL;
+  const char *uuid = NULL;
+  if (!stasis_json_need_int (json, "format", &format, error)
+      || !stasis_json_need_string (json, "name", &name, error)
+      || !stasis_json_need_string (json, "uuid", &uuid, error)
+      || !stasis_json_need_int (json, "id", &id, error))
+    return NULL;
+  if (format != STATUS_FORMAT)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                   _ ("format %d of another version"), (int) format);
+      return NULL;
+    }
+
+  status->name = g_strdup (name);
+  status->uuid = g_strdup (uuid);
+  status->id = (int) id;
+  status->is_transient = stasis_json_boolean (stasis_json_get (json, "transient"), FALSE);
+  process_from_json (stasis_json_get (json, "qemu"), &status->qemu);
+  status->emulator = dup_optional (json, "emulator");
+  status->reason = dup_optional (json, "reason");
+  status->log = dup_optional (json, "log");
+  status->last = dup_optional (json, "last");
+  status->lock = dup_optional (json, "lock");
+  status->definition = dup_optional (json, "definition");
+  status->on_poweroff = dup_optional (json, "on-poweroff");
+  status->on_reboot = dup_optional (json, "on-reboot");
+  status->on_crash = dup_optional (json, "on-crash");
+  status->started_us = stasis_json_int (stasis_json_get (json, "started"), 0);
+  status->uid = (guint32) stasis_json_uint (stasis_json_get (json, "uid"), 0);
+  const StasisJson *job = stasis_json_get (json, "job");
+  if (job != NULL && !journal_from_json (job, &status->journal, error))
+    return NULL;
+  return g_steal_pointer (&status);
+}
+
+/* Read the status file in @folder. */
+StasisStatus *
+stasis_status_read (const char *folder, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, STATUS_FILE, NULL);
+  g_autofree char *text = NULL;
+  gsize size = 0;
+  g_autoptr (GError) local = NULL;
+  if (!g_file_get_contents (path, &text, &size, &local))
+    {
+      const gboolean missing = g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT)
+                               || g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOTDIR);
+      g_set_error_literal (error, G_IO_ERROR, missing ? G_IO_ERROR_NOT_FOUND : G_IO_ERROR_FAILED,
+                           local->message);
+      return NULL;
+    }
+  if (size > STATUS_SIZE_MAX)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED, _ ("'%s' is too large"), path);
+      return NULL;
+    }
+
+  g_autoptr (StasisJson) json = stasis_json_parse (text, (gssize) size, error);
+  StasisStatus *status = json != NULL ? status_from_json (json, error) : NULL;
+  if (status == NULL)
+    g_prefix_error (error, _ ("status file '%s': "), path);
+  return status;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * status.h: the status file of a running domain, which is also its journal
+ */
+
+#pragma once
+
+#include <gio/gio.h>
+
+#include "util/process.h"
+
+G_BEGIN_DECLS
+
+/* What a job may have left behind if its driver dies.  The steps only go forward. */
+typedef enum
+{
+  STASIS_STEP_NONE,      /* no job */
+  STASIS_STEP_START,     /* QEMU may exist, the guest never ran: end QEMU */
+  STASIS_STEP_SAVE,      /* before the rename: the guest is to go on as it was */
+  STASIS_STEP_COMMIT,    /* the rename may have happened: the target's inode tells */
+  STASIS_STEP_COMMITTED, /* the image is complete: end QEMU */
+} StasisStep;
+
+typedef struct
+{
+  StasisStep step;
+  char *operation;      /* (owned) "start", "save", "managedsave", "restore" */
+  StasisProcess owner;  /* the process that does it */
+  gboolean was_running; /* save: the guest ran before */
+  char *target;         /* (owned) (nullable) save: the image's final path */
+  char *temp;           /* (owned) (nullable) save: its hidden name, if it has one */
+  guint64 device;       /* save: device and inode of the new image */
+  guint64 inode;
+  gint64 fdset; /* save: the fd set in QEMU, or -1 */
+} StasisJournal;
+
+/* All that another process needs in order to drive this domain. */
+typedef struct
+{
+  char *name; /* (owned) */
+  char *uuid; /* (owned) */
+  int id;
+  gboolean is_transient; /* no persistent definition when it was started */
+  StasisProcess qemu;    /* pid 0 until there is one */
+  char *emulator;        /* (owned) */
+  char *reason;          /* (owned) why it runs: "booted", "restored" */
+  char *log;             /* (owned) QEMU's log */
+  char *last;            /* (owned) where to write how it ended */
+  char *lock;            /* (owned) the domain's lock file */
+  char *definition;      /* (owned) the persistent definition's path, there or not */
+  char *on_poweroff;     /* (owned) "destroy", "restart", "preserve", "rename-restart" */
+  char *on_reboot;       /* (owned) */
+  char *on_crash;        /* (owned) and "coredump-..." */
+  gint64 started_us;     /* real time */
+  guint32 uid;           /* QEMU's user */
+  StasisJournal journal;
+} StasisStatus;
+
+StasisStatus *stasis_status_new (void);
+void stasis_status_free (StasisStatus *status);
+
+/* Atomic: a reader sees the old or the new one.  @folder is the running domain's. */
+gboolean stasis_status_write (const StasisStatus *status, const char *folder, GError **error);
+/* G_IO_ERROR_NOT_FOUND where there is none. */
+StasisStatus *stasis_status_read (const char *folder, GError **error);
+
+/* A new journal entry in memory, in place of the old one; write the status afterwards. */
+void stasis_journal_begin (StasisJournal *journal, StasisStep step, const char *operation);
+void stasis_journal_clear (StasisJournal *journal);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisStatus, stasis_status_free)
+
+G_END_DECLS
