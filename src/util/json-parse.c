@@ -103,7 +103,8 @@ on_number (void *data, const char *text, size_t length)
   return add_value (data, stasis_json_new_double (number));
 }
 
-/* yajl checks the octets of the text, but makes anything of escaped halves of characters. */
+/* yajl checks the octets of the text, but turns an escaped half of a character into octets that are
+ * no UTF-8 (or into some other character, which cannot be told here any more). */
 static gboolean
 is_text (const unsigned char *text, gsize length)
 {
