@@ -19,7 +19,7 @@ while (($#)); do
   case $1 in
     --qemu) wanted=${2:?--qemu needs 7.2, 10 or a path}; shift ;;
     --qemu=*) wanted=${1#*=} ;;
-    --coverage) coverage=1; build=build-coverage; options+=(-Db_coverage=true) ;;
+    --coverage) coverage=1; build='build-coverage'; options+=(-Db_coverage=true) ;;
     --suite) suites+=("${2:?--suite needs a name}"); shift ;;
     --suite=*) suites+=("${1#*=}") ;;
     *) arguments+=("$1") ;;
