@@ -64,6 +64,38 @@ fill_usb_controller (StasisControllerDef *controller)
     controller->model = STASIS_CONTROLLER_MODEL_PIIX3_UHCI;
 }
 
+static gboolean
+has_part (const StasisDomainDef *def, gint64 index, StasisControllerModel model)
+{
+  for (guint i = 0; i < def->controllers->len; i++)
+    {
+      const StasisControllerDef *controller = def->controllers->pdata[i];
+      if (controller->type == STASIS_CONTROLLER_USB && controller->index == index
+          && controller->model == model)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* The next number, but a companion has that of the first EHCI controller which lacks it. */
+static gint64
+next_index (const StasisDomainDef *def, const StasisControllerDef *controller)
+{
+  gint64 index = 0;
+  if (stasis_controller_is_companion (controller->model))
+    while (has_part (def, index, STASIS_CONTROLLER_MODEL_ICH9_EHCI1))
+      {
+        if (!has_part (def, index, controller->model))
+          return index;
+        index++;
+      }
+
+  index = 0;
+  while (stasis_domain_find_controller (def, controller->type, index) != NULL)
+    index++;
+  return index;
+}
+
 static void
 fill_controllers (StasisDomainDef *def)
 {
@@ -76,13 +108,8 @@ fill_controllers (StasisDomainDef *def)
       if (controller->type == STASIS_CONTROLLER_SCSI
           && controller->model == STASIS_CONTROLLER_MODEL_UNSET)
         controller->model = STASIS_CONTROLLER_MODEL_LSILOGIC;
-      if (controller->index != STASIS_UNSET)
-        continue;
-
-      gint64 index = 0;
-      while (stasis_domain_find_controller (def, controller->type, index) != NULL)
-        index++;
-      controller->index = index;
+      if (controller->index == STASIS_UNSET)
+        controller->index = next_index (def, controller);
     }
 }
 
