@@ -106,7 +106,7 @@ typedef struct
   gint64 max_sectors;
   gint64 iothread;
   gint64 usb_master_startport; /* the first port of a companion controller */
-  char *pcihole64;             /* KiB, kept as written */
+  gint64 pcihole64;            /* KiB */
   StasisDeviceInfo info;
 } StasisControllerDef;
 
@@ -115,6 +115,7 @@ typedef struct
   StasisInterfaceType type;
   char *mac;         /* 52:54:00:xx:xx:xx, lower case; never NULL after parse */
   char *network;     /* type network: its name */
+  char *portid;      /* runtime */
   char *bridge;      /* type bridge; for type network the one the context maps it to */
   char *target;      /* host side name; names like vnetN are runtime */
   char *model;       /* virtio, e1000, e1000e, rtl8139 */
@@ -281,11 +282,11 @@ typedef struct
   StasisTristate loader_stateless;
   char *nvram; /* path; NULL: the driver's default place */
   char *nvram_template;
+  StasisDiskFormat nvram_template_format;
   StasisDiskFormat nvram_format;
   char *kernel;
   char *initrd;
   char *cmdline;
-  char *dtb;
   GPtrArray *boots; /* of StasisBootDef */
   StasisTristate bootmenu;
   gint64 bootmenu_timeout;
@@ -348,6 +349,7 @@ typedef struct
   char *vendor;
   gint64 sockets; /* STASIS_UNSET: no topology given */
   gint64 dies;
+  gint64 clusters;
   gint64 cores;
   gint64 threads;
   gint64 cache_level;
