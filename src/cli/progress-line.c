@@ -62,7 +62,8 @@ time_of (const StasisJobStats *stats)
 static void
 append_bar (GString *line, int percent, guint room)
 {
-  const guint bar = MIN (room, BAR_MAX);
+  /* In steps, so that it does not change with every digit. */
+  const guint bar = MIN (room, BAR_MAX) / BAR_MIN * BAR_MIN;
   if (bar < BAR_MIN || percent < 0)
     return;
 
@@ -85,8 +86,9 @@ assemble (const char *title, int percent, char *const *parts, guint columns)
     {
       const guint width
           = head + stasis_cli_text_width (tail->str) + 2 + stasis_cli_text_width (parts[i]);
-      if (columns == 0 || width <= columns)
-        g_string_append_printf (tail, "%s%s", tail->len > 0 ? "  " : "", parts[i]);
+      if (columns != 0 && width > columns)
+        break;
+      g_string_append_printf (tail, "%s%s", tail->len > 0 ? "  " : "", parts[i]);
     }
 
   GString *line = g_string_new (title);

@@ -31,7 +31,10 @@ char *
 stasis_cli_format_octets (guint64 octets)
 {
   const char *unit = NULL;
-  const double value = stasis_cli_scale (octets, &unit);
+  /* What would be rounded to 1024.0 is already one of the next unit. */
+  double value = stasis_cli_scale (octets, &unit);
+  if (value >= 1023.95)
+    value = stasis_cli_scale (octets + octets / 1024, &unit);
   if (octets < 1024)
     return g_strdup_printf ("%u %s", (guint) octets, unit);
   return g_strdup_printf ("%.1f %s", value, unit);
