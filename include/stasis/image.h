@@ -6,6 +6,7 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <stasis/driver.h>
 #include <stasis/job.h>
 
 G_BEGIN_DECLS
@@ -19,8 +20,8 @@ char *stasis_image_get_info_json (const char *path, GError **error);
 char *stasis_image_get_xml (const char *path, GError **error);
 
 /* Replace it by one of the same guest ABI: a new file, renamed over the old one. */
-gboolean stasis_image_define_xml (const char *path, const char *xml, const char *source_name,
-                                  GError **error);
+gboolean stasis_image_define_xml (StasisDriver *driver, const char *path, const char *xml,
+                                  const char *source_name, GError **error);
 
 typedef struct
 {
@@ -34,10 +35,12 @@ GType stasis_image_damage_get_type (void);
 StasisImageDamage *stasis_image_damage_copy (const StasisImageDamage *self);
 void stasis_image_damage_free (StasisImageDamage *self);
 
-/* Check every octet.  FALSE with STASIS_ERROR_IMAGE where it is damaged; then *@out_damages
+/* Check every octet; @driver's host then remembers that the file is good.  FALSE with
+ * STASIS_ERROR_IMAGE where it is damaged; then *@out_damages
  * ((element-type StasisImageDamage) (transfer full) (nullable) (optional)) lists the places.  Any
  * other error: it could not be looked at. */
-gboolean stasis_image_check (const char *path, GPtrArray **out_damages, StasisProgressFunc progress,
-                             gpointer user_data, GCancellable *cancellable, GError **error);
+gboolean stasis_image_check (StasisDriver *driver, const char *path, GPtrArray **out_damages,
+                             StasisProgressFunc progress, gpointer user_data,
+                             GCancellable *cancellable, GError **error);
 
 G_END_DECLS

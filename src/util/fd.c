@@ -191,7 +191,7 @@ fill_address (const char *path, struct sockaddr_un *out_address, int *out_folder
   *out_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
   if (strlen (path) < sizeof out_address->sun_path)
     {
-      strcpy (out_address->sun_path, path);
+      g_strlcpy (out_address->sun_path, path, sizeof out_address->sun_path);
       return TRUE;
     }
 

@@ -1,0 +1,12 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# dev-build.sh: compile into build/, or into the folder named first with meson's options after it
+set -eu
+
+cd "$(dirname "$0")/.."
+scripts/dev-setup.sh build
+
+folder=${1:-build}
+[ $# = 0 ] || shift
+[ -e "$folder/build.ninja" ] || meson setup "$folder" "$@"
+ninja -C "$folder"

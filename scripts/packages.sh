@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# packages.sh: which Debian packages each level of './dev setup' needs (sourced)
+# shellcheck shell=sh disable=SC2034
+
+# Compiling and the unit tests.
+packages_build='gcc libc6-dev meson ninja-build pkg-config gettext python3
+  libglib2.0-dev libxml2-dev libyajl-dev libzstd-dev libxxhash-dev libssh2-1-dev'
+
+# The whole test run: guests, sanitizers, lint.  The emulator stands apart
+# (setup-qemu.sh), since Debian 12 takes it from its backports suite.
+packages_test='git qemu-utils seabios ovmf busybox-static cpio kmod xz-utils virtinst e2fsprogs
+  valgrind clang clang-format codespell gcovr shellcheck debootstrap'
+packages_qemu='qemu-system-x86 qemu-utils'
+
+# The peers of bench/.  None of these brings a service with it: the units of
+# libvirt are in libvirt-daemon-system.
+packages_bench='libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients'

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain-devices.c: walk over all devices of a definition; find and add controllers
+ */
+
+#include "config.h"
+
+#include "conf/domain-internal.h"
+
+#include "conf/domain-schema.h"
+
+/* Where the lists of devices are, and where each keeps its StasisDeviceInfo. */
+static const struct
+{
+  gsize list;
+  gsize info;
+} lists[] = {
+  { G_STRUCT_OFFSET (StasisDomainDef, disks), G_STRUCT_OFFSET (StasisDiskDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, controllers), G_STRUCT_OFFSET (StasisControllerDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, interfaces), G_STRUCT_OFFSET (StasisInterfaceDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, serials), G_STRUCT_OFFSET (StasisChardevDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, parallels), G_STRUCT_OFFSET (StasisChardevDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, consoles), G_STRUCT_OFFSET (StasisChardevDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, channels), G_STRUCT_OFFSET (StasisChardevDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, inputs), G_STRUCT_OFFSET (StasisInputDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, sounds), G_STRUCT_OFFSET (StasisSoundDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, videos), G_STRUCT_OFFSET (StasisVideoDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, redirdevs), G_STRUCT_OFFSET (StasisChardevDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, hubs), G_STRUCT_OFFSET (StasisHubDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, watchdogs), G_STRUCT_OFFSET (StasisWatchdogDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, balloons), G_STRUCT_OFFSET (StasisBalloonDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, rngs), G_STRUCT_OFFSET (StasisRngDef, info) },
+  { G_STRUCT_OFFSET (StasisDomainDef, panics), G_STRUCT_OFFSET (StasisPanicDef, info) },
+};
+
+GPtrArray *
+stasis_domain_list_infos (const StasisDomainDef *def)
+{
+  GPtrArray *infos = g_ptr_array_new ();
+
+  for (gsize i = 0; i < G_N_ELEMENTS (lists); i++)
+    {
+      const GPtrArray *list = *(GPtrArray *const *) ((const guint8 *) def + lists[i].list);
+      for (guint k = 0; k < list->len; k++)
+        g_ptr_array_add (infos, (guint8 *) list->pdata[k] + lists[i].info);
+    }
+  return infos;
+}
+
+StasisControllerDef *
+stasis_domain_find_controller (const StasisDomainDef *def, StasisControllerType type, gint64 index)
+{
+  for (guint i = 0; i < def->controllers->len; i++)
+    {
+      StasisControllerDef *controller = def->controllers->pdata[i];
+      if (controller->type == type && controller->index == index)
+        return controller;
+    }
+  return NULL;
+}
+
+/* Behind its own kind and in front of higher numbers, as libvirt keeps them. */
+void
+stasis_domain_insert_controller (StasisDomainDef *def, StasisControllerDef *controller_take)
+{
+  int place = -1;
+
+  for (guint i = def->controllers->len; i > 0; i--)
+    {
+      const StasisControllerDef *other = def->controllers->pdata[i - 1];
+      if (other->type != controller_take->type)
+        continue;
+      if (other->index > controller_take->index)
+        place = (int) i - 1;
+      else if (place < 0)
+        place = (int) i;
+    }
+  g_ptr_array_insert (def->controllers, place, controller_take);
+}
+
+StasisControllerDef *
+stasis_domain_add_controller (StasisDomainDef *def, StasisControllerType type, gint64 index,
+                              StasisControllerModel model)
+{
+  StasisControllerDef *controller = stasis_schema_new (&stasis_controller_schema);
+  controller->type = type;
+  controller->index = index;
+  controller->model = model;
+  stasis_domain_insert_controller (def, controller);
+  return controller;
+}

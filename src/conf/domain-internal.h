@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain-internal.h: the steps between reading XML and a complete definition
+ */
+
+#pragma once
+
+#include "conf/domain-def.h"
+
+G_BEGIN_DECLS
+
+/* What is not written but has a value: canonical machine, disk bus, MAC... (domain-defaults.c) */
+gboolean stasis_domain_fill_defaults (StasisDomainDef *def, const StasisConfContext *context,
+                                      StasisDomainParseFlags flags, GError **error);
+void stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags flags);
+gboolean stasis_domain_fill_interfaces (StasisDomainDef *def, const StasisConfContext *context,
+                                        StasisDomainParseFlags flags, GError **error);
+
+/* Refuse what contradicts itself or cannot work (domain-validate*.c). */
+gboolean stasis_domain_validate (const StasisDomainDef *def, GError **error);
+gboolean stasis_domain_validate_devices (const StasisDomainDef *def, GError **error);
+gboolean stasis_domain_validate_disks (const StasisDomainDef *def, GError **error);
+gboolean stasis_domain_validate_chardevs (const StasisDomainDef *def, GError **error);
+
+/* Devices that every machine of this kind has (domain-implicit.c). */
+gboolean stasis_domain_add_implicit (StasisDomainDef *def, GError **error);
+
+/* Addresses of all devices (domain-address*.c). */
+gboolean stasis_domain_assign_addresses (StasisDomainDef *def, GError **error);
+gboolean stasis_domain_assign_pci (StasisDomainDef *def, GError **error);
+
+/* The StasisDeviceInfo of every device (domain-devices.c). (transfer container) */
+GPtrArray *stasis_domain_list_infos (const StasisDomainDef *def);
+
+/* Controllers in a definition (domain-devices.c). */
+void stasis_domain_insert_controller (StasisDomainDef *def, StasisControllerDef *controller_take);
+StasisControllerDef *stasis_domain_find_controller (const StasisDomainDef *def,
+                                                    StasisControllerType type, gint64 index);
+StasisControllerDef *stasis_domain_add_controller (StasisDomainDef *def, StasisControllerType type,
+                                                   gint64 index, StasisControllerModel model);
+
+/* Place of a disk from its name: "sdc" is 2.  -1 where it is no such name. */
+int stasis_disk_target_index (const char *target);
+
+/* TRUE where @value is NULL or one of @words, which blanks separate. */
+gboolean stasis_conf_check_word (const char *value, const char *path, const char *words,
+                                 GError **error);
+
+/* Set STASIS_CONF_ERROR_INVALID (or _UNSUPPORTED) with @format; returns FALSE. */
+gboolean stasis_conf_invalid (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
+gboolean stasis_conf_unsupported (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+G_END_DECLS

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * command.h: from a definition to QEMU's command line
+ */
+
+#pragma once
+
+#include "conf/domain-def.h"
+#include "driver/qemu-caps.h"
+#include "driver/resource.h"
+
+G_BEGIN_DECLS
+
+/* What the command line needs besides the definition.  All borrowed. */
+typedef struct
+{
+  const GPtrArray *resources; /* of StasisResource, opened */
+  int monitor_fd;             /* listening sockets: the driver's monitor, the supervisor's */
+  int supervisor_fd;
+  const char *socket_folder; /* where QEMU's user may make sockets (VNC) */
+  gboolean is_incoming;      /* "-incoming defer" */
+} StasisCommandHost;
+
+/* (transfer full): argv of QEMU, the program itself not included.  No I/O: the same arguments for
+ * the same definition, capabilities and host. */
+GStrv stasis_command_build (const StasisDomainDef *def, const StasisQemuCaps *caps,
+                            const StasisCommandHost *host, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mapped-ram.h: the beginning of what QEMU writes with the capability mapped-ram
+ */
+
+#pragma once
+
+#include <gio/gio.h>
+
+#include "image/ram-map.h"
+
+G_BEGIN_DECLS
+
+/* Parse QEMU's stream in [@body_offset, @body_end) as far as its RAMBlocks: names, lengths, places.
+ * Bitmaps are not read yet: see stasis_mapped_ram_read_bitmaps().  Fails with
+ * STASIS_IMAGE_ERROR_CORRUPT or UNSUPPORTED. */
+StasisImageRamMap *stasis_mapped_ram_parse (int fd, guint64 body_offset, guint64 body_end,
+                                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* TRUE where [@body_offset, @body_end) begins as QEMU's streams do; STASIS_IMAGE_ERROR_CORRUPT
+ * where not. */
+gboolean stasis_mapped_ram_check_stream (int fd, guint64 body_offset, guint64 body_end,
+                                         GError **error);
+
+/* Fill in n_set and bitmap_hash of every block; STASIS_IMAGE_ERROR_CORRUPT where spare bits are
+ * set. */
+gboolean stasis_mapped_ram_read_bitmaps (int fd, StasisImageRamMap *map, GCancellable *cancellable,
+                                         GError **error);
+
+/* Drop what a live save left in pages whose bit is clear: they are zero in the guest. */
+gboolean stasis_mapped_ram_punch_stale (int fd, const StasisImageRamMap *map,
+                                        GCancellable *cancellable, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rewrite.c: editing an image, as a new file
+ *
+ * Theory of operation
+ *
+ * The body keeps its offset, for QEMU's own offsets inside it are absolute, and so its hashes stay
+ * what they are.  All records but DOMAIN_XML and END are copied octet by octet, unknown optional
+ * ones included.  The new XML goes into the front where the slack before the body suffices, and
+ * into the tail where it does not (docs/save-image.md, "DOMAIN_XML").
+ *
+ * Of the body nothing is copied where the file system can share extents (FICLONE), only the data
+ * where it can't.
+ */
+
+#include "config.h"
+
+#include "image/rewrite.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <linux/fs.h>
+
+#include "image/commit.h"
+#include "image/error.h"
+#include "image/extents.h"
+#include "image/octets.h"
+#include "image/reader-private.h"
+#include "util/fd.h"
+
+#define COPY_PIECE (1024u * 1024)
+
+typedef struct
+{
+  const StasisImage *image;
+  GBytes *xml; /* (borrowed) */
+  int fd;      /* (borrowed) */
+  StasisImageHeader header;
+  StasisRecordDigest digest;
+  StasisImageProgress progress;
+  gpointer progress_data;
+} Rewrite;
+
+static void
+report (const Rewrite *self, guint64 done)
+{
+  if (self->progress != NULL)
+    self->progress (done, self->header.body_length, self->progress_data);
+}
+
+/* One step of copying, by the kernel where it can; *@out_count octets are done. */
+static gboolean
+copy_some (int in, int out, guint64 offset, gsize size, gsize *out_count, GError **error)
+{
+  off_t from = (off_t) offset;
+  off_t to = (off_t) offset;
+  const gssize n = copy_file_range (in, &from, out, &to, size, 0);
+  if (n > 0)
+    {
+      *out_count = (gsize) n;
+      return TRUE;
+    }
+  if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS)
+    return stasis_throw_errno (error, _ ("cannot copy the image"));
+
+  g_autofree guint8 *buffer = g_malloc (size);
+  *out_count = size;
+  return stasis_fd_pread_exact (in, buffer, size, offset, error)
+         && stasis_fd_pwrite_exact (out, buffer, size, offset, error);
+}
+
+static gboolean
+copy_extent (Rewrite *self, guint64 start, guint64 end, GCancellable *cancellable, GError **error)
+{
+  while (start < end)
+    {
+      gsize count = 0;
+      if (g_cancellable_set_error_if_cancelled (cancellable, error)
+          || !copy_some (self->image->fd, self->fd, start, MIN (end - start, COPY_PIECE), &count,
+                         error))
+        return FALSE;
+      start += count;
+      report (self, start - self->header.body_offset);
+    }
+  return TRUE;
+}
+
+/* The body by its data; holes stay holes. */
+static gboolean
+copy_body (Rewrite *self, GCancellable *cancellable, GError **error)
+{
+  const guint64 end = stasis_image_header_body_end (&self->header);
+  guint64 start, stop;
+  for (guint64 at = self->header.body_offset; at < end; at = stop)
+    if (!stasis_extent_next (self->image->fd, at, end, &start, &stop, error)
+        || !copy_extent (self, start, stop, cancellable, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Everything of the old file that stays, and nothing else: the body, with nothing in front. */
+static gboolean
+bring_body (Rewrite *self, GCancellable *cancellable, GError **error)
+{
+  const guint64 end = stasis_image_header_body_end (&self->header);
+  const gboolean is_cloned = ioctl (self->fd, FICLONE, self->image->fd) == 0;
+  if (is_cloned && !stasis_extent_punch (self->fd, 0, self->header.body_offset, error))
+    return FALSE;
+  if (!is_cloned && !copy_body (self, cancellable, error))
+    return FALSE;
+  if (ftruncate (self->fd, (off_t) end) < 0)
+    return stasis_throw_errno (error, _ ("cannot set the size of the image"));
+  report (self, self->header.body_length);
+  return TRUE;
+}
+
+/* A record as it is, framing included. */
+static gboolean
+copy_record (Rewrite *self, const StasisRecord *record, guint64 *offset, GError **error)
+{
+  const gsize size = stasis_record_size (record->length);
+  g_autofree guint8 *octets = g_try_malloc (size);
+  if (octets == NULL)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, _ ("not enough memory"));
+      return FALSE;
+    }
+  if (!stasis_fd_pread_exact (self->image->fd, octets, size, record->offset, error)
+      || !stasis_fd_pwrite_exact (self->fd, octets, size, *offset, error))
+    return FALSE;
+  stasis_record_digest_add (&self->digest, &record->checksum);
+  *offset += size;
+  return TRUE;
+}
+
+static gboolean
+is_in_front (const Rewrite *self, const StasisRecord *record)
+{
+  return record->offset < self->header.body_offset;
+}
+
+/* The kept records of front or tail. */
+static gboolean
+copy_records (Rewrite *self, gboolean front, guint64 *offset, GError **error)
+{
+  const GPtrArray *records = self->image->records;
+  for (guint i = 0; i < records->len; i++)
+    {
+      const StasisRecord *record = g_ptr_array_index (records, i);
+      if (is_in_front (self, record) != front || record->type == STASIS_RECORD_DOMAIN_XML
+          || record->type == STASIS_RECORD_END)
+        continue;
+      if (!copy_record (self, record, offset, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* TRUE where the new XML stands before the body with all that is there. */
+static gboolean
+xml_fits (const Rewrite *self)
+{
+  const GPtrArray *records = self->image->records;
+  guint64 end = STASIS_IMAGE_HEADER_SIZE + stasis_record_size (g_bytes_get_size (self->xml));
+  for (guint i = 0; i < records->len; i++)
+    {
+      const StasisRecord *record = g_ptr_array_index (records, i);
+      if (is_in_front (self, record) && record->type != STASIS_RECORD_DOMAIN_XML)
+        end += stasis_record_size (record->length);
+    }
+  return end <= self->header.body_offset;
+}
+
+static gboolean
+write_xml (Rewrite *self, guint64 *offset, GError **error)
+{
+  return stasis_record_write (self->fd, offset, STASIS_RECORD_DOMAIN_XML, self->xml, &self->digest,
+                              error);
+}
+
+static gboolean
+write_records (Rewrite *self, guint64 *out_file_size, GError **error)
+{
+  const gboolean fits = xml_fits (self);
+  guint64 offset = STASIS_IMAGE_HEADER_SIZE;
+  if ((fits && !write_xml (self, &offset, error)) || !copy_records (self, TRUE, &offset, error))
+    return FALSE;
+
+  self->header.front_length = offset - STASIS_IMAGE_HEADER_SIZE;
+  offset = self->header.tail_offset;
+  if ((!fits && !write_xml (self, &offset, error)) || !copy_records (self, FALSE, &offset, error))
+    return FALSE;
+
+  g_autoptr (GBytes) end = stasis_record_end_encode (self->header.uuid, &self->digest);
+  if (!stasis_record_write (self->fd, &offset, STASIS_RECORD_END, end, NULL, error))
+    return FALSE;
+  *out_file_size = offset;
+  return TRUE;
+}
+
+static gboolean
+rewrite (Rewrite *self, GCancellable *cancellable, GError **error)
+{
+  StasisImageHeader partial = self->header;
+  partial.complete = FALSE;
+  partial.file_size = partial.body_length = partial.tail_offset = partial.tail_length = 0;
+  guint64 file_size;
+  return bring_body (self, cancellable, error)
+         && stasis_image_commit_header (self->fd, &partial, error)
+         && write_records (self, &file_size, error)
+         && stasis_image_commit_seal (self->fd, &self->header, file_size, error);
+}
+
+/* Write a copy of @image with another domain XML. */
+gboolean
+stasis_image_rewrite_xml (const StasisImage *image, GBytes *xml, int out_fd,
+                          StasisImageProgress progress, gpointer progress_data,
+                          GCancellable *cancellable, GError **error)
+{
+  if (!stasis_image_xml_check (xml, error) || !stasis_image_commit_check_file (out_fd, error))
+    return FALSE;
+
+  Rewrite self = { .image = image,
+                   .xml = xml,
+                   .fd = out_fd,
+                   .header = image->header,
+                   .progress = progress,
+                   .progress_data = progress_data };
+  g_strlcpy (self.header.writer, STASIS_IMAGE_WRITER_NAME, sizeof self.header.writer);
+  stasis_record_digest_init (&self.digest);
+  const gboolean ok = rewrite (&self, cancellable, error);
+  stasis_record_digest_clear (&self.digest);
+  return ok;
+}

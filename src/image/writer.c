@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * writer.c: writing a save image around the body that QEMU writes
+ *
+ * Theory of operation
+ *
+ * begin writes the header, saying PART, and the front records; QEMU puts the body at the offset
+ * that follows; finish looks at what QEMU wrote, hashes it, writes the tail records, syncs, and
+ * only then makes the header say DONE, and syncs again.  See docs/save-image.md, "Commit protocol".
+ *
+ * Nothing that QEMU wrote is trusted to be where it should be: the body is parsed before its hashes
+ * are taken, so that an image that could not be restored is not finished.
+ */
+
+#include "config.h"
+
+#include "image/writer.h"
+
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "image/chunks.h"
+#include "image/commit.h"
+#include "image/error.h"
+#include "image/facts.h"
+#include "image/hash-table.h"
+#include "image/header.h"
+#include "image/mapped-ram.h"
+#include "image/octets.h"
+#include "image/record.h"
+#include "util/fault.h"
+#include "util/fd.h"
+
+struct _StasisImageWriter
+{
+  int fd; /* (borrowed) */
+  StasisImageHeader header;
+  StasisRecordDigest digest;
+  gboolean is_finished;
+};
+
+static gboolean
+throw_invalid (GError **error, const char *what)
+{
+  g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INVALID,
+               _ ("cannot write this save image: %1$s"), what);
+  return FALSE;
+}
+
+static gboolean
+check_facts (const StasisImageFacts *facts, GError **error)
+{
+  if (facts->body_kind != STASIS_IMAGE_BODY_MAPPED_RAM
+      && facts->body_kind != STASIS_IMAGE_BODY_STREAM)
+    return throw_invalid (error, _ ("unknown kind of body"));
+  return stasis_image_xml_check (facts->xml, error)
+         && stasis_image_facts_check (facts->qemu_facts, error);
+}
+
+static gboolean
+write_json (StasisImageWriter *writer, guint64 *offset, guint32 type, const StasisJson *json,
+            GError **error)
+{
+  char *text = stasis_json_to_string (json);
+  g_autoptr (GBytes) body = g_bytes_new_take (text, strlen (text));
+  return stasis_record_write (writer->fd, offset, type, body, &writer->digest, error);
+}
+
+static gboolean
+write_front (StasisImageWriter *writer, const StasisImageFacts *facts, GError **error)
+{
+  g_autoptr (GBytes) empty = g_bytes_new (NULL, 0);
+  guint64 offset = STASIS_IMAGE_HEADER_SIZE;
+  if (!stasis_record_write (writer->fd, &offset, STASIS_RECORD_DOMAIN_XML, facts->xml,
+                            &writer->digest, error)
+      || !write_json (writer, &offset, STASIS_RECORD_QEMU_FACTS, facts->qemu_facts, error)
+      || !stasis_record_write (writer->fd, &offset, STASIS_RECORD_STATIC_END, empty,
+                               &writer->digest, error))
+    return FALSE;
+
+  writer->header.front_length = offset - STASIS_IMAGE_HEADER_SIZE;
+  writer->header.body_offset = stasis_round_up (offset, STASIS_IMAGE_SLACK);
+  return TRUE;
+}
+
+static void
+fill_header (StasisImageHeader *header, const StasisImageFacts *facts)
+{
+  stasis_image_uuid_generate (header->uuid);
+  memcpy (header->domain_uuid, facts->domain_uuid, sizeof header->domain_uuid);
+  header->created_ns = (guint64) g_get_real_time () * 1000;
+  header->body_kind = facts->body_kind;
+  g_strlcpy (header->writer, STASIS_IMAGE_WRITER_NAME, sizeof header->writer);
+}
+
+/* Write the partial header and the front records. */
+StasisImageWriter *
+stasis_image_writer_begin (int fd, const StasisImageFacts *facts, GError **error)
+{
+  if (!stasis_fault ("image-begin", error) || !check_facts (facts, error)
+      || !stasis_image_commit_check_file (fd, error))
+    return NULL;
+
+  g_autoptr (StasisImageWriter) writer = g_new0 (StasisImageWriter, 1);
+  writer->fd = fd;
+  stasis_record_digest_init (&writer->digest);
+  fill_header (&writer->header, facts);
+  if (!stasis_image_commit_header (fd, &writer->header, error)
+      || !write_front (writer, facts, error)
+      || !stasis_image_commit_header (fd, &writer->header, error))
+    return NULL;
+  if (lseek (fd, (off_t) writer->header.body_offset, SEEK_SET) < 0)
+    {
+      stasis_throw_errno (error, _ ("cannot move to the body"));
+      return NULL;
+    }
+  if (!stasis_fault ("image-begun", error))
+    return NULL;
+  return g_steal_pointer (&writer);
+}
+
+/* Where QEMU has to write. */
+guint64
+stasis_image_writer_body_offset (const StasisImageWriter *writer)
+{
+  return writer->header.body_offset;
+}
+
+/* The image's UUID. */
+const guint8 *
+stasis_image_writer_uuid (const StasisImageWriter *writer)
+{
+  return writer->header.uuid;
+}
+
+/* Find where the body ends, and see that the file ends there, too. */
+static gboolean
+find_body_end (StasisImageWriter *writer, guint64 body_end, GError **error)
+{
+  struct stat st;
+  if (fstat (writer->fd, &st) < 0)
+    return stasis_throw_errno (error, _ ("cannot look at the file"));
+
+  const guint64 size = (guint64) st.st_size;
+  if (body_end == 0)
+    body_end = size;
+  if (body_end > size || body_end <= writer->header.body_offset)
+    return throw_invalid (error, _ ("QEMU has written no body"));
+  if (body_end > STASIS_IMAGE_END_MAX)
+    {
+      g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_TOO_LARGE,
+                   _ ("the image would be too large: %1$" PRIu64 " octets, at most %2$" PRIu64),
+                   body_end, STASIS_IMAGE_END_MAX);
+      return FALSE;
+    }
+  if (ftruncate (writer->fd, (off_t) body_end) < 0)
+    return stasis_throw_errno (error, _ ("cannot cut the file behind the body"));
+  writer->header.body_length = body_end - writer->header.body_offset;
+  return TRUE;
+}
+
+/* Look at a MAPPED_RAM body: *@out_map; NULL for a STREAM. */
+static gboolean
+read_ram_map (StasisImageWriter *writer, gboolean punch_stale, GCancellable *cancellable,
+              StasisImageRamMap **out_map, GError **error)
+{
+  if (writer->header.body_kind == STASIS_IMAGE_BODY_STREAM)
+    return stasis_mapped_ram_check_stream (writer->fd, writer->header.body_offset,
+                                           stasis_image_header_body_end (&writer->header), error);
+
+  g_autoptr (StasisImageRamMap) map
+      = stasis_mapped_ram_parse (writer->fd, writer->header.body_offset,
+                                 stasis_image_header_body_end (&writer->header), error);
+  if (map == NULL || !stasis_mapped_ram_read_bitmaps (writer->fd, map, cancellable, error)
+      || (punch_stale && !stasis_mapped_ram_punch_stale (writer->fd, map, cancellable, error)))
+    return FALSE;
+  *out_map = g_steal_pointer (&map);
+  return TRUE;
+}
+
+static gboolean
+write_disks (StasisImageWriter *writer, guint64 *offset, const StasisJson *disks, GError **error)
+{
+  if (disks != NULL)
+    return write_json (writer, offset, STASIS_RECORD_DISKS, disks, error);
+
+  g_autoptr (StasisJson) none = stasis_json_new_object ();
+  stasis_json_set (none, "disks", stasis_json_new_array ());
+  return write_json (writer, offset, STASIS_RECORD_DISKS, none, error);
+}
+
+/* All tail records but END, whose digest covers them. */
+static gboolean
+write_tail (StasisImageWriter *writer, const StasisImageTail *tail, const StasisImageRamMap *map,
+            GBytes *hashes, guint64 *offset, GError **error)
+{
+  if (map != NULL)
+    {
+      g_autoptr (GBytes) body = stasis_image_ram_map_encode (map);
+      if (!stasis_record_write (writer->fd, offset, STASIS_RECORD_RAM_MAP, body, &writer->digest,
+                                error))
+        return FALSE;
+    }
+  return write_disks (writer, offset, tail->disks, error)
+         && stasis_record_write (writer->fd, offset, STASIS_RECORD_CHUNK_HASHES, hashes,
+                                 &writer->digest, error);
+}
+
+static gboolean
+write_end (StasisImageWriter *writer, guint64 *offset, GError **error)
+{
+  g_autoptr (GBytes) end = stasis_record_end_encode (writer->header.uuid, &writer->digest);
+  return stasis_record_write (writer->fd, offset, STASIS_RECORD_END, end, NULL, error);
+}
+
+/* Everything after the body. */
+gboolean
+stasis_image_writer_finish (StasisImageWriter *writer, guint64 body_end,
+                            const StasisImageTail *tail, StasisImageProgress progress,
+                            gpointer progress_data, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (!writer->is_finished, FALSE);
+  writer->is_finished = TRUE;
+
+  g_autoptr (StasisImageRamMap) map = NULL;
+  if (!stasis_fault ("image-finish", error) || !find_body_end (writer, body_end, error)
+      || !read_ram_map (writer, tail->punch_stale, cancellable, &map, error))
+    return FALSE;
+
+  const StasisBody body
+      = { writer->header.body_offset, stasis_image_header_body_end (&writer->header) };
+  const StasisHashTableArgs args = { .fd = writer->fd,
+                                     .body = body,
+                                     .map = map,
+                                     .known = tail->hashes,
+                                     .n_threads = tail->n_threads,
+                                     .progress = progress,
+                                     .progress_data = progress_data };
+  g_autoptr (GBytes) hashes = stasis_hash_table_compute (&args, cancellable, error);
+  if (hashes == NULL || !stasis_fault ("image-hashed", error))
+    return FALSE;
+
+  guint64 offset = stasis_round_up (body.end, STASIS_IMAGE_ALIGN);
+  writer->header.tail_offset = offset;
+  return write_tail (writer, tail, map, hashes, &offset, error)
+         && write_end (writer, &offset, error) && stasis_fault ("image-tail", error)
+         && !g_cancellable_set_error_if_cancelled (cancellable, error)
+         && stasis_image_commit_seal (writer->fd, &writer->header, offset, error);
+}
+
+/* NULL is fine.  The file stays as it is. */
+void
+stasis_image_writer_free (StasisImageWriter *writer)
+{
+  if (writer == NULL)
+    return;
+
+  stasis_record_digest_clear (&writer->digest);
+  g_free (writer);
+}

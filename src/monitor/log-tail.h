@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * log-tail.h: the last lines of QEMU's log, fit for an error message
+ */
+
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#define STASIS_LOG_TAIL_OCTETS 2048u
+#define STASIS_LOG_TAIL_LINES  10u
+
+/* (transfer full) At most so many octets and lines from the end of the file, UTF-8, without
+ * control characters and the last line end; "" where there is nothing to read. */
+char *stasis_log_tail (const char *path) G_GNUC_WARN_UNUSED_RESULT;
+
+G_END_DECLS
