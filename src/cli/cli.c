@@ -25,12 +25,16 @@ stasis_cli_clear (StasisCli *cli)
 StasisDriver *
 stasis_cli_driver (StasisCli *cli, GError **error)
 {
-  if (cli->driver == NULL)
+  if (cli->driver != NULL)
+    return cli->driver;
+
+  g_autofree char *doing = g_steal_pointer (&cli->doing);
+  stasis_cli_doing (cli, _ ("failed to connect to the hypervisor"));
+  cli->driver = stasis_driver_open (cli->uri, NULL, error);
+  if (cli->driver != NULL)
     {
-      stasis_cli_doing (cli, _ ("failed to connect to the hypervisor"));
-      cli->driver = stasis_driver_open (cli->uri, NULL, error);
-      if (cli->driver != NULL)
-        g_clear_pointer (&cli->doing, g_free);
+      g_free (cli->doing);
+      cli->doing = g_steal_pointer (&doing);
     }
   return cli->driver;
 }

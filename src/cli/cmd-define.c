@@ -23,7 +23,6 @@ run_define (StasisCli *cli, const StasisCliArgs *args, GError **error)
   StasisDriver *driver = stasis_cli_driver (cli, error);
   if (driver == NULL)
     return FALSE;
-  stasis_cli_doing (cli, _ ("failed to define domain from %1$s"), file);
   g_autoptr (StasisDomain) domain
       = stasis_driver_define (driver, xml, stasis_cli_source_name (file), error);
   if (domain == NULL)

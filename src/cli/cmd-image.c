@@ -165,6 +165,10 @@ tell_verdict (StasisCli *cli, const StasisCliArgs *args, const StasisCliJob *job
 static gboolean
 run_verify (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
+  StasisDriver *driver = stasis_cli_driver (cli, error);
+  if (driver == NULL)
+    return FALSE;
+
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to look at save image %1$s"), file);
   g_autofree char *path = stasis_cli_image_path (file, error);
@@ -176,7 +180,7 @@ run_verify (StasisCli *cli, const StasisCliArgs *args, GError **error)
                                                        stasis_cli_args_has (args, "json"));
   g_autoptr (GPtrArray) damages = NULL;
   g_autoptr (GError) failure = NULL;
-  const gboolean is_good = stasis_image_check (path, &damages, stasis_cli_progress_update,
+  const gboolean is_good = stasis_image_check (driver, path, &damages, stasis_cli_progress_update,
                                                stasis_cli_job_progress (job),
                                                stasis_cli_job_cancellable (job), &failure);
   stasis_cli_job_end (job);

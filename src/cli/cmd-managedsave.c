@@ -133,7 +133,8 @@ run_define (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const char *name = stasis_domain_get_name (domain);
   stasis_cli_doing (cli, _ ("failed to update the managed save image of domain '%1$s'"), name);
   g_autofree char *path = image_path (domain, error);
-  if (path == NULL || !stasis_cli_image_define (path, stasis_cli_args_get (args, "xml"), error))
+  if (path == NULL
+      || !stasis_cli_image_define (cli, path, stasis_cli_args_get (args, "xml"), error))
     return FALSE;
   stasis_cli_say (cli, _ ("Managed save state file of domain '%1$s' updated.\n"), name);
   return TRUE;

@@ -50,7 +50,8 @@ run_define (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to update %1$s"), file);
   g_autofree char *path = stasis_cli_image_path (file, error);
-  if (path == NULL || !stasis_cli_image_define (path, stasis_cli_args_get (args, "xml"), error))
+  if (path == NULL
+      || !stasis_cli_image_define (cli, path, stasis_cli_args_get (args, "xml"), error))
     return FALSE;
   stasis_cli_say (cli, _ ("State file %1$s updated.\n"), file);
   return TRUE;

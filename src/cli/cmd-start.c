@@ -99,7 +99,6 @@ run_create (StasisCli *cli, const StasisCliArgs *args, GError **error)
   if (driver == NULL)
     return FALSE;
 
-  stasis_cli_doing (cli, _ ("failed to create domain from %1$s"), file);
   const gboolean waits = waits_for_console (args, FALSE);
   g_autoptr (StasisCliJob) job = stasis_cli_job_begin (
       cli, _ ("Create"), _ ("cancelling the start"), /* verbose= */ FALSE, /* json= */ FALSE);

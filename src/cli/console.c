@@ -6,8 +6,10 @@
  *
  * One poll() loop on three descriptors: standard input, the guest, and the cancellable.  Input
  * waits in a small buffer until the guest takes it (a guest that does not read must not hang its
- * output), output is written at once.  The end of standard input, of a pipe say, does not end the
- * console: what the guest still has to say may be what the pipe was made for.
+ * output), output is written at once.  What is typed beyond the buffer is dropped, for one must
+ * always be able to leave by the escape character; a pipe has to wait instead.  The end of standard
+ * input, of a pipe say, does not end the console: what the guest still has to say may be what the
+ * pipe was made for.
  */
 
 #include "config.h"
@@ -61,6 +63,7 @@ typedef struct
   guchar escape;
   guint8 typed[BUFFER_SIZE]; /* what the guest has not taken yet */
   gsize n_typed;
+  gboolean is_terminal;
   gboolean input_ended;
   gboolean escaped;
 } Console;
@@ -68,17 +71,21 @@ typedef struct
 static gboolean
 take_input (Console *console, GError **error)
 {
-  guint8 *end = console->typed + console->n_typed;
-  const gssize got = TEMP_FAILURE_RETRY (read (STDIN_FILENO, end, BUFFER_SIZE - console->n_typed));
+  guint8 octets[BUFFER_SIZE];
+  const gsize room = BUFFER_SIZE - console->n_typed;
+  const gssize got
+      = TEMP_FAILURE_RETRY (read (STDIN_FILENO, octets, console->is_terminal ? BUFFER_SIZE : room));
   if (got < 0 && errno == EAGAIN)
     return TRUE;
   if (got < 0)
     return stasis_throw_errno (error, _ ("failed to read standard input"));
 
-  const guint8 *escape = got > 0 ? memchr (end, console->escape, got) : NULL;
+  const guint8 *escape = memchr (octets, console->escape, got);
+  const gsize n = MIN (escape != NULL ? (gsize) (escape - octets) : (gsize) got, room);
+  memcpy (console->typed + console->n_typed, octets, n);
+  console->n_typed += n;
   console->escaped = escape != NULL;
-  console->n_typed += escape != NULL ? (gsize) (escape - end) : (gsize) got;
-  console->input_ended = got == 0 || console->escaped;
+  console->input_ended = got == 0;
   return TRUE;
 }
 
@@ -130,7 +137,8 @@ pump (Console *console, GCancellable *cancellable, GError **error)
   gboolean ended = FALSE;
   while (!ended)
     {
-      const gboolean room = !console->input_ended && console->n_typed < BUFFER_SIZE;
+      const gboolean room
+          = !console->input_ended && (console->is_terminal || console->n_typed < BUFFER_SIZE);
       struct pollfd fds[] = {
         { .fd = room ? STDIN_FILENO : -1, .events = POLLIN },
         { .fd = console->fd, .events = POLLIN | (console->n_typed > 0 ? POLLOUT : 0) },
@@ -162,6 +170,7 @@ stasis_cli_console_pump (int fd, guchar escape, GCancellable *cancellable, GErro
   g_unix_set_fd_nonblocking (fd, TRUE, NULL);
   g_auto (RawTerminal) terminal = { .is_raw = FALSE };
   raw_terminal_begin (&terminal);
+  console.is_terminal = terminal.is_raw;
   const gboolean ok = pump (&console, cancellable, error);
   g_cancellable_release_fd (cancellable);
   return ok;

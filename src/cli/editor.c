@@ -13,9 +13,11 @@
 
 #include "cli/editor.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <glib/gi18n.h>
@@ -112,38 +114,77 @@ stasis_cli_editor_argv (const char *path, GError **error)
   return (char **) g_ptr_array_free (g_steal_pointer (&argv), FALSE);
 }
 
+/* The handler may come before the editor has a pid, and asks only then. */
+typedef struct
+{
+  gint pid;       /* (atomic); 0 as long as there is none */
+  gint was_ended; /* (atomic) */
+} Running;
+
+/* A second time, it is not asked again. */
 static void
 on_signal (int number, guint count, gpointer user_data)
 {
-  if (number != SIGINT)
-    g_cancellable_cancel (user_data);
+  Running *running = user_data;
+  if (number == SIGINT)
+    return;
+  const gboolean again = g_atomic_int_exchange (&running->was_ended, TRUE);
+  const gint pid = g_atomic_int_get (&running->pid);
+  if (pid > 0)
+    kill (pid, again ? SIGKILL : SIGTERM);
 }
 
 static gboolean
-run_editor (const char *const *argv, GError **error)
+start_editor (Running *running, char **argv, GError **error)
 {
-  g_autoptr (GCancellable) ended = g_cancellable_new ();
-  g_autoptr (StasisCliSignals) signals
-      = stasis_cli_signals_begin (/* stop= */ FALSE, on_signal, ended);
-  g_autoptr (GSubprocess) editor
-      = g_subprocess_newv (argv, G_SUBPROCESS_FLAGS_STDIN_INHERIT, error);
-  if (editor == NULL)
+  GPid pid = 0;
+  if (!g_spawn_async (NULL, argv, NULL,
+                      G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD
+                          | G_SPAWN_CHILD_INHERITS_STDIN,
+                      NULL, NULL, &pid, error))
     return FALSE;
-  if (!g_subprocess_wait (editor, ended, error))
+  g_atomic_int_set (&running->pid, pid);
+  if (g_atomic_int_get (&running->was_ended))
+    kill (pid, SIGTERM);
+  return TRUE;
+}
+
+/* Run it to its end.  It is reaped only when no signal can be sent to its pid any more. */
+static gboolean
+run_to_end (Running *running, char **argv, int *out_status, GError **error)
+{
+  StasisCliSignals *signals = stasis_cli_signals_begin (/* stop= */ FALSE, on_signal, running);
+  const gboolean started = start_editor (running, argv, error);
+  siginfo_t info;
+  if (started)
+    (void) TEMP_FAILURE_RETRY (waitid (P_PID, running->pid, &info, WEXITED | WNOWAIT));
+  stasis_cli_signals_end (signals);
+  if (started)
+    (void) TEMP_FAILURE_RETRY (waitpid (running->pid, out_status, 0));
+  return started;
+}
+
+static gboolean
+run_editor (char **argv, GError **error)
+{
+  Running running = { 0 };
+  int status = 0;
+  if (!run_to_end (&running, argv, &status, error))
+    return FALSE;
+  if (g_atomic_int_get (&running.was_ended))
     {
-      g_subprocess_send_signal (editor, SIGTERM);
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("cancelled: nothing was changed"));
       return FALSE;
     }
-  if (g_subprocess_get_successful (editor))
+  if (WIFEXITED (status) && WEXITSTATUS (status) == 0)
     return TRUE;
 
-  if (g_subprocess_get_if_exited (editor))
+  if (WIFEXITED (status))
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, _ ("editor '%1$s' exited with status %2$d"),
-                 argv[0], g_subprocess_get_exit_status (editor));
+                 argv[0], WEXITSTATUS (status));
   else
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
-                 _ ("editor '%1$s' was killed by signal %2$d"), argv[0],
-                 g_subprocess_get_term_sig (editor));
+                 _ ("editor '%1$s' was killed by signal %2$d"), argv[0], WTERMSIG (status));
   return FALSE;
 }
 
@@ -152,7 +193,7 @@ char *
 stasis_cli_draft_edit (StasisCliDraft *draft, GError **error)
 {
   g_auto (GStrv) argv = stasis_cli_editor_argv (draft->path, error);
-  if (argv == NULL || !run_editor ((const char *const *) argv, error))
+  if (argv == NULL || !run_editor (argv, error))
     return NULL;
   return stasis_cli_read_text (draft->path, error);
 }

@@ -14,6 +14,7 @@ gboolean stasis_cli_image_edit (StasisCli *cli, const char *path, gboolean *out_
                                 GError **error);
 
 /* By the definition in a file. */
-gboolean stasis_cli_image_define (const char *path, const char *xml_file, GError **error);
+gboolean stasis_cli_image_define (StasisCli *cli, const char *path, const char *xml_file,
+                                  GError **error);
 
 G_END_DECLS

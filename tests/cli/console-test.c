@@ -171,37 +171,74 @@ test_reader_gone (void)
   g_assert_cmpint (end (&s), ==, STATUS_OK);
 }
 
+typedef struct
+{
+  int master; /* (owned): the user's end of the terminal */
+  int slave;  /* (owned): keeps the terminal when the child has ended */
+  int guest;  /* (owned) */
+  pid_t pid;
+} Terminal;
+
+static void
+begin_terminal (Terminal *t)
+{
+  int line[2];
+  g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line));
+  t->pid = forkpty (&t->master, NULL, NULL, NULL);
+  g_assert_cmpint (t->pid, >=, 0);
+  if (t->pid == 0)
+    _exit (run_pump (line[1]));
+  close (line[1]);
+  t->guest = line[0];
+  t->slave = open (ptsname (t->master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  put (t->guest, "ready");
+  expect (t->master, "ready");
+}
+
+static void
+end_terminal (Terminal *t)
+{
+  int status = 0;
+  g_assert_cmpint (waitpid (t->pid, &status, 0), ==, t->pid);
+  g_assert_cmpint (WEXITSTATUS (status), ==, STATUS_OK);
+  struct termios after;
+  g_assert_no_errno (tcgetattr (t->master, &after));
+  g_assert_cmpuint (after.c_lflag & (ICANON | ECHO | ISIG), ==, ICANON | ECHO | ISIG);
+  stasis_fd_clear (&t->master);
+  stasis_fd_clear (&t->slave);
+  stasis_fd_clear (&t->guest);
+}
+
 /* A terminal is raw meanwhile, and as before afterwards. */
 static void
 test_terminal (void)
 {
-  int master = -1;
-  int line[2];
-  g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line));
-  const pid_t pid = forkpty (&master, NULL, NULL, NULL);
-  g_assert_cmpint (pid, >=, 0);
-  if (pid == 0)
-    _exit (run_pump (line[1]));
+  struct termios raw;
+  Terminal t;
+  begin_terminal (&t);
+  g_assert_no_errno (tcgetattr (t.master, &raw));
+  g_assert_cmpuint (raw.c_lflag & (ICANON | ECHO | ISIG), ==, 0);
+  put (t.master, "\x03");
+  expect (t.guest, "\x03");
 
-  close (line[1]);
-  struct termios raw, after;
-  put (line[0], "ready");
-  expect (master, "ready");
-  g_assert_no_errno (tcgetattr (master, &raw));
-  g_assert_false (raw.c_lflag & (ICANON | ECHO | ISIG));
-  put (master, "\x03");
-  expect (line[0], "\x03");
+  put (t.master, "\x1d");
+  end_terminal (&t);
+}
 
-  /* A second descriptor keeps the terminal when the child has ended. */
-  stasis_autofd int slave = open (ptsname (master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-  put (master, "\x1d");
-  int status = 0;
-  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
-  g_assert_cmpint (WEXITSTATUS (status), ==, STATUS_OK);
-  g_assert_no_errno (tcgetattr (master, &after));
-  g_assert_cmpuint (after.c_lflag & (ICANON | ECHO | ISIG), ==, ICANON | ECHO | ISIG);
-  close (master);
-  close (line[0]);
+/* The escape character works although the guest has stopped reading long ago. */
+static void
+test_terminal_stuck (void)
+{
+  Terminal t;
+  begin_terminal (&t);
+  fcntl (t.master, F_SETFL, O_NONBLOCK);
+  g_autofree char *flood = g_strnfill (1000, 'x');
+  for (guint i = 0; i < 2000; i++)
+    if (write (t.master, flood, 1000) < 0)
+      g_usleep (500);
+  while (write (t.master, "\x1d", 1) < 0)
+    g_usleep (1000);
+  end_terminal (&t);
 }
 
 int
@@ -216,5 +253,6 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/console/guest-does-not-read", test_guest_does_not_read);
   g_test_add_func ("/cli/console/reader-gone", test_reader_gone);
   g_test_add_func ("/cli/console/terminal", test_terminal);
+  g_test_add_func ("/cli/console/terminal-stuck", test_terminal_stuck);
   return g_test_run ();
 }

@@ -117,6 +117,20 @@ test_failures (void)
     }
 }
 
+/* SIGTERM ends the editor and leaves nothing behind; SIGINT is the editor's. */
+static void
+test_signals (void)
+{
+  g_setenv ("EDITOR", "sh -c 'kill -INT $PPID; kill -TERM $PPID; exec sleep 60'", TRUE);
+  g_autoptr (GError) error = NULL;
+  StasisCliDraft *draft = stasis_cli_draft_new ("old", &error);
+  g_autofree char *folder = g_path_get_dirname (stasis_cli_draft_path (draft));
+  g_assert_null (stasis_cli_draft_edit (draft, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  stasis_cli_draft_free (draft);
+  g_assert_false (g_file_test (folder, G_FILE_TEST_EXISTS));
+}
+
 static void
 test_keep (void)
 {
@@ -140,6 +154,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/editor/private", test_private);
   g_test_add_func ("/cli/editor/edit", test_edit);
   g_test_add_func ("/cli/editor/failures", test_failures);
+  g_test_add_func ("/cli/editor/signals", test_signals);
   g_test_add_func ("/cli/editor/keep", test_keep);
   return g_test_run ();
 }
