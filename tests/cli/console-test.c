@@ -184,6 +184,9 @@ begin_terminal (Terminal *t)
 {
   int line[2];
   g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line));
+  /* So small that a guest that does not read blocks a write, and not only poll(). */
+  const int size = 1;
+  setsockopt (line[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   t->pid = forkpty (&t->master, NULL, NULL, NULL);
   g_assert_cmpint (t->pid, >=, 0);
   if (t->pid == 0)

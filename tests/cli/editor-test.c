@@ -117,7 +117,7 @@ test_failures (void)
     }
 }
 
-/* SIGTERM ends the editor and leaves nothing behind; SIGINT is the editor's. */
+/* SIGTERM ends the editor and leaves nothing behind. */
 static void
 test_signals (void)
 {
@@ -129,6 +129,18 @@ test_signals (void)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   stasis_cli_draft_free (draft);
   g_assert_false (g_file_test (folder, G_FILE_TEST_EXISTS));
+}
+
+/* Ctrl-C while the editor runs is the editor's affair. */
+static void
+test_interrupt (void)
+{
+  g_setenv ("EDITOR", "sh -c 'kill -INT $PPID; sleep 0.1; echo new >\"$0\"'", TRUE);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisCliDraft) draft = stasis_cli_draft_new ("old", &error);
+  g_autofree char *text = stasis_cli_draft_edit (draft, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (text, ==, "new\n");
 }
 
 static void
@@ -155,6 +167,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/editor/edit", test_edit);
   g_test_add_func ("/cli/editor/failures", test_failures);
   g_test_add_func ("/cli/editor/signals", test_signals);
+  g_test_add_func ("/cli/editor/interrupt", test_interrupt);
   g_test_add_func ("/cli/editor/keep", test_keep);
   return g_test_run ();
 }
