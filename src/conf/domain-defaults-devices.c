@@ -156,13 +156,13 @@ pair_console (StasisDomainDef *def)
       serial->target_port = 0;
       g_ptr_array_add (def->serials, serial);
     }
-  else if (def->serials->len > 0 && first == NULL)
+  else if (def->serials->len > 0 && !is_serial)
     {
       StasisChardevDef *console = stasis_schema_new (&stasis_console_schema);
       stasis_schema_copy (&stasis_console_schema, console, def->serials->pdata[0]);
       console->target_type = STASIS_CHARDEV_TARGET_SERIAL;
       console->target_port = 0;
-      g_ptr_array_add (def->consoles, console);
+      g_ptr_array_insert (def->consoles, 0, console);
     }
 }
 

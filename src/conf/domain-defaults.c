@@ -129,7 +129,8 @@ fill_cpu (StasisDomainDef *def)
       = cpu->mode == STASIS_CPU_MODE_HOST_PASSTHROUGH || cpu->mode == STASIS_CPU_MODE_MAXIMUM;
   if (is_host && cpu->migratable == STASIS_TRISTATE_UNSET)
     cpu->migratable = STASIS_TRISTATE_ON;
-  default_string (&cpu->check, is_host ? "none" : "partial");
+  const gboolean is_checked = def->type == STASIS_DOMAIN_TYPE_KVM && !is_host;
+  default_string (&cpu->check, is_checked ? "partial" : "none");
   if (cpu->sockets != STASIS_UNSET && cpu->dies == STASIS_UNSET)
     cpu->dies = 1;
   for (guint i = 0; i < cpu->features->len; i++)

@@ -59,7 +59,7 @@ stasis_domain_find_controller (const StasisDomainDef *def, StasisControllerType 
   return NULL;
 }
 
-/* Behind its own kind and in front of higher numbers, as libvirt keeps them. */
+/* At the end, but in front of higher numbers of its kind, as libvirt keeps them. */
 void
 stasis_domain_insert_controller (StasisDomainDef *def, StasisControllerDef *controller_take)
 {
@@ -68,12 +68,8 @@ stasis_domain_insert_controller (StasisDomainDef *def, StasisControllerDef *cont
   for (guint i = def->controllers->len; i > 0; i--)
     {
       const StasisControllerDef *other = def->controllers->pdata[i - 1];
-      if (other->type != controller_take->type)
-        continue;
-      if (other->index > controller_take->index)
+      if (other->type == controller_take->type && other->index > controller_take->index)
         place = (int) i - 1;
-      else if (place < 0)
-        place = (int) i;
     }
   g_ptr_array_insert (def->controllers, place, controller_take);
 }

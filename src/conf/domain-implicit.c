@@ -15,10 +15,8 @@
 
 #include "conf/domain-schema.h"
 
-#define SCSI_UNITS_PER_CONTROLLER 15 /* 16, of which 7 is the controller itself */
-#define SCSI_CONTROLLER_UNIT      7
+#define SCSI_UNITS_PER_CONTROLLER 7 /* a narrow bus, whatever the controller could do */
 #define SATA_UNITS_PER_CONTROLLER 6
-#define PORTS_PER_VIRTIO_SERIAL   31
 
 static void
 set_drive (StasisAddress *address, gint64 controller, gint64 bus, gint64 unit)
@@ -49,12 +47,8 @@ assign_drive (StasisDiskDef *disk)
       set_drive (address, index / SATA_UNITS_PER_CONTROLLER, 0, index % SATA_UNITS_PER_CONTROLLER);
       break;
     case STASIS_DISK_BUS_SCSI:
-      {
-        const int unit = index % SCSI_UNITS_PER_CONTROLLER;
-        set_drive (address, index / SCSI_UNITS_PER_CONTROLLER, 0,
-                   unit >= SCSI_CONTROLLER_UNIT ? unit + 1 : unit);
-        break;
-      }
+      set_drive (address, index / SCSI_UNITS_PER_CONTROLLER, 0, index % SCSI_UNITS_PER_CONTROLLER);
+      break;
     case STASIS_DISK_BUS_FDC:
       set_drive (address, index / 2, 0, index % 2);
       break;
@@ -111,8 +105,8 @@ add_disk_controllers (StasisDomainDef *def, GError **error)
       assign_drive (disk);
     }
 
-  static const StasisControllerType order[] = { STASIS_CONTROLLER_IDE, STASIS_CONTROLLER_FDC,
-                                                STASIS_CONTROLLER_SCSI, STASIS_CONTROLLER_SATA };
+  static const StasisControllerType order[] = { STASIS_CONTROLLER_SCSI, STASIS_CONTROLLER_FDC,
+                                                STASIS_CONTROLLER_IDE, STASIS_CONTROLLER_SATA };
   for (gsize k = 0; k < G_N_ELEMENTS (order); k++)
     for (guint i = 0; i < def->disks->len; i++)
       {

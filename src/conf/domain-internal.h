@@ -28,6 +28,7 @@ gboolean stasis_domain_add_implicit (StasisDomainDef *def, GError **error);
 /* Addresses of all devices (domain-address*.c). */
 gboolean stasis_domain_assign_addresses (StasisDomainDef *def, GError **error);
 gboolean stasis_domain_assign_pci (StasisDomainDef *def, GError **error);
+gboolean stasis_domain_assign_usb (StasisDomainDef *def, GError **error);
 
 /* The StasisDeviceInfo of every device (domain-devices.c). (transfer container) */
 GPtrArray *stasis_domain_list_infos (const StasisDomainDef *def);
