@@ -95,7 +95,8 @@ check_info (StasisMonitor *monitor)
   g_assert_cmpuint (info->ram_duplicate + info->ram_normal, >=, 64 * 256);
   g_assert_cmpuint (info->ram_page_size, ==, 4096);
   g_assert_cmpuint (info->ram_normal_bytes, ==, info->ram_normal * 4096);
-  g_assert_cmpfloat (info->mbps, >, 0);
+  /* QEMU 7.2 says "completed" before it has computed the last rate. */
+  g_assert_cmpfloat (info->mbps, >=, 0);
   g_assert_null (info->error_desc);
 }
 
