@@ -37,6 +37,16 @@ talk (StasisCli *cli, int fd, GError **error)
   return stasis_cli_console_pump (fd, cli->escape, cancellable, error);
 }
 
+/* Greet, and hand out what was printed so far: the rest bypasses the buffer. */
+static gboolean
+greet (StasisCli *cli, const char *name, GError **error)
+{
+  g_autofree char *escape = escape_text (cli->escape);
+  stasis_cli_say (cli, _ ("Connected to domain '%1$s'\n"), name);
+  stasis_cli_say (cli, _ ("Escape character is %1$s\n"), escape);
+  return stasis_cli_flush (cli, error);
+}
+
 /* Open the console, let the domain run if it waited for that, and stay. */
 gboolean
 stasis_cli_console_run (StasisCli *cli, StasisDomain *domain, const char *device, gboolean force,
@@ -45,15 +55,11 @@ stasis_cli_console_run (StasisCli *cli, StasisDomain *domain, const char *device
   const char *name = stasis_domain_get_name (domain);
   stasis_cli_doing (cli, _ ("failed to open the console of domain '%1$s'"), name);
   stasis_autofd int fd = stasis_domain_open_console (domain, device, force, error);
-  if (fd < 0)
+  const gboolean is_open = fd >= 0 && greet (cli, name, error);
+  /* Without a console, too: it was to be started. */
+  if (resume && !stasis_domain_resume (domain, is_open ? error : NULL))
     return FALSE;
-
-  g_autofree char *escape = escape_text (cli->escape);
-  stasis_cli_say (cli, _ ("Connected to domain '%1$s'\n"), name);
-  stasis_cli_say (cli, _ ("Escape character is %1$s\n"), escape);
-  if (!stasis_cli_flush (cli, error))
-    return FALSE;
-  if (resume && !stasis_domain_resume (domain, error))
+  if (!is_open)
     return FALSE;
   stasis_cli_doing (cli, _ ("console of domain '%1$s'"), name);
   return talk (cli, fd, error);

@@ -149,6 +149,10 @@ static void
 show (StasisCliProgress *self, const StasisJobStats *stats)
 {
   say_engine (self, stats);
+  /* A fresh boot has nothing to count, and is over before one could read it. */
+  if (stats->bytes_total == 0 && stats->bytes_processed == 0
+      && self->style != STASIS_CLI_PROGRESS_JSON)
+    return;
   switch (self->style)
     {
     case STASIS_CLI_PROGRESS_NONE:
