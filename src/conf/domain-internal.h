@@ -28,6 +28,7 @@ gboolean stasis_domain_add_implicit (StasisDomainDef *def, GError **error);
 /* Addresses of all devices (domain-address*.c). */
 gboolean stasis_domain_assign_addresses (StasisDomainDef *def, GError **error);
 gboolean stasis_domain_assign_pci (StasisDomainDef *def, GError **error);
+gboolean stasis_domain_assign_usb (StasisDomainDef *def, GError **error);
 
 /* The StasisDeviceInfo of every device (domain-devices.c). (transfer container) */
 GPtrArray *stasis_domain_list_infos (const StasisDomainDef *def);
@@ -38,6 +39,9 @@ StasisControllerDef *stasis_domain_find_controller (const StasisDomainDef *def,
                                                     StasisControllerType type, gint64 index);
 StasisControllerDef *stasis_domain_add_controller (StasisDomainDef *def, StasisControllerType type,
                                                    gint64 index, StasisControllerModel model);
+
+/* TRUE for the USB 1 parts of an ICH9 USB 2 controller, which share its index. */
+gboolean stasis_controller_is_companion (StasisControllerModel model);
 
 /* Place of a disk from its name: "sdc" is 2.  -1 where it is no such name. */
 int stasis_disk_target_index (const char *target);

@@ -96,7 +96,7 @@ stasis_process_wait (int pidfd, int timeout_ms)
       struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
       const int n = poll (&poll_fd, 1, left);
       if (n > 0)
-        return TRUE;
+        return (poll_fd.revents & POLLIN) != 0;
       if (n == 0)
         return FALSE;
       if (errno != EINTR)
