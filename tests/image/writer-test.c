@@ -145,6 +145,11 @@ check_known (gboolean wrong)
       stasis_image_hashes_set (hashes, block, i, &hash);
     }
 
+  /* The last piece shares its chunk with what follows: its hash is of no use. */
+  const guint last = stasis_image_hashes_add_block (hashes, "vga.vram", MIB / 4);
+  const StasisHash unused = stasis_hash ("", 0);
+  stasis_image_hashes_set (hashes, last, 0, &unused);
+
   const StasisImageTail tail = { .hashes = hashes };
   stasis_image_writer_finish (writer, 0, &tail, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
