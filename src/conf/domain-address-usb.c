@@ -190,11 +190,13 @@ count_free (const Usb *usb, guint n_hubs)
   return n_ports - (int) g_hash_table_size (usb->plugged);
 }
 
-/* A hub takes a port and gives eight. */
+/* A hub takes a port and gives eight; libvirt keeps one of all ports free when it adds hubs. */
 static void
 add_hubs (Usb *usb, guint n_wanted)
 {
   int missing = (int) n_wanted - count_free (usb, usb->def->hubs->len);
+  if (missing > 0)
+    missing++;
   for (; missing > 0; missing -= HUB_PORTS - 1)
     {
       StasisHubDef *hub = stasis_schema_new (&stasis_hub_schema);

@@ -64,6 +64,38 @@ fill_usb_controller (StasisControllerDef *controller)
     controller->model = STASIS_CONTROLLER_MODEL_PIIX3_UHCI;
 }
 
+static gboolean
+has_part (const StasisDomainDef *def, gint64 index, StasisControllerModel model)
+{
+  for (guint i = 0; i < def->controllers->len; i++)
+    {
+      const StasisControllerDef *controller = def->controllers->pdata[i];
+      if (controller->type == STASIS_CONTROLLER_USB && controller->index == index
+          && controller->model == model)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* The next number, but a companion has that of the first EHCI controller which lacks it. */
+static gint64
+next_index (const StasisDomainDef *def, const StasisControllerDef *controller)
+{
+  gint64 index = 0;
+  if (stasis_controller_is_companion (controller->model))
+    while (has_part (def, index, STASIS_CONTROLLER_MODEL_ICH9_EHCI1))
+      {
+        if (!has_part (def, index, controller->model))
+          return index;
+        index++;
+      }
+
+  index = 0;
+  while (stasis_domain_find_controller (def, controller->type, index) != NULL)
+    index++;
+  return index;
+}
+
 static void
 fill_controllers (StasisDomainDef *def)
 {
@@ -76,13 +108,8 @@ fill_controllers (StasisDomainDef *def)
       if (controller->type == STASIS_CONTROLLER_SCSI
           && controller->model == STASIS_CONTROLLER_MODEL_UNSET)
         controller->model = STASIS_CONTROLLER_MODEL_LSILOGIC;
-      if (controller->index != STASIS_UNSET)
-        continue;
-
-      gint64 index = 0;
-      while (stasis_domain_find_controller (def, controller->type, index) != NULL)
-        index++;
-      controller->index = index;
+      if (controller->index == STASIS_UNSET)
+        controller->index = next_index (def, controller);
     }
 }
 
@@ -132,6 +159,16 @@ fill_host_side (GPtrArray *chardevs, StasisDomainParseFlags flags)
     }
 }
 
+static gboolean
+has_isa_serial (const StasisDomainDef *def)
+{
+  if (def->serials->len == 0)
+    return FALSE;
+  const StasisChardevDef *serial = def->serials->pdata[0];
+  return serial->target_type == STASIS_CHARDEV_TARGET_UNSET
+         || serial->target_type == STASIS_CHARDEV_TARGET_ISA_SERIAL;
+}
+
 /* The first console of a PC is its first serial port under another name: whichever of the two is
  * written brings the other. */
 static void
@@ -156,7 +193,7 @@ pair_console (StasisDomainDef *def)
       serial->target_port = 0;
       g_ptr_array_add (def->serials, serial);
     }
-  else if (def->serials->len > 0 && !is_serial)
+  else if (has_isa_serial (def) && !is_serial)
     {
       StasisChardevDef *console = stasis_schema_new (&stasis_console_schema);
       stasis_schema_copy (&stasis_console_schema, console, def->serials->pdata[0]);
@@ -187,12 +224,15 @@ fill_graphics (StasisGraphicsDef *graphics)
             && ((StasisListenDef *) graphics->listens->pdata[0])->type != STASIS_LISTEN_ADDRESS);
   if (!by_socket && graphics->port == STASIS_UNSET && graphics->autoport == STASIS_TRISTATE_UNSET)
     graphics->autoport = STASIS_TRISTATE_ON;
-  if (graphics->listens->len > 0 || graphics->socket != NULL)
+  if (graphics->listens->len > 0)
     return;
 
   StasisListenDef *listen = g_new0 (StasisListenDef, 1);
-  listen->type = STASIS_LISTEN_ADDRESS;
-  listen->address = g_strdup (graphics->listen);
+  listen->type = graphics->socket != NULL ? STASIS_LISTEN_SOCKET : STASIS_LISTEN_ADDRESS;
+  if (graphics->socket != NULL)
+    listen->socket = g_strdup (graphics->socket);
+  else
+    listen->address = g_strdup (graphics->listen);
   g_ptr_array_add (graphics->listens, listen);
 }
 
@@ -221,24 +261,9 @@ fill_video (StasisVideoDef *video, gboolean is_first)
     video->vram = 16384;
 }
 
-void
-stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags flags)
+static void
+fill_small_devices (StasisDomainDef *def)
 {
-  for (guint i = 0; i < def->disks->len; i++)
-    fill_disk (def->disks->pdata[i]);
-  fill_controllers (def);
-  fill_host_side (def->serials, flags);
-  fill_host_side (def->parallels, flags);
-  fill_host_side (def->consoles, flags);
-  fill_host_side (def->channels, flags);
-  pair_console (def);
-  fill_serials (def->serials);
-  fill_parallels (def->parallels);
-  fill_inputs (def->inputs);
-  for (guint i = 0; i < def->graphics->len; i++)
-    fill_graphics (def->graphics->pdata[i]);
-  for (guint i = 0; i < def->videos->len; i++)
-    fill_video (def->videos->pdata[i], i == 0);
   for (guint i = 0; i < def->watchdogs->len; i++)
     {
       StasisWatchdogDef *watchdog = def->watchdogs->pdata[i];
@@ -259,6 +284,33 @@ stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags
       if (panic->model == STASIS_PANIC_UNSET)
         panic->model = STASIS_PANIC_ISA;
     }
+}
+
+void
+stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags flags)
+{
+  for (guint i = 0; i < def->disks->len; i++)
+    fill_disk (def->disks->pdata[i]);
+  fill_controllers (def);
+  fill_host_side (def->serials, flags);
+  fill_host_side (def->parallels, flags);
+  fill_host_side (def->consoles, flags);
+  fill_host_side (def->channels, flags);
+  pair_console (def);
+  fill_serials (def->serials);
+  fill_parallels (def->parallels);
+  fill_inputs (def->inputs);
+  for (guint i = 0; i < def->channels->len; i++)
+    {
+      StasisChardevDef *channel = def->channels->pdata[i];
+      if (channel->type == STASIS_CHARDEV_SPICEVMC)
+        default_string (&channel->target_name, "com.redhat.spice.0");
+    }
+  for (guint i = 0; i < def->graphics->len; i++)
+    fill_graphics (def->graphics->pdata[i]);
+  for (guint i = 0; i < def->videos->len; i++)
+    fill_video (def->videos->pdata[i], i == 0);
+  fill_small_devices (def);
 }
 
 static gboolean

@@ -141,6 +141,23 @@ fill_cpu (StasisDomainDef *def)
     }
 }
 
+/* Any word on Hyper-V means the mode in which each of them counts. */
+static void
+fill_features (StasisFeaturesDef *features)
+{
+  const StasisTristate states[] = {
+    features->hyperv_relaxed,     features->hyperv_vapic,           features->hyperv_spinlocks,
+    features->hyperv_vpindex,     features->hyperv_runtime,         features->hyperv_synic,
+    features->hyperv_stimer,      features->hyperv_reset,           features->hyperv_vendor_id,
+    features->hyperv_frequencies, features->hyperv_reenlightenment, features->hyperv_tlbflush,
+    features->hyperv_ipi,         features->hyperv_evmcs,           features->hyperv_avic
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (states); i++)
+    if (states[i] != STASIS_TRISTATE_UNSET)
+      default_string (&features->hyperv_mode, "custom");
+}
+
 static void
 fill_clock (StasisDomainDef *def)
 {
@@ -186,6 +203,7 @@ stasis_domain_fill_defaults (StasisDomainDef *def, const StasisConfContext *cont
   fill_boot (def);
   fill_loader (&def->os);
   fill_cpu (def);
+  fill_features (&def->features);
   fill_clock (def);
   fill_lifecycle (def);
   stasis_domain_fill_device_defaults (def, flags);

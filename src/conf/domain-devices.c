@@ -59,6 +59,13 @@ stasis_domain_find_controller (const StasisDomainDef *def, StasisControllerType 
   return NULL;
 }
 
+gboolean
+stasis_controller_is_companion (StasisControllerModel model)
+{
+  return model == STASIS_CONTROLLER_MODEL_ICH9_UHCI1 || model == STASIS_CONTROLLER_MODEL_ICH9_UHCI2
+         || model == STASIS_CONTROLLER_MODEL_ICH9_UHCI3;
+}
+
 /* At the end, but in front of higher numbers of its kind, as libvirt keeps them. */
 void
 stasis_domain_insert_controller (StasisDomainDef *def, StasisControllerDef *controller_take)

@@ -35,6 +35,14 @@ assign_drive (StasisDiskDef *disk)
   const int index = stasis_disk_target_index (disk->target);
   StasisAddress *address = &disk->info.address;
 
+  if (address->type == STASIS_ADDRESS_DRIVE)
+    {
+      /* Parts that are left out are zero. */
+      address->controller = MAX (address->controller, 0);
+      address->bus = MAX (address->bus, 0);
+      address->target = MAX (address->target, 0);
+      address->unit = MAX (address->unit, 0);
+    }
   if (address->type != STASIS_ADDRESS_NONE)
     return;
 
@@ -77,23 +85,16 @@ controller_of_bus (StasisDiskBus bus)
     }
 }
 
-/* Controllers 0 to @index of a type, those that are not there yet.  A new SCSI controller is of
- * the model of the others. */
+/* Controllers 0 to @index of a type, those that are not there yet. */
 static void
 need_controllers (StasisDomainDef *def, StasisControllerType type, gint64 index)
 {
-  StasisControllerModel model = STASIS_CONTROLLER_MODEL_UNSET;
-  if (type == STASIS_CONTROLLER_SCSI)
-    model = STASIS_CONTROLLER_MODEL_LSILOGIC;
-
+  const StasisControllerModel model = type == STASIS_CONTROLLER_SCSI
+                                          ? STASIS_CONTROLLER_MODEL_LSILOGIC
+                                          : STASIS_CONTROLLER_MODEL_UNSET;
   for (gint64 i = 0; i <= index; i++)
-    {
-      const StasisControllerDef *controller = stasis_domain_find_controller (def, type, i);
-      if (controller == NULL)
-        stasis_domain_add_controller (def, type, i, model);
-      else if (type == STASIS_CONTROLLER_SCSI)
-        model = controller->model;
-    }
+    if (stasis_domain_find_controller (def, type, i) == NULL)
+      stasis_domain_add_controller (def, type, i, model);
 }
 
 static gboolean
@@ -238,10 +239,37 @@ sort_controllers (StasisDomainDef *def)
     stasis_domain_insert_controller (def, written->pdata[i]);
 }
 
+/* Likewise disks: those of a bus together, by name.  Virtio disks get their slots in this order. */
+static void
+sort_disks (StasisDomainDef *def)
+{
+  g_autoptr (GPtrArray) written = g_ptr_array_copy (def->disks, NULL, NULL);
+  g_ptr_array_set_size (def->disks, 0);
+
+  for (guint k = 0; k < written->len; k++)
+    {
+      const StasisDiskDef *disk = written->pdata[k];
+      const int index = stasis_disk_target_index (disk->target);
+      int place = -1;
+      for (guint i = def->disks->len; i > 0; i--)
+        {
+          const StasisDiskDef *other = def->disks->pdata[i - 1];
+          if (other->bus != disk->bus)
+            continue;
+          if (stasis_disk_target_index (other->target) > index)
+            place = (int) i - 1;
+          else if (place < 0)
+            place = (int) i;
+        }
+      g_ptr_array_insert (def->disks, place, written->pdata[k]);
+    }
+}
+
 gboolean
 stasis_domain_add_implicit (StasisDomainDef *def, GError **error)
 {
   sort_controllers (def);
+  sort_disks (def);
   add_chipset (def);
   add_balloon (def);
   add_audio (def);

@@ -40,6 +40,9 @@ StasisControllerDef *stasis_domain_find_controller (const StasisDomainDef *def,
 StasisControllerDef *stasis_domain_add_controller (StasisDomainDef *def, StasisControllerType type,
                                                    gint64 index, StasisControllerModel model);
 
+/* TRUE for the USB 1 parts of an ICH9 USB 2 controller, which share its index. */
+gboolean stasis_controller_is_companion (StasisControllerModel model);
+
 /* Place of a disk from its name: "sdc" is 2.  -1 where it is no such name. */
 int stasis_disk_target_index (const char *target);
 

@@ -101,7 +101,7 @@ assert_damage (int fd, StasisImageVerifyFlags flags, guint64 offset, const char 
       = stasis_image_verify_report (image, flags, 2, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (damages->len, >=, 1);
-  const StasisImageDamage *first = g_ptr_array_index (damages, 0);
+  const StasisImageFault *first = g_ptr_array_index (damages, 0);
   g_assert_cmpuint (first->offset, ==, offset);
   if (strstr (first->what, what) == NULL)
     g_error ("'%s' is not in '%s'", what, first->what);
@@ -144,7 +144,7 @@ test_report (void)
   static const guint64 expected[] = { 200000, 300000, MIB, 3 * MIB };
   g_assert_cmpuint (damages->len, ==, G_N_ELEMENTS (expected));
   for (guint i = 0; i < damages->len; i++)
-    g_assert_cmpuint (((StasisImageDamage *) g_ptr_array_index (damages, i))->offset, ==,
+    g_assert_cmpuint (((StasisImageFault *) g_ptr_array_index (damages, i))->offset, ==,
                       expected[i]);
 }
 
@@ -311,7 +311,7 @@ test_too_much (void)
   g_autoptr (GPtrArray) damages
       = stasis_image_verify_report (image, 0, 2, NULL, NULL, NULL, &error);
   g_assert_cmpuint (damages->len, ==, 1000);
-  const StasisImageDamage *last = g_ptr_array_index (damages, 999);
+  const StasisImageFault *last = g_ptr_array_index (damages, 999);
   g_assert_nonnull (strstr (last->what, "more damage"));
 }
 
