@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * qemu-caps-probe.c: start an emulator without a guest and ask it what it can do
+ *
+ * Theory of operation
+ *
+ * The emulator gets one end of a socket pair as its only monitor and a memory file as standard
+ * error, whose end goes into the error when it dies.  It has no machine and no guest, so it can
+ * simply be killed afterwards.  A program that is not QEMU ends (the socket closes) or says
+ * nothing until the deadline; either way nothing of it is left.
+ */
+
+#include "config.h"
+
+#include "driver/qemu-caps-private.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "monitor/monitor.h"
+#include "util/fd.h"
+
+#define MONITOR_FD 3 /* in the emulator */
+
+typedef struct
+{
+  GSubprocess *process;   /* (owned) */
+  StasisMonitor *monitor; /* (owned) */
+  int log_fd;             /* (owned) its standard error */
+  gint64 deadline;        /* µs */
+  GCancellable *cancellable;
+} Probe;
+
+static void
+probe_clear (Probe *probe)
+{
+  stasis_monitor_close (probe->monitor);
+  if (probe->process != NULL)
+    {
+      g_subprocess_force_exit (probe->process);
+      g_subprocess_wait (probe->process, NULL, NULL);
+      g_object_unref (probe->process);
+    }
+  stasis_fd_clear (&probe->log_fd);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Probe, probe_clear)
+
+static gint64
+remaining_ms (const Probe *probe)
+{
+  return MAX (1, (probe->deadline - g_get_monotonic_time ()) / 1000);
+}
+
+/* Start it; *@out_socket is our end. */
+static gboolean
+start (Probe *probe, const char *emulator, int *out_socket, GError **error)
+{
+  int pair[2];
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    return stasis_throw_errno (error, _ ("cannot make a socket pair"));
+  stasis_autofd int ours = pair[0];
+  stasis_autofd int theirs = pair[1];
+
+  probe->log_fd = memfd_create ("stasis-probe", MFD_CLOEXEC);
+  if (probe->log_fd < 0)
+    return stasis_throw_errno (error, _ ("cannot make a memory file"));
+  const int log_fd = fcntl (probe->log_fd, F_DUPFD_CLOEXEC, 3);
+  if (log_fd < 0)
+    return stasis_throw_errno (error, _ ("cannot duplicate a descriptor"));
+
+  g_autoptr (GSubprocessLauncher) launcher
+      = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
+  g_subprocess_launcher_take_stderr_fd (launcher, log_fd);
+  g_subprocess_launcher_take_fd (launcher, stasis_fd_steal (&theirs), MONITOR_FD);
+  const char *const argv[] = { emulator,
+                               "-nodefaults",
+                               "-no-user-config",
+                               "-machine",
+                               "none",
+                               "-display",
+                               "none",
+                               "-S",
+                               "-chardev",
+                               "socket,id=probe,fd=" G_STRINGIFY (MONITOR_FD),
+                               "-mon",
+                               "chardev=probe,mode=control",
+                               NULL };
+  probe->process = g_subprocess_launcher_spawnv (launcher, argv, error);
+  if (probe->process == NULL)
+    return FALSE;
+  *out_socket = stasis_fd_steal (&ours);
+  return TRUE;
+}
+
+/* (transfer full): the list that a command returns. */
+static StasisJson *
+query (const Probe *probe, const char *command, StasisJson *arguments_take, GError **error)
+{
+  g_autoptr (StasisJson) list = NULL;
+  if (!stasis_monitor_command (probe->monitor, command, arguments_take, NULL, 0,
+                               remaining_ms (probe), &list, probe->cancellable, error))
+    return NULL;
+  if (list == NULL || stasis_json_kind (list) != STASIS_JSON_ARRAY)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_QEMU, _ ("'%1$s' returned no list"), command);
+      return NULL;
+    }
+  return g_steal_pointer (&list);
+}
+
+static const char *
+string_member (const StasisJson *object, const char *key)
+{
+  return stasis_json_string (stasis_json_get (object, key), NULL);
+}
+
+static gboolean
+query_machines (const Probe *probe, StasisQemuCaps *caps, GError **error)
+{
+  g_autoptr (StasisJson) list = query (probe, "query-machines", NULL, error);
+  if (list == NULL)
+    return FALSE;
+
+  for (guint i = 0; i < stasis_json_array_length (list); i++)
+    {
+      const StasisJson *object = stasis_json_array_get (list, i);
+      const char *name = string_member (object, "name");
+      if (name == NULL || g_str_equal (name, "none"))
+        continue;
+
+      StasisQemuMachine *machine = stasis_qemu_caps_add_machine (caps, name);
+      machine->alias = g_strdup (string_member (object, "alias"));
+      machine->ram_id = g_strdup (string_member (object, "default-ram-id"));
+      machine->is_default = stasis_json_boolean (stasis_json_get (object, "is-default"), FALSE);
+      machine->is_deprecated = stasis_json_boolean (stasis_json_get (object, "deprecated"), FALSE);
+    }
+  return TRUE;
+}
+
+static gboolean
+query_migration (const Probe *probe, StasisQemuCaps *caps, GError **error)
+{
+  g_autoptr (StasisJson) list = query (probe, "query-migrate-capabilities", NULL, error);
+  if (list == NULL)
+    return FALSE;
+
+  for (guint i = 0; i < stasis_json_array_length (list); i++)
+    {
+      const char *name = string_member (stasis_json_array_get (list, i), "capability");
+      if (name != NULL)
+        stasis_qemu_caps_add_migration (caps, name);
+    }
+  return TRUE;
+}
+
+/* All types that implement an interface or descend from a type; modules are loaded for it. */
+static gboolean
+query_types (const Probe *probe, const char *implements, StasisQemuCaps *caps, GError **error)
+{
+  StasisJson *arguments = stasis_json_new_object ();
+  stasis_json_set_string (arguments, "implements", implements);
+  stasis_json_set_boolean (arguments, "abstract", FALSE);
+  g_autoptr (StasisJson) list = query (probe, "qom-list-types", arguments, error);
+  if (list == NULL)
+    return FALSE;
+
+  for (guint i = 0; i < stasis_json_array_length (list); i++)
+    {
+      const char *name = string_member (stasis_json_array_get (list, i), "name");
+      if (name != NULL)
+        stasis_qemu_caps_add_device (caps, name);
+    }
+  return TRUE;
+}
+
+static StasisQemuCaps *
+ask (Probe *probe, const char *emulator, GError **error)
+{
+  int socket = -1;
+  if (!start (probe, emulator, &socket, error))
+    return NULL;
+  g_autofree char *log_path = g_strdup_printf ("/proc/self/fd/%d", probe->log_fd);
+  probe->monitor
+      = stasis_monitor_open (socket, log_path, remaining_ms (probe), probe->cancellable, error);
+  if (probe->monitor == NULL)
+    return NULL;
+
+  const StasisMonitorVersion *version = stasis_monitor_version (probe->monitor);
+  g_autofree char *text
+      = g_strdup_printf ("%u.%u.%u", version->major, version->minor, version->micro);
+  g_autoptr (StasisQemuCaps) caps = stasis_qemu_caps_new (text);
+  if (!query_machines (probe, caps, error) || !query_migration (probe, caps, error)
+      || !query_types (probe, "device", caps, error)
+      || !query_types (probe, "user-creatable", caps, error))
+    return NULL;
+  return g_steal_pointer (&caps);
+}
+
+/* Blocks until the emulator has answered and ended, or @timeout_ms. */
+StasisQemuCaps *
+stasis_qemu_caps_probe (const char *emulator, gint64 timeout_ms, GCancellable *cancellable,
+                        GError **error)
+{
+  g_auto (Probe) probe = { .log_fd = -1,
+                           .deadline = g_get_monotonic_time () + timeout_ms * 1000,
+                           .cancellable = cancellable };
+  StasisQemuCaps *caps = ask (&probe, emulator, error);
+  if (caps == NULL)
+    g_prefix_error (error, _ ("cannot ask the emulator '%1$s' what it can do: "), emulator);
+  return caps;
+}
