@@ -62,9 +62,9 @@ def test_mistakes():
     """a mistake is one line that says what and what next"""
     cases = [
         ([], "no command given; see 'stasis help'"),
-        (["lits"], "unknown command: 'lits'; did you mean 'list'?"),
+        (["lisst"], "unknown command: 'lisst'; did you mean 'list'?"),
         (["frobnicate"], "unknown command: 'frobnicate'; see 'stasis help'"),
-        (["help", "sav"], "command or command group 'sav' doesn't exist; did you mean 'save'?"),
+        (["help", "avse"], "command or command group 'avse' doesn't exist; did you mean 'save'?"),
         (["image"], "'image' needs a second word; see 'stasis help image'"),
         (["image", "inof", "x"], "unknown command: 'image inof'; did you mean 'image info'?"),
         (["list", "--al"], "command 'list' doesn't support option --al; did you mean --all?"),

@@ -93,10 +93,10 @@ test_suggest (void)
     const char *word;
     const char *near;
   } cases[] = {
-    { "lits", "list" },
-    { "sav", "save" },
+    { "lisst", "list" },
+    { "avse", "save" },
     { "saev", "save" },
-    { "restor", "restore" },
+    { "restorx", "restore" },
     { "dumpx", "dumpxml" },
     { "domst", "domstate" },
     { "zzzz", NULL },
