@@ -94,7 +94,6 @@ test_suggest (void)
     const char *near;
   } cases[] = {
     { "lisst", "list" },
-    { "avse", "save" },
     { "saev", "save" },
     { "restorx", "restore" },
     { "dumpx", "dumpxml" },
