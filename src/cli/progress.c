@@ -83,10 +83,17 @@ in_foreground (void)
   return group < 0 || group == getpgrp ();
 }
 
+/* A fresh boot has nothing to count, and is over before one could read it. */
+static gboolean
+is_worth_a_bar (const StasisCliProgress *self, const StasisJobStats *stats)
+{
+  return self->drawn > 0 || stats->bytes_processed > 0 || stats->elapsed_us > G_USEC_PER_SEC;
+}
+
 static void
 draw_bar (StasisCliProgress *self, const StasisJobStats *stats)
 {
-  if (!in_foreground ())
+  if (!in_foreground () || !is_worth_a_bar (self, stats))
     return;
   g_autofree char *line = stasis_cli_progress_format (self->title, stats, terminal_columns ());
   const guint width = stasis_cli_text_width (line);
@@ -149,10 +156,6 @@ static void
 show (StasisCliProgress *self, const StasisJobStats *stats)
 {
   say_engine (self, stats);
-  /* A fresh boot has nothing to count, and is over before one could read it. */
-  if (stats->bytes_total == 0 && stats->bytes_processed == 0
-      && self->style != STASIS_CLI_PROGRESS_JSON)
-    return;
   switch (self->style)
     {
     case STASIS_CLI_PROGRESS_NONE:
