@@ -38,6 +38,7 @@ struct _StasisCliProgress
   StasisJobStats *last; /* (owned) (nullable) (guarded by lock) */
   guint drawn;          /* columns of the bar that stands now (guarded by lock) */
   gint64 next_line_us;  /* when the next line is due (guarded by lock) */
+  char *line_phase;     /* (owned) (nullable): of the last line (guarded by lock) */
   gboolean engine_said; /* (guarded by lock) */
   gboolean ended;       /* (guarded by lock) */
 };
@@ -112,12 +113,16 @@ erase_bar (StasisCliProgress *self)
   self->drawn = 0;
 }
 
+/* Now and then, when a new phase begins, and at the end. */
 static gboolean
 line_is_due (StasisCliProgress *self, const StasisJobStats *stats)
 {
   const gint64 now = g_get_monotonic_time ();
-  if (stats->state == STASIS_JOB_ACTIVE && now < self->next_line_us)
+  const gboolean is_new_phase = g_strcmp0 (stats->phase, self->line_phase) != 0;
+  if (stats->state == STASIS_JOB_ACTIVE && now < self->next_line_us && !is_new_phase)
     return FALSE;
+  g_free (self->line_phase);
+  self->line_phase = g_strdup (stats->phase);
   self->next_line_us = now + LINES_EVERY_US;
   return TRUE;
 }
@@ -226,6 +231,7 @@ stasis_cli_progress_free (StasisCliProgress *self)
   stasis_cli_progress_end (self);
   g_clear_pointer (&self->last, stasis_job_stats_free);
   g_mutex_clear (&self->lock);
+  g_free (self->line_phase);
   g_free (self->title);
   g_free (self);
 }
