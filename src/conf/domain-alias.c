@@ -125,8 +125,6 @@ alias_counted (StasisDomainDef *def)
     set_alias (&((StasisWatchdogDef *) def->watchdogs->pdata[i])->info, "watchdog%u", i);
   for (guint i = 0; i < def->rngs->len; i++)
     set_alias (&((StasisRngDef *) def->rngs->pdata[i])->info, "rng%u", i);
-  for (guint i = 0; i < def->panics->len; i++)
-    set_alias (&((StasisPanicDef *) def->panics->pdata[i])->info, "panic%u", i);
   for (guint i = 0; i < def->balloons->len; i++)
     {
       StasisBalloonDef *balloon = def->balloons->pdata[i];

@@ -261,24 +261,9 @@ fill_video (StasisVideoDef *video, gboolean is_first)
     video->vram = 16384;
 }
 
-void
-stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags flags)
+static void
+fill_small_devices (StasisDomainDef *def)
 {
-  for (guint i = 0; i < def->disks->len; i++)
-    fill_disk (def->disks->pdata[i]);
-  fill_controllers (def);
-  fill_host_side (def->serials, flags);
-  fill_host_side (def->parallels, flags);
-  fill_host_side (def->consoles, flags);
-  fill_host_side (def->channels, flags);
-  pair_console (def);
-  fill_serials (def->serials);
-  fill_parallels (def->parallels);
-  fill_inputs (def->inputs);
-  for (guint i = 0; i < def->graphics->len; i++)
-    fill_graphics (def->graphics->pdata[i]);
-  for (guint i = 0; i < def->videos->len; i++)
-    fill_video (def->videos->pdata[i], i == 0);
   for (guint i = 0; i < def->watchdogs->len; i++)
     {
       StasisWatchdogDef *watchdog = def->watchdogs->pdata[i];
@@ -299,6 +284,33 @@ stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags
       if (panic->model == STASIS_PANIC_UNSET)
         panic->model = STASIS_PANIC_ISA;
     }
+}
+
+void
+stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags flags)
+{
+  for (guint i = 0; i < def->disks->len; i++)
+    fill_disk (def->disks->pdata[i]);
+  fill_controllers (def);
+  fill_host_side (def->serials, flags);
+  fill_host_side (def->parallels, flags);
+  fill_host_side (def->consoles, flags);
+  fill_host_side (def->channels, flags);
+  pair_console (def);
+  fill_serials (def->serials);
+  fill_parallels (def->parallels);
+  fill_inputs (def->inputs);
+  for (guint i = 0; i < def->channels->len; i++)
+    {
+      StasisChardevDef *channel = def->channels->pdata[i];
+      if (channel->type == STASIS_CHARDEV_SPICEVMC)
+        default_string (&channel->target_name, "com.redhat.spice.0");
+    }
+  for (guint i = 0; i < def->graphics->len; i++)
+    fill_graphics (def->graphics->pdata[i]);
+  for (guint i = 0; i < def->videos->len; i++)
+    fill_video (def->videos->pdata[i], i == 0);
+  fill_small_devices (def);
 }
 
 static gboolean

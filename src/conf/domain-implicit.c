@@ -35,6 +35,14 @@ assign_drive (StasisDiskDef *disk)
   const int index = stasis_disk_target_index (disk->target);
   StasisAddress *address = &disk->info.address;
 
+  if (address->type == STASIS_ADDRESS_DRIVE)
+    {
+      /* Parts that are left out are zero. */
+      address->controller = MAX (address->controller, 0);
+      address->bus = MAX (address->bus, 0);
+      address->target = MAX (address->target, 0);
+      address->unit = MAX (address->unit, 0);
+    }
   if (address->type != STASIS_ADDRESS_NONE)
     return;
 

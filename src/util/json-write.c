@@ -45,7 +45,7 @@ write_double (yajl_gen gen, const StasisJson *json)
   g_ascii_dtostr (buffer, G_ASCII_DTOSTR_BUF_SIZE, number);
   /* A double stays one when it is read again. */
   if (strpbrk (buffer, ".e") == NULL)
-    strcat (buffer, ".0");
+    g_strlcat (buffer, ".0", sizeof buffer);
   yajl_gen_number (gen, buffer, strlen (buffer));
 }
 

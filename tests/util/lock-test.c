@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,25 +64,17 @@ test_two_processes (void)
   assert_free ();
 }
 
-static gpointer
-kill_soon (gpointer helper)
-{
-  g_usleep (50000);
-  g_subprocess_force_exit (helper);
-  return NULL;
-}
-
-/* Waiting ends when the holder is killed. */
+/* Waiting ends when the holder does. */
 static void
 test_wait (void)
 {
-  g_autoptr (GSubprocess) helper = helper_start (NULL, path, NULL);
-  GThread *thread = g_thread_new ("kill", kill_soon, helper);
+  g_autoptr (GSubprocess) helper = helper_start (NULL, path, "short", NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisLock) lock = stasis_lock_take (path, TRUE, &error);
   g_assert_no_error (error);
   g_assert_nonnull (lock);
-  g_thread_join (thread);
+  g_subprocess_wait (helper, NULL, NULL);
+  g_assert_cmpint (g_subprocess_get_exit_status (helper), ==, 0);
 }
 
 static void
@@ -101,20 +94,24 @@ test_errors (void)
 }
 
 static int
-run_helper (const char *lock_path)
+run_helper (const char *lock_path, gboolean is_short)
 {
   StasisLock *lock = stasis_lock_take (lock_path, FALSE, NULL);
   if (lock == NULL)
     return 1;
-  helper_wait ();
-  return 0;
+  if (!is_short)
+    helper_wait ();
+  puts ("ready");
+  fflush (stdout);
+  g_usleep (50000);
+  return 0; /* and the kernel releases it */
 }
 
 int
 main (int argc, char **argv)
 {
-  if (argc == 3 && strcmp (argv[1], "--helper") == 0)
-    return run_helper (argv[2]);
+  if (argc >= 3 && strcmp (argv[1], "--helper") == 0)
+    return run_helper (argv[2], argc > 3);
 
   g_test_init (&argc, &argv, NULL);
   g_autofree char *folder = g_dir_make_tmp ("stasis-XXXXXX", NULL);

@@ -11,15 +11,29 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "helper.h"
 #include "util/fd.h"
 
+/* FALSE, and the running test skipped, where pidfds are missing: valgrind 3.19 lacks them. */
+static gboolean
+has_pidfds (void)
+{
+  stasis_autofd int fd = (int) syscall (SYS_pidfd_open, getpid (), 0);
+  if (fd < 0)
+    g_test_skip ("no pidfds here");
+  return fd >= 0;
+}
+
 static void
 test_self (void)
 {
+  if (!has_pidfds ())
+    return;
+
   StasisProcess self = { 0, 0 };
   g_assert_true (stasis_process_lookup (getpid (), &self));
   g_assert_cmpint (self.pid, ==, getpid ());
@@ -55,6 +69,9 @@ test_start_time (void)
 static void
 test_none (void)
 {
+  if (!has_pidfds ())
+    return;
+
   static const pid_t none[] = { 0, -1, G_MININT, G_MAXINT };
   StasisProcess process = { 77, 0 };
   for (gsize i = 0; i < G_N_ELEMENTS (none); i++)
@@ -71,6 +88,9 @@ test_none (void)
 static void
 test_reused_pid (void)
 {
+  if (!has_pidfds ())
+    return;
+
   StasisProcess self = { 0, 0 };
   g_assert_true (stasis_process_lookup (getpid (), &self));
   self.start_time--;
@@ -84,6 +104,9 @@ test_reused_pid (void)
 static void
 test_zombie (void)
 {
+  if (!has_pidfds ())
+    return;
+
   const pid_t pid = fork ();
   if (pid == 0)
     {
@@ -126,12 +149,18 @@ end_helper (const char *mode, int grace_ms)
 static void
 test_end (void)
 {
+  if (!has_pidfds ())
+    return;
+
   g_assert_cmpint (end_helper ("name", 10000), ==, SIGTERM);
 }
 
 static void
 test_end_stubborn (void)
 {
+  if (!has_pidfds ())
+    return;
+
   g_assert_cmpint (end_helper ("stubborn", 50), ==, SIGKILL);
 }
 
