@@ -135,6 +135,12 @@ stasis_job_set_poll (StasisJob *job, StasisJobPoll poll, gpointer data)
   job->poll_data = data;
 }
 
+gboolean
+stasis_job_has_poll (const StasisJob *job)
+{
+  return job->poll != NULL;
+}
+
 /* Rate and expectation from what happened since the last update. */
 static void
 estimate (StasisJob *job, gint64 now)

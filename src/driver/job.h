@@ -35,6 +35,7 @@ void stasis_job_set_engine (StasisJob *job, const char *engine);
  * thread has come to.  NULL for none. */
 typedef void (*StasisJobPoll) (StasisJobStats *stats, gpointer data);
 void stasis_job_set_poll (StasisJob *job, StasisJobPoll poll, gpointer data);
+gboolean stasis_job_has_poll (const StasisJob *job);
 
 /* Tell everybody how it stands, five times in a second at most. */
 void stasis_job_update (StasisJob *job);

@@ -8,12 +8,14 @@
 #include "driver/load-engine.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 
 #include "driver/migration-wait.h"
 #include "image/facts.h"
+#include "image/info.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
 #include "util/fd.h"
@@ -95,15 +97,65 @@ pass (const StasisImage *image, StasisMonitor *monitor, GCancellable *cancellabl
   return g_strdup ("fd:" STREAM_FD_NAME);
 }
 
-/* Let QEMU load the body and wait until it has. */
-gboolean
-stasis_load_engine_run (const StasisImage *image, StasisMonitor *monitor, StasisJob *job,
-                        GError **error)
+/* A QEMU that loads tells nothing of how far it has come; the kernel counts what it reads. */
+typedef struct
+{
+  pid_t pid;
+  guint64 before;
+  guint64 total;
+} Reading;
+
+static guint64
+octets_read (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/io", (int) pid);
+  g_autofree char *text = NULL;
+  if (!g_file_get_contents (path, &text, NULL, NULL) || !g_str_has_prefix (text, "rchar: "))
+    return 0;
+  return g_ascii_strtoull (text + strlen ("rchar: "), NULL, 10);
+}
+
+static void
+poll_reading (StasisJobStats *stats, gpointer data)
+{
+  const Reading *reading = data;
+  const guint64 now = octets_read (reading->pid);
+  stats->bytes_total = reading->total;
+  stats->bytes_processed = MIN (now - MIN (reading->before, now), reading->total);
+  stats->bytes_remaining = reading->total - stats->bytes_processed;
+}
+
+static guint64
+octets_to_read (const StasisImage *image)
+{
+  guint64 total = 0;
+  guint64 stored = 0;
+  stasis_image_memory (image, &total, &stored);
+  return stored > 0 ? stored : stasis_image_body_length (image);
+}
+
+static gboolean
+load (const StasisImage *image, StasisMonitor *monitor, StasisJob *job, GError **error)
 {
   GCancellable *cancellable = stasis_job_cancellable (job);
-  if (!configure (image, monitor, cancellable, error))
-    return FALSE;
   g_autofree char *uri = pass (image, monitor, cancellable, error);
   return uri != NULL && stasis_monitor_migrate_incoming (monitor, uri, cancellable, error)
          && stasis_migration_wait (monitor, job, error);
+}
+
+/* Let QEMU load the body and wait until it has. */
+gboolean
+stasis_load_engine_run (const StasisImage *image, StasisMonitor *monitor, const StasisProcess *qemu,
+                        StasisJob *job, GError **error)
+{
+  if (!configure (image, monitor, stasis_job_cancellable (job), error))
+    return FALSE;
+  if (stasis_job_has_poll (job))
+    return load (image, monitor, job, error);
+
+  Reading reading = { qemu->pid, octets_read (qemu->pid), octets_to_read (image) };
+  stasis_job_set_poll (job, poll_reading, &reading);
+  const gboolean ok = load (image, monitor, job, error);
+  stasis_job_set_poll (job, NULL, NULL);
+  return ok;
 }

@@ -221,8 +221,8 @@ load (Restore *restore, GError **error)
   stasis_job_set_phase (restore->job, is_stamped ? "load" : "load and verify");
 
   g_autoptr (GError) local = NULL;
-  const gboolean loaded
-      = stasis_load_engine_run (restore->image, restore->monitor, restore->job, &local);
+  const gboolean loaded = stasis_load_engine_run (
+      restore->image, restore->monitor, &restore->hold->status->qemu, restore->job, &local);
   const gboolean cancelled = g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   if (verify != NULL && !cancelled && !stasis_verify_thread_finish (verify, error))
     return FALSE;

@@ -233,6 +233,16 @@ copy_memory (Save *save, StasisImageHashes **out_hashes, GError **error)
   return *out_hashes != NULL;
 }
 
+static void
+on_hash_progress (guint64 done, guint64 total, gpointer data)
+{
+  StasisJobStats *stats = stasis_job_stats (data);
+  stats->bytes_total = total;
+  stats->bytes_processed = done;
+  stats->bytes_remaining = total - MIN (done, total);
+  stasis_job_update (data);
+}
+
 static gboolean
 write_tail (Save *save, const StasisImageHashes *hashes, GError **error)
 {
@@ -243,7 +253,7 @@ write_tail (Save *save, const StasisImageHashes *hashes, GError **error)
   g_autoptr (StasisJson) json = disks->len > 0 ? stasis_image_disks_to_json (disks) : NULL;
   const StasisImageTail tail = { .disks = json, .hashes = hashes };
   stasis_job_set_phase (save->job, "hash and sync");
-  return stasis_image_writer_finish (save->writer, 0, &tail, NULL, NULL,
+  return stasis_image_writer_finish (save->writer, 0, &tail, on_hash_progress, save->job,
                                      stasis_job_cancellable (save->job), error);
 }
 

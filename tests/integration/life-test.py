@@ -4,6 +4,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -125,6 +126,56 @@ def own_user(t):
         assert int(fields["CapEff"], 16) == 0 and fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2"
         assert (guest.disk.stat().st_mode & 0o777, guest.disk.stat().st_uid) != (0o666, 0)
     assert len(users) == 2, users
+
+
+@harness.test("a hang-up of the terminal that started a guest does not touch it")
+def hang_up(t):
+    guest = t.boot_sector_guest()
+    guest.xml_file()
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ.update(t.environment())
+        command = f"{harness.STASIS} create {guest.dir}/{guest.name}.xml && exec sleep 100"
+        os.execv("/bin/sh", ["sh", "-c", command])
+    guest.wait_for_tick(2)
+    os.close(terminal)  # the kernel sends SIGHUP to the session
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGHUP
+    guest.wait_for_tick(guest.last_tick() + 3)
+    assert state(t, guest) == "running"
+    assert [text for text in t.processes().values() if "stasis-supervisor" in text]
+
+
+@harness.test("a user without privileges runs, saves and restores a guest of their own")
+def unprivileged(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("the other tests do it already")
+    nobody = 65534
+    guest = t.boot_sector_guest(read_only=False)
+    guest.xml_file()
+    for root, _, files in os.walk(t.dir):
+        for path in [root] + [os.path.join(root, name) for name in files]:
+            os.chown(path, nobody, nobody)
+
+    def stasis(*arguments):
+        return subprocess.run([harness.STASIS, *map(str, arguments)], user=nobody, group=nobody, extra_groups=[],
+                              env=t.environment(HOME=t.dir), stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, check=False, cwd="/")
+
+    try:
+        usable = stasis("uri")
+    except PermissionError as reason:
+        raise harness.Skip("the build folder is not open to other users") from reason
+    assert usable.stdout.strip() == "stasis:///session", usable.stdout + usable.stderr
+    for command in [("create", guest.dir / f"{guest.name}.xml"), ("save", guest.name, t.dir / "image.stasis"),
+                    ("image", "verify", t.dir / "image.stasis"), ("restore", t.dir / "image.stasis")]:
+        result = stasis(*command)
+        assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
+        if command[0] in ("create", "restore"):
+            guest.wait_for_tick(guest.last_tick() + 2)
+    assert guest.damaged_pages() == 0
+    ticks = guest.ticks()
+    assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
+    assert stasis("destroy", guest.name).returncode == 0
 
 
 @harness.test("autostart marks a domain")
