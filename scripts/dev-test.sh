@@ -3,8 +3,9 @@
 # dev-test.sh: build and run the tests; the last line counts the single tests
 #
 # The tests of suite 'qemu' run once for each emulator at hand, all others once.
-# Suite 'soak' runs only if named.  STASIS_TEST_BUILD names another build folder
-# and STASIS_TEST_OPTIONS its meson options (sanitizers, coverage).
+# Suite 'soak' runs if named or if STASIS_TEST_SOAK asks for the full counts of
+# long tests.  STASIS_TEST_BUILD names another build folder, STASIS_TEST_OPTIONS
+# its meson options (sanitizers, coverage).
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -18,7 +19,7 @@ while (($#)); do
   case $1 in
     --qemu) wanted=${2:?--qemu needs 7.2, 10 or a path}; shift ;;
     --qemu=*) wanted=${1#*=} ;;
-    --coverage) coverage=1; build=build-coverage; options+=(-Db_coverage=true) ;;
+    --coverage) coverage=1; build='build-coverage'; options+=(-Db_coverage=true) ;;
     --suite) suites+=("${2:?--suite needs a name}"); shift ;;
     --suite=*) suites+=("${1#*=}") ;;
     *) arguments+=("$1") ;;
@@ -63,10 +64,6 @@ run_tests () {
   logs+=("$build/meson-logs/$name.json")
 }
 
-scripts/dev-setup.sh test
-scripts/dev-build.sh "$build" "${options[@]}"
-rm -f "$build"/meson-logs/testlog*
-
 ordinary=()
 with_qemu=
 for suite in "${suites[@]}"; do
@@ -74,9 +71,19 @@ for suite in "${suites[@]}"; do
 done
 if ((${#suites[@]} == 0)); then
   with_qemu=1
-  ordinary=(--no-suite qemu --no-suite soak)
+  ordinary=(--no-suite qemu)
+  if [ -n "${STASIS_TEST_SOAK:-}" ]; then
+    arguments+=(--timeout-multiplier 20)
+  else
+    ordinary+=(--no-suite soak)
+  fi
 fi
 
+# The unit tests need no more than the build does.
+if [ -n "$with_qemu$coverage" ]; then scripts/dev-setup.sh test; fi
+scripts/dev-build.sh "$build" "${options[@]}"
+
+rm -f "$build"/meson-logs/testlog*
 ((${#ordinary[@]} == 0)) || run_tests testlog "${ordinary[@]}"
 if [ -n "$with_qemu" ] && [ -n "$(listed --suite qemu)" ]; then
   programs=$(emulators)

@@ -10,6 +10,8 @@
 
 G_BEGIN_DECLS
 
+#pragma GCC visibility push(default)
+
 #define STASIS_TYPE_DOMAIN (stasis_domain_get_type ())
 G_DECLARE_FINAL_TYPE (StasisDomain, stasis_domain, STASIS, DOMAIN, GObject)
 
@@ -150,5 +152,7 @@ gboolean stasis_domain_abort_job (StasisDomain *self, GError **error);
  * or socket, which is the caller's.  -1 on failure.  @force: take it from who has it. */
 int stasis_domain_open_console (StasisDomain *self, const char *device, gboolean force,
                                 GError **error);
+
+#pragma GCC visibility pop
 
 G_END_DECLS

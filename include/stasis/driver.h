@@ -10,6 +10,8 @@
 
 G_BEGIN_DECLS
 
+#pragma GCC visibility push(default)
+
 #define STASIS_TYPE_DRIVER (stasis_driver_get_type ())
 G_DECLARE_FINAL_TYPE (StasisDriver, stasis_driver, STASIS, DRIVER, GObject)
 
@@ -64,5 +66,7 @@ gboolean stasis_driver_autostart (StasisDriver *self, StasisReportFunc report, g
 /* libvirt's capabilities XML; QEMU's version as "10.0.2" ((transfer full), of the default one). */
 char *stasis_driver_get_capabilities (StasisDriver *self, GError **error);
 char *stasis_driver_get_qemu_version (StasisDriver *self, GError **error);
+
+#pragma GCC visibility pop
 
 G_END_DECLS

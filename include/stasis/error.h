@@ -9,6 +9,8 @@
 
 G_BEGIN_DECLS
 
+#pragma GCC visibility push(default)
+
 /**
  * StasisError:
  * @STASIS_ERROR_FAILED: anything else; the message says what
@@ -43,5 +45,7 @@ typedef enum
 
 #define STASIS_ERROR (stasis_error_quark ())
 GQuark stasis_error_quark (void);
+
+#pragma GCC visibility pop
 
 G_END_DECLS

@@ -11,6 +11,8 @@
 
 G_BEGIN_DECLS
 
+#pragma GCC visibility push(default)
+
 /* All that an image says of itself, as JSON text for programs: kind, version, uuid, domain
  * {name, uuid}, created, writer, qemu {version, machine, ...}, ram blocks, disks, sizes, whether it
  * is complete.  docs/save-image.md describes the members. */
@@ -42,5 +44,7 @@ void stasis_image_damage_free (StasisImageDamage *self);
 gboolean stasis_image_check (StasisDriver *driver, const char *path, GPtrArray **out_damages,
                              StasisProgressFunc progress, gpointer user_data,
                              GCancellable *cancellable, GError **error);
+
+#pragma GCC visibility pop
 
 G_END_DECLS

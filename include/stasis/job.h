@@ -9,6 +9,8 @@
 
 G_BEGIN_DECLS
 
+#pragma GCC visibility push(default)
+
 /**
  * StasisJobState:
  * @STASIS_JOB_NONE: no job
@@ -85,5 +87,7 @@ void stasis_job_stats_free (StasisJobStats *self);
 typedef void (*StasisProgressFunc) (const StasisJobStats *stats, gpointer user_data);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisJobStats, stasis_job_stats_free)
+
+#pragma GCC visibility pop
 
 G_END_DECLS

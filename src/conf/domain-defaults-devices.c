@@ -12,8 +12,14 @@
 
 #include "conf/domain-schema.h"
 
-/* Where libvirt makes paths of its own, which mean nothing here. */
-#define LIBVIRT_PATHS "/var/lib/libvirt/qemu/"
+/* Where libvirt makes sockets of its own, which mean nothing here. */
+static gboolean
+is_libvirts_own (const char *path)
+{
+  return g_str_has_prefix (path, "/var/lib/libvirt/qemu/")
+         || g_str_has_prefix (path, "/run/libvirt/qemu/")
+         || strstr (path, "/channel/target/domain-") != NULL;
+}
 
 static void
 default_string (char **at, const char *value)
@@ -64,6 +70,38 @@ fill_usb_controller (StasisControllerDef *controller)
     controller->model = STASIS_CONTROLLER_MODEL_PIIX3_UHCI;
 }
 
+static gboolean
+has_part (const StasisDomainDef *def, gint64 index, StasisControllerModel model)
+{
+  for (guint i = 0; i < def->controllers->len; i++)
+    {
+      const StasisControllerDef *controller = def->controllers->pdata[i];
+      if (controller->type == STASIS_CONTROLLER_USB && controller->index == index
+          && controller->model == model)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* The next number, but a companion has that of the first EHCI controller which lacks it. */
+static gint64
+next_index (const StasisDomainDef *def, const StasisControllerDef *controller)
+{
+  gint64 index = 0;
+  if (stasis_controller_is_companion (controller->model))
+    while (has_part (def, index, STASIS_CONTROLLER_MODEL_ICH9_EHCI1))
+      {
+        if (!has_part (def, index, controller->model))
+          return index;
+        index++;
+      }
+
+  index = 0;
+  while (stasis_domain_find_controller (def, controller->type, index) != NULL)
+    index++;
+  return index;
+}
+
 static void
 fill_controllers (StasisDomainDef *def)
 {
@@ -76,26 +114,39 @@ fill_controllers (StasisDomainDef *def)
       if (controller->type == STASIS_CONTROLLER_SCSI
           && controller->model == STASIS_CONTROLLER_MODEL_UNSET)
         controller->model = STASIS_CONTROLLER_MODEL_LSILOGIC;
-      if (controller->index != STASIS_UNSET)
-        continue;
-
-      gint64 index = 0;
-      while (stasis_domain_find_controller (def, controller->type, index) != NULL)
-        index++;
-      controller->index = index;
+      if (controller->index == STASIS_UNSET)
+        controller->index = next_index (def, controller);
     }
 }
 
+/* The next number: behind the highest one. */
+static gint64
+next_port (const GPtrArray *serials)
+{
+  gint64 next = 0;
+  for (guint i = 0; i < serials->len; i++)
+    next = MAX (next, ((StasisChardevDef *) serials->pdata[i])->target_port + 1);
+  return next;
+}
+
+/* Ports that are ISA by word come first, so that a PC's first port is its port 0. */
 static void
 fill_serials (GPtrArray *serials)
 {
+  for (int pass = 0; pass < 2; pass++)
+    for (guint i = 0; i < serials->len; i++)
+      {
+        StasisChardevDef *serial = serials->pdata[i];
+        const gboolean is_isa = serial->target_type == STASIS_CHARDEV_TARGET_ISA_SERIAL;
+        if (serial->target_port == STASIS_UNSET && (pass > 0 || is_isa))
+          serial->target_port = next_port (serials);
+      }
+
   for (guint i = 0; i < serials->len; i++)
     {
       StasisChardevDef *serial = serials->pdata[i];
       if (serial->target_type == STASIS_CHARDEV_TARGET_UNSET)
         serial->target_type = STASIS_CHARDEV_TARGET_ISA_SERIAL;
-      if (serial->target_port == STASIS_UNSET)
-        serial->target_port = (gint64) i;
       if (serial->target_model == NULL)
         serial->target_model = g_strdup (stasis_chardev_target_names[serial->target_type]);
     }
@@ -125,17 +176,15 @@ fill_host_side (GPtrArray *chardevs, StasisDomainParseFlags flags)
                             ? STASIS_CHARDEV_MODE_BIND
                             : STASIS_CHARDEV_MODE_CONNECT;
       if (chardev->type == STASIS_CHARDEV_UNIX && (flags & STASIS_DOMAIN_PARSE_ACTIVE) == 0
-          && chardev->source_path != NULL && g_str_has_prefix (chardev->source_path, LIBVIRT_PATHS))
+          && chardev->source_path != NULL && is_libvirts_own (chardev->source_path))
         g_clear_pointer (&chardev->source_path, g_free);
       if (chardev->type == STASIS_CHARDEV_TCP)
         default_string (&chardev->protocol, "raw");
     }
 }
 
-/* The first console of a PC is its first serial port under another name: whichever of the two is
- * written brings the other. */
 static void
-pair_console (StasisDomainDef *def)
+fill_consoles (StasisDomainDef *def)
 {
   for (guint i = 0; i < def->consoles->len; i++)
     {
@@ -144,26 +193,54 @@ pair_console (StasisDomainDef *def)
         console->target_type = STASIS_CHARDEV_TARGET_SERIAL;
       if (console->target_port == STASIS_UNSET)
         console->target_port = (gint64) i;
+      if (console->target_type == STASIS_CHARDEV_TARGET_SERIAL)
+        stasis_address_clear (&console->info.address); /* it is the serial port's */
     }
+}
 
-  const StasisChardevDef *first = def->consoles->len > 0 ? def->consoles->pdata[0] : NULL;
+static void
+make_serial (StasisDomainDef *def, const StasisChardevDef *console)
+{
+  StasisChardevDef *serial = stasis_schema_new (&stasis_serial_schema);
+  stasis_schema_copy (&stasis_console_schema, serial, console);
+  serial->target_type = STASIS_CHARDEV_TARGET_ISA_SERIAL;
+  serial->target_port = 0;
+  g_ptr_array_add (def->serials, serial);
+}
+
+static void
+make_console (StasisDomainDef *def, const StasisChardevDef *serial)
+{
+  StasisChardevDef *console = stasis_schema_new (&stasis_console_schema);
+  stasis_schema_copy (&stasis_console_schema, console, serial);
+  stasis_address_clear (&console->info.address);
+  console->target_type = STASIS_CHARDEV_TARGET_SERIAL;
+  g_ptr_array_insert (def->consoles, 0, console);
+}
+
+/* The first console of a PC is its first serial port under another name: whichever of the two is
+ * written brings the other, and where both are, the serial port counts. */
+static void
+pair_console (StasisDomainDef *def)
+{
+  fill_consoles (def);
+  StasisChardevDef *first = def->consoles->len > 0 ? def->consoles->pdata[0] : NULL;
   const gboolean is_serial = first != NULL && first->target_type == STASIS_CHARDEV_TARGET_SERIAL;
+
   if (def->serials->len == 0 && is_serial)
+    make_serial (def, first);
+  fill_serials (def->serials);
+  if (def->serials->len == 0)
+    return;
+
+  const StasisChardevDef *serial = def->serials->pdata[0];
+  if (is_serial)
     {
-      StasisChardevDef *serial = stasis_schema_new (&stasis_serial_schema);
-      stasis_schema_copy (&stasis_serial_schema, serial, first);
-      serial->target_type = STASIS_CHARDEV_TARGET_ISA_SERIAL;
-      serial->target_port = 0;
-      g_ptr_array_add (def->serials, serial);
+      g_ptr_array_remove_index (def->consoles, 0);
+      stasis_schema_free (&stasis_console_schema, first);
     }
-  else if (def->serials->len > 0 && first == NULL)
-    {
-      StasisChardevDef *console = stasis_schema_new (&stasis_console_schema);
-      stasis_schema_copy (&stasis_console_schema, console, def->serials->pdata[0]);
-      console->target_type = STASIS_CHARDEV_TARGET_SERIAL;
-      console->target_port = 0;
-      g_ptr_array_add (def->consoles, console);
-    }
+  if (is_serial || serial->target_type == STASIS_CHARDEV_TARGET_ISA_SERIAL)
+    make_console (def, serial);
 }
 
 static void
@@ -187,12 +264,15 @@ fill_graphics (StasisGraphicsDef *graphics)
             && ((StasisListenDef *) graphics->listens->pdata[0])->type != STASIS_LISTEN_ADDRESS);
   if (!by_socket && graphics->port == STASIS_UNSET && graphics->autoport == STASIS_TRISTATE_UNSET)
     graphics->autoport = STASIS_TRISTATE_ON;
-  if (graphics->listens->len > 0 || graphics->socket != NULL)
+  if (graphics->listens->len > 0)
     return;
 
   StasisListenDef *listen = g_new0 (StasisListenDef, 1);
-  listen->type = STASIS_LISTEN_ADDRESS;
-  listen->address = g_strdup (graphics->listen);
+  listen->type = graphics->socket != NULL ? STASIS_LISTEN_SOCKET : STASIS_LISTEN_ADDRESS;
+  if (graphics->socket != NULL)
+    listen->socket = g_strdup (graphics->socket);
+  else
+    listen->address = g_strdup (graphics->listen);
   g_ptr_array_add (graphics->listens, listen);
 }
 
@@ -221,24 +301,9 @@ fill_video (StasisVideoDef *video, gboolean is_first)
     video->vram = 16384;
 }
 
-void
-stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags flags)
+static void
+fill_small_devices (StasisDomainDef *def)
 {
-  for (guint i = 0; i < def->disks->len; i++)
-    fill_disk (def->disks->pdata[i]);
-  fill_controllers (def);
-  fill_host_side (def->serials, flags);
-  fill_host_side (def->parallels, flags);
-  fill_host_side (def->consoles, flags);
-  fill_host_side (def->channels, flags);
-  pair_console (def);
-  fill_serials (def->serials);
-  fill_parallels (def->parallels);
-  fill_inputs (def->inputs);
-  for (guint i = 0; i < def->graphics->len; i++)
-    fill_graphics (def->graphics->pdata[i]);
-  for (guint i = 0; i < def->videos->len; i++)
-    fill_video (def->videos->pdata[i], i == 0);
   for (guint i = 0; i < def->watchdogs->len; i++)
     {
       StasisWatchdogDef *watchdog = def->watchdogs->pdata[i];
@@ -259,6 +324,32 @@ stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags
       if (panic->model == STASIS_PANIC_UNSET)
         panic->model = STASIS_PANIC_ISA;
     }
+}
+
+void
+stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags flags)
+{
+  for (guint i = 0; i < def->disks->len; i++)
+    fill_disk (def->disks->pdata[i]);
+  fill_controllers (def);
+  fill_host_side (def->serials, flags);
+  fill_host_side (def->parallels, flags);
+  fill_host_side (def->consoles, flags);
+  fill_host_side (def->channels, flags);
+  pair_console (def);
+  fill_parallels (def->parallels);
+  fill_inputs (def->inputs);
+  for (guint i = 0; i < def->channels->len; i++)
+    {
+      StasisChardevDef *channel = def->channels->pdata[i];
+      if (channel->type == STASIS_CHARDEV_SPICEVMC)
+        default_string (&channel->target_name, "com.redhat.spice.0");
+    }
+  for (guint i = 0; i < def->graphics->len; i++)
+    fill_graphics (def->graphics->pdata[i]);
+  for (guint i = 0; i < def->videos->len; i++)
+    fill_video (def->videos->pdata[i], i == 0);
+  fill_small_devices (def);
 }
 
 static gboolean

@@ -129,7 +129,8 @@ fill_cpu (StasisDomainDef *def)
       = cpu->mode == STASIS_CPU_MODE_HOST_PASSTHROUGH || cpu->mode == STASIS_CPU_MODE_MAXIMUM;
   if (is_host && cpu->migratable == STASIS_TRISTATE_UNSET)
     cpu->migratable = STASIS_TRISTATE_ON;
-  default_string (&cpu->check, is_host ? "none" : "partial");
+  const gboolean is_checked = def->type == STASIS_DOMAIN_TYPE_KVM && !is_host;
+  default_string (&cpu->check, is_checked ? "partial" : "none");
   if (cpu->sockets != STASIS_UNSET && cpu->dies == STASIS_UNSET)
     cpu->dies = 1;
   for (guint i = 0; i < cpu->features->len; i++)
@@ -138,6 +139,23 @@ fill_cpu (StasisDomainDef *def)
       if (feature->policy == STASIS_CPU_POLICY_UNSET)
         feature->policy = STASIS_CPU_POLICY_REQUIRE;
     }
+}
+
+/* Any word on Hyper-V means the mode in which each of them counts. */
+static void
+fill_features (StasisFeaturesDef *features)
+{
+  const StasisTristate states[] = {
+    features->hyperv_relaxed,     features->hyperv_vapic,           features->hyperv_spinlocks,
+    features->hyperv_vpindex,     features->hyperv_runtime,         features->hyperv_synic,
+    features->hyperv_stimer,      features->hyperv_reset,           features->hyperv_vendor_id,
+    features->hyperv_frequencies, features->hyperv_reenlightenment, features->hyperv_tlbflush,
+    features->hyperv_ipi,         features->hyperv_evmcs,           features->hyperv_avic
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (states); i++)
+    if (states[i] != STASIS_TRISTATE_UNSET)
+      default_string (&features->hyperv_mode, "custom");
 }
 
 static void
@@ -185,6 +203,7 @@ stasis_domain_fill_defaults (StasisDomainDef *def, const StasisConfContext *cont
   fill_boot (def);
   fill_loader (&def->os);
   fill_cpu (def);
+  fill_features (&def->features);
   fill_clock (def);
   fill_lifecycle (def);
   stasis_domain_fill_device_defaults (def, flags);

@@ -59,7 +59,21 @@ stasis_domain_find_controller (const StasisDomainDef *def, StasisControllerType 
   return NULL;
 }
 
-/* Behind its own kind and in front of higher numbers, as libvirt keeps them. */
+void
+stasis_address_clear (StasisAddress *address)
+{
+  g_clear_pointer (&address->usb_port, g_free);
+  address->type = STASIS_ADDRESS_NONE;
+}
+
+gboolean
+stasis_controller_is_companion (StasisControllerModel model)
+{
+  return model == STASIS_CONTROLLER_MODEL_ICH9_UHCI1 || model == STASIS_CONTROLLER_MODEL_ICH9_UHCI2
+         || model == STASIS_CONTROLLER_MODEL_ICH9_UHCI3;
+}
+
+/* At the end, but in front of higher numbers of its kind, as libvirt keeps them. */
 void
 stasis_domain_insert_controller (StasisDomainDef *def, StasisControllerDef *controller_take)
 {
@@ -68,12 +82,8 @@ stasis_domain_insert_controller (StasisDomainDef *def, StasisControllerDef *cont
   for (guint i = def->controllers->len; i > 0; i--)
     {
       const StasisControllerDef *other = def->controllers->pdata[i - 1];
-      if (other->type != controller_take->type)
-        continue;
-      if (other->index > controller_take->index)
+      if (other->type == controller_take->type && other->index > controller_take->index)
         place = (int) i - 1;
-      else if (place < 0)
-        place = (int) i;
     }
   g_ptr_array_insert (def->controllers, place, controller_take);
 }
@@ -86,6 +96,6 @@ stasis_domain_add_controller (StasisDomainDef *def, StasisControllerType type, g
   controller->type = type;
   controller->index = index;
   controller->model = model;
-  stasis_domain_insert_controller (def, controller);
+  g_ptr_array_add (def->controllers, controller);
   return controller;
 }

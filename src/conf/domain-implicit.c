@@ -15,10 +15,8 @@
 
 #include "conf/domain-schema.h"
 
-#define SCSI_UNITS_PER_CONTROLLER 15 /* 16, of which 7 is the controller itself */
-#define SCSI_CONTROLLER_UNIT      7
+#define SCSI_UNITS_PER_CONTROLLER 7 /* a narrow bus, whatever the controller could do */
 #define SATA_UNITS_PER_CONTROLLER 6
-#define PORTS_PER_VIRTIO_SERIAL   31
 
 static void
 set_drive (StasisAddress *address, gint64 controller, gint64 bus, gint64 unit)
@@ -37,6 +35,14 @@ assign_drive (StasisDiskDef *disk)
   const int index = stasis_disk_target_index (disk->target);
   StasisAddress *address = &disk->info.address;
 
+  if (address->type == STASIS_ADDRESS_DRIVE)
+    {
+      /* Parts that are left out are zero. */
+      address->controller = MAX (address->controller, 0);
+      address->bus = MAX (address->bus, 0);
+      address->target = MAX (address->target, 0);
+      address->unit = MAX (address->unit, 0);
+    }
   if (address->type != STASIS_ADDRESS_NONE)
     return;
 
@@ -49,12 +55,8 @@ assign_drive (StasisDiskDef *disk)
       set_drive (address, index / SATA_UNITS_PER_CONTROLLER, 0, index % SATA_UNITS_PER_CONTROLLER);
       break;
     case STASIS_DISK_BUS_SCSI:
-      {
-        const int unit = index % SCSI_UNITS_PER_CONTROLLER;
-        set_drive (address, index / SCSI_UNITS_PER_CONTROLLER, 0,
-                   unit >= SCSI_CONTROLLER_UNIT ? unit + 1 : unit);
-        break;
-      }
+      set_drive (address, index / SCSI_UNITS_PER_CONTROLLER, 0, index % SCSI_UNITS_PER_CONTROLLER);
+      break;
     case STASIS_DISK_BUS_FDC:
       set_drive (address, index / 2, 0, index % 2);
       break;
@@ -83,23 +85,16 @@ controller_of_bus (StasisDiskBus bus)
     }
 }
 
-/* Controllers 0 to @index of a type, those that are not there yet.  A new SCSI controller is of
- * the model of the others. */
+/* Controllers 0 to @index of a type, those that are not there yet. */
 static void
 need_controllers (StasisDomainDef *def, StasisControllerType type, gint64 index)
 {
-  StasisControllerModel model = STASIS_CONTROLLER_MODEL_UNSET;
-  if (type == STASIS_CONTROLLER_SCSI)
-    model = STASIS_CONTROLLER_MODEL_LSILOGIC;
-
+  const StasisControllerModel model = type == STASIS_CONTROLLER_SCSI
+                                          ? STASIS_CONTROLLER_MODEL_LSILOGIC
+                                          : STASIS_CONTROLLER_MODEL_UNSET;
   for (gint64 i = 0; i <= index; i++)
-    {
-      const StasisControllerDef *controller = stasis_domain_find_controller (def, type, i);
-      if (controller == NULL)
-        stasis_domain_add_controller (def, type, i, model);
-      else if (type == STASIS_CONTROLLER_SCSI)
-        model = controller->model;
-    }
+    if (stasis_domain_find_controller (def, type, i) == NULL)
+      stasis_domain_add_controller (def, type, i, model);
 }
 
 static gboolean
@@ -111,8 +106,8 @@ add_disk_controllers (StasisDomainDef *def, GError **error)
       assign_drive (disk);
     }
 
-  static const StasisControllerType order[] = { STASIS_CONTROLLER_IDE, STASIS_CONTROLLER_FDC,
-                                                STASIS_CONTROLLER_SCSI, STASIS_CONTROLLER_SATA };
+  static const StasisControllerType order[] = { STASIS_CONTROLLER_SCSI, STASIS_CONTROLLER_FDC,
+                                                STASIS_CONTROLLER_IDE, STASIS_CONTROLLER_SATA };
   for (gsize k = 0; k < G_N_ELEMENTS (order); k++)
     for (guint i = 0; i < def->disks->len; i++)
       {
@@ -129,20 +124,24 @@ add_disk_controllers (StasisDomainDef *def, GError **error)
   return TRUE;
 }
 
-static gboolean
-needs_virtio_serial (const GPtrArray *chardevs)
+/* In the order of those who need them, each controller that is named or, without a name, the
+ * first. */
+static void
+add_virtio_serials (StasisDomainDef *def, const GPtrArray *chardevs)
 {
   for (guint i = 0; i < chardevs->len; i++)
-    if (((StasisChardevDef *) chardevs->pdata[i])->target_type == STASIS_CHARDEV_TARGET_VIRTIO)
-      return TRUE;
-  return FALSE;
-}
+    {
+      const StasisChardevDef *chardev = chardevs->pdata[i];
+      const StasisAddress *address = &chardev->info.address;
+      if (chardev->target_type != STASIS_CHARDEV_TARGET_VIRTIO)
+        continue;
 
-static void
-add_virtio_serial (StasisDomainDef *def)
-{
-  if ((needs_virtio_serial (def->consoles) || needs_virtio_serial (def->channels)))
-    need_controllers (def, STASIS_CONTROLLER_VIRTIO_SERIAL, 0);
+      const gint64 index
+          = address->type == STASIS_ADDRESS_VIRTIO_SERIAL ? CLAMP (address->controller, 0, 255) : 0;
+      if (stasis_domain_find_controller (def, STASIS_CONTROLLER_VIRTIO_SERIAL, index) == NULL)
+        stasis_domain_add_controller (def, STASIS_CONTROLLER_VIRTIO_SERIAL, index,
+                                      STASIS_CONTROLLER_MODEL_UNSET);
+    }
 }
 
 static void
@@ -235,8 +234,8 @@ add_video (StasisDomainDef *def)
 
 /* libvirt keeps controllers sorted by type and number; so do we, or the same definition would get
  * other addresses here. */
-static void
-sort_controllers (StasisDomainDef *def)
+void
+stasis_domain_sort_controllers (StasisDomainDef *def)
 {
   g_autoptr (GPtrArray) written = g_ptr_array_copy (def->controllers, NULL, NULL);
   g_ptr_array_set_size (def->controllers, 0);
@@ -244,10 +243,37 @@ sort_controllers (StasisDomainDef *def)
     stasis_domain_insert_controller (def, written->pdata[i]);
 }
 
+/* Likewise disks: those of a bus together, by name.  Virtio disks get their slots in this order. */
+static void
+sort_disks (StasisDomainDef *def)
+{
+  g_autoptr (GPtrArray) written = g_ptr_array_copy (def->disks, NULL, NULL);
+  g_ptr_array_set_size (def->disks, 0);
+
+  for (guint k = 0; k < written->len; k++)
+    {
+      const StasisDiskDef *disk = written->pdata[k];
+      const int index = stasis_disk_target_index (disk->target);
+      int place = -1;
+      for (guint i = def->disks->len; i > 0; i--)
+        {
+          const StasisDiskDef *other = def->disks->pdata[i - 1];
+          if (other->bus != disk->bus)
+            continue;
+          if (stasis_disk_target_index (other->target) > index)
+            place = (int) i - 1;
+          else if (place < 0)
+            place = (int) i;
+        }
+      g_ptr_array_insert (def->disks, place, written->pdata[k]);
+    }
+}
+
 gboolean
 stasis_domain_add_implicit (StasisDomainDef *def, GError **error)
 {
-  sort_controllers (def);
+  stasis_domain_sort_controllers (def);
+  sort_disks (def);
   add_chipset (def);
   add_balloon (def);
   add_audio (def);
@@ -256,6 +282,7 @@ stasis_domain_add_implicit (StasisDomainDef *def, GError **error)
   add_input (def, STASIS_INPUT_KEYBOARD);
   if (!add_disk_controllers (def, error))
     return FALSE;
-  add_virtio_serial (def);
+  add_virtio_serials (def, def->channels);
+  add_virtio_serials (def, def->consoles);
   return TRUE;
 }

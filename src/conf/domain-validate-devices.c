@@ -34,13 +34,6 @@ static const guint64 controller_models[] = {
 };
 
 static gboolean
-is_companion (StasisControllerModel model)
-{
-  return model == STASIS_CONTROLLER_MODEL_ICH9_UHCI1 || model == STASIS_CONTROLLER_MODEL_ICH9_UHCI2
-         || model == STASIS_CONTROLLER_MODEL_ICH9_UHCI3;
-}
-
-static gboolean
 validate_root (const StasisDomainDef *def, const StasisControllerDef *controller, const char *place,
                GError **error)
 {
@@ -77,8 +70,9 @@ validate_controllers (const StasisDomainDef *def, GError **error)
         return stasis_conf_invalid (error, _ ("%1$s/@model: '%2$s' is no model of type '%3$s'"),
                                     place, stasis_controller_model_names[controller->model],
                                     stasis_controller_type_names[controller->type]);
-      char *key = g_strdup_printf ("%d/%d/%d", controller->type, (int) controller->index,
-                                   is_companion (controller->model) ? (int) controller->model : 0);
+      char *key = g_strdup_printf (
+          "%d/%d/%d", controller->type, (int) controller->index,
+          stasis_controller_is_companion (controller->model) ? (int) controller->model : 0);
       if (!g_hash_table_add (seen, key))
         return stasis_conf_invalid (error, _ ("%1$s/@index: there is such a controller already"),
                                     place);

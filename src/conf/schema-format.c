@@ -100,7 +100,7 @@ append_escaped (GString *out, const char *text, gboolean is_attribute)
         g_string_append (out, "&gt;");
         break;
       case '\'':
-        g_string_append (out, is_attribute ? "&apos;" : "'");
+        g_string_append (out, "&apos;");
         break;
       case '\r':
         g_string_append (out, "&#13;");

@@ -312,7 +312,6 @@ dump_node (xmlNode *node)
   xmlDoc *doc = xmlNewDoc ((const xmlChar *) "1.0");
   xmlNode *copy = xmlDocCopyNode (node, doc, /* recursive: */ 1);
   xmlDocSetRootElement (doc, copy);
-  xmlReconciliateNs (doc, copy);
 
   xmlBuffer *buffer = xmlBufferCreate ();
   xmlNodeDump (buffer, doc, copy, /* level: */ 0, /* format: */ 0);

@@ -150,11 +150,24 @@ stasis_paths_nvram (const StasisPaths *paths, const char *name)
   return file_in (paths->lib, "nvram", name, "_VARS.fd");
 }
 
-/* How the domain's last run ended, for `domstate --reason` and `domjobinfo --completed`. */
+/* How the domain's last run ended, for `domstate --reason`. */
 char *
 stasis_paths_last (const StasisPaths *paths, const char *name)
 {
   return file_in (paths->lib, "last", name, ".json");
+}
+
+/* Its last job's statistics, for `domjobinfo --completed`. */
+char *
+stasis_paths_last_job (const StasisPaths *paths, const char *name)
+{
+  return file_in (paths->lib, "last", name, ".job.json");
+}
+
+char *
+stasis_paths_mark (const StasisPaths *paths, const char *kind, const char *key)
+{
+  return g_build_filename (paths->lib, "marks", kind, key, NULL);
 }
 
 char *

@@ -38,6 +38,9 @@ char *stasis_paths_autostart (const StasisPaths *paths, const char *name);
 char *stasis_paths_managed_save (const StasisPaths *paths, const char *name);
 char *stasis_paths_nvram (const StasisPaths *paths, const char *name);
 char *stasis_paths_last (const StasisPaths *paths, const char *name);
+char *stasis_paths_last_job (const StasisPaths *paths, const char *name);
+/* Marks about a file or an image: LIB/marks/KIND/KEY. */
+char *stasis_paths_mark (const StasisPaths *paths, const char *kind, const char *key);
 char *stasis_paths_log (const StasisPaths *paths, const char *name);
 char *stasis_paths_lock (const StasisPaths *paths, const char *name);
 /* The folder of a running domain, and a file in it. */

@@ -11,10 +11,10 @@
 
 #include "image/error.h"
 
-static StasisImageDamage *
+static StasisImageFault *
 damage_new (guint64 offset, guint64 length, char *what_take)
 {
-  StasisImageDamage *damage = g_new0 (StasisImageDamage, 1);
+  StasisImageFault *damage = g_new0 (StasisImageFault, 1);
   damage->offset = offset;
   damage->length = length;
   damage->what = what_take;
@@ -23,7 +23,7 @@ damage_new (guint64 offset, guint64 length, char *what_take)
 
 /* NULL is fine. */
 void
-stasis_image_damage_free (StasisImageDamage *damage)
+stasis_image_fault_free (StasisImageFault *damage)
 {
   if (damage == NULL)
     return;
@@ -35,7 +35,7 @@ stasis_image_damage_free (StasisImageDamage *damage)
 static void
 free_damage (gpointer damage)
 {
-  stasis_image_damage_free (damage);
+  stasis_image_fault_free (damage);
 }
 
 void
@@ -54,7 +54,7 @@ stasis_damage_list_clear (StasisDamageList *list)
 }
 
 static void
-add (StasisDamageList *list, StasisImageDamage *damage_take)
+add (StasisDamageList *list, StasisImageFault *damage_take)
 {
   g_mutex_lock (&list->lock);
   if (list->damages->len + 1 < STASIS_IMAGE_DAMAGES_MAX)
@@ -62,7 +62,7 @@ add (StasisDamageList *list, StasisImageDamage *damage_take)
   else
     {
       list->has_more = TRUE;
-      stasis_image_damage_free (damage_take);
+      stasis_image_fault_free (damage_take);
     }
   if (list->first_only || list->has_more)
     g_atomic_int_set (&list->stop, 1);
@@ -107,8 +107,8 @@ stasis_damage_list_is_done (StasisDamageList *list)
 static int
 compare (gconstpointer a, gconstpointer b)
 {
-  const StasisImageDamage *first = *(StasisImageDamage *const *) a;
-  const StasisImageDamage *second = *(StasisImageDamage *const *) b;
+  const StasisImageFault *first = *(StasisImageFault *const *) a;
+  const StasisImageFault *second = *(StasisImageFault *const *) b;
   return first->offset < second->offset ? -1 : first->offset > second->offset;
 }
 
@@ -120,7 +120,7 @@ stasis_damage_list_steal (StasisDamageList *list)
   g_ptr_array_sort (damages, compare);
   if (list->has_more)
     {
-      const StasisImageDamage *last = g_ptr_array_index (damages, damages->len - 1);
+      const StasisImageFault *last = g_ptr_array_index (damages, damages->len - 1);
       char *what = g_strdup (_ ("there is more damage, nobody looked further"));
       g_ptr_array_add (damages, damage_new (last->offset + last->length, 0, what));
     }

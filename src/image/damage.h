@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   GMutex lock;
-  GPtrArray *damages; /* (owned, guarded by lock) of StasisImageDamage */
+  GPtrArray *damages; /* (owned, guarded by lock) of StasisImageFault */
   gboolean has_more;  /* (guarded by lock) than the limit */
   gboolean first_only;
   int stop; /* (atomic) not 0: enough was found */

@@ -273,7 +273,7 @@ stasis_mapped_ram_parse (int fd, guint64 body_offset, guint64 body_end, GError *
 
   StasisImageRamMap *map = g_new0 (StasisImageRamMap, 1);
   map->n_blocks = blocks->len;
-  map->blocks = (StasisImageBlock *) g_array_free (g_steal_pointer (&blocks), FALSE);
+  map->blocks = (gpointer) g_array_free (g_steal_pointer (&blocks), FALSE);
   return map;
 }
 

@@ -63,7 +63,7 @@ stasis_image_verify (const StasisImage *image, StasisImageVerifyFlags flags, gui
   if (damages->len == 0)
     return TRUE;
 
-  const StasisImageDamage *first = g_ptr_array_index (damages, 0);
+  const StasisImageFault *first = g_ptr_array_index (damages, 0);
   g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_CORRUPT,
                _ ("'%1$s' is damaged at offset %2$" PRIu64 " (%3$" PRIu64 " octets): %4$s"),
                image->name, first->offset, first->length, first->what);

@@ -24,9 +24,9 @@ typedef struct
   guint64 offset; /* in the file */
   guint64 length; /* octets that are in doubt */
   char *what;     /* (owned) for people: record or RAMBlock and guest offset */
-} StasisImageDamage;
+} StasisImageFault;
 
-void stasis_image_damage_free (StasisImageDamage *damage);
+void stasis_image_fault_free (StasisImageFault *damage);
 
 /* Check the whole image.  TRUE: every octet is as it was written.  At the first damage FALSE with
  * STASIS_IMAGE_ERROR_CORRUPT.  @n_threads 0: one for each core, at most 8. */
@@ -34,7 +34,7 @@ gboolean stasis_image_verify (const StasisImage *image, StasisImageVerifyFlags f
                               guint n_threads, StasisImageProgress progress, gpointer progress_data,
                               GCancellable *cancellable, GError **error);
 
-/* The same for all of it: an array of StasisImageDamage (owned by the array), in the order of the
+/* The same for all of it: an array of StasisImageFault (owned by the array), in the order of the
  * file, empty where the image is good, at most 1000 (the last then says that there are more).  NULL
  * where it could not look (I/O error, cancelled). */
 GPtrArray *stasis_image_verify_report (const StasisImage *image, StasisImageVerifyFlags flags,

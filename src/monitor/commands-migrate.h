@@ -32,7 +32,9 @@ typedef enum
 
 const char *stasis_migration_status_to_string (StasisMigrationStatus status);
 StasisMigrationStatus stasis_migration_status_from_string (const char *name);
-/* TRUE where nothing more will happen: completed, failed or cancelled. */
+/* TRUE where nothing more will happen: completed, failed or cancelled.  The run state follows a
+ * moment later and without an event: after "completed" it may still be finish-migrate, in which
+ * QEMU refuses `cont`; the rates of query-migrate may still be 0.  Ask until it is another. */
 gboolean stasis_migration_status_is_final (StasisMigrationStatus status);
 
 /* What query-migrate says; a member that QEMU did not send is 0. */

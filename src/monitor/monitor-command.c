@@ -7,8 +7,8 @@
  * A caller claims the socket's writing side (is_sending), writes its line without the lock, gives
  * the side back and waits for the reply with its id; meanwhile others may write theirs.  Only
  * commands with descriptors exclude each other until they are answered: QEMU keeps the
- * descriptors of the last message that brought some, so a second one could replace those that the
- * first command has not taken yet.
+ * descriptors of the last message that brought some, and how far it reads ahead of the command
+ * that it runs is its own affair.
  */
 
 #include "config.h"

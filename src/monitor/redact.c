@@ -76,7 +76,7 @@ stasis_monitor_redact (const StasisJson *message)
   if (strlen (text) > TEXT_MAX)
     {
       char *cut = g_utf8_find_prev_char (text, text + TEXT_MAX - strlen ("..."));
-      strcpy (cut, "...");
+      memcpy (cut, "...", sizeof "...");
     }
   return text;
 }

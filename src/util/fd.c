@@ -70,6 +70,15 @@ throw_short (GError **error, gsize got, gsize count)
   return FALSE;
 }
 
+/* A device that takes nothing and calls it no error would make us try for ever. */
+static gboolean
+throw_full (GError **error, gsize done, gsize count)
+{
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE, _ ("only %1$zu of %2$zu octets were taken"),
+               done, count);
+  return FALSE;
+}
+
 /* Read exactly @count octets; end of file before that is G_IO_ERROR_PARTIAL_INPUT. */
 gboolean
 stasis_fd_read_exact (int fd, void *buffer, gsize count, GError **error)
@@ -101,6 +110,8 @@ stasis_fd_write_exact (int fd, const void *buffer, gsize count, GError **error)
         continue;
       if (n < 0)
         return stasis_throw_errno (error, _ ("cannot write"));
+      if (n == 0)
+        return throw_full (error, done, count);
       done += (gsize) n;
     }
   return TRUE;
@@ -140,6 +151,8 @@ stasis_fd_pwrite_exact (int fd, const void *buffer, gsize count, guint64 offset,
       if (n < 0)
         return stasis_throw_errno (error, _ ("cannot write at offset %" G_GUINT64_FORMAT),
                                    offset + done);
+      if (n == 0)
+        return throw_full (error, done, count);
       done += (gsize) n;
     }
   return TRUE;
@@ -189,6 +202,13 @@ static gboolean
 fill_address (const char *path, struct sockaddr_un *out_address, int *out_folder, GError **error)
 {
   *out_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+  /* No name would be one of the kernel's own, open to everybody. */
+  if (*path == '\0')
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_FILENAME,
+                           _ ("a socket needs a name"));
+      return FALSE;
+    }
   if (strlen (path) < sizeof out_address->sun_path)
     {
       g_strlcpy (out_address->sun_path, path, sizeof out_address->sun_path);

@@ -24,6 +24,7 @@ typedef struct
   StasisJson *root;  /* (owned) (nullable) */
   const char *fault; /* (nullable) why a callback cancelled */
   gboolean is_limit; /* the fault is a limit's */
+  guint n_values;
 } Parser;
 
 static int
@@ -37,6 +38,13 @@ refuse (Parser *parser, const char *fault)
 static int
 add_value (Parser *parser, StasisJson *value_take)
 {
+  /* A value takes a hundred times the memory of its shortest text. */
+  if (++parser->n_values > STASIS_JSON_VALUES_MAX)
+    {
+      stasis_json_unref (value_take);
+      parser->is_limit = TRUE;
+      return refuse (parser, N_ ("it has too many values"));
+    }
   if (parser->open->len == 0)
     {
       parser->root = value_take;
@@ -95,11 +103,19 @@ on_number (void *data, const char *text, size_t length)
   return add_value (data, stasis_json_new_double (number));
 }
 
+/* yajl checks the octets of the text, but turns an escaped half of a character into octets that are
+ * no UTF-8 (or into some other character, which cannot be told here any more). */
+static gboolean
+is_text (const unsigned char *text, gsize length)
+{
+  return g_utf8_validate_len ((const char *) text, length, NULL);
+}
+
 static int
 on_string (void *data, const unsigned char *text, size_t length)
 {
-  if (memchr (text, '\0', length) != NULL)
-    return refuse (data, N_ ("a string holds a NUL"));
+  if (!is_text (text, length))
+    return refuse (data, N_ ("a string holds a NUL or is not UTF-8"));
   g_autofree char *copy = g_strndup ((const char *) text, length);
   return add_value (data, stasis_json_new_string (copy));
 }
@@ -108,8 +124,8 @@ static int
 on_key (void *data, const unsigned char *text, size_t length)
 {
   Parser *parser = data;
-  if (memchr (text, '\0', length) != NULL)
-    return refuse (data, N_ ("a key holds a NUL"));
+  if (!is_text (text, length))
+    return refuse (data, N_ ("a key holds a NUL or is not UTF-8"));
   g_ptr_array_index (parser->keys, parser->keys->len - 1) = g_strndup ((const char *) text, length);
   return 1;
 }

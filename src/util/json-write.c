@@ -7,6 +7,7 @@
 
 #include "util/json.h"
 
+#include <math.h>
 #include <string.h>
 
 #include <yajl/yajl_gen.h>
@@ -29,11 +30,22 @@ write_number (yajl_gen gen, const StasisJson *json)
   yajl_gen_number (gen, buffer, strlen (buffer));
 }
 
+/* JSON has no word for what is not finite; null is what others write, too. */
 static void
 write_double (yajl_gen gen, const StasisJson *json)
 {
-  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-  g_ascii_dtostr (buffer, sizeof buffer, stasis_json_double (json, 0));
+  const double number = stasis_json_double (json, 0);
+  if (!isfinite (number))
+    {
+      yajl_gen_null (gen);
+      return;
+    }
+
+  char buffer[G_ASCII_DTOSTR_BUF_SIZE + 2];
+  g_ascii_dtostr (buffer, G_ASCII_DTOSTR_BUF_SIZE, number);
+  /* A double stays one when it is read again. */
+  if (strpbrk (buffer, ".e") == NULL)
+    g_strlcat (buffer, ".0", sizeof buffer);
   yajl_gen_number (gen, buffer, strlen (buffer));
 }
 

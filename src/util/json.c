@@ -2,8 +2,9 @@
 /*
  * json.c: JSON values
  *
- * A value is a reference-counted tree.  Objects are small here (QMP, status files), so members
- * are an array searched in order, which also keeps the order in which they were set.
+ * A value is a reference-counted tree.  Members of an object are an array, which keeps the order
+ * in which they were set.  Most objects are small (QMP, status files) and searched in order; one
+ * with many members gets an index, since its text may come from somebody who wants us to be slow.
  */
 
 #include "config.h"
@@ -13,6 +14,8 @@
 #include <glib/gi18n-lib.h>
 
 G_DEFINE_QUARK (stasis_json_error_quark, stasis_json_error)
+
+#define INDEX_FROM 16u /* members */
 
 struct _StasisJson
 {
@@ -28,7 +31,8 @@ struct _StasisJson
     char *string;        /* (owned) */
     GPtrArray *elements; /* (owned) of StasisJson: of an array, or the values of an object */
   } u;
-  GPtrArray *keys; /* (owned) of an object: of char * */
+  GPtrArray *keys;   /* (owned) of an object: of char * */
+  GHashTable *index; /* (owned) (nullable) of a large object: key (borrowed) -> its place */
 };
 
 static StasisJson *
@@ -65,7 +69,10 @@ stasis_json_unref (StasisJson *json)
   if (json->kind == STASIS_JSON_ARRAY || json->kind == STASIS_JSON_OBJECT)
     g_ptr_array_unref (json->u.elements);
   if (json->kind == STASIS_JSON_OBJECT)
-    g_ptr_array_unref (json->keys);
+    {
+      g_clear_pointer (&json->index, g_hash_table_unref);
+      g_ptr_array_unref (json->keys);
+    }
   g_free (json);
 }
 
@@ -191,6 +198,10 @@ stasis_json_object_value (const StasisJson *object, guint index)
 static int
 find_key (const StasisJson *object, const char *key)
 {
+  gpointer place = NULL;
+  if (object != NULL && object->kind == STASIS_JSON_OBJECT && object->index != NULL)
+    return g_hash_table_lookup_extended (object->index, key, NULL, &place) ? GPOINTER_TO_INT (place)
+                                                                           : -1;
   for (guint i = 0; i < stasis_json_object_size (object); i++)
     if (g_str_equal (g_ptr_array_index (object->keys, i), key))
       return (int) i;
@@ -203,6 +214,22 @@ stasis_json_get (const StasisJson *object, const char *key)
 {
   const int at = find_key (object, key);
   return at < 0 ? NULL : stasis_json_object_value (object, (guint) at);
+}
+
+/* Keep the index true after a key was added; begin one where the object has become large. */
+static void
+index_last_key (StasisJson *object)
+{
+  guint first = object->keys->len - 1;
+  if (object->index == NULL && object->keys->len < INDEX_FROM)
+    return;
+  if (object->index == NULL)
+    {
+      object->index = g_hash_table_new (g_str_hash, g_str_equal);
+      first = 0;
+    }
+  for (guint i = first; i < object->keys->len; i++)
+    g_hash_table_insert (object->index, g_ptr_array_index (object->keys, i), GUINT_TO_POINTER (i));
 }
 
 /* Set a member, in place of one of the same name. */
@@ -220,6 +247,7 @@ stasis_json_set (StasisJson *object, const char *key, StasisJson *value_take)
     }
   g_ptr_array_add (object->keys, g_strdup (key));
   g_ptr_array_add (object->u.elements, value_take);
+  index_last_key (object);
 }
 
 void

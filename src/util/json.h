@@ -9,13 +9,14 @@
 
 G_BEGIN_DECLS
 
-#define STASIS_JSON_DEPTH_MAX 64u                   /* nested arrays and objects */
-#define STASIS_JSON_SIZE_MAX  (64u * 1024u * 1024u) /* octets of one text */
+#define STASIS_JSON_DEPTH_MAX  64u                   /* nested arrays and objects */
+#define STASIS_JSON_SIZE_MAX   (64u * 1024u * 1024u) /* octets of one text */
+#define STASIS_JSON_VALUES_MAX (1024u * 1024u)       /* values in one text */
 
 /**
  * StasisJsonError:
  * @STASIS_JSON_ERROR_SYNTAX: the text is not JSON
- * @STASIS_JSON_ERROR_LIMIT: the text is too long or too deep
+ * @STASIS_JSON_ERROR_LIMIT: the text is too long or too deep or has too many values
  * @STASIS_JSON_ERROR_TYPE: a member is missing or of another type
  *
  * What can be wrong with a JSON text, or with what a caller expects in it.

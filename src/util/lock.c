@@ -55,6 +55,15 @@ stasis_lock_take (const char *path, gboolean wait, GError **error)
   return lock;
 }
 
+/* TRUE while somebody holds the lock of @path. */
+gboolean
+stasis_lock_is_held (const char *path)
+{
+  stasis_autofd int fd = stasis_fd_open (path, O_RDWR | O_NOFOLLOW, 0, NULL);
+  struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  return fd >= 0 && fcntl (fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+}
+
 /* Release.  NULL is fine. */
 void
 stasis_lock_release (StasisLock *lock)

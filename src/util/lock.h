@@ -16,6 +16,9 @@ typedef struct _StasisLock StasisLock;
 StasisLock *stasis_lock_take (const char *path, gboolean wait,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* TRUE while somebody holds the lock of @path; looking does not disturb who takes it. */
+gboolean stasis_lock_is_held (const char *path);
+
 /* Release.  NULL is fine.  The file stays: unlinking a lock file races with its next taker. */
 void stasis_lock_release (StasisLock *lock);
 

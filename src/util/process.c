@@ -21,17 +21,20 @@
 
 /* Fields after the command's closing parenthesis, which may itself hold any octets. */
 static gboolean
-parse_stat (const char *text, char *out_state, guint64 *out_start_time)
+parse_stat (const char *text, gboolean *out_is_alive, guint64 *out_start_time)
 {
   const char *after = strrchr (text, ')');
   if (after == NULL)
     return FALSE;
 
-  /* state is field 3, starttime field 22 (proc(5)). */
+  /* state is field 3, num_threads field 20, starttime field 22 (proc(5)). */
   g_auto (GStrv) fields = g_strsplit (after + 1, " ", 22);
   if (g_strv_length (fields) < 21)
     return FALSE;
-  *out_state = fields[1][0];
+  /* The first thread of a process that is killed may be a zombie while others still let go of
+   * memory and files. */
+  const gboolean is_ended = fields[1][0] == 'Z' && g_ascii_strtoull (fields[18], NULL, 10) <= 1;
+  *out_is_alive = !is_ended && fields[1][0] != 'X';
   *out_start_time = g_ascii_strtoull (fields[20], NULL, 10);
   return TRUE;
 }
@@ -45,9 +48,9 @@ stasis_process_lookup (pid_t pid, StasisProcess *out_process)
   if (pid <= 0 || !g_file_get_contents (path, &text, NULL, NULL))
     return FALSE;
 
-  char state = 0;
+  gboolean is_alive = FALSE;
   guint64 start_time = 0;
-  if (!parse_stat (text, &state, &start_time) || state == 'Z' || state == 'X')
+  if (!parse_stat (text, &is_alive, &start_time) || !is_alive)
     return FALSE;
 
   out_process->pid = pid;
@@ -96,7 +99,7 @@ stasis_process_wait (int pidfd, int timeout_ms)
       struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
       const int n = poll (&poll_fd, 1, left);
       if (n > 0)
-        return TRUE;
+        return (poll_fd.revents & POLLIN) != 0;
       if (n == 0)
         return FALSE;
       if (errno != EINTR)

@@ -5,9 +5,10 @@
  * Theory of operation
  *
  * /init has mounted the file systems and leaves the console to us, as process 1.
- * One thread prints `tick N UPTIME` on ttyS0 every 100 ms, one loads the modules
- * listed in /modules and then waits for the power button, and the main thread
- * answers lines on the virtio-serial port org.stasis.agent:
+ * One thread prints `tick N UPTIME` on ttyS0 every 100 ms from the start, one
+ * waits for the power button, and the main thread loads the modules listed in
+ * /modules and then answers lines on the virtio-serial port org.stasis.agent, so
+ * whoever gets an answer knows that every device is there:
  *
  *   [@TAG ]COMMAND [ARGUMENT...]   ->   [@TAG ]ok|error [ANSWER]
  *
@@ -106,15 +107,13 @@ open_button (void)
 }
 
 static void *
-device_thread (void *nothing)
+button_thread (void *button)
 {
-  load_modules ();
-  const int fd = open_button ();
   struct input_event event;
-  while (fd >= 0 && read (fd, &event, sizeof event) == sizeof event)
+  while (read (*(const int *) button, &event, sizeof event) == sizeof event)
     if (event.type == EV_KEY && event.code == KEY_POWER && event.value == 1)
       reboot (RB_POWER_OFF);
-  return nothing;
+  return NULL;
 }
 
 /* Each command writes its answer and returns 0, or -1 for an error. */
@@ -346,7 +345,10 @@ main (void)
 {
   pthread_t thread;
   pthread_create (&thread, NULL, tick_thread, NULL);
-  pthread_create (&thread, NULL, device_thread, NULL);
+  load_modules ();
+  static int button;
+  button = open_button ();
+  pthread_create (&thread, NULL, button_thread, &button);
 
   int port;
   while ((port = open_port ()) < 0)

@@ -95,8 +95,22 @@ check_info (StasisMonitor *monitor)
   g_assert_cmpuint (info->ram_duplicate + info->ram_normal, >=, 64 * 256);
   g_assert_cmpuint (info->ram_page_size, ==, 4096);
   g_assert_cmpuint (info->ram_normal_bytes, ==, info->ram_normal * 4096);
-  g_assert_cmpfloat (info->mbps, >, 0);
+  /* QEMU 7.2 says "completed" before it has computed the last rate. */
+  g_assert_cmpfloat (info->mbps, >=, 0);
   g_assert_null (info->error_desc);
+}
+
+/* The status is final a moment before the run state is, and no event tells of the latter. */
+static void
+wait_postmigrate (StasisMonitor *monitor)
+{
+  StasisRunState state = STASIS_RUN_STATE_FINISH_MIGRATE;
+  for (int i = 0; state == STASIS_RUN_STATE_FINISH_MIGRATE && i < 1000; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_assert_true (stasis_monitor_query_status (monitor, &state, NULL, &error));
+    }
+  g_assert_cmpint (state, ==, STASIS_RUN_STATE_POSTMIGRATE);
 }
 
 /* A whole save of a running guest into a file, and back. */
@@ -120,9 +134,7 @@ test_save_load (void)
 
   save_to (monitor, file);
   check_info (monitor);
-  StasisRunState state = STASIS_RUN_STATE_UNKNOWN;
-  g_assert_true (stasis_monitor_query_status (monitor, &state, NULL, &error));
-  g_assert_cmpint (state, ==, STASIS_RUN_STATE_POSTMIGRATE);
+  wait_postmigrate (monitor);
   struct stat st;
   g_assert_cmpint (fstat (file, &st), ==, 0);
   g_assert_cmpint (st.st_size, >, 100000);

@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "peer.h"
 
@@ -209,7 +210,7 @@ run_deaf (int socket, gconstpointer data)
 static StasisJson *
 make_large_argument (void)
 {
-  g_autofree char *text = g_strnfill (4 * 1024 * 1024, 'x');
+  g_autofree char *text = g_strnfill (1024 * 1024, 'x');
   StasisJson *arguments = stasis_json_new_object ();
   stasis_json_set_string (arguments, "text", text);
   return arguments;
@@ -243,12 +244,19 @@ test_deaf (gconstpointer data)
   g_atomic_int_set (&may_go, TRUE);
 }
 
+static void
+run_bite (int socket, gconstpointer data)
+{
+  peer_negotiate (socket);
+  char octet;
+  g_assert_cmpint (read (socket, &octet, 1), ==, 1);
+}
+
 /* Gone while we write: the reader says why. */
 static void
 test_gone_while_writing (void)
 {
-  int may_go = TRUE;
-  g_autoptr (Peer) peer = peer_start (run_deaf, &may_go);
+  g_autoptr (Peer) peer = peer_start (run_bite, NULL);
   g_autoptr (StasisMonitor) monitor = peer_open (peer, NULL);
   g_autoptr (GError) error = NULL;
   g_assert_false (stasis_monitor_command (monitor, "large", make_large_argument (), NULL, 0, 10000,
@@ -279,7 +287,93 @@ test_large (void)
   g_assert_true (stasis_monitor_command (monitor, "large", make_large_argument (), NULL, 0, 60000,
                                          &value, NULL, &error));
   g_assert_no_error (error);
-  g_assert_cmpint (stasis_json_int (value, 0), >, 4 * 1024 * 1024);
+  g_assert_cmpint (stasis_json_int (value, 0), >, 1024 * 1024);
+}
+
+static gpointer
+ask_large (gpointer data)
+{
+  const Asker *asker = data;
+  for (int i = 0; i < 5; i++)
+    {
+      StasisJson *arguments = make_large_argument ();
+      stasis_json_set_int (arguments, "n", asker->first + i);
+      g_autoptr (StasisJson) value = NULL;
+      g_autoptr (GError) error = NULL;
+      g_assert_true (stasis_monitor_command (asker->monitor, "echo", arguments, NULL, 0, 60000,
+                                             &value, NULL, &error));
+      g_assert_no_error (error);
+      g_assert_cmpint (stasis_json_int (value, -1), ==, asker->first + i);
+    }
+  return NULL;
+}
+
+/* Lines that need many writes do not mix. */
+static void
+test_threads_large (void)
+{
+  g_autoptr (Peer) peer = peer_start (run_swapped, NULL);
+  g_autoptr (StasisMonitor) monitor = peer_open (peer, NULL);
+  Asker askers[2];
+  GThread *threads[2];
+  for (int i = 0; i < 2; i++)
+    {
+      askers[i] = (Asker){ monitor, i * 1000 };
+      threads[i] = g_thread_new ("ask", ask_large, &askers[i]);
+    }
+  for (int i = 0; i < 2; i++)
+    g_thread_join (threads[i]);
+}
+
+/* Two commands with descriptors and one without, which need not wait for them. */
+static void
+run_fds (int socket, gconstpointer data)
+{
+  int *may_answer = (int *) data;
+  peer_negotiate (socket);
+  g_autofree char *first = peer_read_line (socket);
+  g_assert_nonnull (strstr (first, "\"with\""));
+  g_autofree char *other = peer_read_line (socket);
+  g_assert_nonnull (strstr (other, "\"without\""));
+  echo (socket, other);
+
+  while (!g_atomic_int_get (may_answer))
+    g_usleep (1000);
+  struct pollfd poll_fd = { .fd = socket, .events = POLLIN };
+  g_assert_cmpint (poll (&poll_fd, 1, 50), ==, 0);
+  echo (socket, first);
+  g_autofree char *second = peer_read_line (socket);
+  g_assert_nonnull (strstr (second, "\"with\""));
+  echo (socket, second);
+  peer_wait_hangup (socket);
+}
+
+static gpointer
+pass_fd (gpointer monitor)
+{
+  g_autoptr (GError) error = NULL;
+  const int fd = 0;
+  g_assert_true (stasis_monitor_command (monitor, "with", NULL, &fd, 1, 10000, NULL, NULL, &error));
+  g_assert_no_error (error);
+  return NULL;
+}
+
+/* Descriptors of one command at a time. */
+static void
+test_fds_exclude (void)
+{
+  int may_answer = FALSE;
+  g_autoptr (Peer) peer = peer_start (run_fds, &may_answer);
+  g_autoptr (StasisMonitor) monitor = peer_open (peer, NULL);
+  g_autoptr (GError) error = NULL;
+  GThread *first = g_thread_new ("first", pass_fd, monitor);
+  g_usleep (50000); /* so that it is under way */
+  g_assert_true (
+      stasis_monitor_command (monitor, "without", NULL, NULL, 0, 10000, NULL, NULL, &error));
+  GThread *second = g_thread_new ("second", pass_fd, monitor);
+  g_atomic_int_set (&may_answer, TRUE);
+  g_thread_join (first);
+  g_thread_join (second);
 }
 
 int
@@ -295,5 +389,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/monitor/command/deaf-cancel", GINT_TO_POINTER (TRUE), test_deaf);
   g_test_add_func ("/monitor/command/gone-while-writing", test_gone_while_writing);
   g_test_add_func ("/monitor/command/large", test_large);
+  g_test_add_func ("/monitor/command/threads-large", test_threads_large);
+  g_test_add_func ("/monitor/command/fds-exclude", test_fds_exclude);
   return g_test_run ();
 }

@@ -33,6 +33,7 @@ static const Case cases[] = {
   { "wrong-id", "{\"return\": {\"a\": 2}, \"id\": \"stasis-3\"}\n" OK, FALSE, -1, NULL },
   { "old-id", "{\"return\": {\"a\": 2}, \"id\": \"stasis-1\"}\n" OK, FALSE, -1, NULL },
   { "foreign-id", "{\"return\": {\"a\": 2}, \"id\": \"libvirt-2\"}\n" OK, FALSE, -1, NULL },
+  { "foreign-id-as-long", "{\"return\": {\"a\": 2}, \"id\": \"libvirt2\"}\n" OK, FALSE, -1, NULL },
   { "number-id", "{\"return\": {\"a\": 2}, \"id\": 2}\n" OK, FALSE, -1, NULL },
   { "object-id", "{\"return\": {\"a\": 2}, \"id\": {}}\n" OK, FALSE, -1, NULL },
   { "id-with-sign", "{\"return\": {\"a\": 2}, \"id\": \"stasis-+2\"}\n" OK, FALSE, -1, NULL },

@@ -46,18 +46,25 @@ peer_end (Peer *peer)
   g_free (peer);
 }
 
+/* Looks before it takes, so that what follows the line stays. */
 char *
 peer_read_line (int socket)
 {
   g_autoptr (GString) line = g_string_new (NULL);
-  char c;
-  while (read (socket, &c, 1) == 1)
+  char buffer[65536];
+  for (;;)
     {
-      if (c == '\n')
+      gssize n = recv (socket, buffer, sizeof buffer, MSG_PEEK);
+      if (n <= 0)
+        return NULL;
+      const char *end = memchr (buffer, '\n', (gsize) n);
+      if (end != NULL)
+        n = end - buffer + 1;
+      g_assert_cmpint (recv (socket, buffer, (gsize) n, MSG_WAITALL), ==, n);
+      g_string_append_len (line, buffer, end != NULL ? n - 1 : n);
+      if (end != NULL)
         return g_string_free (g_steal_pointer (&line), FALSE);
-      g_string_append_c (line, c);
     }
-  return NULL;
 }
 
 void

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The peer: Debian's libvirt, in private folders.
+
+A libvirtd of our own runs in a mount namespace where its folders (/etc/libvirt,
+/var/lib/libvirt, ...) are ours, so nothing of the host's libvirt is seen or
+touched, and virsh reaches it through a socket in the private folder.  What would
+only slow libvirt down in such a place (cgroups, namespaces, security labels,
+virtlogd) is switched off.  Needs root.
+"""
+
+import os
+import pathlib
+import subprocess
+import time
+
+FOLDERS = ["/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/run/libvirt"]
+
+QEMU_CONF = """user = "root"
+group = "root"
+dynamic_ownership = 0
+remember_owner = 0
+security_driver = "none"
+cgroup_controllers = []
+namespaces = []
+stdio_handler = "file"
+"""
+
+DAEMON_CONF = """unix_sock_dir = "/run/libvirt"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+"""
+
+# Bind our folders over libvirt's, then become the daemon.
+ENTER = """set -e
+top=$1; shift
+for folder in "$@"; do mount --bind "$top$folder" "$folder"; done
+exec libvirtd -f /etc/libvirt/libvirtd.conf
+"""
+
+
+class VirshPeer:
+    """Same interface as FloorPeer: start, save, restore, end."""
+
+    name = "virsh"
+
+    def __init__(self, folder, save_options=()):
+        self.dir = pathlib.Path(folder) / "libvirt"
+        self.save_options = list(save_options)
+        self.made = []
+        self.guest = None
+        for path in FOLDERS:
+            (self.dir / path[1:]).mkdir(parents=True)
+            self._make_mount_point(pathlib.Path(path))
+        (self.dir / "etc/libvirt/qemu.conf").write_text(QEMU_CONF)
+        (self.dir / "etc/libvirt/libvirtd.conf").write_text(DAEMON_CONF)
+        self.socket = self.dir / "run/libvirt/libvirt-sock"
+        self.log = open(self.dir / "daemon.log", "wb")
+        self.daemon = subprocess.Popen(
+            ["unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.dir), *FOLDERS],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self._wait_for_daemon()
+
+    def _make_mount_point(self, path):
+        """A folder that this host lacks; `end` removes it again."""
+        if not path.exists():
+            path.mkdir(mode=0o755)
+            self.made.append(path)
+
+    def _wait_for_daemon(self):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return self.virsh("version")
+            except (OSError, RuntimeError):
+                if time.monotonic() > deadline or self.daemon.poll() is not None:
+                    raise
+                time.sleep(0.1)
+
+    def virsh(self, *arguments):
+        result = subprocess.run(
+            ["virsh", "-q", "-c", f"qemu+unix:///system?socket={self.socket}", *map(str, arguments)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            log = (self.dir / "daemon.log").read_text(errors="replace")[-1000:]
+            raise RuntimeError(f"virsh {arguments}: {result.stderr.strip()}\n{log}")
+        return result.stdout
+
+    def _timed(self, *arguments):
+        start = time.monotonic()
+        self.virsh(*arguments)
+        return time.monotonic() - start
+
+    def version(self):
+        return self.virsh("version").strip().splitlines()[0]
+
+    def start(self, guest):
+        """Start a guest of tests/integration/guest.py."""
+        self.guest = guest
+        self.virsh("create", guest.xml_file())
+
+    def save(self, path):
+        """Save and destroy; seconds until virsh has returned."""
+        path.unlink(missing_ok=True)
+        self.guest.close()
+        return {"save": self._timed("save", *self.save_options, self.guest.name, path)}
+
+    def restore(self, path):
+        """Restore and run; seconds until virsh has returned."""
+        return {"restore": self._timed("restore", path)}
+
+    def list(self):
+        return self._timed("list", "--all")
+
+    def end(self):
+        try:
+            if self.guest is not None:
+                self.guest.close()
+                self.virsh("destroy", self.guest.name)
+        except RuntimeError:
+            pass
+        self.daemon.terminate()
+        self.daemon.wait(30)
+        self.log.close()
+        for path in reversed(self.made):
+            os.rmdir(path)

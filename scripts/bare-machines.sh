@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bare-machines.sh: does the project build on a Debian with nothing on it?  Prints TAP.
+#
+# For Debian 12 and 13: a minimal debootstrap root, the committed tree cloned
+# into it, ./dev build, the unit tests, the whole ./dev setup.  Nothing is
+# installed by hand, so a step missing from the set-up fails here.  Mirror, key
+# and proxy are those of this machine's own apt.  The roots are mounted in a
+# namespace of their own and every way out removes them.  Needs root.
+#
+# Usage: bare-machines.sh [SUITE...]
+set -uo pipefail
+
+cd "$(dirname "$0")/.." || exit 1
+suites=("$@")
+((${#suites[@]})) || suites=(bookworm trixie)
+steps=('minimal root' './dev build' 'unit tests' './dev setup')
+
+# Field $2 of the first index that serves suite $1 of this machine's release.
+from_apt () {
+  apt-get indextargets --format "\$(CODENAME)|\$(COMPONENT)|\$($2)" 'Created-By: Packages' |
+    awk -F '|' -v suite="$1" '$1 == suite && $2 == "main" { print $3; exit }'
+}
+
+if [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null; then
+  echo "1..0 # SKIP needs root and debootstrap (./dev setup)"
+  exit 0
+fi
+here=$(. /etc/os-release && echo "$VERSION_CODENAME")
+mirror=$(from_apt "$here" REPO_URI)
+security=$(from_apt "$here-security" REPO_URI)
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+work=$(mktemp -d /var/tmp/stasis-bare-XXXXXX)
+trap 'rm -rf --one-file-system "$work"' EXIT
+trap 'exit 130' INT TERM HUP
+number=0
+failed=0
+echo "1..$((${#suites[@]} * ${#steps[@]}))"
+
+# report OK NAME LOG
+report () {
+  number=$((number + 1))
+  if [ "$1" = 0 ]; then
+    echo "ok $number - $2"
+  else
+    failed=1
+    echo "not ok $number - $2"
+    tail -n 40 "$3" | sed 's/^/# /'
+  fi
+}
+
+# How this machine's apt reaches its mirror: proxies, certificates, dates.
+copy_apt_ways () {
+  apt-config dump | grep -E '^Acquire::(http|https|ftp|socks|Check-Date|Check-Valid-Until|Max-Future)[: ]' \
+    >"$1/etc/apt/apt.conf.d/90host"
+  cp /etc/resolv.conf /etc/hosts "$1/etc/" 2>/dev/null
+  if [[ $mirror == https:* ]]; then
+    mkdir -p "$1/etc/ssl/certs"
+    cp -L /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/"
+  fi
+}
+
+make_root () {
+  local suite=$1 root=$2
+  debootstrap --variant=minbase --keyring=$keyring "$suite" "$root" "$mirror" || return
+  {
+    echo "deb [signed-by=$keyring] $mirror $suite main"
+    echo "deb [signed-by=$keyring] $mirror $suite-updates main"
+    [ -z "$security" ] || echo "deb [signed-by=$keyring] $security $suite-security main"
+  } >"$root/etc/apt/sources.list"
+  copy_apt_ways "$root"
+  git clone -q --no-hardlinks . "$root/srv/stasis"
+}
+
+# Run a command in the clone; mounts and processes end with the namespaces.
+inside () {
+  local root=$1
+  shift
+  # shellcheck disable=SC2016
+  unshare --mount --pid --fork --kill-child sh -c '
+    root=$1
+    shift
+    mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || exit 1
+    exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 CI=true \
+      ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
+      sh -c "cd /srv/stasis && exec \"\$@\"" sh "$@"' sh "$root" "$@" </dev/null
+}
+
+for suite in "${suites[@]}"; do
+  root=$work/$suite
+  log=$work/$suite.log
+  make_root "$suite" "$root" >"$log" 2>&1
+  report $? "$suite: ${steps[0]}" "$log"
+  inside "$root" ./dev build >"$log" 2>&1
+  report $? "$suite: ${steps[1]}" "$log"
+  inside "$root" ./dev test --suite unit >"$log" 2>&1
+  report $? "$suite: ${steps[2]}" "$log"
+  echo "# $(tail -n 1 "$log")"
+  inside "$root" ./dev setup >"$log" 2>&1
+  report $? "$suite: ${steps[3]}" "$log"
+  rm -rf --one-file-system "$root"
+done
+exit $failed

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cli.c: what all commands share
+ */
+
+#include "config.h"
+
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <glib/gi18n.h>
+
+/* Release what the commands left in it. */
+void
+stasis_cli_clear (StasisCli *cli)
+{
+  g_clear_pointer (&cli->doing, g_free);
+  g_clear_object (&cli->driver);
+}
+
+/* Open the driver once. */
+StasisDriver *
+stasis_cli_driver (StasisCli *cli, GError **error)
+{
+  if (cli->driver != NULL)
+    return cli->driver;
+
+  g_autofree char *doing = g_steal_pointer (&cli->doing);
+  stasis_cli_doing (cli, _ ("failed to connect to the hypervisor"));
+  cli->driver = stasis_driver_open (cli->uri, NULL, error);
+  if (cli->driver != NULL)
+    {
+      g_free (cli->doing);
+      cli->doing = g_steal_pointer (&doing);
+    }
+  return cli->driver;
+}
+
+/* Look up the domain of a command line. */
+StasisDomain *
+stasis_cli_domain (StasisCli *cli, const StasisCliArgs *args, GError **error)
+{
+  StasisDriver *driver = stasis_cli_driver (cli, error);
+  if (driver == NULL)
+    return NULL;
+
+  const char *key = stasis_cli_args_get (args, "domain");
+  stasis_cli_doing (cli, _ ("failed to get domain '%1$s'"), key);
+  StasisDomain *domain = stasis_driver_lookup (driver, key, error);
+  if (domain != NULL)
+    g_clear_pointer (&cli->doing, g_free);
+  return domain;
+}
+
+/* Note what is being done, for the report of a failure. */
+void
+stasis_cli_doing (StasisCli *cli, const char *format, ...)
+{
+  va_list args;
+  va_start (args, format);
+  g_free (cli->doing);
+  cli->doing = g_strdup_vprintf (format, args);
+  va_end (args);
+}
+
+static void G_GNUC_PRINTF (2, 0) print_valist (StasisCli *cli, const char *format, va_list args)
+{
+  if (vprintf (format, args) < 0 && cli->output_errno == 0)
+    cli->output_errno = errno;
+}
+
+/* Print data. */
+void
+stasis_cli_print (StasisCli *cli, const char *format, ...)
+{
+  va_list args;
+  va_start (args, format);
+  print_valist (cli, format, args);
+  va_end (args);
+}
+
+/* Print what is for people only. */
+void
+stasis_cli_say (StasisCli *cli, const char *format, ...)
+{
+  if (cli->quiet)
+    return;
+
+  va_list args;
+  va_start (args, format);
+  print_valist (cli, format, args);
+  va_end (args);
+}
+
+/* Print a text with exactly one newline at its end where it had none. */
+void
+stasis_cli_print_text (StasisCli *cli, const char *text)
+{
+  stasis_cli_print (cli, "%s%s", text, g_str_has_suffix (text, "\n") ? "" : "\n");
+}
+
+/* Report a failure, once. */
+void
+stasis_cli_report (const StasisCli *cli, const GError *error)
+{
+  if (cli->doing != NULL)
+    fprintf (stderr, _ ("error: %1$s\n"), cli->doing);
+  if (error != NULL)
+    fprintf (stderr, _ ("error: %1$s\n"), error->message);
+}
+
+/* Bring standard output to its end. */
+gboolean
+stasis_cli_flush (StasisCli *cli, GError **error)
+{
+  if (fflush (stdout) != 0 && cli->output_errno == 0)
+    cli->output_errno = errno;
+  if (cli->output_errno == 0 || cli->output_errno == EPIPE)
+    return TRUE;
+
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (cli->output_errno),
+               _ ("failed to write to standard output: %1$s"), g_strerror (cli->output_errno));
+  return FALSE;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd-autostart.c: autostart
+ */
+
+#include "config.h"
+
+#include <stdio.h>
+
+#include <glib/gi18n.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+static void
+report_domain (const char *domain, const GError *error, gpointer user_data)
+{
+  fprintf (stderr, _ ("error: failed to start domain '%1$s': %2$s\n"), domain, error->message);
+  *(gboolean *) user_data = TRUE;
+}
+
+/* What a boot script runs. */
+static gboolean
+start_all (StasisCli *cli, GError **error)
+{
+  StasisDriver *driver = stasis_cli_driver (cli, error);
+  if (driver == NULL)
+    return FALSE;
+
+  gboolean some_failed = FALSE;
+  stasis_cli_doing (cli, _ ("failed to start what is marked as autostarted"));
+  if (!stasis_driver_autostart (driver, report_domain, &some_failed, error))
+    return FALSE;
+  if (some_failed)
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED, _ ("some domains did not start"));
+  return !some_failed;
+}
+
+static gboolean
+mark (StasisCli *cli, const StasisCliArgs *args, GError **error)
+{
+  g_autoptr (StasisDomain) domain = stasis_cli_domain (cli, args, error);
+  if (domain == NULL)
+    return FALSE;
+
+  const char *name = stasis_domain_get_name (domain);
+  const gboolean enable = !stasis_cli_args_has (args, "disable");
+  if (enable)
+    stasis_cli_doing (cli, _ ("failed to mark domain '%1$s' as autostarted"), name);
+  else
+    stasis_cli_doing (cli, _ ("failed to unmark domain '%1$s' as autostarted"), name);
+  if (!stasis_domain_set_autostart (domain, enable, error))
+    return FALSE;
+  if (enable)
+    stasis_cli_say (cli, _ ("Domain '%1$s' marked as autostarted\n"), name);
+  else
+    stasis_cli_say (cli, _ ("Domain '%1$s' unmarked as autostarted\n"), name);
+  return TRUE;
+}
+
+static gboolean
+run_autostart (StasisCli *cli, const StasisCliArgs *args, GError **error)
+{
+  const gboolean start = stasis_cli_args_has (args, "start");
+  if (!stasis_cli_args_exclusive (args, "start", "disable", error)
+      || !stasis_cli_args_exclusive (args, "start", "domain", error))
+    return FALSE;
+  if (start)
+    return start_all (cli, error);
+  if (stasis_cli_args_has (args, "domain"))
+    return mark (cli, args, error);
+
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               _ ("command '%1$s' requires <%2$s> option"), "autostart", "domain");
+  return FALSE;
+}
+
+static const StasisCliOption autostart_options[] = {
+  { "domain", STASIS_CLI_STRING, "domain", N_ ("domain name, id or uuid") },
+  { "disable", STASIS_CLI_FLAG, NULL, N_ ("disable autostarting") },
+  { "start", STASIS_CLI_FLAG, NULL, N_ ("start now all domains that are marked and do not run") },
+  { .name = NULL },
+};
+
+const StasisCliCommand stasis_cmd_autostart = {
+  .name = "autostart",
+  .group = STASIS_CLI_GROUP_DOMAIN,
+  .summary = N_ ("autostart a domain"),
+  .description = N_ ("Configure a domain to be automatically started at boot."),
+  .options = autostart_options,
+  .writes = TRUE,
+  .run = run_autostart,
+};

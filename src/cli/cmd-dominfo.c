@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd-dominfo.c: dominfo, domstate
+ */
+
+#include "config.h"
+
+#include <glib/gi18n.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/job.h"
+#include "cli/xml-peek.h"
+
+/* All that dominfo shows. */
+typedef struct
+{
+  StasisDomainState state;
+  const char *reason; /* (borrowed) (nullable) */
+  StasisDomainInfo info;
+  gboolean persistent;
+  char *os_type; /* (owned) (nullable) */
+} Facts;
+
+static gboolean
+gather (StasisDomain *domain, Facts *facts, GError **error)
+{
+  if (!stasis_domain_get_state (domain, &facts->state, &facts->reason, error)
+      || !stasis_domain_get_info (domain, &facts->info, error))
+    return FALSE;
+  facts->persistent = stasis_domain_is_persistent (domain);
+  g_autofree char *xml = stasis_domain_get_xml (domain, STASIS_XML_NONE, NULL);
+  if (xml != NULL)
+    facts->os_type = stasis_cli_xml_peek (xml, "domain/os/type");
+  return TRUE;
+}
+
+static void
+print_line (StasisCli *cli, const char *label, const char *value)
+{
+  const int pad = 16 - (int) g_utf8_strlen (label, -1);
+  stasis_cli_print (cli, "%s%*s%s\n", label, MAX (pad, 1), "", value);
+}
+
+static void
+print_memory (StasisCli *cli, const char *label, guint64 kib)
+{
+  g_autofree char *value = g_strdup_printf ("%" G_GUINT64_FORMAT " KiB", kib);
+  print_line (cli, label, value);
+}
+
+static void
+print_facts (StasisCli *cli, StasisDomain *domain, const Facts *facts)
+{
+  const int id = stasis_domain_get_id (domain);
+  g_autofree char *id_text = id >= 0 ? g_strdup_printf ("%d", id) : g_strdup ("-");
+  g_autofree char *vcpus = g_strdup_printf ("%u", facts->info.vcpus);
+
+  print_line (cli, _ ("Id:"), id_text);
+  print_line (cli, _ ("Name:"), stasis_domain_get_name (domain));
+  print_line (cli, _ ("UUID:"), stasis_domain_get_uuid (domain));
+  print_line (cli, _ ("OS Type:"), facts->os_type != NULL ? facts->os_type : "hvm");
+  print_line (cli, _ ("State:"), _ (stasis_domain_state_to_string (facts->state)));
+  print_line (cli, _ ("CPU(s):"), vcpus);
+  if (facts->info.cpu_time_ns > 0)
+    {
+      g_autofree char *time = g_strdup_printf ("%.1fs", (double) facts->info.cpu_time_ns / 1e9);
+      print_line (cli, _ ("CPU time:"), time);
+    }
+  print_memory (cli, _ ("Max memory:"), facts->info.max_memory_kib);
+  print_memory (cli, _ ("Used memory:"), facts->info.memory_kib);
+  print_line (cli, _ ("Persistent:"), facts->persistent ? _ ("yes") : _ ("no"));
+  print_line (cli, _ ("Autostart:"), facts->info.autostart ? _ ("enable") : _ ("disable"));
+  print_line (cli, _ ("Managed save:"), facts->info.has_managed_save ? _ ("yes") : _ ("no"));
+  print_line (cli, _ ("Security model:"), "none");
+  print_line (cli, _ ("Security DOI:"), "0");
+}
+
+static void
+set_pid (StasisJson *object, const char *key, gint64 pid)
+{
+  stasis_json_set (object, key, pid > 0 ? stasis_json_new_int (pid) : stasis_json_new_null ());
+}
+
+static StasisJson *
+facts_to_json (StasisDomain *domain, const Facts *facts)
+{
+  StasisJson *object = stasis_json_new_object ();
+  const int id = stasis_domain_get_id (domain);
+  stasis_json_set (object, "id", id >= 0 ? stasis_json_new_int (id) : stasis_json_new_null ());
+  stasis_json_set_string (object, "name", stasis_domain_get_name (domain));
+  stasis_json_set_string (object, "uuid", stasis_domain_get_uuid (domain));
+  stasis_json_set_string (object, "os_type", facts->os_type != NULL ? facts->os_type : "hvm");
+  stasis_json_set_string (object, "state", stasis_domain_state_to_string (facts->state));
+  stasis_json_set_string (object, "reason", facts->reason != NULL ? facts->reason : "unknown");
+  stasis_json_set_uint (object, "vcpus", facts->info.vcpus);
+  stasis_json_set_uint (object, "cpu_time_ns", facts->info.cpu_time_ns);
+  stasis_json_set_uint (object, "max_memory_kib", facts->info.max_memory_kib);
+  stasis_json_set_uint (object, "memory_kib", facts->info.memory_kib);
+  stasis_json_set_boolean (object, "persistent", facts->persistent);
+  stasis_json_set_boolean (object, "autostart", facts->info.autostart);
+  stasis_json_set_boolean (object, "managed_save", facts->info.has_managed_save);
+  set_pid (object, "qemu_pid", facts->info.pid);
+  set_pid (object, "supervisor_pid", facts->info.supervisor_pid);
+  return object;
+}
+
+static gboolean
+run_dominfo (StasisCli *cli, const StasisCliArgs *args, GError **error)
+{
+  g_autoptr (StasisDomain) domain = stasis_cli_domain (cli, args, error);
+  if (domain == NULL)
+    return FALSE;
+
+  stasis_cli_doing (cli, _ ("failed to get information on domain '%1$s'"),
+                    stasis_domain_get_name (domain));
+  Facts facts = { 0 };
+  if (!gather (domain, &facts, error))
+    return FALSE;
+  if (stasis_cli_args_has (args, "json"))
+    stasis_cli_print_json (cli, facts_to_json (domain, &facts));
+  else
+    print_facts (cli, domain, &facts);
+  g_free (facts.os_type);
+  return TRUE;
+}
+
+static const StasisCliOption dominfo_options[] = {
+  STASIS_CLI_DOMAIN_OPTION,
+  { "json", STASIS_CLI_FLAG, NULL, N_ ("print JSON") },
+  { .name = NULL },
+};
+
+const StasisCliCommand stasis_cmd_dominfo = {
+  .name = "dominfo",
+  .group = STASIS_CLI_GROUP_MONITOR,
+  .summary = N_ ("domain information"),
+  .description = N_ ("Returns basic information about the domain."),
+  .options = dominfo_options,
+  .run = run_dominfo,
+};
+
+static gboolean
+run_domstate (StasisCli *cli, const StasisCliArgs *args, GError **error)
+{
+  g_autoptr (StasisDomain) domain = stasis_cli_domain (cli, args, error);
+  if (domain == NULL)
+    return FALSE;
+
+  stasis_cli_doing (cli, _ ("failed to get the state of domain '%1$s'"),
+                    stasis_domain_get_name (domain));
+  StasisDomainState state = STASIS_DOMAIN_NOSTATE;
+  const char *reason = NULL;
+  if (!stasis_domain_get_state (domain, &state, &reason, error))
+    return FALSE;
+
+  if (reason == NULL)
+    reason = N_ ("unknown");
+  const char *state_name = stasis_domain_state_to_string (state);
+  if (stasis_cli_args_has (args, "json"))
+    {
+      StasisJson *object = stasis_json_new_object ();
+      stasis_json_set_string (object, "state", state_name);
+      stasis_json_set_string (object, "reason", reason);
+      stasis_cli_print_json (cli, object);
+    }
+  else if (stasis_cli_args_has (args, "reason"))
+    stasis_cli_print (cli, "%s (%s)\n", _ (state_name), _ (reason));
+  else
+    stasis_cli_print (cli, "%s\n", _ (state_name));
+  return TRUE;
+}
+
+static const StasisCliOption domstate_options[] = {
+  STASIS_CLI_DOMAIN_OPTION,
+  { "reason", STASIS_CLI_FLAG, NULL, N_ ("also print reason for the state") },
+  { "json", STASIS_CLI_FLAG, NULL, N_ ("print JSON") },
+  { .name = NULL },
+};
+
+const StasisCliCommand stasis_cmd_domstate = {
+  .name = "domstate",
+  .group = STASIS_CLI_GROUP_MONITOR,
+  .summary = N_ ("domain state"),
+  .description = N_ ("Returns state about a domain."),
+  .options = domstate_options,
+  .run = run_domstate,
+};

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd-image.c: image info, image verify, image dumpxml, save-image-dumpxml
+ */
+
+#include "config.h"
+
+#include <inttypes.h>
+
+#include <glib/gi18n.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/input.h"
+#include "cli/job.h"
+#include "cli/json-text.h"
+#include "cli/progress.h"
+
+#define STATUS_DAMAGED 1
+#define STATUS_TROUBLE 2
+
+static gboolean
+run_info (StasisCli *cli, const StasisCliArgs *args, GError **error)
+{
+  const char *file = stasis_cli_args_get (args, "file");
+  stasis_cli_doing (cli, _ ("failed to read save image %1$s"), file);
+  g_autofree char *path = stasis_cli_image_path (file, error);
+  if (path == NULL)
+    return FALSE;
+  g_autofree char *text = stasis_image_get_info_json (path, error);
+  if (text == NULL)
+    return FALSE;
+  StasisJson *json = stasis_json_parse (text, -1, error);
+  if (json == NULL)
+    return FALSE;
+
+  if (stasis_cli_args_has (args, "json"))
+    {
+      stasis_cli_print_json (cli, json);
+      return TRUE;
+    }
+  g_autofree char *lines = stasis_cli_json_to_text (json);
+  stasis_json_unref (json);
+  stasis_cli_print_text (cli, lines);
+  return TRUE;
+}
+
+static const StasisCliOption info_options[] = {
+  { "file", STASIS_CLI_NEEDED, "file", N_ ("saved state file to read") },
+  { "json", STASIS_CLI_FLAG, NULL, N_ ("print JSON") },
+  { .name = NULL },
+};
+
+const StasisCliCommand stasis_cmd_image_info = {
+  .name = "image info",
+  .group = STASIS_CLI_GROUP_STATE,
+  .summary = N_ ("what a save image says of itself"),
+  .description = N_ ("Show the kind and version of a save image, the domain in it, when and by\n"
+                     "what it was written, its sizes and disks. Reads the head only; see\n"
+                     "'image verify' for a check."),
+  .options = info_options,
+  .run = run_info,
+};
+
+static gboolean
+run_dumpxml (StasisCli *cli, const StasisCliArgs *args, GError **error)
+{
+  const char *file = stasis_cli_args_get (args, "file");
+  stasis_cli_doing (cli, _ ("failed to read save image %1$s"), file);
+  g_autofree char *path = stasis_cli_image_path (file, error);
+  if (path == NULL)
+    return FALSE;
+  g_autofree char *xml = stasis_image_get_xml (path, error);
+  if (xml == NULL)
+    return FALSE;
+  stasis_cli_print_text (cli, xml);
+  return TRUE;
+}
+
+static const StasisCliOption dumpxml_options[] = {
+  { "file", STASIS_CLI_NEEDED, "file", N_ ("saved state file to read") },
+  { "security-info", STASIS_CLI_FLAG, NULL,
+    N_ ("accepted for compatibility: the XML is shown as it stands in the image") },
+  { .name = NULL },
+};
+
+const StasisCliCommand stasis_cmd_image_dumpxml = {
+  .name = "image dumpxml",
+  .group = STASIS_CLI_GROUP_STATE,
+  .summary = N_ ("saved state domain information in XML"),
+  .description = N_ ("The same as 'save-image-dumpxml'."),
+  .options = dumpxml_options,
+  .run = run_dumpxml,
+};
+
+const StasisCliCommand stasis_cmd_save_image_dumpxml = {
+  .name = "save-image-dumpxml",
+  .group = STASIS_CLI_GROUP_STATE,
+  .summary = N_ ("saved state domain information in XML"),
+  .description = N_ ("Dump XML of domain information for a saved state file to stdout."),
+  .options = dumpxml_options,
+  .run = run_dumpxml,
+};
+
+static void
+print_damages (StasisCli *cli, const GPtrArray *damages)
+{
+  for (guint i = 0; damages != NULL && i < damages->len; i++)
+    {
+      const StasisImageDamage *damage = g_ptr_array_index (damages, i);
+      if (damage->length > 0)
+        stasis_cli_print (cli, _ ("octets %1$" PRIu64 " to %2$" PRIu64 ": %3$s\n"), damage->offset,
+                          damage->offset + damage->length - 1, damage->what);
+      else
+        stasis_cli_print (cli, _ ("octet %1$" PRIu64 ": %2$s\n"), damage->offset, damage->what);
+    }
+}
+
+static StasisJson *
+damages_to_json (const GPtrArray *damages)
+{
+  StasisJson *array = stasis_json_new_array ();
+  for (guint i = 0; damages != NULL && i < damages->len; i++)
+    {
+      const StasisImageDamage *damage = g_ptr_array_index (damages, i);
+      StasisJson *object = stasis_json_new_object ();
+      stasis_json_set_uint (object, "offset", damage->offset);
+      stasis_json_set_uint (object, "length", damage->length);
+      stasis_json_set_string (object, "what", damage->what);
+      stasis_json_array_append (array, object);
+    }
+  return array;
+}
+
+static void
+print_verdict (StasisCli *cli, const StasisCliJob *job, const char *path, gboolean is_good,
+               const GError *error, const GPtrArray *damages)
+{
+  StasisJson *object = stasis_json_new_object ();
+  stasis_json_set_string (object, "file", path);
+  stasis_json_set_boolean (object, "good", is_good);
+  stasis_json_set (object, "error",
+                   error != NULL ? stasis_json_new_string (error->message)
+                                 : stasis_json_new_null ());
+  stasis_json_set (object, "damages", damages_to_json (damages));
+  stasis_json_set (object, "statistics", stasis_cli_job_to_json (job));
+  stasis_cli_print_json (cli, object);
+}
+
+/* Say what was found.  TRUE where the image is good. */
+static gboolean
+tell_verdict (StasisCli *cli, const StasisCliArgs *args, const StasisCliJob *job, const char *path,
+              const GPtrArray *damages, const GError *failure)
+{
+  const gboolean is_good = failure == NULL;
+  if (stasis_cli_args_has (args, "json"))
+    print_verdict (cli, job, path, is_good, failure, damages);
+  else if (is_good)
+    stasis_cli_say (cli, _ ("Save image %1$s is good\n"), stasis_cli_args_get (args, "file"));
+  else
+    print_damages (cli, damages);
+  return is_good;
+}
+
+static gboolean
+run_verify (StasisCli *cli, const StasisCliArgs *args, GError **error)
+{
+  StasisDriver *driver = stasis_cli_driver (cli, error);
+  if (driver == NULL)
+    return FALSE;
+
+  const char *file = stasis_cli_args_get (args, "file");
+  stasis_cli_doing (cli, _ ("failed to look at save image %1$s"), file);
+  g_autofree char *path = stasis_cli_image_path (file, error);
+  if (path == NULL)
+    return FALSE;
+
+  g_autoptr (StasisCliJob) job = stasis_cli_job_begin (cli, _ ("Verify"), _ ("cancelling"),
+                                                       stasis_cli_args_has (args, "verbose"),
+                                                       stasis_cli_args_has (args, "json"));
+  g_autoptr (GPtrArray) damages = NULL;
+  g_autoptr (GError) failure = NULL;
+  const gboolean is_good = stasis_image_check (driver, path, &damages, stasis_cli_progress_update,
+                                               stasis_cli_job_progress (job),
+                                               stasis_cli_job_cancellable (job), &failure);
+  stasis_cli_job_end (job);
+
+  if (!is_good && !g_error_matches (failure, STASIS_ERROR, STASIS_ERROR_IMAGE))
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
+  if (tell_verdict (cli, args, job, path, damages, failure))
+    return TRUE;
+  cli->status = STATUS_DAMAGED;
+  stasis_cli_doing (cli, _ ("save image %1$s is damaged"), file);
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
+static const StasisCliOption verify_options[] = {
+  { "file", STASIS_CLI_NEEDED, "file", N_ ("saved state file to check") },
+  { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of the check") },
+  { "json", STASIS_CLI_FLAG, NULL, N_ ("print the verdict as JSON") },
+  { .name = NULL },
+};
+
+const StasisCliCommand stasis_cmd_image_verify = {
+  .name = "image verify",
+  .group = STASIS_CLI_GROUP_STATE,
+  .summary = N_ ("check every octet of a save image"),
+  .description = N_ ("Compare a save image with its checksums and list the places that are\n"
+                     "damaged. Exits with 0 where it is good, 1 where it is damaged, 2 where\n"
+                     "it could not be looked at."),
+  .options = verify_options,
+  .trouble_status = STATUS_TROUBLE,
+  .run = run_verify,
+};

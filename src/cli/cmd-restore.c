@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd-restore.c: restore
+ */
+
+#include "config.h"
+
+#include <glib/gi18n.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/input.h"
+#include "cli/job.h"
+#include "cli/progress.h"
+
+static gboolean
+restore_flags (const StasisCliArgs *args, guint *out_flags, GError **error)
+{
+  if (!stasis_cli_args_exclusive (args, "running", "paused", error))
+    return FALSE;
+
+  guint flags = STASIS_RESTORE_NONE;
+  stasis_cli_args_flag (args, "bypass-cache", STASIS_RESTORE_BYPASS_CACHE, &flags);
+  stasis_cli_args_flag (args, "running", STASIS_RESTORE_RUNNING, &flags);
+  stasis_cli_args_flag (args, "paused", STASIS_RESTORE_PAUSED, &flags);
+  stasis_cli_args_flag (args, "force", STASIS_RESTORE_FORCE, &flags);
+  stasis_cli_args_flag (args, "trust", STASIS_RESTORE_TRUST, &flags);
+  *out_flags = flags;
+  return TRUE;
+}
+
+/* A cancelled restore is told in one line. */
+static gboolean
+restore_failed (StasisCli *cli, const char *file, GError **error)
+{
+  if (error == NULL || !g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return FALSE;
+
+  g_clear_error (error);
+  g_clear_pointer (&cli->doing, g_free);
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
+               _ ("restore from %1$s cancelled: no domain was started"), file);
+  return FALSE;
+}
+
+static void
+print_stats (StasisCli *cli, const StasisCliJob *job, StasisDomain *domain, const char *path)
+{
+  StasisJson *object = stasis_cli_job_to_json (job);
+  stasis_json_set_string (object, "domain", stasis_domain_get_name (domain));
+  stasis_json_set_string (object, "uuid", stasis_domain_get_uuid (domain));
+  stasis_json_set_int (object, "id", stasis_domain_get_id (domain));
+  stasis_json_set_string (object, "file", path);
+  stasis_cli_print_json (cli, object);
+}
+
+static gboolean
+run_restore (StasisCli *cli, const StasisCliArgs *args, GError **error)
+{
+  guint flags = 0;
+  g_autofree char *xml = NULL;
+  if (!restore_flags (args, &flags, error))
+    return FALSE;
+  StasisDriver *driver = stasis_cli_driver (cli, error);
+  if (driver == NULL)
+    return FALSE;
+
+  const char *file = stasis_cli_args_get (args, "file");
+  stasis_cli_doing (cli, _ ("failed to restore domain from %1$s"), file);
+  g_autofree char *path = stasis_cli_image_path (file, error);
+  if (path == NULL || !stasis_cli_read_optional (stasis_cli_args_get (args, "xml"), &xml, error))
+    return FALSE;
+  g_autoptr (StasisCliJob) job = stasis_cli_job_begin (
+      cli, _ ("Restore"), _ ("cancelling the restore: the image stays as it is"),
+      stasis_cli_args_has (args, "verbose"), stasis_cli_args_has (args, "json"));
+  g_autoptr (StasisDomain) domain = stasis_driver_restore (
+      driver, path, xml, flags, stasis_cli_progress_update, stasis_cli_job_progress (job),
+      stasis_cli_job_cancellable (job), error);
+  if (domain == NULL)
+    return restore_failed (cli, file, error);
+
+  stasis_cli_job_end (job);
+  if (stasis_cli_args_has (args, "json"))
+    print_stats (cli, job, domain, path);
+  else
+    stasis_cli_say (cli, _ ("Domain restored from %1$s\n"), file);
+  return TRUE;
+}
+
+static const StasisCliOption restore_options[] = {
+  { "file", STASIS_CLI_NEEDED, "file", N_ ("the state to restore") },
+  { "bypass-cache", STASIS_CLI_FLAG, NULL, N_ ("avoid file system cache when restoring") },
+  { "xml", STASIS_CLI_STRING, "file", N_ ("filename containing updated XML for the target") },
+  { "running", STASIS_CLI_FLAG, NULL, N_ ("restore domain into running state") },
+  { "paused", STASIS_CLI_FLAG, NULL, N_ ("restore domain into paused state") },
+  { "force", STASIS_CLI_FLAG, NULL,
+    N_ ("although a disk has changed or the image was resumed before") },
+  { "trust", STASIS_CLI_FLAG, NULL, N_ ("although the image belongs to somebody else") },
+  { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of restore") },
+  { "json", STASIS_CLI_FLAG, NULL, N_ ("print final statistics as JSON") },
+  { .name = NULL },
+};
+
+const StasisCliCommand stasis_cmd_restore = {
+  .name = "restore",
+  .group = STASIS_CLI_GROUP_STATE,
+  .summary = N_ ("restore a domain from a saved state in a file"),
+  .description = N_ ("Check a save image, and start its domain exactly where it was saved."),
+  .options = restore_options,
+  .writes = TRUE,
+  .run = run_restore,
+};

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stats-json.c: the statistics of a job as JSON
+ */
+
+#include "config.h"
+
+#include "cli/stats-json.h"
+
+static const char *const state_names[] = {
+  [STASIS_JOB_NONE] = "none",           [STASIS_JOB_ACTIVE] = "active",
+  [STASIS_JOB_COMPLETED] = "completed", [STASIS_JOB_FAILED] = "failed",
+  [STASIS_JOB_CANCELLED] = "cancelled",
+};
+
+/* The word for a state. */
+const char *
+stasis_cli_job_state_name (StasisJobState state)
+{
+  return (guint) state < G_N_ELEMENTS (state_names) ? state_names[state] : "unknown";
+}
+
+static void
+set_text (StasisJson *object, const char *key, const char *value)
+{
+  stasis_json_set (object, key,
+                   value != NULL ? stasis_json_new_string (value) : stasis_json_new_null ());
+}
+
+static void
+set_time (StasisJson *object, const char *key, gint64 us)
+{
+  stasis_json_set (object, key, us >= 0 ? stasis_json_new_int (us) : stasis_json_new_null ());
+}
+
+/* All of it. */
+StasisJson *
+stasis_cli_stats_to_json (const StasisJobStats *stats)
+{
+  StasisJson *object = stasis_json_new_object ();
+  stasis_json_set_string (object, "state", stasis_cli_job_state_name (stats->state));
+  set_text (object, "operation", stats->operation);
+  set_text (object, "phase", stats->phase);
+  set_text (object, "engine", stats->engine);
+  stasis_json_set_int (object, "owner_pid", stats->owner_pid);
+  set_time (object, "elapsed_us", stats->elapsed_us);
+  set_time (object, "remaining_us", stats->remaining_us);
+  stasis_json_set_uint (object, "bytes_total", stats->bytes_total);
+  stasis_json_set_uint (object, "bytes_processed", stats->bytes_processed);
+  stasis_json_set_uint (object, "bytes_remaining", stats->bytes_remaining);
+  stasis_json_set_uint (object, "bytes_written", stats->bytes_written);
+  stasis_json_set_uint (object, "bytes_per_second", stats->bytes_per_second);
+  stasis_json_set_uint (object, "pages_zero", stats->pages_zero);
+  stasis_json_set_uint (object, "pages_normal", stats->pages_normal);
+  stasis_json_set_uint (object, "page_size", stats->page_size);
+  set_time (object, "pause_us", stats->pause_us);
+  set_text (object, "error", stats->error);
+  return object;
+}

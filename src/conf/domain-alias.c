@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain-alias.c: the names of devices ("virtio-disk0"), which QEMU and its events use too
+ *
+ * Only a name that the user chose ("ua-...") is kept; all others follow from the definition.
+ */
+
+#include "config.h"
+
+#include "conf/domain-internal.h"
+
+#include <string.h>
+
+static void set_alias (StasisDeviceInfo *info, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+static void
+set_alias (StasisDeviceInfo *info, const char *format, ...)
+{
+  if (info->alias != NULL && g_str_has_prefix (info->alias, "ua-"))
+    return;
+
+  va_list args;
+  va_start (args, format);
+  g_free (info->alias);
+  info->alias = g_strdup_vprintf (format, args);
+  va_end (args);
+}
+
+static void
+alias_controller (const StasisDomainDef *def, StasisControllerDef *controller)
+{
+  const gboolean is_q35 = stasis_domain_def_is_q35 (def);
+  const int index = (int) controller->index;
+
+  switch (controller->type)
+    {
+    case STASIS_CONTROLLER_PCI:
+      /* The root complex is QEMU's own bus and has QEMU's name. */
+      if (controller->model == STASIS_CONTROLLER_MODEL_PCIE_ROOT)
+        set_alias (&controller->info, "pcie.%d", index);
+      else
+        set_alias (&controller->info, "pci.%d", index);
+      return;
+    case STASIS_CONTROLLER_IDE:
+    case STASIS_CONTROLLER_SATA:
+      /* What the chipset brings is called "ide" by QEMU, also where it is SATA. */
+      if (index == 0 && is_q35 == (controller->type == STASIS_CONTROLLER_SATA))
+        {
+          set_alias (&controller->info, "ide");
+          return;
+        }
+      break;
+    case STASIS_CONTROLLER_USB:
+      if (index == 0)
+        {
+          set_alias (&controller->info, "usb");
+          return;
+        }
+      break;
+    default:
+      break;
+    }
+  set_alias (&controller->info, "%s%d", stasis_controller_type_names[controller->type], index);
+}
+
+static void
+alias_disk (const StasisDomainDef *def, StasisDiskDef *disk)
+{
+  const StasisAddress *address = &disk->info.address;
+  const char *bus = stasis_disk_bus_names[disk->bus];
+  const int controller = (int) address->controller;
+
+  if (disk->bus == STASIS_DISK_BUS_VIRTIO || disk->bus == STASIS_DISK_BUS_USB)
+    {
+      set_alias (&disk->info, "%s-disk%d", bus, stasis_disk_target_index (disk->target));
+      return;
+    }
+
+  const StasisControllerDef *scsi
+      = stasis_domain_find_controller (def, STASIS_CONTROLLER_SCSI, controller);
+  const gboolean is_narrow = scsi != NULL && scsi->model == STASIS_CONTROLLER_MODEL_LSILOGIC;
+  if (disk->bus == STASIS_DISK_BUS_SCSI && !is_narrow)
+    set_alias (&disk->info, "scsi%d-%d-%d-%d", controller, (int) address->bus,
+               (int) address->target, (int) address->unit);
+  else
+    set_alias (&disk->info, "%s%d-%d-%d", bus, controller, (int) address->bus, (int) address->unit);
+}
+
+static void
+alias_chardevs (GPtrArray *chardevs, const char *name)
+{
+  for (guint i = 0; i < chardevs->len; i++)
+    set_alias (&((StasisChardevDef *) chardevs->pdata[i])->info, "%s%u", name, i);
+}
+
+/* A console that is a serial port under another name has its alias too. */
+static void
+alias_consoles (StasisDomainDef *def)
+{
+  alias_chardevs (def->consoles, "console");
+  if (def->consoles->len == 0 || def->serials->len == 0)
+    return;
+
+  StasisChardevDef *console = def->consoles->pdata[0];
+  const StasisChardevDef *serial = def->serials->pdata[0];
+  if (console->target_type == STASIS_CHARDEV_TARGET_SERIAL)
+    set_alias (&console->info, "%s", serial->info.alias);
+}
+
+/* Devices that are simply counted. */
+static void
+alias_counted (StasisDomainDef *def)
+{
+  for (guint i = 0; i < def->interfaces->len; i++)
+    set_alias (&((StasisInterfaceDef *) def->interfaces->pdata[i])->info, "net%u", i);
+  for (guint i = 0; i < def->inputs->len; i++)
+    set_alias (&((StasisInputDef *) def->inputs->pdata[i])->info, "input%u", i);
+  for (guint i = 0; i < def->sounds->len; i++)
+    set_alias (&((StasisSoundDef *) def->sounds->pdata[i])->info, "sound%u", i);
+  for (guint i = 0; i < def->videos->len; i++)
+    set_alias (&((StasisVideoDef *) def->videos->pdata[i])->info, "video%u", i);
+  for (guint i = 0; i < def->hubs->len; i++)
+    set_alias (&((StasisHubDef *) def->hubs->pdata[i])->info, "hub%u", i);
+  for (guint i = 0; i < def->watchdogs->len; i++)
+    set_alias (&((StasisWatchdogDef *) def->watchdogs->pdata[i])->info, "watchdog%u", i);
+  for (guint i = 0; i < def->rngs->len; i++)
+    set_alias (&((StasisRngDef *) def->rngs->pdata[i])->info, "rng%u", i);
+  for (guint i = 0; i < def->balloons->len; i++)
+    {
+      StasisBalloonDef *balloon = def->balloons->pdata[i];
+      if (balloon->model != STASIS_BALLOON_NONE)
+        set_alias (&balloon->info, "balloon%u", i);
+    }
+}
+
+void
+stasis_domain_def_assign_aliases (StasisDomainDef *def)
+{
+  for (guint i = 0; i < def->controllers->len; i++)
+    alias_controller (def, def->controllers->pdata[i]);
+  for (guint i = 0; i < def->disks->len; i++)
+    alias_disk (def, def->disks->pdata[i]);
+  alias_chardevs (def->serials, "serial");
+  alias_chardevs (def->parallels, "parallel");
+  alias_chardevs (def->channels, "channel");
+  alias_chardevs (def->redirdevs, "redir");
+  alias_consoles (def);
+  alias_counted (def);
+}

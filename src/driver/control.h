@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * control.h: talk to the supervisor of a running domain
+ *
+ * docs/supervisor.md describes the wire.  Every call blocks for five seconds at most; its error
+ * names the domain.  A connection belongs to one thread at a time.
+ */
+
+#pragma once
+
+#include <gio/gio.h>
+#include <stasis/domain.h>
+
+G_BEGIN_DECLS
+
+typedef struct _StasisControl StasisControl;
+
+/* Connect to the supervisor of the domain whose run folder this is. */
+StasisControl *stasis_control_open (const char *folder, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* A job that was begun on it and not ended counts as died with its owner.  NULL is fine. */
+void stasis_control_free (StasisControl *control);
+
+/* The supervisor's pid. */
+gint64 stasis_control_get_pid (const StasisControl *control);
+
+/* @out_reason: (transfer full) (nullable): "booted", "user" ..., as virsh prints it */
+gboolean stasis_control_get_state (StasisControl *control, StasisDomainState *out_state,
+                                   char **out_reason, GError **error);
+
+/* Return once the supervisor has seen all that QEMU did until now. */
+gboolean stasis_control_sync (StasisControl *control, GError **error);
+
+/* This process begins a job, and lives on as long as the connection does.  STASIS_ERROR_BUSY where
+ * another connection has one.  If the supervisor is replaced meanwhile, the next update finds the
+ * new one by itself. */
+gboolean stasis_control_job_begin (StasisControl *control, const char *operation, GError **error);
+gboolean stasis_control_job_update (StasisControl *control, const StasisJobStats *stats,
+                                    gboolean *out_abort, GError **error);
+gboolean stasis_control_job_end (StasisControl *control, const StasisJobStats *stats,
+                                 GError **error);
+
+/* The job that goes on, from whatever process: (transfer full), state NONE where there is none. */
+StasisJobStats *stasis_control_get_job (StasisControl *control,
+                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Its owner sees it with its next update.  STASIS_ERROR_INVALID_STATE where there is no job. */
+gboolean stasis_control_abort_job (StasisControl *control, GError **error);
+
+/* Press the power button; when the guest has shut down, it is reset instead of ended. */
+gboolean stasis_control_reboot (StasisControl *control, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisControl, stasis_control_free)
+
+G_END_DECLS

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * device-disk.c: a disk must be describable, and be ours alone
+ *
+ * A save notes what each writable disk is, so that a restore can tell that it has moved on; a
+ * disk that is neither a regular file nor a block device has nothing to note and says no.  On
+ * restore, somebody else who has the disk open for writing says no as well: QEMU marks its use
+ * by locks on octets 100 to 300 of the file (block/file-posix.c).
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "driver/devices.h"
+#include "util/fd.h"
+
+#define QEMU_LOCK_FIRST 100
+#define QEMU_LOCK_COUNT 200
+
+static gboolean
+refuse (GError **error, const StasisDiskDef *disk, const char *reason)
+{
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED, _ ("disk '%1$s' ('%2$s'): %3$s"),
+               disk->target, disk->source, reason);
+  return FALSE;
+}
+
+/* TRUE where some process has it open as QEMU does. */
+static gboolean
+is_in_use (int fd)
+{
+  struct flock lock = {
+    .l_type = F_WRLCK,
+    .l_whence = SEEK_SET,
+    .l_start = QEMU_LOCK_FIRST,
+    .l_len = QEMU_LOCK_COUNT,
+  };
+  return fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+static gboolean
+test_disk (const StasisDiskDef *disk, StasisDeviceOperation operation, GError **error)
+{
+  stasis_autofd int fd = stasis_fd_open (disk->source, O_RDWR | O_NONBLOCK, 0, error);
+  if (fd < 0)
+    {
+      g_prefix_error (error, _ ("disk '%s': "), disk->target);
+      return FALSE;
+    }
+  struct stat st;
+  if (fstat (fd, &st) < 0)
+    return stasis_throw_errno (error, _ ("disk '%s'"), disk->target);
+  if (!S_ISREG (st.st_mode) && !S_ISBLK (st.st_mode))
+    return refuse (error, disk, _ ("neither a regular file nor a block device"));
+  if (operation == STASIS_DEVICE_RESTORE && !disk->shareable && is_in_use (fd))
+    return refuse (error, disk, _ ("another process is using it"));
+  return TRUE;
+}
+
+static gboolean
+test (const StasisDeviceRequest *request, GError **error)
+{
+  for (guint i = 0; i < request->def->disks->len; i++)
+    {
+      const StasisDiskDef *disk = g_ptr_array_index (request->def->disks, i);
+      if (disk->source != NULL && !disk->readonly && disk->device == STASIS_DISK_DEVICE_DISK
+          && !test_disk (disk, request->operation, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static void
+recover (const StasisDeviceRequest *request)
+{
+  /* Step 0 touched nothing. */
+}
+
+const StasisDeviceOps stasis_device_disk = { "disk", test, recover };

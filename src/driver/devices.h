@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * devices.h: external devices: what QEMU does not carry must come along or say no
+ */
+
+#pragma once
+
+#include "conf/domain-def.h"
+#include "monitor/monitor.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  STASIS_DEVICE_SAVE,
+  STASIS_DEVICE_RESTORE,
+} StasisDeviceOperation;
+
+/* What the handlers are told.  All borrowed. */
+typedef struct
+{
+  StasisDeviceOperation operation;
+  gboolean is_live;        /* the guest runs while its state is taken */
+  const char *destination; /* the image's path */
+  const StasisDomainDef *def;
+  StasisMonitor *monitor; /* (nullable): of the running guest */
+} StasisDeviceRequest;
+
+/* One kind of device.  Every slot is filled.  Called on the job's thread. */
+typedef struct
+{
+  const char *name;
+
+  /* Step 0: may it move at all?  Quick, without side effects.  FALSE: no, and the error names
+   * the device and the reason. */
+  gboolean (*test) (const StasisDeviceRequest *request, GError **error);
+
+  /* Undo what any later step did.  Called in reverse order for each handler whose test said
+   * yes, when the operation fails after its first lasting step.  Must not fail. */
+  void (*recover) (const StasisDeviceRequest *request);
+} StasisDeviceOps;
+
+/* Step 0 of all handlers, before anything else is touched. */
+gboolean stasis_devices_test (const StasisDeviceRequest *request, GError **error);
+
+/* After a failure: recover of all, in reverse order. */
+void stasis_devices_recover (const StasisDeviceRequest *request);
+
+extern const StasisDeviceOps stasis_device_disk;
+extern const StasisDeviceOps stasis_device_qemu;
+
+G_END_DECLS

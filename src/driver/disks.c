@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * disks.c: the disks of a domain at the moment of a save or restore
+ *
+ * A guest that goes on from saved memory must find its disks as it left them, or its file
+ * systems break.  So the image notes identity, size, time of change and head of every disk, and
+ * restore compares (docs/save-image.md, "DISKS").
+ */
+
+#include "config.h"
+
+#include "driver/disks.h"
+
+#include <fcntl.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "util/fd.h"
+
+static StasisImageDisk *
+describe (const StasisDiskDef *disk, GError **error)
+{
+  stasis_autofd int fd = stasis_fd_open (disk->source, O_RDONLY | O_NONBLOCK, 0, error);
+  if (fd < 0)
+    {
+      g_prefix_error (error, _ ("disk '%s': "), disk->target);
+      return NULL;
+    }
+  const char *format = stasis_disk_format_names[disk->format];
+  return stasis_image_disk_new_from_fd (
+      disk->target, disk->source, *format != '\0' ? format : "raw", disk->readonly, fd, error);
+}
+
+static void
+free_disk (gpointer disk)
+{
+  stasis_image_disk_free (disk);
+}
+
+/* Note what each disk with a medium is now. */
+GPtrArray *
+stasis_disks_describe (const StasisDomainDef *def, GError **error)
+{
+  g_autoptr (GPtrArray) disks = g_ptr_array_new_with_free_func (free_disk);
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      const StasisDiskDef *disk = g_ptr_array_index (def->disks, i);
+      if (disk->source == NULL)
+        continue;
+      StasisImageDisk *described = describe (disk, error);
+      if (described == NULL)
+        return NULL;
+      g_ptr_array_add (disks, described);
+    }
+  return g_steal_pointer (&disks);
+}
+
+static const StasisDiskDef *
+find_disk (const StasisDomainDef *def, const char *target)
+{
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      const StasisDiskDef *disk = g_ptr_array_index (def->disks, i);
+      if (g_strcmp0 (disk->target, target) == 0)
+        return disk;
+    }
+  return NULL;
+}
+
+static gboolean
+check (const StasisImageDisk *saved, const StasisDomainDef *def, GError **error)
+{
+  const StasisDiskDef *disk = find_disk (def, saved->target);
+  if (disk == NULL || disk->source == NULL)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
+                   _ ("disk '%1$s' ('%2$s') is missing from the definition"), saved->target,
+                   saved->path);
+      return FALSE;
+    }
+  g_autoptr (StasisImageDisk) now = describe (disk, error);
+  if (now == NULL)
+    return FALSE;
+  g_autoptr (GError) local = NULL;
+  if (saved->readonly || stasis_image_disk_compare (saved, now, &local))
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED, _ ("%s; --force restores anyway"),
+               local->message);
+  return FALSE;
+}
+
+/* Refuse where a writable disk is not what it was. */
+gboolean
+stasis_disks_check (const StasisImage *image, const StasisDomainDef *def, GError **error)
+{
+  const StasisJson *json = stasis_image_disks (image);
+  if (json == NULL)
+    return TRUE;
+  g_autoptr (GPtrArray) disks = stasis_image_disks_from_json (json, error);
+  if (disks == NULL)
+    return FALSE;
+  for (guint i = 0; i < disks->len; i++)
+    if (!check (g_ptr_array_index (disks, i), def, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* TRUE where the image knows a disk that its guest could write. */
+gboolean
+stasis_disks_any_writable (const StasisImage *image)
+{
+  const StasisJson *json = stasis_image_disks (image);
+  g_autoptr (GPtrArray) disks = json != NULL ? stasis_image_disks_from_json (json, NULL) : NULL;
+  for (guint i = 0; disks != NULL && i < disks->len; i++)
+    if (!((const StasisImageDisk *) g_ptr_array_index (disks, i))->readonly)
+      return TRUE;
+  return FALSE;
+}

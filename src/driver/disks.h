@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * disks.h: the disks of a domain at the moment of a save or restore
+ */
+
+#pragma once
+
+#include "conf/domain-def.h"
+#include "image/disks.h"
+#include "image/reader.h"
+
+G_BEGIN_DECLS
+
+/* Note what each disk with a medium is now.  QEMU has flushed them.  (transfer full) of
+ * StasisImageDisk */
+GPtrArray *stasis_disks_describe (const StasisDomainDef *def, GError **error);
+
+/* Refuse where a writable disk of the image is not what it was when the guest was saved. */
+gboolean stasis_disks_check (const StasisImage *image, const StasisDomainDef *def, GError **error);
+
+/* TRUE where the image knows a disk that its guest could write. */
+gboolean stasis_disks_any_writable (const StasisImage *image);
+
+G_END_DECLS

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * host-config.c: stasis.conf, what the administrator says about this host
+ *
+ *   [emulators]
+ *   default=/usr/bin/qemu-system-x86_64
+ *   allowed=/usr/bin/qemu-system-*;/opt/qemu/bin/qemu-system-x86_64
+ *   [networks]
+ *   default=br0                  a definition's network 'default' is this bridge
+ *   [security]
+ *   uid-base=1900000             as root: one user for each running domain, from here
+ *   uid-count=65536              0: QEMU runs as root
+ */
+
+#include "config.h"
+
+#include "driver/host-config.h"
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#define DEFAULT_EMULATOR  "/usr/bin/qemu-system-x86_64"
+#define DEFAULT_UID_BASE  1900000u
+#define DEFAULT_UID_COUNT 65536u
+
+static const char *const default_allowed[]
+    = { "/usr/bin/qemu-system-*", "/usr/bin/kvm", "/usr/libexec/qemu-kvm", NULL };
+
+/* NULL is fine. */
+void
+stasis_host_config_free (StasisHostConfig *config)
+{
+  if (config == NULL)
+    return;
+
+  g_free (config->emulator);
+  g_strfreev (config->emulators);
+  g_hash_table_unref (config->networks);
+  g_free (config);
+}
+
+static gboolean
+read_uint (GKeyFile *file, const char *group, const char *key, guint32 *out_value, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  const guint64 value = g_key_file_get_uint64 (file, group, key, &local);
+  if (local == NULL && value < G_MAXUINT32)
+    {
+      *out_value = (guint32) value;
+      return TRUE;
+    }
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+               _ ("[%1$s] %2$s: not a number that fits"), group, key);
+  return FALSE;
+}
+
+static gboolean
+read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const char *key,
+          GError **error)
+{
+  if (g_str_equal (group, "networks"))
+    {
+      g_hash_table_insert (config->networks, g_strdup (key),
+                           g_key_file_get_string (file, group, key, NULL));
+      return TRUE;
+    }
+  if (g_str_equal (group, "emulators") && g_str_equal (key, "default"))
+    {
+      g_free (config->emulator);
+      config->emulator = g_key_file_get_string (file, group, key, error);
+      return config->emulator != NULL;
+    }
+  if (g_str_equal (group, "emulators") && g_str_equal (key, "allowed"))
+    {
+      g_strfreev (config->emulators);
+      config->emulators = g_key_file_get_string_list (file, group, key, NULL, error);
+      return config->emulators != NULL;
+    }
+  if (g_str_equal (group, "security") && g_str_equal (key, "uid-base"))
+    return read_uint (file, group, key, &config->uid_base, error);
+  if (g_str_equal (group, "security") && g_str_equal (key, "uid-count"))
+    return read_uint (file, group, key, &config->uid_count, error);
+
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT, _ ("[%1$s] %2$s is not known"),
+               group, key);
+  return FALSE;
+}
+
+static gboolean
+read_all (StasisHostConfig *config, GKeyFile *file, GError **error)
+{
+  g_auto (GStrv) groups = g_key_file_get_groups (file, NULL);
+  for (gsize i = 0; groups[i] != NULL; i++)
+    {
+      g_auto (GStrv) keys = g_key_file_get_keys (file, groups[i], NULL, error);
+      if (keys == NULL)
+        return FALSE;
+      for (gsize k = 0; keys[k] != NULL; k++)
+        if (!read_key (config, file, groups[i], keys[k], error))
+          return FALSE;
+    }
+  return TRUE;
+}
+
+/* Read @folder/stasis.conf. */
+StasisHostConfig *
+stasis_host_config_load (const char *folder, GError **error)
+{
+  g_autoptr (StasisHostConfig) config = g_new0 (StasisHostConfig, 1);
+  config->emulator = g_strdup (DEFAULT_EMULATOR);
+  config->emulators = g_strdupv ((char **) default_allowed);
+  config->networks = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  config->uid_base = DEFAULT_UID_BASE;
+  config->uid_count = DEFAULT_UID_COUNT;
+
+  g_autofree char *path = g_build_filename (folder, "stasis.conf", NULL);
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  g_autoptr (GError) local = NULL;
+  gboolean ok = g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, &local);
+  if (!ok && g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    return g_steal_pointer (&config);
+  ok = ok && read_all (config, file, &local);
+  if (ok)
+    return g_steal_pointer (&config);
+
+  g_propagate_prefixed_error (error, g_steal_pointer (&local), "'%s': ", path);
+  return NULL;
+}
+
+/* TRUE where an image may have this emulator started.  A pattern's '*' does not reach over a
+ * '/', so that no pattern lets a deeper folder in. */
+gboolean
+stasis_host_config_allows (const StasisHostConfig *config, const char *emulator)
+{
+  g_autofree char *canonical = g_canonicalize_filename (emulator, "/");
+  g_autofree char *folder = g_path_get_dirname (canonical);
+  if (g_str_equal (canonical, config->emulator))
+    return TRUE;
+
+  for (gsize i = 0; config->emulators[i] != NULL; i++)
+    {
+      g_autofree char *allowed_folder = g_path_get_dirname (config->emulators[i]);
+      if (g_str_equal (folder, allowed_folder)
+          && g_pattern_match_simple (config->emulators[i], canonical))
+        return TRUE;
+    }
+  return FALSE;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * marks.c: what this host remembers of save images
+ *
+ * Small files under LIB/marks.  The stamp's change time (ctime) is the kernel's: no user can set
+ * it back, so a file that was written to since has another one.  Damage below the file system
+ * does not change it: that is what verification in spite of the stamp is for.
+ */
+
+#include "config.h"
+
+#include "driver/marks.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "util/atomic-file.h"
+
+static char *
+stamp_path (const StasisPaths *paths, const struct stat *st)
+{
+  g_autofree char *key = g_strdup_printf ("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x",
+                                          (guint64) st->st_dev, (guint64) st->st_ino);
+  return stasis_paths_mark (paths, "verified", key);
+}
+
+static char *
+stamp_text (const struct stat *st)
+{
+  return g_strdup_printf ("%" G_GUINT64_FORMAT " %" G_GINT64_FORMAT ".%09ld\n",
+                          (guint64) st->st_size, (gint64) st->st_ctim.tv_sec,
+                          (long) st->st_ctim.tv_nsec);
+}
+
+static gboolean
+write_mark (const char *path, const char *text, GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+  return stasis_paths_make (folder, error)
+         && stasis_atomic_file_write (path, text, strlen (text), 0600, error);
+}
+
+/* This file is good as it is now. */
+void
+stasis_mark_verified (const StasisPaths *paths, int fd)
+{
+  struct stat st;
+  if (fstat (fd, &st) < 0)
+    return;
+  g_autofree char *path = stamp_path (paths, &st);
+  g_autofree char *text = stamp_text (&st);
+  g_autoptr (GError) error = NULL;
+  if (!write_mark (path, text, &error))
+    g_debug ("no verification stamp: %s", error->message);
+}
+
+/* TRUE where it was good and has not been touched since. */
+gboolean
+stasis_mark_is_verified (const StasisPaths *paths, int fd)
+{
+  struct stat st;
+  if (fstat (fd, &st) < 0)
+    return FALSE;
+  g_autofree char *path = stamp_path (paths, &st);
+  g_autofree char *text = stamp_text (&st);
+  g_autofree char *kept = NULL;
+  return g_file_get_contents (path, &kept, NULL, NULL) && g_str_equal (kept, text);
+}
+
+static char *
+resumed_path (const StasisPaths *paths, const StasisImage *image)
+{
+  const guint8 *uuid = stasis_image_uuid (image);
+  char key[2 * STASIS_IMAGE_UUID_SIZE + 1];
+  for (guint i = 0; i < STASIS_IMAGE_UUID_SIZE; i++)
+    g_snprintf (key + 2 * i, 3, "%02x", uuid[i]);
+  return stasis_paths_mark (paths, "resumed", key);
+}
+
+/* A guest goes on from this image from now. */
+gboolean
+stasis_mark_resumed (const StasisPaths *paths, const StasisImage *image, GError **error)
+{
+  g_autofree char *path = resumed_path (paths, image);
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *when = g_date_time_format_iso8601 (now);
+  g_autofree char *text = g_strdup_printf ("%s %s\n", when, stasis_image_name (image));
+  return write_mark (path, text, error);
+}
+
+gboolean
+stasis_mark_is_resumed (const StasisPaths *paths, const StasisImage *image)
+{
+  g_autofree char *path = resumed_path (paths, image);
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+/* The guest did not go on after all. */
+void
+stasis_mark_clear_resumed (const StasisPaths *paths, const StasisImage *image)
+{
+  g_autofree char *path = resumed_path (paths, image);
+  unlink (path);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * marks.h: what this host remembers of save images
+ */
+
+#pragma once
+
+#include "driver/paths.h"
+#include "image/reader.h"
+
+G_BEGIN_DECLS
+
+/* The verification stamp: this very file (device, inode, size, change time) was written or
+ * verified here and not touched since.  Losing one costs a verification, never safety; hence
+ * writing one cannot fail in a way that matters. */
+void stasis_mark_verified (const StasisPaths *paths, int fd);
+gboolean stasis_mark_is_verified (const StasisPaths *paths, int fd);
+
+/* An image with writable disks is good for one resume: its disks move on with the guest.  Known
+ * by the image's UUID, so that a copy counts as the same.  */
+gboolean stasis_mark_resumed (const StasisPaths *paths, const StasisImage *image, GError **error);
+gboolean stasis_mark_is_resumed (const StasisPaths *paths, const StasisImage *image);
+void stasis_mark_clear_resumed (const StasisPaths *paths, const StasisImage *image);
+
+G_END_DECLS

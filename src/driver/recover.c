@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * recover.c: finish or undo what a driver was doing when it died
+ *
+ * Theory of operation
+ *
+ * The journal in the status file says how far a dead driver had come, and so what is to be done:
+ * START: end QEMU; SAVE: roll back; COMMIT: the rename may have happened, which the target's
+ * inode tells, so roll back or forward; COMMITTED: end QEMU.  Whoever holds the domain's lock
+ * does it, the supervisor usually within milliseconds.
+ *
+ * The dead driver's last command may still lie unread in QEMU's socket, and would undo what we
+ * do.  monitor.sock takes one connection at a time: when it greets us, QEMU has seen the end of
+ * the old one and thrown away what that still had in its queue.  So recovery opens monitor.sock
+ * even where it is handed a connection, which is used only if that fails.
+ *
+ * The guest comes first: the migration is ended, then it runs again, and only then is cleared up.
+ */
+
+#include "config.h"
+
+#include "driver/recover.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "driver/teardown.h"
+#include "monitor/commands-fd.h"
+#include "monitor/commands-migrate.h"
+#include "monitor/commands-run.h"
+#include "util/fault.h"
+#include "util/fd.h"
+
+#define MONITOR_FILE  "monitor.sock"
+#define OPEN_MS       5000
+#define MIGRATION_MS  20000 /* a write to a slow disk has to return before it ends */
+#define MIGRATION_NAP 20    /* ms between two looks */
+#define RESTART_TRIES 50
+
+/* Keep the first of several failures. */
+static void
+keep_first (GError **first, GError *next)
+{
+  if (next == NULL)
+    return;
+  if (*first == NULL)
+    *first = next;
+  else
+    g_error_free (next);
+}
+
+static gboolean
+is_active (StasisMigrationStatus status)
+{
+  return status != STASIS_MIGRATION_NONE && status != STASIS_MIGRATION_UNKNOWN
+         && !stasis_migration_status_is_final (status);
+}
+
+/* End an outgoing migration if there is one, and wait until it has ended. */
+static gboolean
+end_migration (StasisMonitor *monitor, GError **error)
+{
+  const gint64 deadline = g_get_monotonic_time () + MIGRATION_MS * 1000;
+  gboolean is_cancelled = FALSE;
+  for (;;)
+    {
+      g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (monitor, NULL, error);
+      if (info == NULL)
+        return FALSE;
+      if (!is_active (info->status))
+        return TRUE;
+      if (!is_cancelled && !stasis_monitor_migrate_cancel (monitor, NULL, error))
+        return FALSE;
+      is_cancelled = TRUE;
+
+      g_autoptr (StasisMonitorEvent) event = NULL;
+      if (!stasis_monitor_wait_event (monitor, MIGRATION_NAP, &event, NULL, error))
+        return FALSE;
+      if (g_get_monotonic_time () > deadline)
+        break;
+    }
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_QEMU,
+                       _ ("QEMU does not end its migration"));
+  return FALSE;
+}
+
+/* `cont`, once the migration has let go of the guest. */
+static gboolean
+let_run (StasisMonitor *monitor, GError **error)
+{
+  StasisRunState state = STASIS_RUN_STATE_UNKNOWN;
+  for (guint i = 0; i < RESTART_TRIES; i++)
+    {
+      if (!stasis_monitor_query_status (monitor, &state, NULL, error))
+        return FALSE;
+      if (state == STASIS_RUN_STATE_RUNNING)
+        return TRUE;
+      /* The guest itself has ended meanwhile: that is the life-cycle policy's business. */
+      if (state == STASIS_RUN_STATE_SHUTDOWN || state == STASIS_RUN_STATE_GUEST_PANICKED)
+        return TRUE;
+
+      g_autoptr (GError) local = NULL;
+      if (stasis_monitor_cont (monitor, NULL, &local))
+        return TRUE;
+      g_autoptr (StasisMonitorEvent) event = NULL;
+      if (i + 1 == RESTART_TRIES
+          || !g_error_matches (local, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND)
+          || !stasis_monitor_wait_event (monitor, MIGRATION_NAP, &event, NULL, NULL))
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
+    }
+  return FALSE;
+}
+
+/* Every migration capability off, direct-io off. */
+gboolean
+stasis_migration_reset (StasisMonitor *monitor, GError **error)
+{
+  g_autoptr (GHashTable) offers = stasis_monitor_query_migrate_capabilities (monitor, NULL, error);
+  if (offers == NULL)
+    return FALSE;
+
+  g_autoptr (GArray) off = g_array_new (FALSE, FALSE, sizeof (StasisMigrationCapability));
+  GHashTableIter iter;
+  gpointer name;
+  gpointer is_on;
+  g_hash_table_iter_init (&iter, offers);
+  while (g_hash_table_iter_next (&iter, &name, &is_on))
+    if (GPOINTER_TO_INT (is_on))
+      {
+        const StasisMigrationCapability one = { name, FALSE };
+        g_array_append_val (off, one);
+      }
+
+  g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (monitor, NULL, error);
+  if (now == NULL)
+    return FALSE;
+  /* Before the capabilities: direct I/O without multifd is refused. */
+  StasisJson *parameters = stasis_json_new_object ();
+  stasis_json_set_boolean (parameters, "direct-io", FALSE);
+  if (!stasis_json_boolean (stasis_json_get (now, "direct-io"), FALSE))
+    stasis_json_unref (parameters);
+  else if (!stasis_monitor_migrate_set_parameters (monitor, parameters, NULL, error))
+    return FALSE;
+
+  return off->len == 0
+         || stasis_monitor_migrate_set_capabilities (
+             monitor, (const StasisMigrationCapability *) off->data, off->len, NULL, error);
+}
+
+/* QEMU shall hold no descriptor of an image that nobody wants. */
+static void
+take_fds_back (StasisMonitor *monitor, const StasisJournal *journal)
+{
+  /* It may hold neither, and a set may be gone already: both are fine. */
+  g_autoptr (GError) set_error = NULL;
+  g_autoptr (GError) name_error = NULL;
+  if (journal->fdset >= 0
+      && !stasis_monitor_remove_fd (monitor, journal->fdset, STASIS_FDSET_ALL, NULL, &set_error))
+    g_debug ("%s", set_error->message);
+  if (!stasis_monitor_closefd (monitor, STASIS_SAVE_FD_NAME, NULL, &name_error))
+    g_debug ("%s", name_error->message);
+}
+
+/* TRUE where @path is the file that the journal speaks of. */
+static gboolean
+is_journals_file (const char *path, const StasisJournal *journal)
+{
+  struct stat st;
+  return path != NULL && journal->inode != 0 && lstat (path, &st) == 0
+         && st.st_dev == journal->device && st.st_ino == journal->inode;
+}
+
+static gboolean
+remove_temp (const StasisJournal *journal, GError **error)
+{
+  if (!is_journals_file (journal->temp, journal) || unlink (journal->temp) == 0)
+    return TRUE;
+  return stasis_throw_errno (error, _ ("cannot remove '%s'"), journal->temp);
+}
+
+static gboolean
+free_guest (StasisMonitor *monitor, const StasisJournal *journal, GError **error)
+{
+  return end_migration (monitor, error) && (!journal->was_running || let_run (monitor, error));
+}
+
+/* Undo a save before its rename. */
+gboolean
+stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor,
+                          GError **error)
+{
+  StasisJournal *journal = &status->journal;
+  GError *first = NULL;
+  GError *next = NULL;
+  const gboolean is_free = free_guest (monitor, journal, &first);
+  remove_temp (journal, &next);
+  keep_first (&first, g_steal_pointer (&next));
+
+  if (!stasis_monitor_is_closed (monitor))
+    {
+      take_fds_back (monitor, journal);
+      stasis_migration_reset (monitor, &next);
+      keep_first (&first, g_steal_pointer (&next));
+    }
+
+  /* A guest that stands still and should not keeps its journal: somebody is to try again. */
+  if (is_free || !stasis_process_is_alive (&status->qemu))
+    {
+      stasis_journal_clear (journal);
+      stasis_status_write (status, folder, &next);
+      keep_first (&first, g_steal_pointer (&next));
+    }
+  if (first == NULL)
+    return TRUE;
+  g_propagate_error (error, first);
+  return FALSE;
+}
+
+static StasisMonitor *
+open_monitor (const char *folder, const StasisStatus *status, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, MONITOR_FILE, NULL);
+  const int socket = stasis_unix_connect (path, error);
+  if (socket < 0)
+    return NULL;
+  return stasis_monitor_open (socket, status->log, OPEN_MS, NULL, error);
+}
+
+static gboolean
+end_domain (const char *folder, StasisStatus *status, const char *reason, GError **error)
+{
+  if (!stasis_teardown (status, folder, reason, error))
+    return FALSE;
+  stasis_journal_clear (&status->journal);
+  return TRUE;
+}
+
+/* The image is complete under its name: the guest must not live beside it. */
+static gboolean
+roll_forward (const char *folder, StasisStatus *status, GError **error)
+{
+  /* The dead driver may not have come to this. */
+  g_autofree char *parent = g_path_get_dirname (status->journal.target);
+  stasis_autofd int fd = stasis_fd_open (parent, O_RDONLY | O_DIRECTORY, 0, NULL);
+  if (fd >= 0)
+    fsync (fd);
+  return stasis_end_reason_write (folder, "saved", error)
+         && end_domain (folder, status, "saved", error);
+}
+
+static gboolean
+roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+{
+  if (!stasis_process_is_alive (&status->qemu))
+    return remove_temp (&status->journal, error) && end_domain (folder, status, "crashed", error);
+
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisMonitor) own = open_monitor (folder, status, &local);
+  if (own == NULL && monitor == NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  return stasis_recover_roll_back (folder, status, own != NULL ? own : monitor, error);
+}
+
+static gboolean
+check_owner (const StasisStatus *status, GError **error)
+{
+  const StasisJournal *journal = &status->journal;
+  /* A job of our own that left its entry: we hold the lock, so it does not go on. */
+  if (journal->owner.pid == getpid () || !stasis_process_is_alive (&journal->owner))
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
+               _ ("domain '%1$s' is busy: %2$s by process %3$d"), status->name, journal->operation,
+               (int) journal->owner.pid);
+  return FALSE;
+}
+
+/* Finish or undo what a driver was doing when it died. */
+gboolean
+stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+{
+  const StasisJournal *journal = &status->journal;
+  if (journal->step == STASIS_STEP_NONE)
+    return TRUE;
+  if (!check_owner (status, error) || !stasis_fault ("recover", error))
+    return FALSE;
+
+  gboolean ok = FALSE;
+  switch (journal->step)
+    {
+    case STASIS_STEP_NONE:
+      return TRUE;
+    case STASIS_STEP_START:
+      ok = end_domain (folder, status, "failed", error);
+      break;
+    case STASIS_STEP_COMMITTED:
+      ok = roll_forward (folder, status, error);
+      break;
+    case STASIS_STEP_COMMIT:
+      ok = is_journals_file (journal->target, journal) ? roll_forward (folder, status, error)
+                                                       : roll_back (folder, status, monitor, error);
+      break;
+    case STASIS_STEP_SAVE:
+      ok = roll_back (folder, status, monitor, error);
+      break;
+    }
+  if (!ok)
+    g_prefix_error (error, _ ("cannot recover domain '%s': "), status->name);
+  return ok;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * recover.h: finish or undo what a driver was doing when it died
+ */
+
+#pragma once
+
+#include "driver/status.h"
+#include "monitor/monitor.h"
+
+G_BEGIN_DECLS
+
+/* What a save calls the descriptor that it gives to QEMU by `getfd`. */
+#define STASIS_SAVE_FD_NAME "stasis-save"
+
+/* The caller holds the domain's lock.  Rolls back or forward what @status's journal says, and
+ * clears it; the domain may have been torn down then (its QEMU does not live any more, its folder
+ * is gone).  Nothing to do is success.
+ * @monitor: (nullable): used where QEMU's monitor.sock does not answer in time; events are taken
+ *   from it, so ask QEMU for its state anew afterwards
+ * STASIS_ERROR_BUSY where the job's owner lives and is another process. */
+gboolean stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor,
+                         GError **error);
+
+/* The part of it that undoes a save before its rename: end the migration, let the guest run again
+ * if it ran before, take our descriptors from QEMU, remove the temporary file, clear the journal
+ * and write the status.  For the owner of the job, with its own monitor.  All of it is tried even
+ * where a part fails; the first failure is returned. */
+gboolean stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor,
+                                   GError **error);
+
+/* Every migration capability off, direct-io off: so the next job begins clean. */
+gboolean stasis_migration_reset (StasisMonitor *monitor, GError **error);
+
+G_END_DECLS

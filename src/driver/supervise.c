@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * supervise.c: see to it that a running domain has its supervisor
+ *
+ * A supervisor holds supervisor.lock as long as it lives, so the kernel tells whether there is
+ * one.  Two that start one at the same time are fine: the second supervisor finds the lock taken
+ * and leaves, which its starter sees as an end of file with the lock held.
+ */
+
+#include "config.h"
+
+#include "driver/supervise.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <glib-unix.h>
+#include <stasis/error.h>
+
+#include "driver/spawn.h"
+#include "driver/status.h"
+#include "util/fd.h"
+#include "util/lock.h"
+
+#define LOCK_FILE    "supervisor.lock"
+#define PROGRAM      "stasis-supervisor"
+#define READY_MS     10000
+#define LOG_TAIL_MAX 1000 /* octets in a message */
+
+/* TRUE while a supervisor lives. */
+gboolean
+stasis_supervise_is_alive (const char *folder)
+{
+  g_autofree char *path = g_build_filename (folder, LOCK_FILE, NULL);
+  return stasis_lock_is_held (path);
+}
+
+/* NAME.supervisor.log beside QEMU's NAME.log. */
+static char *
+log_path (const char *folder, const StasisStatus *status)
+{
+  if (status->log == NULL)
+    return g_build_filename (folder, "supervisor.log", NULL);
+  const gsize length = strlen (status->log);
+  const gsize stem = g_str_has_suffix (status->log, ".log") ? length - 4 : length;
+  return g_strdup_printf ("%.*s.supervisor.log", (int) stem, status->log);
+}
+
+/* The end of the log, for a message. */
+static char *
+log_tail (const char *path)
+{
+  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY, 0, NULL);
+  if (fd < 0)
+    return g_strdup ("");
+  const off_t size = lseek (fd, 0, SEEK_END);
+  char text[LOG_TAIL_MAX + 1] = { 0 };
+  if (size < 0 || pread (fd, text, LOG_TAIL_MAX, MAX (0, size - LOG_TAIL_MAX)) < 0)
+    return g_strdup ("");
+  return g_strstrip (g_utf8_make_valid (text, -1));
+}
+
+static gboolean
+throw_dead (const StasisStatus *status, const char *log, const char *what, GError **error)
+{
+  g_autofree char *tail = log_tail (log);
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED,
+               _ ("the supervisor of domain '%1$s' %2$s; its log '%3$s' ends with: %4$s"),
+               status->name, what, log, tail);
+  return FALSE;
+}
+
+static gboolean
+spawn_supervisor (const char *folder, const char *log, int ready_take, GError **error)
+{
+  g_autoptr (StasisSpawn) spawn = stasis_spawn_new (log);
+  const int number = stasis_spawn_take_fd (spawn, ready_take);
+  g_autofree char *program = stasis_spawn_find_helper (PROGRAM);
+  g_autofree char *absolute = g_canonicalize_filename (folder, NULL);
+  g_autofree char *ready = g_strdup_printf ("%d", number);
+  stasis_spawn_add_arg (spawn, program);
+  stasis_spawn_add_arg (spawn, absolute);
+  stasis_spawn_add_arg (spawn, ready);
+  StasisProcess process;
+  return stasis_spawn_begin (spawn, &process, error) && stasis_spawn_go (spawn, error);
+}
+
+/* An octet, the end of file, or the deadline. */
+static gboolean
+wait_ready (int fd, const char *folder, const StasisStatus *status, const char *log, GError **error)
+{
+  struct pollfd one = { .fd = fd, .events = POLLIN };
+  int n;
+  do
+    n = poll (&one, 1, READY_MS);
+  while (n < 0 && errno == EINTR);
+  if (n <= 0)
+    return throw_dead (status, log, _ ("is not ready in time"), error);
+
+  char octet;
+  if (read (fd, &octet, 1) == 1 || stasis_supervise_is_alive (folder))
+    return TRUE;
+  return throw_dead (status, log, _ ("ended at once"), error);
+}
+
+/* Start a supervisor unless one lives. */
+gboolean
+stasis_supervise_ensure (const char *folder, GError **error)
+{
+  if (stasis_supervise_is_alive (folder))
+    return TRUE;
+  g_autoptr (StasisStatus) status = stasis_status_read (folder, error);
+  if (status == NULL)
+    return FALSE;
+
+  int ready[2];
+  if (!g_unix_open_pipe (ready, FD_CLOEXEC, error))
+    return FALSE;
+  stasis_autofd int ours = ready[0];
+  g_autofree char *log = log_path (folder, status);
+  return spawn_supervisor (folder, log, ready[1], error)
+         && wait_ready (ours, folder, status, log, error);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * supervise.h: see to it that a running domain has its supervisor
+ */
+
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+/* Start a supervisor for the domain whose run folder this is, unless one lives, and wait until it
+ * answers (ten seconds at most).  Needs status.json there; with or without the domain's lock. */
+gboolean stasis_supervise_ensure (const char *folder, GError **error);
+
+/* TRUE while a supervisor lives. */
+gboolean stasis_supervise_is_alive (const char *folder);
+
+G_END_DECLS

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * teardown.c: the end of a running domain
+ *
+ * Theory of operation
+ *
+ * Whoever holds the domain's lock may do it: the driver that ended QEMU, the supervisor that saw
+ * it end, or the next command that finds what they left.  Any of them may die in the middle, so
+ * every step can be repeated: the last file says which run it is of and is not written twice, and
+ * status.json, by which the others see that something is left to do, goes last from the folder.
+ */
+
+#include "config.h"
+
+#include "driver/teardown.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "util/atomic-file.h"
+#include "util/fd.h"
+#include "util/json.h"
+
+#define END_REASON_FILE "end-reason"
+#define END_REASON_MAX  64u /* octets */
+#define STATUS_FILE     "status.json"
+#define GRACE_MS        3000
+#define DEPTH_MAX       16u /* folders in folders; we make none */
+#define LAST_FORMAT     1
+
+/* Note why QEMU is about to be ended. */
+gboolean
+stasis_end_reason_write (const char *folder, const char *reason, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, END_REASON_FILE, NULL);
+  return stasis_atomic_file_write (path, reason, strlen (reason), 0600, error);
+}
+
+/* The reason that was noted. */
+char *
+stasis_end_reason_read (const char *folder)
+{
+  g_autofree char *path = g_build_filename (folder, END_REASON_FILE, NULL);
+  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, NULL);
+  if (fd < 0)
+    return NULL;
+
+  char text[END_REASON_MAX + 1] = { 0 };
+  if (read (fd, text, END_REASON_MAX) <= 0 || !g_utf8_validate (text, -1, NULL))
+    return NULL;
+  return g_strdup (g_strstrip (text));
+}
+
+static gboolean
+end_qemu (const StasisStatus *status, GError **error)
+{
+  if (status->qemu.pid == 0)
+    return TRUE;
+
+  g_autoptr (GError) local = NULL;
+  stasis_autofd int pidfd = stasis_process_open (&status->qemu, &local);
+  if (pidfd < 0 && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+    return TRUE;
+  if (pidfd < 0)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  if (stasis_process_end (pidfd, GRACE_MS))
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
+               _ ("QEMU of domain '%1$s' (process %2$d) does not end"), status->name,
+               (int) status->qemu.pid);
+  return FALSE;
+}
+
+/* TRUE where the last file is of this very run already. */
+static gboolean
+is_last_written (const StasisStatus *status)
+{
+  g_autofree char *text = NULL;
+  gsize size = 0;
+  if (!g_file_get_contents (status->last, &text, &size, NULL))
+    return FALSE;
+
+  g_autoptr (StasisJson) json = stasis_json_parse (text, (gssize) size, NULL);
+  return json != NULL && stasis_json_int (stasis_json_get (json, "id"), -1) == status->id
+         && stasis_json_int (stasis_json_get (json, "started"), -1) == status->started_us;
+}
+
+static gboolean
+write_last (const StasisStatus *status, const char *folder, const char *fallback_reason,
+            GError **error)
+{
+  if (status->last == NULL || is_last_written (status))
+    return TRUE;
+
+  g_autofree char *noted = stasis_end_reason_read (folder);
+  g_autoptr (StasisJson) json = stasis_json_new_object ();
+  stasis_json_set_int (json, "format", LAST_FORMAT);
+  stasis_json_set_string (json, "name", status->name);
+  stasis_json_set_string (json, "uuid", status->uuid);
+  stasis_json_set_int (json, "id", status->id);
+  stasis_json_set_string (json, "state", "shutoff");
+  stasis_json_set_string (json, "reason", noted != NULL ? noted : fallback_reason);
+  stasis_json_set_int (json, "started", status->started_us);
+  stasis_json_set_int (json, "ended", g_get_real_time ());
+
+  g_autofree char *text = stasis_json_to_pretty_string (json);
+  g_autofree char *parent = g_path_get_dirname (status->last);
+  if (g_mkdir_with_parents (parent, 0700) < 0)
+    return stasis_throw_errno (error, _ ("cannot make the folder '%s'"), parent);
+  return stasis_atomic_file_write (status->last, text, strlen (text), 0600, error);
+}
+
+static gboolean empty_folder (int fd_take, const char *keep, guint depth, GError **error);
+
+/* A folder is emptied first; a symbolic link is removed itself, never what it points at. */
+static gboolean
+remove_entry (int folder, const char *name, guint depth, GError **error)
+{
+  if (unlinkat (folder, name, 0) == 0 || errno == ENOENT)
+    return TRUE;
+  if (errno != EISDIR && errno != EPERM)
+    return stasis_throw_errno (error, _ ("cannot remove '%s'"), name);
+
+  const int child = openat (folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (child < 0)
+    return stasis_throw_errno (error, _ ("cannot open the folder '%s'"), name);
+  if (!empty_folder (child, NULL, depth + 1, error))
+    return FALSE;
+  return unlinkat (folder, name, AT_REMOVEDIR) == 0 || errno == ENOENT
+         || stasis_throw_errno (error, _ ("cannot remove the folder '%s'"), name);
+}
+
+/* Remove all entries but @keep (nullable).  By descriptors: nothing outside can be met. */
+static gboolean
+empty_folder (int fd_take, const char *keep, guint depth, GError **error)
+{
+  DIR *dir = depth < DEPTH_MAX ? fdopendir (fd_take) : NULL;
+  if (dir == NULL)
+    {
+      if (depth >= DEPTH_MAX)
+        errno = ELOOP;
+      stasis_throw_errno (error, _ ("cannot read a folder"));
+      stasis_fd_clear (&fd_take);
+      return FALSE;
+    }
+
+  gboolean ok = TRUE;
+  struct dirent *entry;
+  while (ok && (entry = readdir (dir)) != NULL)
+    if (!g_str_equal (entry->d_name, ".") && !g_str_equal (entry->d_name, "..")
+        && g_strcmp0 (entry->d_name, keep) != 0)
+      ok = remove_entry (dirfd (dir), entry->d_name, depth, error);
+  closedir (dir);
+  return ok;
+}
+
+static gboolean
+remove_folder (const char *folder, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  stasis_autofd int fd = stasis_fd_open (folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &local);
+  if (fd < 0 && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+    return TRUE;
+  if (fd < 0)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+
+  const int again = fcntl (fd, F_DUPFD_CLOEXEC, 3);
+  if (again < 0)
+    return stasis_throw_errno (error, _ ("cannot duplicate a descriptor of '%s'"), folder);
+  if (!empty_folder (again, STATUS_FILE, 0, error))
+    {
+      g_prefix_error (error, _ ("'%s': "), folder);
+      return FALSE;
+    }
+  if (unlinkat (fd, STATUS_FILE, 0) < 0 && errno != ENOENT)
+    return stasis_throw_errno (error, _ ("cannot remove '%1$s' in '%2$s'"), STATUS_FILE, folder);
+  return rmdir (folder) == 0 || errno == ENOENT
+         || stasis_throw_errno (error, _ ("cannot remove the folder '%s'"), folder);
+}
+
+/* End QEMU, write how the run ended, remove the folder. */
+gboolean
+stasis_teardown (const StasisStatus *status, const char *folder, const char *fallback_reason,
+                 GError **error)
+{
+  return end_qemu (status, error) && write_last (status, folder, fallback_reason, error)
+         && remove_folder (folder, error);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * errand.c: what the supervisor does under the domain's lock
+ *
+ * Theory of operation
+ *
+ * The lock may be held by a driver for as long as a job takes, and there is no way to wait for
+ * it in a main loop.  So a thread is made for each errand.  While it waited somebody else may
+ * have done the same work, even started the domain anew in a folder of the same name: the status
+ * that is read under the lock decides, and it must name our QEMU.
+ */
+
+#include "config.h"
+
+#include "supervisor/errand.h"
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "driver/recover.h"
+#include "driver/teardown.h"
+#include "util/lock.h"
+
+struct _StasisErrands
+{
+  const char *folder; /* (borrowed: outlives us) */
+  char *lock;         /* (owned) the domain's lock file */
+  StasisProcess qemu;
+  StasisErrandDone done;
+  gpointer data;
+
+  /* The main loop's. */
+  gboolean is_under_way;
+  gboolean is_wanted;   /* asked for while another is under way */
+  const char *fallback; /* interned */
+};
+
+typedef struct
+{
+  StasisErrands *errands;
+  const char *fallback; /* interned */
+  StasisErrandResult result;
+} Errand;
+
+static void begin (StasisErrands *errands);
+
+static gboolean
+finished (gpointer data)
+{
+  g_autofree Errand *errand = data;
+  StasisErrands *errands = errand->errands;
+  const gboolean is_wanted = errands->is_wanted;
+  errands->is_under_way = FALSE;
+  errands->is_wanted = FALSE;
+  if (is_wanted && errand->result != STASIS_ERRAND_GONE)
+    begin (errands);
+  else
+    errands->done (errand->result, errands->data);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+is_our_run (const Errand *errand, const StasisStatus *status)
+{
+  const StasisProcess *qemu = &errand->errands->qemu;
+  return status->qemu.pid == qemu->pid && status->qemu.start_time == qemu->start_time;
+}
+
+static StasisErrandResult
+again (const GError *error)
+{
+  g_message ("%s", error->message);
+  return STASIS_ERRAND_AGAIN;
+}
+
+/* With the lock held. */
+static StasisErrandResult
+work (const Errand *errand)
+{
+  const char *folder = errand->errands->folder;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisStatus) status = stasis_status_read (folder, &error);
+  if (status == NULL)
+    return g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) ? STASIS_ERRAND_GONE
+                                                                     : again (error);
+  if (!is_our_run (errand, status))
+    return STASIS_ERRAND_GONE;
+
+  if (!stasis_recover (folder, status, NULL, &error))
+    {
+      /* An owner that lives but has let go of the lock: its death will bring us here again. */
+      if (!g_error_matches (error, STASIS_ERROR, STASIS_ERROR_BUSY))
+        return again (error);
+      g_clear_error (&error);
+    }
+  if (stasis_process_is_alive (&status->qemu))
+    return STASIS_ERRAND_DONE;
+  return stasis_teardown (status, folder, errand->fallback, &error) ? STASIS_ERRAND_GONE
+                                                                    : again (error);
+}
+
+static gpointer
+run (gpointer data)
+{
+  Errand *errand = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisLock) lock = stasis_lock_take (errand->errands->lock, /* wait= */ TRUE, &error);
+  errand->result = lock != NULL ? work (errand) : again (error);
+  g_clear_pointer (&lock, stasis_lock_release);
+  g_idle_add_full (G_PRIORITY_DEFAULT, finished, errand, NULL);
+  return NULL;
+}
+
+static void
+begin (StasisErrands *errands)
+{
+  Errand *errand = g_new0 (Errand, 1);
+  errand->errands = errands;
+  errand->fallback = errands->fallback;
+  errands->is_under_way = TRUE;
+  g_thread_unref (g_thread_new ("errand", run, errand));
+}
+
+/* Errands for the domain of this folder. */
+StasisErrands *
+stasis_errands_new (const char *folder, const StasisStatus *status, StasisErrandDone done,
+                    gpointer data)
+{
+  StasisErrands *errands = g_new0 (StasisErrands, 1);
+  errands->folder = folder;
+  errands->lock = g_strdup (status->lock);
+  errands->qemu = status->qemu;
+  errands->done = done;
+  errands->data = data;
+  errands->fallback = g_intern_static_string ("crashed");
+  return errands;
+}
+
+/* Recover, or tear down, on a thread of its own. */
+void
+stasis_errands_request (StasisErrands *errands, const char *fallback_reason)
+{
+  errands->fallback = g_intern_string (fallback_reason);
+  if (errands->is_under_way)
+    errands->is_wanted = TRUE;
+  else
+    begin (errands);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * errand.h: what the supervisor does under the domain's lock
+ */
+
+#pragma once
+
+#include "driver/status.h"
+
+G_BEGIN_DECLS
+
+/* What came of it. */
+typedef enum
+{
+  STASIS_ERRAND_DONE,  /* the domain runs on */
+  STASIS_ERRAND_GONE,  /* this run of the domain is over: nothing is left to supervise */
+  STASIS_ERRAND_AGAIN, /* not yet possible: try again after a while */
+} StasisErrandResult;
+
+typedef struct _StasisErrands StasisErrands;
+
+/* Called in the default main context. */
+typedef void (*StasisErrandDone) (StasisErrandResult result, gpointer data);
+
+/* @folder outlives it. */
+StasisErrands *stasis_errands_new (const char *folder, const StasisStatus *status,
+                                   StasisErrandDone done, gpointer data);
+
+/* Take the domain's lock, recover a dead owner's job, tear down where QEMU has ended: on a thread
+ * of its own, after the errand that is under way.
+ * @fallback_reason: how the run ended, where nobody noted it */
+void stasis_errands_request (StasisErrands *errands, const char *fallback_reason);
+
+G_END_DECLS

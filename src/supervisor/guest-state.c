@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * guest-state.c: what state a guest is in, and why, in libvirt's words
+ */
+
+#include "config.h"
+
+#include "supervisor/guest-state.h"
+
+#include <string.h>
+
+#include "util/atomic-file.h"
+#include "util/json.h"
+
+#define STATE_FILE "supervisor.json"
+
+/* A guest that is about to run for @reason. */
+void
+stasis_guest_state_init (StasisGuestState *self, const char *reason)
+{
+  *self = (StasisGuestState){
+    .run_state = STASIS_RUN_STATE_UNKNOWN,
+    .running_reason = g_intern_string (reason != NULL ? reason : "booted"),
+  };
+}
+
+/* virsh's word for a pause that belongs to a job. */
+static const char *
+job_reason (const char *job)
+{
+  if (g_str_equal (job, "save") || g_str_equal (job, "managedsave"))
+    return "save";
+  if (g_str_equal (job, "start") || g_str_equal (job, "restore"))
+    return "starting up";
+  if (g_str_has_prefix (job, "migrat"))
+    return "migration";
+  return g_str_equal (job, "dump") ? "dump" : "user";
+}
+
+static gboolean
+is_stopped_only (StasisRunState state)
+{
+  switch (state)
+    {
+    case STASIS_RUN_STATE_PAUSED:
+    case STASIS_RUN_STATE_POSTMIGRATE:
+    case STASIS_RUN_STATE_FINISH_MIGRATE:
+    case STASIS_RUN_STATE_IO_ERROR:
+    case STASIS_RUN_STATE_WATCHDOG:
+      return TRUE;
+    default:
+      return FALSE;
+    }
+}
+
+/* Why it runs, now that it does. */
+static const char *
+resumed_reason (const StasisGuestState *self)
+{
+  if (self->run_state == STASIS_RUN_STATE_SUSPENDED)
+    return "wakeup";
+  if (!self->has_run || !is_stopped_only (self->run_state))
+    return self->running_reason;
+  if (self->stopped_by == NULL)
+    return "unpaused";
+  return g_str_equal (job_reason (self->stopped_by), "migration") ? "migration canceled"
+                                                                  : "save canceled";
+}
+
+/* QEMU says that the run state is @now. */
+gboolean
+stasis_guest_state_change (StasisGuestState *self, StasisRunState now, const char *job)
+{
+  const char *reason = self->running_reason;
+  const char *stopped_by = self->stopped_by;
+  if (now == STASIS_RUN_STATE_RUNNING && self->run_state != now)
+    {
+      reason = resumed_reason (self);
+      stopped_by = NULL;
+    }
+  else if (self->run_state == STASIS_RUN_STATE_RUNNING && is_stopped_only (now))
+    stopped_by = job != NULL ? g_intern_string (job) : NULL;
+
+  const gboolean has_run = self->has_run || now == STASIS_RUN_STATE_RUNNING;
+  const gboolean is_changed = reason != self->running_reason || stopped_by != self->stopped_by
+                              || has_run != self->has_run;
+  self->has_run = has_run;
+  self->running_reason = reason;
+  self->stopped_by = stopped_by;
+  self->run_state = now;
+  self->is_known = TRUE;
+  return is_changed;
+}
+
+/* State and reason for people. */
+StasisDomainState
+stasis_guest_state_describe (const StasisGuestState *self, const char *job, const char **out_reason)
+{
+  *out_reason = "unknown";
+  switch (self->run_state)
+    {
+    case STASIS_RUN_STATE_RUNNING:
+    case STASIS_RUN_STATE_COLO:
+      *out_reason = self->running_reason;
+      return STASIS_DOMAIN_RUNNING;
+
+    case STASIS_RUN_STATE_PAUSED:
+    case STASIS_RUN_STATE_POSTMIGRATE:
+    case STASIS_RUN_STATE_FINISH_MIGRATE:
+    case STASIS_RUN_STATE_PRELAUNCH:
+    case STASIS_RUN_STATE_INMIGRATE:
+    case STASIS_RUN_STATE_SAVE_VM:
+    case STASIS_RUN_STATE_RESTORE_VM:
+      *out_reason = job != NULL ? job_reason (job) : "user";
+      return STASIS_DOMAIN_PAUSED;
+
+    case STASIS_RUN_STATE_IO_ERROR:
+      *out_reason = "I/O error";
+      return STASIS_DOMAIN_PAUSED;
+    case STASIS_RUN_STATE_WATCHDOG:
+      *out_reason = "watchdog";
+      return STASIS_DOMAIN_PAUSED;
+    case STASIS_RUN_STATE_INTERNAL_ERROR:
+    case STASIS_RUN_STATE_DEBUG:
+      return STASIS_DOMAIN_PAUSED;
+
+    case STASIS_RUN_STATE_SHUTDOWN:
+      *out_reason = "user";
+      return STASIS_DOMAIN_SHUTDOWN;
+    case STASIS_RUN_STATE_GUEST_PANICKED:
+      *out_reason = "panicked";
+      return STASIS_DOMAIN_CRASHED;
+    case STASIS_RUN_STATE_SUSPENDED:
+      return STASIS_DOMAIN_PMSUSPENDED;
+    case STASIS_RUN_STATE_UNKNOWN:
+      break;
+    }
+  return STASIS_DOMAIN_NOSTATE;
+}
+
+/* Keep what QEMU cannot tell a later supervisor. */
+gboolean
+stasis_guest_state_store (const StasisGuestState *self, const char *folder, GError **error)
+{
+  g_autoptr (StasisJson) json = stasis_json_new_object ();
+  stasis_json_set_string (json, "running-reason", self->running_reason);
+  if (self->stopped_by != NULL)
+    stasis_json_set_string (json, "stopped-by", self->stopped_by);
+  stasis_json_set_boolean (json, "has-run", self->has_run);
+  stasis_json_set_boolean (json, "reboot-pending", self->is_reboot_pending);
+  g_autofree char *text = stasis_json_to_string (json);
+  g_autofree char *path = g_build_filename (folder, STATE_FILE, NULL);
+  return stasis_atomic_file_write (path, text, strlen (text), 0600, error);
+}
+
+/* Take over what an earlier supervisor knew, where there was one.  Without it we know less. */
+void
+stasis_guest_state_load (StasisGuestState *self, const char *folder)
+{
+  g_autofree char *path = g_build_filename (folder, STATE_FILE, NULL);
+  g_autofree char *text = NULL;
+  gsize size = 0;
+  if (!g_file_get_contents (path, &text, &size, NULL))
+    return;
+  g_autoptr (StasisJson) json = stasis_json_parse (text, (gssize) size, NULL);
+  if (json == NULL)
+    return;
+
+  const char *reason = stasis_json_string (stasis_json_get (json, "running-reason"), NULL);
+  if (reason != NULL)
+    self->running_reason = g_intern_string (reason);
+  const char *stopped_by = stasis_json_string (stasis_json_get (json, "stopped-by"), NULL);
+  self->stopped_by = stopped_by != NULL ? g_intern_string (stopped_by) : NULL;
+  self->has_run = stasis_json_boolean (stasis_json_get (json, "has-run"), FALSE);
+  self->is_reboot_pending = stasis_json_boolean (stasis_json_get (json, "reboot-pending"), FALSE);
+}

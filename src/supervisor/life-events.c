@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * life-events.c: what QEMU's events and its run state mean
+ */
+
+#include "config.h"
+
+#include "supervisor/life-private.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+/* Take a run state over, and keep on disk what a later supervisor cannot ask QEMU for. */
+static void
+change (StasisLife *life, StasisRunState state)
+{
+  g_mutex_lock (&life->lock);
+  const gboolean is_changed = stasis_guest_state_change (&life->guest, state, life->job);
+  const StasisGuestState guest = life->guest;
+  g_mutex_unlock (&life->lock);
+
+  g_autoptr (GError) error = NULL;
+  if (is_changed && !stasis_guest_state_store (&guest, life->folder, &error))
+    g_debug ("%s", error->message);
+}
+
+static void
+on_stop (StasisLife *life, const StasisMonitorEvent *event)
+{
+  change (life, STASIS_RUN_STATE_PAUSED);
+}
+
+static void
+on_resume (StasisLife *life, const StasisMonitorEvent *event)
+{
+  change (life, STASIS_RUN_STATE_RUNNING);
+}
+
+static void
+on_shutdown (StasisLife *life, const StasisMonitorEvent *event)
+{
+  const char *cause = stasis_json_string (stasis_json_get (event->data, "reason"), NULL);
+  life->shutdown_cause = cause != NULL ? g_intern_string (cause) : NULL;
+  if (g_strcmp0 (cause, "host-signal") != 0 && g_strcmp0 (cause, "host-qmp-quit") != 0)
+    return;
+  g_mutex_lock (&life->lock);
+  life->was_ended = TRUE;
+  g_mutex_unlock (&life->lock);
+}
+
+/* A power button that we did not press is a wish to shut down, which overrides a reboot's. */
+static void
+on_powerdown (StasisLife *life, const StasisMonitorEvent *event)
+{
+  if (life->own_powerdowns > 0)
+    {
+      life->own_powerdowns--;
+      return;
+    }
+  g_mutex_lock (&life->lock);
+  life->guest.is_reboot_pending = FALSE;
+  g_mutex_unlock (&life->lock);
+}
+
+static void
+on_other (StasisLife *life, const StasisMonitorEvent *event)
+{
+}
+
+/* Those after which the run state may be another. */
+static const struct
+{
+  const char *name;
+  void (*handle) (StasisLife *life, const StasisMonitorEvent *event);
+} handlers[] = {
+  { "STOP", on_stop },
+  { "RESUME", on_resume },
+  { "SHUTDOWN", on_shutdown },
+  { "POWERDOWN", on_powerdown },
+  { "RESET", on_other },
+  { "SUSPEND", on_other },
+  { "SUSPEND_DISK", on_other },
+  { "WAKEUP", on_other },
+  { "BLOCK_IO_ERROR", on_other },
+  { "GUEST_PANICKED", on_other },
+  { "WATCHDOG", on_other },
+  { "MIGRATION", on_other },
+  { STASIS_MONITOR_EVENTS_LOST, on_other },
+};
+
+/* Take one event. */
+gboolean
+stasis_life_take_event (StasisLife *life, const StasisMonitorEvent *event)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (handlers); i++)
+    if (g_str_equal (event->name, handlers[i].name))
+      {
+        handlers[i].handle (life, event);
+        return TRUE;
+      }
+  return FALSE;
+}
+
+/* Take all queued events. */
+gboolean
+stasis_life_drain (StasisLife *life)
+{
+  gboolean is_stale = FALSE;
+  for (;;)
+    {
+      g_autoptr (StasisMonitorEvent) event = stasis_monitor_pop_event (life->monitor);
+      if (event == NULL)
+        return is_stale;
+      if (stasis_life_take_event (life, event))
+        is_stale = TRUE;
+    }
+}
+
+static gboolean
+query (StasisLife *life, StasisRunState *out_state, GError **error)
+{
+  g_autoptr (StasisJson) reply = NULL;
+  const char *name = NULL;
+  if (!stasis_monitor_command (life->monitor, "query-status", NULL, NULL, 0, STASIS_LIFE_QUERY_MS,
+                               &reply, NULL, error)
+      || !stasis_json_need_string (reply, "status", &name, error))
+    {
+      g_prefix_error (error, _ ("cannot ask QEMU for its run state: "));
+      return FALSE;
+    }
+  *out_state = stasis_run_state_from_string (name);
+  return TRUE;
+}
+
+/* Ask for the run state, and apply the policy where the guest has ended. */
+gboolean
+stasis_life_look (StasisLife *life, GError **error)
+{
+  StasisRunState state = STASIS_RUN_STATE_UNKNOWN;
+  if (!query (life, &state, error))
+    return FALSE;
+  /* What QEMU said before it answered belongs before the answer. */
+  stasis_life_drain (life);
+  change (life, state);
+  if (!stasis_life_apply_policy (life, state))
+    return TRUE;
+  if (!query (life, &state, error))
+    return FALSE;
+  change (life, state);
+  return TRUE;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * life-private.h: what the files of the life-cycle thread share
+ */
+
+#pragma once
+
+#include "monitor/monitor.h"
+#include "supervisor/life.h"
+
+G_BEGIN_DECLS
+
+#define STASIS_LIFE_QUERY_MS 3000 /* for an answer that QEMU has at hand */
+
+/* What to do when the guest has ended. */
+typedef enum
+{
+  STASIS_POLICY_DESTROY,
+  STASIS_POLICY_RESTART,
+  STASIS_POLICY_PRESERVE,
+} StasisPolicy;
+
+struct _StasisLife
+{
+  const char *folder; /* (borrowed: outlives us) */
+  char *log;          /* (owned) (nullable) QEMU's */
+  int qemu_pidfd;     /* (borrowed: outlives us) */
+  StasisPolicy on_poweroff;
+  StasisPolicy on_reboot;
+  StasisPolicy on_crash;
+  GAsyncQueue *requests; /* (owned) of Request; wake says that there is one */
+  int wake;              /* (owned) eventfd */
+
+  GMutex lock;
+  StasisGuestState guest; /* guarded by lock; written by the thread only */
+  const char *job;        /* guarded by lock; interned, nullable */
+  gboolean was_ended;     /* guarded by lock */
+
+  /* The thread's own. */
+  StasisMonitor *monitor;     /* (owned) (nullable) while there is no connection */
+  const char *shutdown_cause; /* (nullable) interned: QEMU's word in the last SHUTDOWN */
+  guint own_powerdowns;       /* POWERDOWN events that are ours */
+  gint64 kill_at_us;          /* when a QEMU that does not end is killed, or 0 */
+};
+
+/* life-events.c: take all queued events.  TRUE where the run state is to be asked anew. */
+gboolean stasis_life_drain (StasisLife *life);
+/* Ask for the run state, and apply the policy where the guest has ended. */
+gboolean stasis_life_look (StasisLife *life, GError **error);
+
+/* Take one event.  TRUE where the run state is to be asked anew. */
+gboolean stasis_life_take_event (StasisLife *life, const StasisMonitorEvent *event);
+
+/* life-policy.c.  TRUE where the guest was reset, so that its run state is another now. */
+StasisPolicy stasis_policy_parse (const char *text, StasisPolicy fallback);
+gboolean stasis_life_apply_policy (StasisLife *life, StasisRunState state);
+
+G_END_DECLS

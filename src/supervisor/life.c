@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * life.c: the thread that watches QEMU and applies the life-cycle policy
+ *
+ * Theory of operation
+ *
+ * QEMU answers when it can: while it writes out a device's state it may not for a second.  So
+ * nothing in the main loop waits for it; this thread does.  It owns the QMP connection, takes its
+ * events in order, acts on those that end the guest, and does what the main loop asks of it by a
+ * queue.  How the guest is stands behind a lock that is never held across a command.
+ *
+ * A connection that is lost while QEMU lives is opened anew, and the run state asked for: events
+ * tell when to look, never all there is to know.
+ */
+
+#include "config.h"
+
+#include "supervisor/life-private.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "util/fd.h"
+
+#define SOCKET_FILE "supervisor.sock"
+#define OPEN_MS     5000
+#define RETRY_MS    500 /* between two tries to connect */
+
+typedef enum
+{
+  REQUEST_SYNC,
+  REQUEST_REBOOT,
+} RequestKind;
+
+typedef struct
+{
+  RequestKind kind;
+  StasisLifeDone done;
+  gpointer data;
+  GError *error; /* (owned) (nullable) the answer */
+} Request;
+
+static void
+request_free (gpointer data)
+{
+  Request *request = data;
+  g_clear_error (&request->error);
+  g_free (request);
+}
+
+static gboolean
+deliver (gpointer data)
+{
+  const Request *request = data;
+  request->done (request->error, request->data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+answer (Request *request)
+{
+  g_idle_add_full (G_PRIORITY_DEFAULT, deliver, request, request_free);
+}
+
+static void
+connect_monitor (StasisLife *life)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (life->folder, SOCKET_FILE, NULL);
+  const int socket = stasis_unix_connect (path, &error);
+  if (socket >= 0)
+    life->monitor = stasis_monitor_open (socket, life->log, OPEN_MS, NULL, &error);
+  if (life->monitor == NULL || !stasis_life_look (life, &error))
+    g_debug ("%s", error->message);
+}
+
+static int
+timeout_ms (const StasisLife *life)
+{
+  gint64 left = -1;
+  if (life->kill_at_us > 0)
+    left = MAX (0, life->kill_at_us - g_get_monotonic_time ()) / 1000 + 1;
+  if (life->monitor == NULL)
+    left = left < 0 ? RETRY_MS : MIN (left, RETRY_MS);
+  return (int) left;
+}
+
+/* Until there is an event, a request, or a deadline is over. */
+static void
+wait_something (StasisLife *life)
+{
+  struct pollfd fds[] = {
+    { .fd = life->wake, .events = POLLIN },
+    { .fd = life->monitor != NULL ? stasis_monitor_event_fd (life->monitor) : -1,
+      .events = POLLIN },
+  };
+  eventfd_t count;
+  if (poll (fds, G_N_ELEMENTS (fds), timeout_ms (life)) > 0 && (fds[0].revents & POLLIN))
+    eventfd_read (life->wake, &count);
+}
+
+static void
+drop_closed_monitor (StasisLife *life)
+{
+  if (life->monitor != NULL && stasis_monitor_is_closed (life->monitor))
+    g_clear_pointer (&life->monitor, stasis_monitor_close);
+}
+
+static gboolean
+press_power_button (StasisLife *life, GError **error)
+{
+  g_mutex_lock (&life->lock);
+  const StasisRunState state = life->guest.run_state;
+  life->guest.is_reboot_pending = state == STASIS_RUN_STATE_RUNNING;
+  const StasisGuestState guest = life->guest;
+  g_mutex_unlock (&life->lock);
+  if (state != STASIS_RUN_STATE_RUNNING)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                   _ ("its guest does not run (%s)"), stasis_run_state_to_string (state));
+      return FALSE;
+    }
+  /* Before the button: a later supervisor must know what the shutdown is to mean. */
+  if (!stasis_guest_state_store (&guest, life->folder, error))
+    return FALSE;
+  life->own_powerdowns++;
+  return stasis_monitor_system_powerdown (life->monitor, NULL, error);
+}
+
+static void
+handle (StasisLife *life, Request *request)
+{
+  if (life->monitor == NULL)
+    {
+      g_set_error_literal (&request->error, STASIS_ERROR, STASIS_ERROR_QEMU,
+                           _ ("QEMU does not answer on its monitor"));
+      return;
+    }
+  stasis_life_drain (life);
+  if (stasis_life_look (life, &request->error) && request->kind == REQUEST_REBOOT)
+    press_power_button (life, &request->error);
+}
+
+/* SIGTERM was not enough. */
+static void
+kill_stubborn (StasisLife *life)
+{
+  if (life->kill_at_us == 0 || g_get_monotonic_time () < life->kill_at_us)
+    return;
+  life->kill_at_us = 0;
+  syscall (SYS_pidfd_send_signal, life->qemu_pidfd, SIGKILL, NULL, 0);
+}
+
+static gpointer
+run (gpointer data)
+{
+  StasisLife *life = data;
+  for (;;)
+    {
+      if (life->monitor == NULL)
+        connect_monitor (life);
+      /* A connection that fails in its first use is tried again after a while. */
+      drop_closed_monitor (life);
+      if (g_async_queue_length (life->requests) == 0)
+        wait_something (life);
+
+      g_autoptr (GError) error = NULL;
+      if (life->monitor != NULL && stasis_life_drain (life) && !stasis_life_look (life, &error))
+        g_debug ("%s", error->message);
+      Request *request;
+      while ((request = g_async_queue_try_pop (life->requests)) != NULL)
+        {
+          handle (life, request);
+          answer (request);
+        }
+      kill_stubborn (life);
+    }
+  return NULL;
+}
+
+/* Begin to watch. */
+StasisLife *
+stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd)
+{
+  StasisLife *life = g_new0 (StasisLife, 1);
+  life->folder = folder;
+  life->log = g_strdup (status->log);
+  life->qemu_pidfd = qemu_pidfd;
+  life->on_poweroff = stasis_policy_parse (status->on_poweroff, STASIS_POLICY_DESTROY);
+  life->on_reboot = stasis_policy_parse (status->on_reboot, STASIS_POLICY_RESTART);
+  life->on_crash = stasis_policy_parse (status->on_crash, STASIS_POLICY_DESTROY);
+  life->requests = g_async_queue_new ();
+  life->wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  g_mutex_init (&life->lock);
+  stasis_guest_state_init (&life->guest, status->reason);
+  stasis_guest_state_load (&life->guest, folder);
+  g_thread_unref (g_thread_new ("life", run, life));
+  return life;
+}
+
+/* How the guest was when last heard of. */
+StasisGuestState
+stasis_life_get (StasisLife *life)
+{
+  g_mutex_lock (&life->lock);
+  const StasisGuestState guest = life->guest;
+  g_mutex_unlock (&life->lock);
+  return guest;
+}
+
+/* Which operation goes on. */
+void
+stasis_life_set_job (StasisLife *life, const char *operation)
+{
+  g_mutex_lock (&life->lock);
+  life->job = operation != NULL ? g_intern_string (operation) : NULL;
+  g_mutex_unlock (&life->lock);
+}
+
+/* TRUE where somebody ended QEMU from outside. */
+gboolean
+stasis_life_was_ended (StasisLife *life)
+{
+  g_mutex_lock (&life->lock);
+  const gboolean was_ended = life->was_ended;
+  g_mutex_unlock (&life->lock);
+  return was_ended;
+}
+
+static void
+push (StasisLife *life, RequestKind kind, StasisLifeDone done, gpointer data)
+{
+  Request *request = g_new0 (Request, 1);
+  request->kind = kind;
+  request->done = done;
+  request->data = data;
+  g_async_queue_push (life->requests, request);
+  eventfd_write (life->wake, 1);
+}
+
+/* Look at all that QEMU has said so far. */
+void
+stasis_life_sync (StasisLife *life, StasisLifeDone done, gpointer data)
+{
+  push (life, REQUEST_SYNC, done, data);
+}
+
+/* Press the power button; at the next shutdown the guest is reset. */
+void
+stasis_life_reboot (StasisLife *life, StasisLifeDone done, gpointer data)
+{
+  push (life, REQUEST_REBOOT, done, data);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * life.h: the thread that watches QEMU and applies the life-cycle policy
+ */
+
+#pragma once
+
+#include "driver/status.h"
+#include "supervisor/guest-state.h"
+
+G_BEGIN_DECLS
+
+typedef struct _StasisLife StasisLife;
+
+/* Called in the default main context.  @error: (nullable) why it could not be done. */
+typedef void (*StasisLifeDone) (const GError *error, gpointer data);
+
+/* Begin to watch.  @folder and @qemu_pidfd outlive it. */
+StasisLife *stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd);
+
+/* How the guest was when last heard of.  Never blocks. */
+StasisGuestState stasis_life_get (StasisLife *life);
+
+/* Which operation goes on: (nullable). */
+void stasis_life_set_job (StasisLife *life, const char *operation);
+
+/* TRUE where a signal from outside ended QEMU, or is about to. */
+gboolean stasis_life_was_ended (StasisLife *life);
+
+/* Look at all that QEMU has said so far, and at its run state; then call @done. */
+void stasis_life_sync (StasisLife *life, StasisLifeDone done, gpointer data);
+
+/* Press the power button; at the next shutdown the guest is reset. */
+void stasis_life_reboot (StasisLife *life, StasisLifeDone done, gpointer data);
+
+G_END_DECLS

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c: stasis-supervisor, the small process beside every running domain
+ *
+ *   stasis-supervisor FOLDER [READY_FD]
+ *
+ * Theory of operation
+ *
+ * FOLDER is the run folder of a domain whose QEMU has been started.  The supervisor outlives who
+ * started it and may itself be killed and started anew at any time: what it must know it reads
+ * from the status file or asks QEMU for.  It does three things: answers on the control socket
+ * (requests.c), applies the life-cycle policy (life.c), and clears up when a job's owner or QEMU
+ * itself dies (watch.c, errand.c).
+ *
+ * The main loop owns everything but the life-cycle thread's connection; nothing in it blocks.
+ * Threads hand their results to it.  The lock file says that a supervisor lives: whoever finds it
+ * taken leaves.  It, the sockets and the folder are never removed here but by the teardown under
+ * the domain's lock, for a new run of the domain may have made a folder of the same name.
+ */
+
+#include "config.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <glib-unix.h>
+#include <glib/gi18n-lib.h>
+
+#include "supervisor/errand.h"
+#include "supervisor/life.h"
+#include "supervisor/requests.h"
+#include "supervisor/watch.h"
+#include "util/fd.h"
+#include "util/lock.h"
+
+#define LOCK_FILE "supervisor.lock"
+#define RETRY_MS  1000 /* after an errand that could not be done yet */
+
+typedef struct
+{
+  char *folder;     /* (owned) absolute */
+  StasisLock *lock; /* (owned) */
+  int qemu_pidfd;   /* (owned) or -1: it has ended before we came */
+  StasisLife *life; /* NULL without QEMU */
+  StasisErrands *errands;
+  StasisRequests *requests;
+  StasisWatch *watch;
+  GMainLoop *loop;
+  const char *fallback; /* how the run ended, if nobody says */
+} Supervisor;
+
+static void on_errand_done (StasisErrandResult result, gpointer data);
+
+static void
+settle (Supervisor *self)
+{
+  stasis_errands_request (self->errands, self->fallback);
+}
+
+static gboolean
+on_retry (gpointer data)
+{
+  settle (data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+ignore_result (const GError *error, gpointer data)
+{
+}
+
+static void
+on_errand_done (StasisErrandResult result, gpointer data)
+{
+  Supervisor *self = data;
+  switch (result)
+    {
+    case STASIS_ERRAND_GONE:
+      g_main_loop_quit (self->loop);
+      break;
+    case STASIS_ERRAND_AGAIN:
+      g_timeout_add (RETRY_MS, on_retry, self);
+      break;
+    case STASIS_ERRAND_DONE:
+      /* A recovery took QEMU's events to itself, or changed the run state. */
+      if (self->life != NULL)
+        stasis_life_sync (self->life, ignore_result, NULL);
+      stasis_watch_look (self->watch);
+      break;
+    }
+}
+
+static void
+on_last_words (const GError *error, gpointer data)
+{
+  Supervisor *self = data;
+  self->fallback = stasis_life_was_ended (self->life) ? "destroyed" : "crashed";
+  settle (self);
+}
+
+static gboolean
+on_qemu_ended (gint fd, GIOCondition condition, gpointer data)
+{
+  Supervisor *self = data;
+  /* Its last events may tell whether a signal ended it. */
+  stasis_life_sync (self->life, on_last_words, self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_job_lost (gpointer data)
+{
+  settle (data);
+}
+
+static void
+on_owner_died (gpointer data)
+{
+  settle (data);
+}
+
+static void
+on_status_changed (const StasisStatus *status, gpointer data)
+{
+  Supervisor *self = data;
+  if (self->requests != NULL)
+    stasis_requests_set_status (self->requests, status);
+}
+
+static void
+on_folder_gone (gpointer data)
+{
+  Supervisor *self = data;
+  g_main_loop_quit (self->loop);
+}
+
+static gboolean
+take_lock (Supervisor *self, gboolean *out_is_other, GError **error)
+{
+  g_autofree char *path = g_build_filename (self->folder, LOCK_FILE, NULL);
+  g_autoptr (GError) local = NULL;
+  self->lock = stasis_lock_take (path, /* wait= */ FALSE, &local);
+  *out_is_other = self->lock == NULL && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_BUSY);
+  if (self->lock != NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+static gboolean
+watch_qemu (Supervisor *self, const StasisStatus *status, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  self->qemu_pidfd = stasis_process_open (&status->qemu, &local);
+  if (self->qemu_pidfd < 0)
+    {
+      if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  self->life = stasis_life_new (self->folder, status, self->qemu_pidfd);
+  g_unix_fd_add (self->qemu_pidfd, G_IO_IN, on_qemu_ended, self);
+  return TRUE;
+}
+
+static gboolean
+start (Supervisor *self, GError **error)
+{
+  static const StasisWatchFuncs funcs = { on_status_changed, on_owner_died, on_folder_gone };
+  g_autoptr (StasisStatus) status = stasis_status_read (self->folder, error);
+  if (status == NULL || !watch_qemu (self, status, error))
+    return FALSE;
+  self->errands = stasis_errands_new (self->folder, status, on_errand_done, self);
+  if (self->life == NULL)
+    {
+      settle (self);
+      return TRUE;
+    }
+  self->requests = stasis_requests_new (self->folder, self->life, on_job_lost, self, error);
+  if (self->requests == NULL)
+    return FALSE;
+  self->watch = stasis_watch_new (self->folder, &funcs, self, error);
+  return self->watch != NULL;
+}
+
+/* Tell who started us; the descriptor is closed in any case. */
+static void
+tell_ready (const char *number)
+{
+  if (number == NULL)
+    return;
+  stasis_autofd int fd = atoi (number);
+  g_autoptr (GError) error = NULL;
+  if (!stasis_fd_write_exact (fd, "r", 1, &error))
+    g_message ("%s", error->message);
+}
+
+int
+main (int argc, char **argv)
+{
+  /* One arena for all threads: this process is to stay small. */
+  mallopt (M_ARENA_MAX, 1);
+  signal (SIGPIPE, SIG_IGN);
+  if (argc < 2 || argc > 3)
+    {
+      g_printerr ("stasis-supervisor: started by hand? It belongs to the stasis driver.\n");
+      return 2;
+    }
+
+  static Supervisor self = { .qemu_pidfd = -1, .fallback = "crashed" };
+  g_autoptr (GError) error = NULL;
+  gboolean is_other = FALSE;
+  self.folder = g_canonicalize_filename (argv[1], NULL);
+  self.loop = g_main_loop_new (NULL, FALSE);
+  if (take_lock (&self, &is_other, &error) && start (&self, &error))
+    {
+      tell_ready (argc == 3 ? argv[2] : NULL);
+      g_main_loop_run (self.loop);
+      return 0;
+    }
+  if (is_other)
+    return 0;
+  g_printerr ("stasis-supervisor: %s\n", error->message);
+  return 1;
+}

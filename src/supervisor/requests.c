@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * requests.c: what a supervisor answers on its control socket
+ *
+ * docs/supervisor.md lists the requests.  A job is known from its owner's connection, or, where
+ * this supervisor came later than the job, from the journal until the owner connects again.
+ */
+
+#include "config.h"
+
+#include "supervisor/requests.h"
+
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "driver/job-stats-json.h"
+#include "supervisor/control-server.h"
+
+#define OPERATION_MAX 64 /* octets */
+
+struct _StasisRequests
+{
+  StasisLife *life;
+  StasisControlServer *server; /* (owned) */
+  StasisJobLost job_lost;
+  gpointer data;
+  gint64 qemu_pid;
+  StasisClientId owner;  /* whose job goes on, or 0 */
+  StasisJobStats *stats; /* (owned) (nullable) of that job */
+  StasisJobStats *noted; /* (owned) (nullable) of the journal's job */
+  gboolean is_aborted;   /* somebody wants the job to end */
+};
+
+typedef struct
+{
+  StasisRequests *requests;
+  StasisClientId client;
+} Waiting;
+
+static const StasisJobStats *
+current_job (const StasisRequests *requests)
+{
+  return requests->stats != NULL ? requests->stats : requests->noted;
+}
+
+static void
+tell_life (StasisRequests *requests)
+{
+  const StasisJobStats *job = current_job (requests);
+  stasis_life_set_job (requests->life, job != NULL ? job->operation : NULL);
+}
+
+static void
+reply_ok (StasisRequests *requests, StasisClientId client, StasisJson *extra_take)
+{
+  StasisJson *reply = extra_take != NULL ? extra_take : stasis_json_new_object ();
+  stasis_json_set_boolean (reply, "ok", TRUE);
+  stasis_control_server_reply (requests->server, client, reply);
+}
+
+static void
+reply_error (StasisRequests *requests, StasisClientId client, const char *code, const char *message)
+{
+  StasisJson *reply = stasis_json_new_object ();
+  stasis_json_set_boolean (reply, "ok", FALSE);
+  stasis_json_set_string (reply, "code", code);
+  stasis_json_set_string (reply, "error", message);
+  stasis_control_server_reply (requests->server, client, reply);
+}
+
+static void
+reply_state (StasisRequests *requests, StasisClientId client)
+{
+  const StasisGuestState guest = stasis_life_get (requests->life);
+  const StasisJobStats *job = current_job (requests);
+  const char *reason = NULL;
+  const StasisDomainState state
+      = stasis_guest_state_describe (&guest, job != NULL ? job->operation : NULL, &reason);
+
+  StasisJson *reply = stasis_json_new_object ();
+  stasis_json_set_int (reply, "state", state);
+  stasis_json_set_string (reply, "run-state", stasis_run_state_to_string (guest.run_state));
+  stasis_json_set_string (reply, "reason", reason);
+  stasis_json_set_int (reply, "qemu-pid", requests->qemu_pid);
+  stasis_json_set_int (reply, "supervisor-pid", getpid ());
+  if (job != NULL)
+    stasis_json_set (reply, "job", stasis_job_stats_to_json (job));
+  reply_ok (requests, client, reply);
+}
+
+/* What waited for the life-cycle thread. */
+static void
+on_done (const GError *error, gpointer data)
+{
+  g_autofree Waiting *waiting = data;
+  if (error == NULL)
+    reply_ok (waiting->requests, waiting->client, NULL);
+  else
+    reply_error (waiting->requests, waiting->client,
+                 g_error_matches (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE) ? "state"
+                                                                                   : "qemu",
+                 error->message);
+}
+
+static void
+on_first_look (const GError *error, gpointer data)
+{
+  if (error != NULL)
+    {
+      on_done (error, data);
+      return;
+    }
+  g_autofree Waiting *waiting = data;
+  reply_state (waiting->requests, waiting->client);
+}
+
+static Waiting *
+new_waiting (StasisRequests *requests, StasisClientId client)
+{
+  Waiting *waiting = g_new (Waiting, 1);
+  waiting->requests = requests;
+  waiting->client = client;
+  return waiting;
+}
+
+static void
+do_state (StasisRequests *requests, StasisClientId client, const StasisJson *request)
+{
+  if (stasis_life_get (requests->life).is_known)
+    reply_state (requests, client);
+  else
+    stasis_life_sync (requests->life, on_first_look, new_waiting (requests, client));
+}
+
+static void
+do_sync (StasisRequests *requests, StasisClientId client, const StasisJson *request)
+{
+  stasis_life_sync (requests->life, on_done, new_waiting (requests, client));
+}
+
+static void
+do_reboot (StasisRequests *requests, StasisClientId client, const StasisJson *request)
+{
+  stasis_life_reboot (requests->life, on_done, new_waiting (requests, client));
+}
+
+static void
+do_job_begin (StasisRequests *requests, StasisClientId client, const StasisJson *request)
+{
+  const char *operation = stasis_json_string (stasis_json_get (request, "operation"), NULL);
+  if (operation == NULL || *operation == '\0' || strlen (operation) > OPERATION_MAX)
+    {
+      reply_error (requests, client, "request", _ ("job-begin needs an operation"));
+      return;
+    }
+  if (requests->owner != 0 && requests->owner != client)
+    {
+      g_autofree char *message
+          = g_strdup_printf (_ ("it is busy: %1$s by process %2$d"), requests->stats->operation,
+                             (int) requests->stats->owner_pid);
+      reply_error (requests, client, "busy", message);
+      return;
+    }
+
+  const pid_t pid = stasis_control_server_pid (requests->server, client);
+  /* A wish to abort holds where the owner of the journal's job has come back. */
+  requests->is_aborted
+      = requests->is_aborted && requests->noted != NULL && requests->noted->owner_pid == pid;
+  requests->owner = client;
+  stasis_job_stats_free (requests->stats);
+  requests->stats = stasis_job_stats_new ();
+  requests->stats->state = STASIS_JOB_ACTIVE;
+  requests->stats->operation = g_strdup (operation);
+  requests->stats->owner_pid = pid;
+  tell_life (requests);
+  reply_ok (requests, client, NULL);
+}
+
+static void
+forget_job (StasisRequests *requests)
+{
+  requests->owner = 0;
+  requests->is_aborted = FALSE;
+  g_clear_pointer (&requests->stats, stasis_job_stats_free);
+  tell_life (requests);
+}
+
+/* TRUE where the client has a job; else it is told that it has none. */
+static gboolean
+has_job (StasisRequests *requests, StasisClientId client)
+{
+  if (requests->owner == client)
+    return TRUE;
+  reply_error (requests, client, "state", _ ("no job was begun on this connection"));
+  return FALSE;
+}
+
+static void
+do_job_stats (StasisRequests *requests, StasisClientId client, const StasisJson *request)
+{
+  if (!has_job (requests, client))
+    return;
+  g_autoptr (GError) error = NULL;
+  const StasisJson *json = stasis_json_get (request, "stats");
+  StasisJobStats *stats = stasis_job_stats_from_json (json, &error);
+  if (stats == NULL)
+    {
+      reply_error (requests, client, "request", error->message);
+      return;
+    }
+  /* What we know better than it. */
+  g_free (stats->operation);
+  stats->operation = g_strdup (requests->stats->operation);
+  stats->owner_pid = requests->stats->owner_pid;
+  stasis_job_stats_free (requests->stats);
+  requests->stats = stats;
+
+  StasisJson *reply = stasis_json_new_object ();
+  stasis_json_set_boolean (reply, "abort", requests->is_aborted);
+  reply_ok (requests, client, reply);
+}
+
+static void
+do_job_end (StasisRequests *requests, StasisClientId client, const StasisJson *request)
+{
+  if (!has_job (requests, client))
+    return;
+  forget_job (requests);
+  reply_ok (requests, client, NULL);
+}
+
+static void
+do_job_info (StasisRequests *requests, StasisClientId client, const StasisJson *request)
+{
+  const StasisJobStats *job = current_job (requests);
+  StasisJson *reply = stasis_json_new_object ();
+  if (job != NULL)
+    stasis_json_set (reply, "job", stasis_job_stats_to_json (job));
+  reply_ok (requests, client, reply);
+}
+
+static void
+do_abort (StasisRequests *requests, StasisClientId client, const StasisJson *request)
+{
+  if (current_job (requests) == NULL)
+    {
+      reply_error (requests, client, "state", _ ("no job is active"));
+      return;
+    }
+  requests->is_aborted = TRUE;
+  reply_ok (requests, client, NULL);
+}
+
+static const struct
+{
+  const char *name;
+  void (*handle) (StasisRequests *requests, StasisClientId client, const StasisJson *request);
+} handlers[] = {
+  { "state", do_state },         { "sync", do_sync },       { "reboot", do_reboot },
+  { "job-begin", do_job_begin }, { "job-end", do_job_end }, { "job-stats", do_job_stats },
+  { "job-info", do_job_info },   { "abort", do_abort },
+};
+
+static void
+on_request (StasisClientId client, const StasisJson *request, gpointer data)
+{
+  const char *what = stasis_json_string (stasis_json_get (request, "do"), NULL);
+  for (gsize i = 0; what != NULL && i < G_N_ELEMENTS (handlers); i++)
+    if (g_str_equal (what, handlers[i].name))
+      {
+        handlers[i].handle (data, client, request);
+        return;
+      }
+  reply_error (data, client, "request", _ ("unknown request"));
+}
+
+static void
+on_closed (StasisClientId client, gpointer data)
+{
+  StasisRequests *requests = data;
+  if (requests->owner != client)
+    return;
+  forget_job (requests);
+  requests->job_lost (requests->data);
+}
+
+/* The status file says this now. */
+void
+stasis_requests_set_status (StasisRequests *requests, const StasisStatus *status)
+{
+  g_clear_pointer (&requests->noted, stasis_job_stats_free);
+  if (status->journal.step != STASIS_STEP_NONE)
+    {
+      requests->noted = stasis_job_stats_new ();
+      requests->noted->state = STASIS_JOB_ACTIVE;
+      requests->noted->operation = g_strdup (status->journal.operation);
+      requests->noted->owner_pid = status->journal.owner.pid;
+    }
+  requests->qemu_pid = status->qemu.pid;
+  tell_life (requests);
+}
+
+/* Listen. */
+StasisRequests *
+stasis_requests_new (const char *folder, StasisLife *life, StasisJobLost job_lost, gpointer data,
+                     GError **error)
+{
+  static const StasisControlServerFuncs funcs = { on_request, on_closed };
+  StasisRequests *requests = g_new0 (StasisRequests, 1);
+  requests->life = life;
+  requests->job_lost = job_lost;
+  requests->data = data;
+  requests->server = stasis_control_server_new (folder, &funcs, requests, error);
+  if (requests->server == NULL)
+    {
+      g_free (requests);
+      return NULL;
+    }
+  return requests;
+}

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the program does before it needs a guest: help, mistakes, exit statuses, streams."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import tap
+
+STASIS = os.environ["STASIS"]
+STATE = tempfile.TemporaryDirectory(prefix="stasis-cli-")
+ENV = {**os.environ, "LC_ALL": "C", "STASIS_STATE_DIR": os.path.join(STATE.name, "state")}
+
+
+def run(*words, **kwargs):
+    return subprocess.run([STASIS, *words], capture_output=True, text=True, check=False, env=ENV,
+                          timeout=60, cwd=STATE.name, **kwargs)
+
+
+def check(words, status, out, err):
+    done = run(*words)
+    tap.equal((words, done.returncode, done.stdout, done.stderr), (words, status, out, err))
+
+
+def commands():
+    text = run("help").stdout.split("  commands:", 1)[1]
+    return re.findall(r"^    ([a-z][a-z-]*(?: [a-z]+)?)(?:  )", text, re.M)
+
+
+def test_help():
+    """help lists the commands, --help says the same"""
+    tap.equal(len(commands()) > 35, True)
+    tap.equal(run("--help").stdout, run("-h").stdout)
+    tap.contains(run("help").stdout, run("--help").stdout.rstrip("\n"))
+
+
+def test_help_each():
+    """every command has a help, by both ways"""
+    for command in commands():
+        words = command.split()
+        by_help = run("help", *words)
+        by_option = run(*words, "--help")
+        tap.equal((command, by_help.returncode, by_option.returncode), (command, 0, 0))
+        tap.equal(by_help.stdout, by_option.stdout)
+        tap.contains(by_help.stdout, f"    {command} - ")
+        for line in by_help.stdout.splitlines():
+            if "SYNOPSIS" not in line and not line.startswith(f"    {command} "):
+                tap.equal((line, len(line) <= 110), (line, True))
+
+
+def test_help_group():
+    """help takes a group, and the first word of a family"""
+    tap.contains(run("help", "host").stdout, "capabilities")
+    tap.equal(len(run("help", "image").stdout.split("\n    image ")), 3)
+
+
+def test_mistakes():
+    """a mistake is one line that says what and what next"""
+    cases = [
+        ([], "no command given; see 'stasis help'"),
+        (["lits"], "unknown command: 'lits'; did you mean 'list'?"),
+        (["frobnicate"], "unknown command: 'frobnicate'; see 'stasis help'"),
+        (["help", "sav"], "command or command group 'sav' doesn't exist; did you mean 'save'?"),
+        (["image"], "'image' needs a second word; see 'stasis help image'"),
+        (["image", "inof", "x"], "unknown command: 'image inof'; did you mean 'image info'?"),
+        (["list", "--al"], "command 'list' doesn't support option --al; did you mean --all?"),
+        (["list", "x"], "unexpected data 'x'"),
+        (["start"], "command 'start' requires <domain> option"),
+        (["save", "web"], "command 'save' requires <file> option"),
+        (["autostart"], "command 'autostart' requires <domain> option"),
+        (["list", "--name", "--table"], "options --table and --name are mutually exclusive"),
+        (["save", "a", "b", "--running", "--paused"],
+         "options --running and --paused are mutually exclusive"),
+        (["-Z"], "unsupported option '-Z'; see 'stasis --help'"),
+        (["--frob", "list"], "unsupported option '--frob'; see 'stasis --help'"),
+        (["-c"], "option '-c' requires an argument"),
+        (["-e", "ab", "uri"], "invalid string 'ab' for escape sequence"),
+        (["-d", "5", "uri"], "option '--debug' takes a level from 0 to 4, not '5'"),
+        (["-r", "destroy", "web"], "operation forbidden: read only access prevents 'destroy'"),
+    ]
+    for words, message in cases:
+        check(words, 1, "", f"error: {message}\n")
+
+
+def test_version():
+    """-v prints the bare version"""
+    tap.equal(re.fullmatch(r"\d+\.\d+\.\d+\n", run("-v").stdout) is not None, True)
+    tap.equal(run("--version").stdout, run("-v").stdout)
+
+
+def test_list_empty():
+    """list without domains, as virsh prints it"""
+    check(["list", "--all"], 0, " Id   Name   State\n--------------------\n\n", "")
+    check(["list", "--name"], 0, "\n", "")
+    check(["-q", "list"], 0, "", "")
+    tap.equal(json.loads(run("list", "--json").stdout), [])
+
+
+def test_no_domain():
+    """a domain that is not there: what failed, then why"""
+    for words in (["domid", "web"], ["save", "web", "x"], ["console", "web"], ["edit", "web"]):
+        done = run(*words)
+        lines = done.stderr.splitlines()
+        tap.equal((done.returncode, done.stdout, lines[0], len(lines)),
+                  (1, "", "error: failed to get domain 'web'", 2))
+
+
+def test_files():
+    """files that cannot be read"""
+    check(["define", "none.xml"], 1, "",
+          "error: failed to define domain from none.xml\n"
+          "error: failed to open file 'none.xml': No such file or directory\n")
+    done = run("define", "-", input="not xml")
+    tap.equal((done.returncode, done.stderr.splitlines()[0]),
+              (1, "error: failed to define domain from -"))
+    with open("/dev/zero", encoding="utf-8") as zero:
+        done = subprocess.run([STASIS, "define", "-"], stdin=zero, capture_output=True, text=True,
+                              check=False, env=ENV, timeout=60)
+    tap.equal((done.returncode, "longer than" in done.stderr), (1, True))
+
+
+def test_restore_stream():
+    """an image on standard input is refused with a reason"""
+    done = run("restore", "-")
+    tap.equal((done.returncode, done.stderr.splitlines()[0]),
+              (1, "error: failed to restore domain from -"))
+    tap.contains(done.stderr, "name a file")
+
+
+def test_verify_status():
+    """image verify: 1 damaged, 2 could not look"""
+    with open(os.path.join(STATE.name, "junk"), "w", encoding="utf-8") as junk:
+        junk.write("junk" * 4096)
+    tap.equal(run("image", "verify", "none").returncode, 2)
+    tap.equal(run("image", "verify").returncode, 2)
+    tap.equal(run("image", "verify", "junk").returncode, 1)
+    verdict = run("image", "verify", "junk", "--json")
+    tap.equal((verdict.returncode, json.loads(verdict.stdout)["good"]), (1, False))
+
+
+def test_full_output():
+    """standard output that is full is an error"""
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([STASIS, "help"], stdout=full, stderr=subprocess.PIPE, text=True,
+                              check=False, env=ENV)
+    tap.equal(done.returncode, 1)
+    tap.contains(done.stderr, "failed to write to standard output: No space left on device")
+
+
+def test_gone_reader():
+    """a reader that went away is no error"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([STASIS, "help"], stdout=writer, stderr=subprocess.PIPE, text=True,
+                          check=False, env=ENV)
+    os.close(writer)
+    tap.equal((done.returncode, done.stderr), (0, ""))
+
+
+TESTS = [test_help, test_help_each, test_help_group, test_mistakes, test_version, test_list_empty,
+         test_no_domain, test_files, test_restore_stream, test_verify_status, test_full_output,
+         test_gone_reader]
+
+if __name__ == "__main__":
+    try:
+        sys.exit(tap.run(TESTS))
+    finally:
+        STATE.cleanup()

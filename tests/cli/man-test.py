@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The manual page names every command and option of the help, and no other."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import tap
+
+STASIS = os.environ["STASIS"]
+MAN = pathlib.Path(os.environ["STASIS_MAN"]).read_text(encoding="utf-8")
+
+
+def help_of(*words):
+    done = subprocess.run([STASIS, *words], capture_output=True, text=True, check=True,
+                          env={**os.environ, "LC_ALL": "C"})
+    return done.stdout
+
+
+def commands_of_help():
+    text = help_of("help").split("  commands:", 1)[1]
+    return re.findall(r"^    ([a-z][a-z-]*(?: [a-z]+)?)(?:  )", text, re.M)
+
+
+def options_of_help(command):
+    text = help_of("help", *command.split())
+    if "\n  OPTIONS\n" not in text:
+        return set()
+    return set(re.findall(r"^    \[?--([a-z-]+)", text.split("\n  OPTIONS\n", 1)[1], re.M))
+
+
+def plain(text):
+    return text.replace("\\-", "-").replace("\\fB", "").replace("\\fI", "").replace("\\fR", "")
+
+
+def commands_of_man():
+    """Each command is a .SS section; its options are written \\-\\-like\\-this in it."""
+    found = {}
+    for part in re.split(r"^\.SS ", MAN, flags=re.M)[1:]:
+        title, _, body = part.partition("\n")
+        body = re.split(r"^\.SH ", body, flags=re.M)[0]
+        found[title.strip('" ')] = set(re.findall(r"--([a-z][a-z-]*)", plain(body)))
+    return found
+
+
+def test_commands():
+    """every command has a section, and every section a command"""
+    tap.equal(sorted(commands_of_man()), sorted(commands_of_help()))
+
+
+def test_options():
+    """every option of a command is in its section, and no other"""
+    sections = commands_of_man()
+    for command in commands_of_help():
+        tap.equal((command, sorted(sections[command])), (command, sorted(options_of_help(command))))
+
+
+def test_globals():
+    """the options before the command are described"""
+    text = help_of("--help").split("  commands:", 1)[0]
+    section = re.split(r"^\.SH ", MAN.split(".SH OPTIONS\n", 1)[1], flags=re.M)[0]
+    in_man = set(re.findall(r"--([a-z]+)", plain(section)))
+    tap.equal(sorted(in_man), sorted(re.findall(r"\| --([a-z]+)", text)))
+
+
+def test_roff():
+    """groff formats the page without a warning"""
+    try:
+        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z"], input=MAN,
+                              capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "there is no groff"
+    tap.equal((done.returncode, done.stderr), (0, ""))
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(tap.run([test_commands, test_options, test_globals, test_roff]))

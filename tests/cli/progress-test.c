@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * progress-test.c: the line that says how far a job is
+ */
+
+#include "config.h"
+
+#include "cli/progress.h"
+
+#include "cli/units.h"
+
+#define MIB (1024u * 1024u)
+
+static const StasisJobStats half = {
+  .state = STASIS_JOB_ACTIVE,
+  .phase = (char *) "copy",
+  .elapsed_us = 2 * G_USEC_PER_SEC,
+  .remaining_us = 2 * G_USEC_PER_SEC,
+  .bytes_total = 1024u * MIB,
+  .bytes_processed = 512u * MIB,
+  .bytes_per_second = 256u * MIB,
+};
+
+static void
+test_columns (void)
+{
+  static const struct
+  {
+    guint columns;
+    const char *line;
+  } cases[] = {
+    { 0, "Save  50 %  512.0 MiB of 1.0 GiB  256.0 MiB/s  0:02 left  copy" },
+    { 100,
+      "Save [###############---------------]  50 %  512.0 MiB of 1.0 GiB  256.0 MiB/s  0:02 left  "
+      "copy" },
+    { 80, "Save [#####-----]  50 %  512.0 MiB of 1.0 GiB  256.0 MiB/s  0:02 left  copy" },
+    { 60, "Save  50 %  512.0 MiB of 1.0 GiB  256.0 MiB/s  0:02 left" },
+    { 50, "Save  50 %  512.0 MiB of 1.0 GiB  256.0 MiB/s" },
+    { 20, "Save  50 %" },
+    { 1, "Save  50 %" },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *line = stasis_cli_progress_format ("Save", &half, cases[i].columns);
+      g_assert_cmpstr (line, ==, cases[i].line);
+    }
+}
+
+/* Whatever the width, a line that can fit does fit. */
+static void
+test_fits (void)
+{
+  for (guint columns = 12; columns < 300; columns++)
+    {
+      g_autofree char *line = stasis_cli_progress_format ("Save", &half, columns);
+      g_assert_cmpuint (stasis_cli_text_width (line), <=, columns);
+    }
+}
+
+static void
+test_states (void)
+{
+  StasisJobStats stats = half;
+  stats.bytes_processed = stats.bytes_total;
+  g_autofree char *almost = stasis_cli_progress_format ("Save", &stats, 0);
+  g_assert_cmpstr (almost, ==, "Save  99 %  1.0 GiB of 1.0 GiB  256.0 MiB/s  0:02 left  copy");
+  stats.state = STASIS_JOB_COMPLETED;
+  g_autofree char *done = stasis_cli_progress_format ("Save", &stats, 0);
+  g_assert_cmpstr (done, ==, "Save 100 %  1.0 GiB of 1.0 GiB  256.0 MiB/s  in 2.0 s");
+  stats.bytes_processed = stats.bytes_total * 3;
+  stats.state = STASIS_JOB_ACTIVE;
+  g_autofree char *beyond = stasis_cli_progress_format ("Save", &stats, 12);
+  g_assert_cmpstr (beyond, ==, "Save  99 %");
+}
+
+static void
+test_unknown (void)
+{
+  const StasisJobStats stats = { .state = STASIS_JOB_ACTIVE,
+                                 .phase = (char *) "a\x1b[2J",
+                                 .elapsed_us = 61 * G_USEC_PER_SEC,
+                                 .remaining_us = -1,
+                                 .bytes_processed = 3 };
+  g_autofree char *line = stasis_cli_progress_format ("Verify", &stats, 70);
+  g_assert_cmpstr (line, ==, "Verify 3 B  1:01  a\\x1b[2J");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/cli/progress/columns", test_columns);
+  g_test_add_func ("/cli/progress/fits", test_fits);
+  g_test_add_func ("/cli/progress/states", test_states);
+  g_test_add_func ("/cli/progress/unknown", test_unknown);
+  return g_test_run ();
+}

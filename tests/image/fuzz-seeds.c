@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fuzz-seeds.c: write the corpora of the image fuzz targets (when the format has changed)
+ *
+ * usage: fuzz-seeds tests/fuzz/corpus
+ */
+
+#include "config.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image/octets.h"
+#include "image/reader-private.h"
+#include "sample-edits.h"
+#include "sample.h"
+#include "util/fd.h"
+
+#define MIB (1024u * 1024)
+
+static void
+keep (const char *corpus, const char *target, const char *name, const void *octets, gsize size)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *folder = g_build_filename (corpus, target, NULL);
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  g_assert_cmpint (g_mkdir_with_parents (folder, 0755), ==, 0);
+  g_file_set_contents (path, octets, (gssize) size, &error);
+  g_assert_no_error (error);
+}
+
+/* The image with its body at 8 KiB instead of 512 KiB. */
+static void
+keep_image (const char *corpus, const char *name, int fd)
+{
+  guint8 octets[64 * 1024] = { 0 };
+  guint8 number[8];
+  struct stat st;
+  g_assert_cmpint (fstat (fd, &st), ==, 0);
+  const gsize tail_length = (gsize) st.st_size - (512 * 1024 + 4096);
+  const gsize size = 12288 + tail_length;
+  stasis_put_le64 (number, size);
+  sample_patch_header (fd, 64, number, 8);
+  stasis_put_le64 (number, 8192);
+  sample_patch_header (fd, 88, number, 8);
+  stasis_put_le64 (number, 12288);
+  sample_patch_header (fd, 112, number, 8);
+  g_assert_cmpint (pread (fd, octets, 8192, 0), ==, 8192);
+  g_assert_cmpint (pread (fd, octets + 8192, 4096, 512 * 1024), ==, 4096);
+  g_assert_cmpint (pread (fd, octets + 12288, tail_length, 512 * 1024 + 4096), ==,
+                   (gssize) tail_length);
+  keep (corpus, "image-reader", name, octets, size);
+}
+
+static void
+keep_images (const char *corpus)
+{
+  static const char *const names[]
+      = { "nothing", "xml-in-tail", "unknown-optional", "two-xml", NULL };
+  for (gsize i = 0; i < sample_n_cases; i++)
+    {
+      if (!g_strv_contains (names, sample_cases[i].name))
+        continue;
+      stasis_autofd int fd = sample_edited (sample_cases[i].kind, sample_cases[i].edit);
+      keep_image (corpus, sample_cases[i].name, fd);
+    }
+}
+
+static void
+keep_headers (const char *corpus)
+{
+  guint8 octets[STASIS_IMAGE_HEADER_SIZE];
+  stasis_autofd int fd = sample_image (STASIS_IMAGE_BODY_STREAM);
+  g_assert_cmpint (pread (fd, octets, sizeof octets, 0), ==, sizeof octets);
+  keep (corpus, "image-header", "good", octets, sizeof octets);
+  keep (corpus, "image-header", "cut", octets, 200);
+  sample_patch_header (fd, 12, "PART", 4);
+  g_assert_cmpint (pread (fd, octets, sizeof octets, 0), ==, sizeof octets);
+  keep (corpus, "image-header", "partial", octets, sizeof octets);
+  keep (corpus, "image-header", "libvirt", "LibvirtQemudSave\2\0\0\0", 20);
+}
+
+static void
+keep_mapped_ram (const char *corpus)
+{
+  char head[] = "QEVM\0\0\0\3\7\0\0\0\4none"
+                "\5\x1a"
+                "configuration/capabilities\0\0\0\1\0\0\0\1\x0amapped-ram"
+                "\1\0\0\0\2\3ram\0\0\0\0\0\0\0\4\0\0\0\0\0\x11\0\4"
+                "\6pc.ram\0\0\0\0\0\x10\0\0\0\0\0\1\0\0\0\0\0\0\x10\0"
+                "\0\0\0\0\0\0\0\x8c\0\0\0\0\0\x10\0\0"
+                "\377\0\0\0\0\0\0\0"
+                "NEXT"
+                "\1v\0\0\0\0\0\1\0\0\0\0\0\1\0\0\0\0\0\0\x10\0"
+                "\0\0\0\0\0\x20\0\x26\0\0\0\0\0\x30\0\0\3\0";
+  char *bitmap = memchr (head, '\377', sizeof head);
+  g_assert_cmpint (bitmap - head, <, 256);
+  bitmap[-9] = (char) (bitmap - head);
+  keep (corpus, "mapped-ram", "two-blocks", head, sizeof head - 1);
+
+  stasis_autofd int fd = sample_image (STASIS_IMAGE_BODY_MAPPED_RAM);
+  g_autoptr (StasisImage) image = sample_open (fd, NULL);
+  g_autoptr (GBytes) body = stasis_image_ram_map_encode (image->map);
+  g_autoptr (GByteArray) map = g_byte_array_new ();
+  g_byte_array_append (map, (const guint8 *) "m", 1);
+  g_byte_array_append (map, g_bytes_get_data (body, NULL), (guint) g_bytes_get_size (body));
+  keep (corpus, "mapped-ram", "map", map->data, map->len);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_assert_cmpint (argc, ==, 2);
+  keep_headers (argv[1]);
+  keep_images (argv[1]);
+  keep_mapped_ram (argv[1]);
+  return 0;
+}

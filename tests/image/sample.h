@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sample.h: small save images for tests, good ones and broken ones
+ */
+
+#pragma once
+
+#include <gio/gio.h>
+
+#include "image/reader.h"
+#include "image/record.h"
+#include "image/writer.h"
+
+G_BEGIN_DECLS
+
+#define SAMPLE_XML "<domain type='kvm'><name>web</name></domain>"
+
+/* An empty file without a name. */
+int sample_file (void);
+
+/* A copy, hole for hole. */
+int sample_copy (int fd);
+void sample_copy_to (int fd, int out);
+
+/* What QEMU writes with mapped-ram for three small blocks: pc.ram (3 MiB), vga.vram (256 KiB),
+ * /rom@etc/table (128 KiB), about a third of their pages with data. */
+void sample_write_mapped_ram (int fd, guint64 offset);
+
+/* Something that begins like a plain stream. */
+void sample_write_stream (int fd, guint64 offset);
+
+/* Facts and disks that a writer accepts. */
+StasisJson *sample_facts (void);
+StasisJson *sample_disks (void);
+
+/* A writer that has begun on @fd. */
+StasisImageWriter *sample_begin (int fd, StasisImageBodyKind kind);
+
+/* A complete image. */
+int sample_image (StasisImageBodyKind kind);
+
+/* Open it (by a duplicate). */
+StasisImage *sample_open (int fd, GError **error);
+
+/* Whether it opens and verifies, deep. */
+gboolean sample_verify (int fd, GError **error);
+
+/* A record to be written. */
+typedef struct
+{
+  guint32 type;
+  GBytes *body; /* (owned, nullable) NULL: an END that fits */
+} SampleRecord;
+
+SampleRecord *sample_record (guint32 type, const void *octets, gsize size);
+
+/* The records of a good image of that kind, changed by @edit, and sealed again: checksums and
+ * layout are right. */
+typedef void (*SampleEdit) (GPtrArray *front, GPtrArray *tail);
+int sample_edited (StasisImageBodyKind kind, SampleEdit edit);
+
+/* Change header fields of a file and give it a right checksum again. */
+void sample_patch_header (int fd, gsize at, const void *octets, gsize size);
+
+G_END_DECLS

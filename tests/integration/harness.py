@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Run tests of the real `stasis` with real guests; print TAP.
+
+    import harness
+
+    @harness.test("a guest goes on after a restore")
+    def goes_on(t):
+        guest = t.boot_sector_guest()
+        t.stasis("create", guest.xml_file())
+        guest.wait_for_tick(3)
+        ...
+
+    harness.main()
+
+Every test has a private folder (t.dir), which holds its STASIS_STATE_DIR, its
+images and sockets, and is removed afterwards.  A process belongs to a test if
+its command line, environment, working folder or an open file names that folder.
+A test that passes must leave none: its guests are destroyed through `stasis`,
+then whatever still lives is reported as a failure, and killed.  Nothing else is
+ever signalled.
+
+The environment says what to use: STASIS_BIN, STASIS_TEST_QEMU (emulator),
+STASIS_TEST_ACCEL (tcg or kvm), STASIS_TEST_SOAK (full counts of long tests).
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+import guest as guests
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("STASIS_TEST_BUILDDIR", ROOT / "build"))
+GUEST_DIR = ROOT / "build" / "guest"
+STASIS = os.environ.get("STASIS_BIN", str(BUILD / "bin" / "stasis"))
+QEMU = os.environ.get("STASIS_TEST_QEMU") or shutil.which("qemu-system-x86_64") or ""
+ACCEL = os.environ.get("STASIS_TEST_ACCEL", "tcg")
+SOAK = bool(os.environ.get("STASIS_TEST_SOAK"))
+
+registered = []
+
+
+class Skip(Exception):
+    """Raised by a test that cannot run here; says why."""
+
+
+class CommandFailed(AssertionError):
+    def __init__(self, result):
+        self.result = result
+        super().__init__(f"{' '.join(map(str, result.args))}: exit {result.returncode}\n"
+                         f"{result.stdout}{result.stderr}")
+
+
+def test(name, timeout=180):
+    """Register a function as a test; it gets a Test."""
+    def register(function):
+        registered.append((name, function, timeout))
+        return function
+    return register
+
+
+def wait_for(condition, what, timeout=60):
+    """Wait until condition() is true and return what it returned."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout} s for {what}")
+        time.sleep(0.02)
+    return value
+
+
+class Test:
+    def __init__(self, name):
+        self.name = name
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="stasis-test-")).resolve()
+        self.state = self.dir / "state"
+        self.state.mkdir(mode=0o700)
+        self.guests = []
+
+    # What a test uses.
+
+    def environment(self, **more):
+        env = dict(os.environ, STASIS_STATE_DIR=str(self.state), LC_ALL="C.UTF-8")
+        return env | {key: str(value) for key, value in more.items()}
+
+    def stasis(self, *arguments, check=True, timeout=120, **env):
+        """Run `stasis`; a result with returncode, stdout and stderr."""
+        result = subprocess.run([STASIS, *map(str, arguments)], env=self.environment(**env),
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                timeout=timeout, check=False)
+        if check and result.returncode != 0:
+            raise CommandFailed(result)
+        return result
+
+    def start(self, *arguments, **env):
+        """Start `stasis` and return the process; its output is captured."""
+        return subprocess.Popen([STASIS, *map(str, arguments)], env=self.environment(**env),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def linux_guest(self, name="linux", **options):
+        return self._guest(guests.LinuxGuest(self.dir, name, QEMU, ACCEL, GUEST_DIR, **options))
+
+    def boot_sector_guest(self, name="sector", **options):
+        return self._guest(guests.BootSectorGuest(self.dir, name, QEMU, ACCEL, GUEST_DIR, **options))
+
+    def _guest(self, guest):
+        self.guests.append(guest)
+        return guest
+
+    def processes(self):
+        """The processes that belong to this test: {pid: command line}."""
+        return {int(entry.name): text for entry in pathlib.Path("/proc").iterdir()
+                if entry.name.isdigit() and int(entry.name) != os.getpid()
+                and (text := self._belongs(entry)) is not None}
+
+    # How it ends.
+
+    def _belongs(self, entry):
+        mark = os.fsencode(self.dir)
+        try:
+            command = (entry / "cmdline").read_bytes()
+            seen = [command, (entry / "environ").read_bytes(), os.fsencode(os.readlink(entry / "cwd"))]
+            seen += [os.fsencode(os.readlink(fd)) for fd in (entry / "fd").iterdir()]
+        except OSError:
+            return None  # gone, or a kernel thread, or not ours
+        if not any(mark in text for text in seen):
+            return None
+        return command.replace(b"\0", b" ").decode(errors="replace")[:200]
+
+    def _kill(self, pid):
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            if pid in self.processes():
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        finally:
+            os.close(handle)
+
+    def destroy_guests(self):
+        for guest in self.guests:
+            guest.close()
+            if os.path.exists(STASIS):
+                self.stasis("destroy", guest.name, check=False)
+
+    def end(self):
+        """Kill what is left and remove the folder; returns what was left."""
+        left = self.processes()
+        deadline = time.monotonic() + 10
+        while (now := self.processes()) and time.monotonic() < deadline:
+            for pid in now:
+                self._kill(pid)
+            time.sleep(0.02)
+        shutil.rmtree(self.dir, ignore_errors=True)
+        if self.dir.exists():
+            left[0] = f"the folder {self.dir}"
+        return left
+
+
+def gone_soon(t):
+    """Give processes that are on their way out a moment."""
+    deadline = time.monotonic() + 5
+    while t.processes() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def on_alarm(_number, _frame):
+    raise TimeoutError("the test took too long")
+
+
+def run_one(name, function, timeout):
+    """Run one test; returns (ok, what TAP adds to the line, diagnostics)."""
+    t = Test(name)
+    ok, rest, report = True, "", ""
+    signal.alarm(timeout)
+    try:
+        function(t)
+        t.destroy_guests()
+        gone_soon(t)
+    except Skip as reason:
+        rest = f" # SKIP {reason}"
+    except Exception:  # pylint: disable=broad-except
+        ok, report = False, traceback.format_exc()
+    finally:
+        signal.alarm(0)
+        for guest in t.guests:
+            guest.close()
+            if not ok:
+                report += f"serial of {guest.name}: ...{guest.serial_text()[-400:]!r}\n"
+        left = t.end()
+    if left and ok:
+        ok, report = False, "left behind:\n" + "\n".join(f"{p}: {c}" for p, c in left.items())
+    return ok, rest, report
+
+
+def main(skip_all=""):
+    """Run the registered tests that the arguments name (default: all)."""
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if not QEMU or not (GUEST_DIR / "vmlinuz").exists():
+        skip_all = skip_all or "no emulator or no test guest (./dev setup, scripts/build-guest.sh)"
+    if skip_all:
+        print(f"1..0 # SKIP {skip_all}")
+        return
+
+    words = sys.argv[1:]
+    chosen = [one for one in registered if not words or any(word in one[0] for word in words)]
+    print(f"1..{len(chosen)}", flush=True)
+    failed = 0
+    for number, (name, function, timeout) in enumerate(chosen, 1):
+        start = time.monotonic()
+        ok, rest, report = run_one(name, function, timeout)
+        failed += not ok
+        for line in report.splitlines():
+            print(f"# {line}")
+        print(f"{'ok' if ok else 'not ok'} {number} - {name}{rest}")
+        print(f"# {time.monotonic() - start:.1f} s", flush=True)
+    sys.exit(1 if failed else 0)

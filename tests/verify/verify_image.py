@@ -1,0 +1,503 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Check a save image: an independent reader, written from docs/save-image.md alone.
+
+usage: verify_image.py [--quiet] IMAGE...
+
+Prints one line for each image, `IMAGE: VERDICT[: what and where]`, the verdict being good, corrupt,
+incomplete, unsupported or not-an-image.  Exit status: 0 all good, 1 some are not, 2 could not look.
+Standard library only; libxxhash is used where it is there, for speed.
+"""
+
+import errno
+import json
+import os
+import stat
+import struct
+import sys
+import uuid
+
+from xxh3 import digest
+
+MIB = 1 << 20
+MAGIC = bytes.fromhex("895354530d0a1a0a")
+VERSION = 2
+END, DOMAIN_XML, QEMU_FACTS, STATIC_END, RAM_MAP, DISKS, CHUNK_HASHES = range(7)
+MAPPED_RAM, STREAM = 1, 2
+FRONT, TAIL = 1, 2
+# type: name, places, longest body
+TYPES = {
+    END: ("END", TAIL, 40),
+    DOMAIN_XML: ("DOMAIN_XML", FRONT | TAIL, 16 * MIB),
+    QEMU_FACTS: ("QEMU_FACTS", FRONT, MIB),
+    STATIC_END: ("STATIC_END", FRONT, 0),
+    RAM_MAP: ("RAM_MAP", TAIL, 2 * MIB),
+    DISKS: ("DISKS", TAIL, MIB),
+    CHUNK_HASHES: ("CHUNK_HASHES", TAIL, 64 * MIB + 32),
+}
+RECORDS_MAX, BLOCKS_MAX, CAPABILITIES_MAX = 4096, 4096, 64
+PAGE, CHUNK, END_MAX = 4096, MIB, 4 << 40
+
+
+class Bad(Exception):
+    """The image is not good; the first argument says in which way."""
+
+
+def corrupt(what):
+    return Bad("corrupt", what)
+
+
+def unsupported(what):
+    return Bad("unsupported", what)
+
+
+def round_up(value, unit):
+    return -(-value // unit) * unit
+
+
+def is_zero(octets):
+    return not any(octets)
+
+
+class File:
+    """An open file: exact reads, and where its data is."""
+
+    def __init__(self, fd):
+        self.fd = fd
+        self.size = os.fstat(fd).st_size
+
+    def read(self, at, count, end=None):
+        if at + count > (self.size if end is None else end):
+            raise corrupt(f"{count} octets at {at} reach beyond their end")
+        octets = b""
+        while len(octets) < count:
+            piece = os.pread(self.fd, count - len(octets), at + len(octets))
+            if not piece:
+                raise corrupt(f"the file ends at {at + len(octets)}")
+            octets += piece
+        return octets
+
+    def data(self, start, end):
+        """The runs of data in [start, end)."""
+        while start < end:
+            try:
+                start = os.lseek(self.fd, start, os.SEEK_DATA)
+                stop = os.lseek(self.fd, start, os.SEEK_HOLE)
+            except OSError as failure:
+                if failure.errno == errno.ENXIO:
+                    return
+                raise
+            if start < end:
+                yield start, min(stop, end)
+            start = stop
+
+    def require_zero(self, start, end, what):
+        for run, stop in self.data(start, end):
+            for at in range(run, stop, MIB):
+                octets = self.read(at, min(MIB, stop - at))
+                if not is_zero(octets):
+                    raise corrupt(f"{what}: octets near {at} are not zero")
+
+
+class Header:
+    def __init__(self, file):
+        octets = os.pread(file.fd, 4096, 0)
+        self.identify(octets)
+        (self.state, self.uuid, self.domain, flags, self.created, self.file_size, front, front_length,
+         self.body, body_length, self.kind, reserved, self.tail, tail_length, writer,
+         rest) = struct.unpack_from("<4s16s16sQQQQQQQIIQQ64s3888s", octets, 12)
+        if self.state not in (b"PART", b"DONE") or front != 4096 or writer[-1] != 0:
+            raise corrupt("header: state, front offset or writer")
+        self.writer = self.text(writer.split(b"\0")[0])
+        if self.state == b"PART":
+            raise Bad("incomplete", "the save did not finish")
+        if self.kind not in (MAPPED_RAM, STREAM):
+            raise unsupported(f"body kind {self.kind}")
+        self.front_end, self.body_end = 4096 + front_length, self.body + body_length
+        self.tail_end = self.tail + tail_length
+        self.check_layout(file, front_length, body_length, tail_length)
+        if flags or reserved or not is_zero(rest) or not is_zero(writer[len(self.writer.encode()):]):
+            raise corrupt("header: a reserved field is not zero")
+
+    @staticmethod
+    def text(octets):
+        try:
+            return octets.decode()
+        except UnicodeDecodeError:
+            raise corrupt("header: the writer is not UTF-8") from None
+
+    @staticmethod
+    def identify(octets):
+        if octets[:8] != MAGIC:
+            if octets[:4] in (MAGIC[:4], b"\x09STS"):
+                raise corrupt("magic: a transfer in text mode?")
+            if octets[:12] == b"LibvirtQemud" or octets[:4] == b"QEVM":
+                raise unsupported("another program's format")
+            raise Bad("not-an-image", "no magic")
+        if len(octets) < 4096:
+            raise corrupt("header: cut")
+        if digest(octets[:4080] + bytes(16)) != octets[4080:]:
+            raise corrupt("header: checksum")
+        version = int.from_bytes(octets[8:12], "little")
+        if version != VERSION:
+            raise unsupported(f"format version {version}, not {VERSION}")
+
+    def check_layout(self, file, front_length, body_length, tail_length):
+        if file.size != self.file_size:
+            raise corrupt(f"the file has {file.size} octets, not {self.file_size}")
+        if (front_length % 8 or tail_length % 8 or self.front_end > self.body or self.body % 4096
+                or body_length < 1 or self.body_end > END_MAX
+                or self.tail != round_up(self.body_end, 4096) or self.tail_end != self.file_size):
+            raise corrupt("header: layout")
+
+
+class Record:
+    def __init__(self, file, at, end):
+        head = file.read(at, 32, end)
+        self.at = at
+        self.type, flags, length = struct.unpack_from("<IIQ", head)
+        self.checksum = head[16:]
+        self.name, self.places, longest = TYPES.get(self.type, (f"type {self.type:#x}", 0, 64 * MIB))
+        self.end = at + 32 + round_up(length, 8)
+        if length > longest or self.end > end:
+            raise self.bad(f"length {length}")
+        self.body = file.read(at + 32, length)
+        if digest(head[:16] + self.body) != self.checksum:
+            raise self.bad("checksum")
+        if flags:
+            raise self.bad("flags are reserved")
+        if not is_zero(file.read(at + 32 + length, -length % 8)):
+            raise self.bad("padding")
+
+    def bad(self, what):
+        return corrupt(f"record {self.name} at {self.at}: {what}")
+
+    def json(self):
+        try:
+            value = json.loads(self.body.decode())
+        except (ValueError, RecursionError):
+            raise self.bad("no JSON") from None
+        if not isinstance(value, dict):
+            raise self.bad("no object")
+        return value
+
+
+class Block:
+    """One block of the RAM map, or one that the body announces."""
+
+    def __init__(self, name, used, bitmap, pages):
+        self.name, self.used, self.bitmap, self.pages = name, used, bitmap, pages
+        self.bitmap_length = round_up(used // PAGE, 64) // 8
+
+    def place(self):
+        return self.name, self.used, self.bitmap, self.pages
+
+
+class Image:
+    def __init__(self, file):
+        self.file = file
+        self.header = Header(file)
+        self.seen = {}
+        self.unknown = []
+        self.checksums = []
+        self.blocks = []
+        self.records(FRONT, 4096, self.header.front_end, STATIC_END)
+        self.records(TAIL, self.header.tail, self.header.tail_end, END)
+        self.check_presence()
+        self.check_bodies()
+
+    def records(self, place, at, end, last):
+        for _ in range(RECORDS_MAX):
+            record = Record(self.file, at, end)
+            self.accept(record, place)
+            at = record.end
+            if record.type == last:
+                if at != end:
+                    raise record.bad("records behind the last")
+                return
+        raise corrupt("too many records")
+
+    def accept(self, record, place):
+        if record.type not in TYPES:
+            if not record.type & 0x80000000:
+                raise unsupported(f"mandatory record of type {record.type}")
+            self.unknown.append(record.type)
+        elif not record.places & place:
+            raise record.bad("misplaced")
+        elif record.type in self.seen:
+            raise record.bad("twice")
+        self.seen[record.type] = record
+        if record.type == END:
+            self.check_end(record)
+        self.checksums.append(record.checksum)
+
+    def check_end(self, record):
+        expected = (self.header.uuid + digest(b"".join(self.checksums))
+                    + len(self.checksums).to_bytes(8, "little"))
+        if record.body != expected:
+            raise record.bad("UUID, digest or count")
+
+    def check_presence(self):
+        for number, (name, _, _) in TYPES.items():
+            wanted = number != RAM_MAP or self.header.kind == MAPPED_RAM
+            if wanted != (number in self.seen):
+                raise corrupt(f"record {name}: {'missing' if wanted else 'not for this body'}")
+
+    def check_bodies(self):
+        xml = self.seen[DOMAIN_XML]
+        try:
+            if "\0" in xml.body.decode() or not xml.body:
+                raise xml.bad("empty, or a NUL")
+        except UnicodeDecodeError:
+            raise xml.bad("not UTF-8") from None
+        self.check_facts(self.seen[QEMU_FACTS])
+        self.check_disks(self.seen[DISKS])
+        if RAM_MAP in self.seen:
+            self.check_ram_map(self.seen[RAM_MAP])
+        self.check_hash_table(self.seen[CHUNK_HASHES])
+
+    @staticmethod
+    def check_facts(record):
+        facts = record.json()
+        for key in ("emulator", "version", "machine", "accelerator", "run-state"):
+            if not isinstance(facts.get(key), str):
+                raise record.bad(f"member {key}")
+        if facts["run-state"] not in ("running", "paused"):
+            raise record.bad("run state")
+        capabilities = facts.get("capabilities")
+        if not isinstance(capabilities, list) or not all(isinstance(c, str) for c in capabilities):
+            raise record.bad("capabilities")
+
+    @staticmethod
+    def check_disks(record):
+        disks = record.json().get("disks")
+        if not isinstance(disks, list):
+            raise record.bad("member disks")
+        for disk in disks:
+            if (not isinstance(disk, dict)
+                    or not all(isinstance(disk.get(key), str) for key in ("target", "path", "format"))
+                    or not isinstance(disk.get("readonly"), bool)
+                    or type(disk.get("size")) is not int or disk["size"] < 0):
+                raise record.bad("a disk lacks something")
+
+    def check_ram_map(self, record):
+        body, at, floor = record.body, 16, self.header.body
+        if len(body) < 16 or not 1 <= int.from_bytes(body[:4], "little") <= BLOCKS_MAX:
+            raise record.bad("number of blocks")
+        for _ in range(int.from_bytes(body[:4], "little")):
+            if at + 80 > len(body):
+                raise record.bad("cut")
+            (used, page, bitmap, bitmap_length, pages, n_set, bitmap_hash, reserved, name_length,
+             reserved2) = struct.unpack_from("<QQQQQQ16sQII", body, at)
+            name = body[at + 80:at + 80 + name_length]
+            padding = body[at + 80 + name_length:at + 80 + round_up(name_length, 8)]
+            at += 80 + round_up(name_length, 8)
+            self.check_name(record, name)
+            block = Block(name, used, bitmap, pages)
+            block.n_set, block.hash = n_set, bitmap_hash
+            if (not 1 <= name_length <= 255 or at > len(body) or page != PAGE or used == 0
+                    or used % PAGE or bitmap_length != block.bitmap_length or n_set > used // PAGE
+                    or bitmap < floor or pages % MIB or bitmap + bitmap_length > pages
+                    or pages + used > self.header.body_end):
+                raise record.bad(f"block {name!r}")
+            if reserved or reserved2 or not is_zero(padding):
+                raise record.bad(f"block {name!r}: reserved")
+            floor = pages + used
+            self.blocks.append(block)
+        if at != len(body):
+            raise record.bad("octets behind the last block")
+        if not is_zero(body[4:16]):
+            raise record.bad("reserved")
+
+    @staticmethod
+    def check_name(record, name):
+        try:
+            if "\0" in name.decode():
+                raise record.bad("NUL in a name")
+        except UnicodeDecodeError:
+            raise record.bad("a name is not UTF-8") from None
+
+    def check_hash_table(self, record):
+        first = self.header.body // CHUNK
+        count = -(-self.header.body_end // CHUNK) - first
+        if len(record.body) < 32:
+            raise record.bad("too short")
+        size, reserved, found, reserved2 = struct.unpack_from("<IIQ16s", record.body)
+        if size != CHUNK:
+            raise unsupported(f"chunk size {size}")
+        if found != count or len(record.body) != 32 + 16 * count:
+            raise record.bad(f"{found} hashes for {count} chunks")
+        if reserved or not is_zero(reserved2):
+            raise record.bad("reserved")
+
+    def verify(self):
+        header, file = self.header, self.file
+        file.require_zero(header.front_end, header.body, "gap before the body")
+        file.require_zero(header.body_end, header.tail, "gap behind the body")
+        self.verify_hashes()
+        if header.kind == MAPPED_RAM:
+            self.verify_mapped_ram()
+
+    def verify_hashes(self):
+        header, table, zeros = self.header, self.seen[CHUNK_HASHES].body, {}
+        for index, number in enumerate(range(header.body // CHUNK, -(-header.body_end // CHUNK))):
+            start = max(header.body, number * CHUNK)
+            end = min(header.body_end, (number + 1) * CHUNK)
+            if next(self.file.data(start, end), None) is not None:
+                found = digest(self.file.read(start, end - start))
+            else:
+                found = zeros.setdefault(end - start, None) or digest(bytes(end - start))
+                zeros[end - start] = found
+            if found != table[32 + 16 * index:48 + 16 * index]:
+                raise corrupt(f"body: chunk {index} at {start}: hash")
+
+    def verify_mapped_ram(self):
+        announced = MappedRam(self.file, self.header.body, self.header.body_end).blocks
+        if [b.place() for b in announced] != [b.place() for b in self.blocks]:
+            raise corrupt("body: its blocks are not those of the RAM map")
+        for block in self.blocks:
+            bits = self.file.read(block.bitmap, block.bitmap_length)
+            number = int.from_bytes(bits, "little")
+            if digest(bits) != block.hash or bin(number).count("1") != block.n_set:
+                raise corrupt(f"block {block.name!r}: bitmap")
+            if number >> block.used // PAGE:
+                raise corrupt(f"block {block.name!r}: spare bits")
+            self.file.require_zero(block.bitmap + block.bitmap_length, block.pages,
+                                   f"block {block.name!r}: before its pages")
+            self.verify_clear_pages(block, bits)
+
+    def verify_clear_pages(self, block, bits):
+        for start, end in self.file.data(block.pages, block.pages + block.used):
+            for page in range((start - block.pages) // PAGE, -(-(end - block.pages) // PAGE)):
+                if bits[page // 8] >> page % 8 & 1:
+                    continue
+                if not is_zero(self.file.read(block.pages + page * PAGE, PAGE)):
+                    raise corrupt(f"block {block.name!r}: page {page} has data, its bit is clear")
+
+
+class MappedRam:
+    """The beginning of QEMU's stream, big-endian, up to its last RAM block."""
+
+    def __init__(self, file, at, end):
+        self.file, self.at, self.end = file, at, end
+        self.blocks = []
+        self.configuration()
+        self.ram()
+
+    def take(self, count):
+        octets = self.file.read(self.at, count, self.end)
+        self.at += count
+        return octets
+
+    def number(self, count):
+        return int.from_bytes(self.take(count), "big")
+
+    def name(self):
+        name = self.take(self.number(1))
+        if not name or b"\0" in name:
+            raise corrupt(f"body, at {self.at}: name")
+        return name
+
+    def configuration(self):
+        if self.take(8) != b"QEVM\0\0\0\3" or self.number(1) != 7:
+            raise corrupt("body: not QEMU's")
+        length = self.number(4)
+        if length > 256:
+            raise corrupt("body: machine type")
+        self.take(length)
+        capabilities = []
+        section = self.number(1)
+        while section == 5:
+            self.subsection(capabilities)
+            section = self.number(1)
+        if section != 1 or b"mapped-ram" not in capabilities:
+            raise corrupt("body: no section, or no mapped-ram")
+
+    def subsection(self, capabilities):
+        name, version = self.name(), self.number(4)
+        if version != 1:
+            raise unsupported("body: version of a subsection")
+        if name == b"configuration/capabilities":
+            count = self.number(4)
+            if count > CAPABILITIES_MAX:
+                raise corrupt("body: capabilities")
+            capabilities += [self.name() for _ in range(count)]
+            if b"x-ignore-shared" in capabilities:
+                raise unsupported("body: x-ignore-shared")
+        elif name == b"configuration/target-page-bits":
+            self.take(4)
+        elif name == b"configuration/uuid":
+            self.take(16)
+        else:
+            raise unsupported("body: subsection")
+
+    def ram(self):
+        self.take(4)
+        if self.name() != b"ram" or self.number(4) != 0:
+            raise corrupt("body: the first section is not 'ram'")
+        if self.number(4) != 4:
+            raise unsupported("body: version of 'ram'")
+        total = self.number(8)
+        if total % PAGE != 4:
+            raise corrupt("body: MEM_SIZE")
+        total -= 4
+        while total > 0:
+            self.block(total)
+            total -= self.blocks[-1].used
+        if not self.blocks or len(self.blocks) > BLOCKS_MAX:
+            raise corrupt("body: number of blocks")
+
+    def block(self, left):
+        name, used, version = self.name(), self.number(8), self.number(4)
+        page, bitmap, pages = self.number(8), self.number(8), self.number(8)
+        if version != 1 or page != PAGE:
+            raise unsupported("body: version or page size of mapped-ram")
+        block = Block(name, used, bitmap, pages)
+        if (used == 0 or used % PAGE or used > left or bitmap != self.at
+                or pages != round_up(bitmap + block.bitmap_length, MIB) or pages + used > self.end):
+            raise corrupt(f"body: block {name!r}")
+        self.blocks.append(block)
+        self.at = pages + used
+
+
+def check(path):
+    """Verdict and explanation."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return "not-an-image", "not a regular file"
+        image = Image(File(fd))
+        image.verify()
+    except Bad as bad:
+        return bad.args
+    finally:
+        os.close(fd)
+    notes = f"domain {uuid.UUID(bytes=image.header.domain)}, by {image.header.writer}"
+    if image.unknown:
+        notes += f", {len(image.unknown)} unknown optional records"
+    return "good", notes
+
+
+def main(arguments):
+    quiet = "--quiet" in arguments
+    paths = [a for a in arguments if a != "--quiet"]
+    if not paths:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    worst = 0
+    for path in paths:
+        try:
+            verdict, what = check(path)
+        except OSError as failure:
+            print(f"error: {failure}", file=sys.stderr)
+            worst = 2
+            continue
+        if not quiet:
+            print(f"{path}: {verdict}: {what}")
+        if verdict != "good":
+            worst = max(worst, 1)
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
