@@ -9,10 +9,10 @@
  * inode tells, so roll back or forward; COMMITTED: end QEMU.  Whoever holds the domain's lock
  * does it, the supervisor usually within milliseconds.
  *
- * The dead driver's last command may still lie unread in QEMU's socket, and would undo what we
- * do.  monitor.sock takes one connection at a time: when it greets us, QEMU has seen the end of
- * the old one and thrown away what that still had in its queue.  So recovery opens monitor.sock
- * even where it is handed a connection, which is used only if that fails.
+ * The dead driver's last commands may still be in QEMU's queue, and would undo what we do.
+ * monitor.sock takes one connection at a time: when it greets us, QEMU has seen the end of the old
+ * one and thrown away what that had in its queue.  So recovery opens monitor.sock even where it is
+ * handed a connection, which is used only if that fails.
  *
  * The guest comes first: the migration is ended, then it runs again, and only then is cleared up.
  */
