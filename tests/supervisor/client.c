@@ -130,13 +130,32 @@ pass_fds (StasisMonitor *monitor, StasisJournal *journal, GError **error)
          && stasis_monitor_getfd (monitor, STASIS_SAVE_FD_NAME, fd, NULL, error);
 }
 
-/* Commands that nobody waits for: QEMU may or may not read them before it sees our end. */
 static gpointer
-blurt (gpointer data)
+read_all (gpointer data)
 {
-  for (;;)
-    stasis_monitor_command (data, "stop", NULL, NULL, 0, 0, NULL, NULL, NULL);
+  char octets[4096];
+  while (read (GPOINTER_TO_INT (data), octets, sizeof octets) > 0)
+    ;
   return NULL;
+}
+
+/* Commands that nobody waits for: QEMU works them off one by one, after our death too, and the last
+ * one stops the guest.  What it answers is read: QEMU would notice a connection that ends with
+ * octets unread at once. */
+static gboolean
+blurt (const char *folder, guint64 count, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, "monitor.sock", NULL);
+  const int socket = stasis_unix_connect (path, error);
+  if (socket < 0)
+    return FALSE;
+  g_thread_unref (g_thread_new ("read", read_all, GINT_TO_POINTER (socket)));
+  g_autoptr (GString) text = g_string_new ("{\"execute\":\"qmp_capabilities\"}\n");
+  for (guint64 i = 0; i < count; i++)
+    g_string_append (text, "{\"execute\":\"human-monitor-command\","
+                           "\"arguments\":{\"command-line\":\"log none\"}}\n");
+  g_string_append (text, "{\"execute\":\"stop\"}\n");
+  return stasis_fd_write_exact (socket, text->str, text->len, error);
 }
 
 static gboolean
@@ -160,6 +179,22 @@ run_commands (StasisMonitor *monitor, char **commands, GError **error)
         return FALSE;
     }
   return TRUE;
+}
+
+/* Write the journal and do what the job does with QEMU. */
+static gboolean
+act (const char *folder, StasisStatus *status, const StasisJson *json, char **commands,
+     GError **error)
+{
+  const guint64 count = stasis_json_uint (stasis_json_get (json, "blurt"), 0);
+  if (count > 0)
+    return stasis_status_write (status, folder, error) && blurt (folder, count, error);
+
+  StasisMonitor *monitor = open_monitor (folder, error);
+  return monitor != NULL
+         && (stasis_json_get (json, "pass-fds") == NULL
+             || pass_fds (monitor, &status->journal, error))
+         && stasis_status_write (status, folder, error) && run_commands (monitor, commands, error);
 }
 
 static gboolean
@@ -200,14 +235,10 @@ own (const char *folder, const char *text, char **commands, GError **error)
       if (control == NULL || !stasis_control_job_begin (control, status->journal.operation, error))
         return FALSE;
     }
-  StasisMonitor *monitor = open_monitor (folder, error);
-  if (monitor == NULL
-      || (stasis_json_get (json, "pass-fds") != NULL
-          && !pass_fds (monitor, &status->journal, error))
-      || !stasis_status_write (status, folder, error) || !run_commands (monitor, commands, error))
+  if (!act (folder, status, json, commands, error))
     return FALSE;
-  if (stasis_json_get (json, "blurt") != NULL)
-    g_thread_unref (g_thread_new ("blurt", blurt, monitor));
+  if (stasis_json_get (json, "unlock") != NULL)
+    g_clear_pointer (&lock, stasis_lock_release);
   puts ("ready");
   if (control == NULL)
     for (;;)

@@ -47,11 +47,13 @@ static const Case cases[] = {
   { "never-heard", "", STASIS_DOMAIN_NOSTATE, "unknown" },
 };
 
-/* Walk through the steps; with @folder a new supervisor takes over before each of them. */
+/* Walk through the steps; with @folder a new supervisor takes over after each of them, which has
+ * not yet asked QEMU when the next one comes. */
 static StasisDomainState
 walk (const Case *one, const char *folder, const char **out_reason)
 {
   StasisGuestState guest;
+  StasisRunState now = STASIS_RUN_STATE_UNKNOWN;
   const char *job = NULL;
   g_auto (GStrv) steps = g_strsplit (one->steps, " ", -1);
   stasis_guest_state_init (&guest, "booted");
@@ -63,18 +65,18 @@ walk (const Case *one, const char *folder, const char **out_reason)
         job = NULL;
       else
         {
-          const StasisRunState state = stasis_run_state_from_string (steps[i]);
+          now = stasis_run_state_from_string (steps[i]);
           g_autoptr (GError) error = NULL;
-          if (stasis_guest_state_change (&guest, state, job) && folder != NULL)
+          if (stasis_guest_state_change (&guest, now, job) && folder != NULL)
             stasis_guest_state_store (&guest, folder, &error);
           g_assert_no_error (error);
         }
       if (folder != NULL)
         {
-          const StasisRunState now = guest.run_state;
           stasis_guest_state_init (&guest, "booted");
           stasis_guest_state_load (&guest, folder);
-          if (now != STASIS_RUN_STATE_UNKNOWN)
+          /* Only who was there when it fell asleep can know of its waking up. */
+          if (now == STASIS_RUN_STATE_SUSPENDED || steps[i + 1] == NULL)
             stasis_guest_state_change (&guest, now, job);
         }
     }

@@ -88,8 +88,9 @@ class Lines:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(WAIT)
+        # Blocking: with a timeout, a listener whose queue is full is EAGAIN at once.
         self.socket.connect(path)
+        self.socket.settimeout(WAIT)
         self.buffer = b""
 
     def send(self, **message):
