@@ -36,6 +36,7 @@
 #include "util/fd.h"
 
 #define MONITOR_FILE  "monitor.sock"
+#define BARRIER_MS    250 /* where there is another way, and a guest that waits */
 #define OPEN_MS       5000
 #define MIGRATION_MS  20000 /* a write to a slow disk has to return before it ends */
 #define MIGRATION_NAP 20    /* ms between two looks */
@@ -224,13 +225,13 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
 }
 
 static StasisMonitor *
-open_monitor (const char *folder, const StasisStatus *status, GError **error)
+open_monitor (const char *folder, const StasisStatus *status, gint64 timeout_ms, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, MONITOR_FILE, NULL);
   const int socket = stasis_unix_connect (path, error);
   if (socket < 0)
     return NULL;
-  return stasis_monitor_open (socket, status->log, OPEN_MS, NULL, error);
+  return stasis_monitor_open (socket, status->log, timeout_ms, NULL, error);
 }
 
 static gboolean
@@ -262,7 +263,8 @@ roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, GEr
     return remove_temp (&status->journal, error) && end_domain (folder, status, "crashed", error);
 
   g_autoptr (GError) local = NULL;
-  g_autoptr (StasisMonitor) own = open_monitor (folder, status, &local);
+  g_autoptr (StasisMonitor) own
+      = open_monitor (folder, status, monitor != NULL ? BARRIER_MS : OPEN_MS, &local);
   if (own == NULL && monitor == NULL)
     {
       g_propagate_error (error, g_steal_pointer (&local));
