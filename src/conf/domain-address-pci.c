@@ -86,8 +86,7 @@ controller_plug (const Placer *placer, const StasisControllerDef *controller)
 static StasisPciPlug
 interface_plug (const Placer *placer, const StasisInterfaceDef *interface)
 {
-  static const char *const pcie[]
-      = { "virtio", "virtio-non-transitional", "e1000e", "vmxnet3", NULL };
+  static const char *const pcie[] = { "virtio", "virtio-non-transitional", "e1000e", NULL };
   return placer->is_q35 && g_strv_contains (pcie, interface->model) ? STASIS_PCI_PLUG_PCIE
                                                                     : STASIS_PCI_PLUG_PCI;
 }

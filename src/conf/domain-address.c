@@ -57,12 +57,11 @@ assign_port (StasisDomainDef *def, StasisAddress *address)
 }
 
 static void
-need_virtio_serial (StasisDomainDef *def, gint64 last)
+need_virtio_serial (StasisDomainDef *def, gint64 index)
 {
-  for (gint64 index = 0; index <= last; index++)
-    if (stasis_domain_find_controller (def, STASIS_CONTROLLER_VIRTIO_SERIAL, index) == NULL)
-      stasis_domain_add_controller (def, STASIS_CONTROLLER_VIRTIO_SERIAL, index,
-                                    STASIS_CONTROLLER_MODEL_UNSET);
+  if (stasis_domain_find_controller (def, STASIS_CONTROLLER_VIRTIO_SERIAL, index) == NULL)
+    stasis_domain_add_controller (def, STASIS_CONTROLLER_VIRTIO_SERIAL, index,
+                                  STASIS_CONTROLLER_MODEL_UNSET);
 }
 
 /* Check what is given in one list; a port of 0 is "any" for a channel, as libvirt reads it. */
@@ -244,6 +243,9 @@ stasis_domain_assign_addresses (StasisDomainDef *def, GError **error)
       || !stasis_domain_assign_pci (def, error) || !check_drives (def, error))
     return FALSE;
 
+  /* Controllers were added in the order in which they get their addresses; what is printed must
+   * parse to the same order. */
+  stasis_domain_sort_controllers (def);
   stasis_domain_def_assign_aliases (def);
   return TRUE;
 }

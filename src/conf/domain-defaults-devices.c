@@ -12,8 +12,14 @@
 
 #include "conf/domain-schema.h"
 
-/* Where libvirt makes paths of its own, which mean nothing here. */
-#define LIBVIRT_PATHS "/var/lib/libvirt/qemu/"
+/* Where libvirt makes sockets of its own, which mean nothing here. */
+static gboolean
+is_libvirts_own (const char *path)
+{
+  return g_str_has_prefix (path, "/var/lib/libvirt/qemu/")
+         || g_str_has_prefix (path, "/run/libvirt/qemu/")
+         || strstr (path, "/channel/target/domain-") != NULL;
+}
 
 static void
 default_string (char **at, const char *value)
@@ -113,16 +119,34 @@ fill_controllers (StasisDomainDef *def)
     }
 }
 
+/* The next number: behind the highest one. */
+static gint64
+next_port (const GPtrArray *serials)
+{
+  gint64 next = 0;
+  for (guint i = 0; i < serials->len; i++)
+    next = MAX (next, ((StasisChardevDef *) serials->pdata[i])->target_port + 1);
+  return next;
+}
+
+/* Ports that are ISA by word come first, so that a PC's first port is its port 0. */
 static void
 fill_serials (GPtrArray *serials)
 {
+  for (int pass = 0; pass < 2; pass++)
+    for (guint i = 0; i < serials->len; i++)
+      {
+        StasisChardevDef *serial = serials->pdata[i];
+        const gboolean is_isa = serial->target_type == STASIS_CHARDEV_TARGET_ISA_SERIAL;
+        if (serial->target_port == STASIS_UNSET && (pass > 0 || is_isa))
+          serial->target_port = next_port (serials);
+      }
+
   for (guint i = 0; i < serials->len; i++)
     {
       StasisChardevDef *serial = serials->pdata[i];
       if (serial->target_type == STASIS_CHARDEV_TARGET_UNSET)
         serial->target_type = STASIS_CHARDEV_TARGET_ISA_SERIAL;
-      if (serial->target_port == STASIS_UNSET)
-        serial->target_port = (gint64) i;
       if (serial->target_model == NULL)
         serial->target_model = g_strdup (stasis_chardev_target_names[serial->target_type]);
     }
@@ -152,27 +176,15 @@ fill_host_side (GPtrArray *chardevs, StasisDomainParseFlags flags)
                             ? STASIS_CHARDEV_MODE_BIND
                             : STASIS_CHARDEV_MODE_CONNECT;
       if (chardev->type == STASIS_CHARDEV_UNIX && (flags & STASIS_DOMAIN_PARSE_ACTIVE) == 0
-          && chardev->source_path != NULL && g_str_has_prefix (chardev->source_path, LIBVIRT_PATHS))
+          && chardev->source_path != NULL && is_libvirts_own (chardev->source_path))
         g_clear_pointer (&chardev->source_path, g_free);
       if (chardev->type == STASIS_CHARDEV_TCP)
         default_string (&chardev->protocol, "raw");
     }
 }
 
-static gboolean
-has_isa_serial (const StasisDomainDef *def)
-{
-  if (def->serials->len == 0)
-    return FALSE;
-  const StasisChardevDef *serial = def->serials->pdata[0];
-  return serial->target_type == STASIS_CHARDEV_TARGET_UNSET
-         || serial->target_type == STASIS_CHARDEV_TARGET_ISA_SERIAL;
-}
-
-/* The first console of a PC is its first serial port under another name: whichever of the two is
- * written brings the other. */
 static void
-pair_console (StasisDomainDef *def)
+fill_consoles (StasisDomainDef *def)
 {
   for (guint i = 0; i < def->consoles->len; i++)
     {
@@ -181,26 +193,54 @@ pair_console (StasisDomainDef *def)
         console->target_type = STASIS_CHARDEV_TARGET_SERIAL;
       if (console->target_port == STASIS_UNSET)
         console->target_port = (gint64) i;
+      if (console->target_type == STASIS_CHARDEV_TARGET_SERIAL)
+        stasis_address_clear (&console->info.address); /* it is the serial port's */
     }
+}
 
-  const StasisChardevDef *first = def->consoles->len > 0 ? def->consoles->pdata[0] : NULL;
+static void
+make_serial (StasisDomainDef *def, const StasisChardevDef *console)
+{
+  StasisChardevDef *serial = stasis_schema_new (&stasis_serial_schema);
+  stasis_schema_copy (&stasis_console_schema, serial, console);
+  serial->target_type = STASIS_CHARDEV_TARGET_ISA_SERIAL;
+  serial->target_port = 0;
+  g_ptr_array_add (def->serials, serial);
+}
+
+static void
+make_console (StasisDomainDef *def, const StasisChardevDef *serial)
+{
+  StasisChardevDef *console = stasis_schema_new (&stasis_console_schema);
+  stasis_schema_copy (&stasis_console_schema, console, serial);
+  stasis_address_clear (&console->info.address);
+  console->target_type = STASIS_CHARDEV_TARGET_SERIAL;
+  g_ptr_array_insert (def->consoles, 0, console);
+}
+
+/* The first console of a PC is its first serial port under another name: whichever of the two is
+ * written brings the other, and where both are, the serial port counts. */
+static void
+pair_console (StasisDomainDef *def)
+{
+  fill_consoles (def);
+  StasisChardevDef *first = def->consoles->len > 0 ? def->consoles->pdata[0] : NULL;
   const gboolean is_serial = first != NULL && first->target_type == STASIS_CHARDEV_TARGET_SERIAL;
+
   if (def->serials->len == 0 && is_serial)
+    make_serial (def, first);
+  fill_serials (def->serials);
+  if (def->serials->len == 0)
+    return;
+
+  const StasisChardevDef *serial = def->serials->pdata[0];
+  if (is_serial)
     {
-      StasisChardevDef *serial = stasis_schema_new (&stasis_serial_schema);
-      stasis_schema_copy (&stasis_serial_schema, serial, first);
-      serial->target_type = STASIS_CHARDEV_TARGET_ISA_SERIAL;
-      serial->target_port = 0;
-      g_ptr_array_add (def->serials, serial);
+      g_ptr_array_remove_index (def->consoles, 0);
+      stasis_schema_free (&stasis_console_schema, first);
     }
-  else if (has_isa_serial (def) && !is_serial)
-    {
-      StasisChardevDef *console = stasis_schema_new (&stasis_console_schema);
-      stasis_schema_copy (&stasis_console_schema, console, def->serials->pdata[0]);
-      console->target_type = STASIS_CHARDEV_TARGET_SERIAL;
-      console->target_port = 0;
-      g_ptr_array_insert (def->consoles, 0, console);
-    }
+  if (is_serial || serial->target_type == STASIS_CHARDEV_TARGET_ISA_SERIAL)
+    make_console (def, serial);
 }
 
 static void
@@ -297,7 +337,6 @@ stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags
   fill_host_side (def->consoles, flags);
   fill_host_side (def->channels, flags);
   pair_console (def);
-  fill_serials (def->serials);
   fill_parallels (def->parallels);
   fill_inputs (def->inputs);
   for (guint i = 0; i < def->channels->len; i++)
@@ -351,7 +390,7 @@ fill_bridge (StasisInterfaceDef *interface, guint number, const StasisConfContex
              GError **error)
 {
   if (interface->type != STASIS_INTERFACE_NETWORK || context->network_bridge == NULL
-      || interface->network == NULL)
+      || interface->network == NULL || interface->bridge != NULL)
     return TRUE;
 
   const char *bridge = context->network_bridge (interface->network, context->data);

@@ -59,6 +59,13 @@ stasis_domain_find_controller (const StasisDomainDef *def, StasisControllerType 
   return NULL;
 }
 
+void
+stasis_address_clear (StasisAddress *address)
+{
+  g_clear_pointer (&address->usb_port, g_free);
+  address->type = STASIS_ADDRESS_NONE;
+}
+
 gboolean
 stasis_controller_is_companion (StasisControllerModel model)
 {
@@ -89,6 +96,6 @@ stasis_domain_add_controller (StasisDomainDef *def, StasisControllerType type, g
   controller->type = type;
   controller->index = index;
   controller->model = model;
-  stasis_domain_insert_controller (def, controller);
+  g_ptr_array_add (def->controllers, controller);
   return controller;
 }

@@ -124,20 +124,24 @@ add_disk_controllers (StasisDomainDef *def, GError **error)
   return TRUE;
 }
 
-static gboolean
-needs_virtio_serial (const GPtrArray *chardevs)
+/* In the order of those who need them, each controller that is named or, without a name, the
+ * first. */
+static void
+add_virtio_serials (StasisDomainDef *def, const GPtrArray *chardevs)
 {
   for (guint i = 0; i < chardevs->len; i++)
-    if (((StasisChardevDef *) chardevs->pdata[i])->target_type == STASIS_CHARDEV_TARGET_VIRTIO)
-      return TRUE;
-  return FALSE;
-}
+    {
+      const StasisChardevDef *chardev = chardevs->pdata[i];
+      const StasisAddress *address = &chardev->info.address;
+      if (chardev->target_type != STASIS_CHARDEV_TARGET_VIRTIO)
+        continue;
 
-static void
-add_virtio_serial (StasisDomainDef *def)
-{
-  if ((needs_virtio_serial (def->consoles) || needs_virtio_serial (def->channels)))
-    need_controllers (def, STASIS_CONTROLLER_VIRTIO_SERIAL, 0);
+      const gint64 index
+          = address->type == STASIS_ADDRESS_VIRTIO_SERIAL ? CLAMP (address->controller, 0, 255) : 0;
+      if (stasis_domain_find_controller (def, STASIS_CONTROLLER_VIRTIO_SERIAL, index) == NULL)
+        stasis_domain_add_controller (def, STASIS_CONTROLLER_VIRTIO_SERIAL, index,
+                                      STASIS_CONTROLLER_MODEL_UNSET);
+    }
 }
 
 static void
@@ -230,8 +234,8 @@ add_video (StasisDomainDef *def)
 
 /* libvirt keeps controllers sorted by type and number; so do we, or the same definition would get
  * other addresses here. */
-static void
-sort_controllers (StasisDomainDef *def)
+void
+stasis_domain_sort_controllers (StasisDomainDef *def)
 {
   g_autoptr (GPtrArray) written = g_ptr_array_copy (def->controllers, NULL, NULL);
   g_ptr_array_set_size (def->controllers, 0);
@@ -268,7 +272,7 @@ sort_disks (StasisDomainDef *def)
 gboolean
 stasis_domain_add_implicit (StasisDomainDef *def, GError **error)
 {
-  sort_controllers (def);
+  stasis_domain_sort_controllers (def);
   sort_disks (def);
   add_chipset (def);
   add_balloon (def);
@@ -278,6 +282,7 @@ stasis_domain_add_implicit (StasisDomainDef *def, GError **error)
   add_input (def, STASIS_INPUT_KEYBOARD);
   if (!add_disk_controllers (def, error))
     return FALSE;
-  add_virtio_serial (def);
+  add_virtio_serials (def, def->channels);
+  add_virtio_serials (def, def->consoles);
   return TRUE;
 }

@@ -25,6 +25,9 @@ gboolean stasis_domain_validate_chardevs (const StasisDomainDef *def, GError **e
 /* Devices that every machine of this kind has (domain-implicit.c). */
 gboolean stasis_domain_add_implicit (StasisDomainDef *def, GError **error);
 
+/* libvirt's order of the controllers that are written (domain-implicit.c). */
+void stasis_domain_sort_controllers (StasisDomainDef *def);
+
 /* Addresses of all devices (domain-address*.c). */
 gboolean stasis_domain_assign_addresses (StasisDomainDef *def, GError **error);
 gboolean stasis_domain_assign_pci (StasisDomainDef *def, GError **error);
@@ -39,6 +42,9 @@ StasisControllerDef *stasis_domain_find_controller (const StasisDomainDef *def,
                                                     StasisControllerType type, gint64 index);
 StasisControllerDef *stasis_domain_add_controller (StasisDomainDef *def, StasisControllerType type,
                                                    gint64 index, StasisControllerModel model);
+
+/* No address at all. */
+void stasis_address_clear (StasisAddress *address);
 
 /* TRUE for the USB 1 parts of an ICH9 USB 2 controller, which share its index. */
 gboolean stasis_controller_is_companion (StasisControllerModel model);

@@ -19,6 +19,7 @@ typedef struct
   int supervisor_fd;
   const char *socket_folder; /* where QEMU's user may make sockets (VNC) */
   gboolean is_incoming;      /* "-incoming defer" */
+  gint64 now; /* seconds since 1970, for clocks with an offset of their own; 0: the present */
 } StasisCommandHost;
 
 /* (transfer full): argv of QEMU, the program itself not included.  No I/O: the same arguments for

@@ -31,11 +31,12 @@ typedef struct
                  "chardev:charserial0", "log:charserial0", "tap:net0", "vhost:net0" */
   char *path; /* (owned) (nullable): on the host; a tap's wished name */
   gboolean readonly;
-  gboolean append; /* OUTPUT: behind what is there */
-  char *format;    /* (owned) (nullable): DISK: "qcow2" */
-  gboolean direct; /* DISK: opened with O_DIRECT */
-  char *bridge;    /* (owned) (nullable): TAP */
-  gint64 mtu;      /* TAP: 0: the default */
+  gboolean append;   /* OUTPUT: behind what is there */
+  char *format;      /* (owned) (nullable): DISK: "qcow2" */
+  gboolean direct;   /* DISK: opened with O_DIRECT */
+  gboolean is_block; /* DISK: a block device; of a backing file the driver finds out */
+  char *bridge;      /* (owned) (nullable): TAP */
+  gint64 mtu;        /* TAP: 0: the default */
 
   /* Filled in by the driver. */
   int fd;             /* the descriptor's number in QEMU, or -1 */

@@ -21,6 +21,7 @@
 #include "config.h"
 
 #include <malloc.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -47,15 +48,21 @@ typedef struct
   StasisRequests *requests;
   StasisWatch *watch;
   GMainLoop *loop;
+  gboolean is_over;     /* nothing is left to supervise */
   const char *fallback; /* how the run ended, if nobody says */
 } Supervisor;
-
-static void on_errand_done (StasisErrandResult result, gpointer data);
 
 static void
 settle (Supervisor *self)
 {
   stasis_errands_request (self->errands, self->fallback);
+}
+
+static void
+finish (Supervisor *self)
+{
+  self->is_over = TRUE;
+  g_main_loop_quit (self->loop);
 }
 
 static gboolean
@@ -77,7 +84,7 @@ on_errand_done (StasisErrandResult result, gpointer data)
   switch (result)
     {
     case STASIS_ERRAND_GONE:
-      g_main_loop_quit (self->loop);
+      finish (self);
       break;
     case STASIS_ERRAND_AGAIN:
       g_timeout_add (RETRY_MS, on_retry, self);
@@ -131,8 +138,7 @@ on_status_changed (const StasisStatus *status, gpointer data)
 static void
 on_folder_gone (gpointer data)
 {
-  Supervisor *self = data;
-  g_main_loop_quit (self->loop);
+  finish (data);
 }
 
 static gboolean
@@ -172,7 +178,7 @@ start (Supervisor *self, GError **error)
   g_autoptr (StasisStatus) status = stasis_status_read (self->folder, error);
   if (status == NULL || !watch_qemu (self, status, error))
     return FALSE;
-  self->errands = stasis_errands_new (self->folder, status, on_errand_done, self);
+  self->errands = stasis_errands_new (self->folder, status, self->life, on_errand_done, self);
   if (self->life == NULL)
     {
       settle (self);
@@ -217,7 +223,8 @@ main (int argc, char **argv)
   if (take_lock (&self, &is_other, &error) && start (&self, &error))
     {
       tell_ready (argc == 3 ? argv[2] : NULL);
-      g_main_loop_run (self.loop);
+      if (!self.is_over)
+        g_main_loop_run (self.loop);
       return 0;
     }
   if (is_other)

@@ -131,7 +131,7 @@ sync_folder (const StasisAtomicFile *file, GError **error)
   return TRUE;
 }
 
-/* fsync, link, rename over the target, fsync the folder. */
+/* fsync, then the rest. */
 gboolean
 stasis_atomic_file_commit (StasisAtomicFile *file, gboolean *out_renamed, GError **error)
 {
@@ -139,6 +139,15 @@ stasis_atomic_file_commit (StasisAtomicFile *file, gboolean *out_renamed, GError
     *out_renamed = FALSE;
   if (fsync (file->fd) < 0)
     return stasis_throw_errno (error, _ ("cannot sync '%s'"), file->path);
+  return stasis_atomic_file_rename (file, out_renamed, error);
+}
+
+/* Link, rename over the target, fsync the folder. */
+gboolean
+stasis_atomic_file_rename (StasisAtomicFile *file, gboolean *out_renamed, GError **error)
+{
+  if (out_renamed != NULL)
+    *out_renamed = FALSE;
   if (!stasis_atomic_file_link (file, error))
     return FALSE;
   if (rename (file->temp_path, file->path) < 0)

@@ -30,6 +30,10 @@ gboolean stasis_atomic_file_link (StasisAtomicFile *file, GError **error);
  * *@out_renamed is TRUE, the file has its name but the folder could not be synced. */
 gboolean stasis_atomic_file_commit (StasisAtomicFile *file, gboolean *out_renamed, GError **error);
 
+/* The same for a file whose octets the caller has synced already: another fsync would cost a
+ * flush of the disk. */
+gboolean stasis_atomic_file_rename (StasisAtomicFile *file, gboolean *out_renamed, GError **error);
+
 /* Drop the file unless it was committed.  NULL is fine. */
 void stasis_atomic_file_free (StasisAtomicFile *file);
 

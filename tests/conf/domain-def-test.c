@@ -127,6 +127,42 @@ test_aliases (gconstpointer name)
     }
 }
 
+/* What "virsh dumpxml" says of a running guest is a definition too: runtime fields go, the guest
+ * stays the same. */
+static void
+test_live (gconstpointer name)
+{
+  g_autoptr (StasisDomainDef) ours = parse_file (name, ".xml");
+  g_autoptr (StasisDomainDef) theirs = parse_file (name, ".active.xml");
+  const StasisChardevDef *channel = theirs->channels->pdata[0];
+  g_autofree char *text = stasis_domain_def_format (theirs, STASIS_DOMAIN_FORMAT_INACTIVE);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (channel->source_path);
+  g_assert_null (strstr (text, "<alias"));
+  g_assert_null (strstr (text, "/dev/pts/"));
+
+  /* A live definition names the features that the CPU turned out to have; nothing else differs. */
+  if (!stasis_domain_def_check_abi (theirs, ours, &error))
+    {
+      g_auto (GStrv) lines = g_strsplit (error->message, "\n", -1);
+      for (guint i = 1; lines[i] != NULL; i++)
+        g_assert_true (g_str_has_prefix (lines[i], "/domain/cpu/feature["));
+    }
+}
+
+/* What newer versions of libvirt write. */
+static void
+test_newer_libvirt (void)
+{
+  g_autoptr (StasisDomainDef) def = parse_file ("newer-libvirt", ".xml");
+  const StasisWatchdogDef *watchdog = def->watchdogs->pdata[0];
+
+  g_assert_cmpint (def->cpu.clusters, ==, 1);
+  g_assert_cmpint (def->os.nvram_template_format, ==, STASIS_DISK_FORMAT_RAW);
+  g_assert_cmpint (watchdog->model, ==, STASIS_WATCHDOG_ITCO);
+}
+
 static void
 test_user_alias (void)
 {
@@ -185,6 +221,40 @@ test_network (void)
   g_assert_nonnull (strstr (text, "<source network='default'/>"));
 }
 
+static const char *
+nothing_known (const char *emulator, const char *machine, gpointer data)
+{
+  return NULL;
+}
+
+static const char *
+no_bridge (const char *network, gpointer data)
+{
+  return NULL;
+}
+
+/* A running domain stays readable when the host has changed under it. */
+static void
+test_changed_host (void)
+{
+  const StasisConfContext context
+      = { .canonical_machine = nothing_known, .network_bridge = no_bridge };
+  g_autoptr (StasisDomainDef) def = parse_file ("virt-install/network", ".xml");
+  g_autofree char *live = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_ACTIVE);
+  g_autoptr (GError) error = NULL;
+
+  g_autoptr (StasisDomainDef) again
+      = stasis_domain_def_parse (live, -1, NULL, &context, STASIS_DOMAIN_PARSE_ACTIVE, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (again->os.machine, ==, "pc-q35-10.0");
+  g_assert_cmpstr (((StasisInterfaceDef *) again->interfaces->pdata[0])->bridge, ==, "virbr0");
+
+  g_autoptr (StasisDomainDef) inactive
+      = stasis_domain_def_parse (live, -1, NULL, &context, STASIS_DOMAIN_PARSE_DEFAULT, &error);
+  g_assert_null (inactive);
+  g_assert_error (error, STASIS_CONF_ERROR, STASIS_CONF_ERROR_UNSUPPORTED);
+}
+
 static void
 test_generated (void)
 {
@@ -210,16 +280,22 @@ main (int argc, char **argv)
                        test_like_libvirt);
   conf_test_add_files ("/conf/domain-def/parse/like-libvirt", "virt-install", ".expected.xml",
                        test_like_libvirt);
+  conf_test_add_files ("/conf/domain-def/parse/like-libvirt", "random", ".expected.xml",
+                       test_like_libvirt);
+  conf_test_add_files ("/conf/domain-def/parse/live", "live", ".active.xml", test_live);
+  conf_test_add_files ("/conf/domain-def/format/round-trip", "random", ".xml", test_round_trip);
   conf_test_add_files ("/conf/domain-def/format/like-libvirt", "libvirt", ".expected.xml",
                        test_prints_like_libvirt);
   conf_test_add_files ("/conf/domain-def/format/round-trip", "libvirt", ".xml", test_round_trip);
   conf_test_add_files ("/conf/domain-def/format/round-trip", "virt-install", ".xml",
                        test_round_trip);
   conf_test_add_files ("/conf/domain-def/aliases", "live", ".active.xml", test_aliases);
+  g_test_add_func ("/conf/domain-def/parse/newer-libvirt", test_newer_libvirt);
   g_test_add_func ("/conf/domain-def/aliases/of-the-user", test_user_alias);
   g_test_add_func ("/conf/domain-def/format/runtime-fields", test_runtime_fields);
   g_test_add_func ("/conf/domain-def/parse/metadata", test_metadata);
   g_test_add_func ("/conf/domain-def/parse/network", test_network);
+  g_test_add_func ("/conf/domain-def/parse/changed-host", test_changed_host);
   g_test_add_func ("/conf/domain-def/parse/generated", test_generated);
 
   return g_test_run ();

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * command-block.c: the block nodes behind disks and firmware
+ *
+ * Theory of operation
+ *
+ * A disk is a chain of pairs of nodes, "disk-vda-storage" (the file) below "disk-vda-format",
+ * and so on with "disk-vda-1-…" for what it rests on.  Files are fd sets: QEMU takes the one
+ * descriptor whose access mode fits, so the storage node's "read-only" must say exactly how the
+ * driver opened it, and "auto-read-only" stays off.  The end of each chain is written down
+ * ("backing": null): QEMU must never follow a file name that stands in an image.
+ *
+ * QEMU's own locks on the images stay on.
+ */
+
+#include "config.h"
+
+#include "driver/command-private.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+/* Node names may have 31 characters at most, "-storage" and the chain's number included. */
+#define TARGET_MAX 12
+
+/* A cdrom with an open tray is empty to the guest. */
+gboolean
+stasis_command_has_medium (const StasisDiskDef *disk)
+{
+  return disk->source != NULL && g_strcmp0 (disk->tray, "open") != 0;
+}
+
+/* As QEMU defines the words: what goes past the host's cache, what is never flushed. */
+static void
+set_cache (StasisJson *node, StasisDiskCache mode)
+{
+  if (mode == STASIS_DISK_CACHE_UNSET || mode == STASIS_DISK_CACHE_DEFAULT)
+    return;
+
+  StasisJson *cache = stasis_json_new_object ();
+  stasis_json_set_boolean (cache, "direct",
+                           mode == STASIS_DISK_CACHE_NONE || mode == STASIS_DISK_CACHE_DIRECTSYNC);
+  stasis_json_set_boolean (cache, "no-flush", mode == STASIS_DISK_CACHE_UNSAFE);
+  stasis_json_set (node, "cache", cache);
+}
+
+typedef struct
+{
+  const char *name; /* the pair's: "disk-vda" */
+  const StasisResource *resource;
+  const char *format;       /* "raw", "qcow2" */
+  const char *backing_name; /* (nullable) the pair below */
+  gboolean is_read_only;
+  const StasisDiskDef *disk; /* (nullable) host-side wishes */
+} Pair;
+
+static void
+add_storage (StasisArgs *args, const Pair *pair)
+{
+  g_autofree char *node_name = g_strconcat (pair->name, "-storage", NULL);
+  g_autofree char *filename
+      = g_strdup_printf ("/dev/fdset/%" G_GINT64_FORMAT, pair->resource->fdset);
+
+  StasisJson *node = stasis_json_new_object ();
+  stasis_json_set_string (node, "driver", pair->resource->is_block ? "host_device" : "file");
+  stasis_json_set_string (node, "filename", filename);
+  stasis_json_set_string (node, "node-name", node_name);
+  stasis_json_set_boolean (node, "read-only", pair->is_read_only);
+  stasis_json_set_boolean (node, "auto-read-only", FALSE);
+  stasis_json_set_string (node, "discard", "unmap");
+  if (pair->disk != NULL)
+    {
+      if (pair->disk->io != NULL)
+        stasis_json_set_string (node, "aio", pair->disk->io);
+      set_cache (node, pair->disk->cache);
+    }
+  stasis_args_add_json (args, "-blockdev", node);
+}
+
+/* Zeroes can only be detected as holes where holes may be made. */
+static void
+set_discard (StasisJson *node, const StasisDiskDef *disk)
+{
+  if (disk->discard != NULL)
+    stasis_json_set_string (node, "discard", disk->discard);
+  if (disk->detect_zeroes == NULL)
+    return;
+
+  const gboolean is_unmap = g_str_equal (disk->detect_zeroes, "unmap");
+  const gboolean may_unmap = g_strcmp0 (disk->discard, "unmap") == 0;
+  stasis_json_set_string (node, "detect-zeroes",
+                          is_unmap && !may_unmap ? "on" : disk->detect_zeroes);
+}
+
+static void
+add_format (StasisArgs *args, const Pair *pair)
+{
+  g_autofree char *node_name = g_strconcat (pair->name, "-format", NULL);
+  g_autofree char *file = g_strconcat (pair->name, "-storage", NULL);
+
+  StasisJson *node = stasis_json_new_object ();
+  stasis_json_set_string (node, "driver", pair->format);
+  stasis_json_set_string (node, "node-name", node_name);
+  stasis_json_set_boolean (node, "read-only", pair->is_read_only);
+  if (pair->disk != NULL)
+    {
+      set_discard (node, pair->disk);
+      set_cache (node, pair->disk->cache);
+    }
+  stasis_json_set_string (node, "file", file);
+  if (pair->backing_name != NULL)
+    {
+      g_autofree char *backing = g_strconcat (pair->backing_name, "-format", NULL);
+      stasis_json_set_string (node, "backing", backing);
+    }
+  else if (!g_str_equal (pair->format, "raw"))
+    stasis_json_set (node, "backing", stasis_json_new_null ());
+  stasis_args_add_json (args, "-blockdev", node);
+}
+
+static gboolean
+check_target (const StasisDiskDef *disk, GError **error)
+{
+  if (disk->target != NULL && strlen (disk->target) <= TARGET_MAX)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+               _ ("/domain/devices/disk/target/@dev: '%1$s' is longer than %2$d octets"),
+               disk->target, TARGET_MAX);
+  return FALSE;
+}
+
+static char *
+pair_name (const StasisDiskDef *disk, guint depth)
+{
+  return depth == 0 ? g_strdup_printf ("disk-%s", disk->target)
+                    : g_strdup_printf ("disk-%s-%u", disk->target, depth);
+}
+
+static gboolean
+check_backing (const StasisResource *resource, const char *key, GError **error)
+{
+  if (resource->fd >= 0 && resource->fdset >= 0 && resource->format != NULL)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED,
+               _ ("'%1$s': what it rests on has not been opened: '%2$s'"), key,
+               resource->path != NULL ? resource->path : "");
+  return FALSE;
+}
+
+/* From the far end to the near one: QEMU takes the options in order. */
+static gboolean
+add_backing (StasisArgs *args, const StasisDiskDef *disk, const StasisResource *top, GError **error)
+{
+  for (guint depth = top->backing->len; depth > 0; depth--)
+    {
+      const StasisResource *resource = top->backing->pdata[depth - 1];
+      if (!check_backing (resource, top->key, error))
+        return FALSE;
+
+      g_autofree char *name = pair_name (disk, depth);
+      g_autofree char *below = depth < top->backing->len ? pair_name (disk, depth + 1) : NULL;
+      const Pair pair = { .name = name,
+                          .resource = resource,
+                          .format = resource->format,
+                          .backing_name = below,
+                          .is_read_only = TRUE };
+      add_storage (args, &pair);
+      add_format (args, &pair);
+    }
+  return TRUE;
+}
+
+static char *
+add_copy_on_read (StasisArgs *args, const char *name)
+{
+  g_autofree char *file = g_strconcat (name, "-format", NULL);
+  char *node_name = g_strconcat (name, "-cor", NULL);
+
+  StasisJson *node = stasis_json_new_object ();
+  stasis_json_set_string (node, "driver", "copy-on-read");
+  stasis_json_set_string (node, "node-name", node_name);
+  stasis_json_set_string (node, "file", file);
+  stasis_json_set_string (node, "discard", "unmap");
+  stasis_args_add_json (args, "-blockdev", node);
+  return node_name;
+}
+
+gboolean
+stasis_args_add_disk_nodes (StasisArgs *args, const StasisDiskDef *disk, char **out_node,
+                            GError **error)
+{
+  if (!check_target (disk, error))
+    return FALSE;
+  const StasisResource *resource = stasis_args_need (args, "disk:", disk->target, error);
+  if (resource == NULL || !add_backing (args, disk, resource, error))
+    return FALSE;
+
+  g_autofree char *name = pair_name (disk, 0);
+  g_autofree char *below = resource->backing->len > 0 ? pair_name (disk, 1) : NULL;
+  const Pair pair = { .name = name,
+                      .resource = resource,
+                      .format = disk->format == STASIS_DISK_FORMAT_QCOW2 ? "qcow2" : "raw",
+                      .backing_name = below,
+                      .is_read_only = disk->readonly,
+                      .disk = disk };
+  add_storage (args, &pair);
+  add_format (args, &pair);
+  *out_node = disk->copy_on_read == STASIS_TRISTATE_ON ? add_copy_on_read (args, name)
+                                                       : g_strconcat (name, "-format", NULL);
+  return TRUE;
+}
+
+gboolean
+stasis_args_add_flash_nodes (StasisArgs *args, const char *name, const StasisResource *resource,
+                             StasisDiskFormat format, GError **error)
+{
+  const Pair pair = { .name = name,
+                      .resource = resource,
+                      .format = format == STASIS_DISK_FORMAT_QCOW2 ? "qcow2" : "raw",
+                      .is_read_only = resource->readonly };
+  add_storage (args, &pair);
+  add_format (args, &pair);
+  return TRUE;
+}
