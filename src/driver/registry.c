@@ -6,8 +6,9 @@
  *
  * A definition is CONFIG/domains/NAME.xml; CONFIG/by-uuid/UUID is a symbolic link to it, so that
  * a lookup by UUID need not read them all; CONFIG/autostart/NAME.xml is one as well.  The
- * definition counts: a link that leads nowhere is ignored and replaced.  Changes are made under
- * RUN/registry.lock; readers need no lock, for files and links are replaced by rename.
+ * definition counts: a link that leads nowhere, or to another UUID, is ignored and replaced.
+ * Changes are made under RUN/registry.lock; readers need no lock, for files and links are replaced
+ * by rename.
  */
 
 #include "config.h"
@@ -51,7 +52,7 @@ names_in (const char *folder, const char *suffix, GError **error)
 
   const char *entry;
   while ((entry = g_dir_read_name (dir)) != NULL)
-    if (entry[0] != '.' && g_str_has_suffix (entry, suffix))
+    if (g_str_has_suffix (entry, suffix))
       g_ptr_array_add (names, g_strndup (entry, strlen (entry) - strlen (suffix)));
   return g_steal_pointer (&names);
 }
@@ -97,13 +98,25 @@ stasis_registry_load (StasisDriver *driver, const char *name, GError **error)
   return NULL;
 }
 
+/* TRUE where the definition at @path says that UUID.  No emulator is asked for that. */
+static gboolean
+has_uuid (const char *path, const char *uuid)
+{
+  g_autofree char *xml = NULL;
+  if (!g_file_get_contents (path, &xml, NULL, NULL))
+    return FALSE;
+  g_autoptr (StasisDomainDef) def
+      = stasis_domain_def_parse (xml, -1, path, NULL, STASIS_DOMAIN_PARSE_AS_IS, NULL);
+  return def != NULL && def->uuid != NULL && g_ascii_strcasecmp (def->uuid, uuid) == 0;
+}
+
 /* The name of the persistent domain with this UUID, or NULL. */
 char *
 stasis_registry_name_of_uuid (StasisDriver *driver, const char *uuid)
 {
   g_autofree char *link = stasis_paths_by_uuid (driver->paths, uuid);
   g_autofree char *target = g_file_read_link (link, NULL);
-  if (target == NULL || !g_file_test (link, G_FILE_TEST_EXISTS))
+  if (target == NULL || !has_uuid (link, uuid))
     return NULL;
 
   g_autofree char *file = g_path_get_basename (target);
