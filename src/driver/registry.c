@@ -16,6 +16,7 @@
 #include "driver/registry.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -171,15 +172,16 @@ stasis_registry_check_unique (StasisDriver *driver, const char *name, const char
   return check_running (driver, name, uuid, error);
 }
 
-/* Point a symbolic link at @target, in place of what is there. */
+/* Point a symbolic link at @target, in place of what is there.  Under the registry's lock. */
 static gboolean
 replace_link (const char *path, const char *target, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (path);
   if (!stasis_paths_make (folder, error))
     return FALSE;
-  unlink (path);
-  if (symlink (target, path) < 0)
+  g_autofree char *temp = g_strconcat (path, ".tmp", NULL);
+  unlink (temp);
+  if (symlink (target, temp) < 0 || rename (temp, path) < 0)
     return stasis_throw_errno (error, _ ("cannot link '%s'"), path);
   return TRUE;
 }
