@@ -11,9 +11,12 @@
 #include <stasis/error.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "scratch.h"
+
+#define SHORT_US 300000 /* a short operation */
 
 typedef struct
 {
@@ -56,7 +59,8 @@ new_status (const char *name)
   return status;
 }
 
-/* The other process: takes hold of "web", with a journal entry of @operation if it has one. */
+/* The other process: takes hold of "web", with a journal entry of @operation until it is killed,
+ * or for a short one without. */
 static int
 run_helper (const char *operation)
 {
@@ -74,7 +78,10 @@ run_helper (const char *operation)
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   puts ("ready");
   fflush (stdout);
-  pause ();
+  if (*operation == '\0')
+    g_usleep (SHORT_US);
+  else
+    pause ();
   return 0;
 }
 
@@ -140,27 +147,17 @@ test_busy (Fixture *f, gconstpointer data)
   g_assert_false (g_file_test (hold->folder, G_FILE_TEST_EXISTS));
 }
 
-static gpointer
-kill_soon (gpointer holder)
-{
-  g_usleep (200000);
-  g_subprocess_force_exit (holder);
-  return NULL;
-}
-
 /* A short operation has no journal: it is waited for. */
 static void
 test_wait (Fixture *f, gconstpointer data)
 {
-  g_autoptr (GSubprocess) holder = start_holder ("");
   const gint64 begin = g_get_monotonic_time ();
-  GThread *thread = g_thread_new ("kill", kill_soon, holder);
+  g_autoptr (GSubprocess) holder = start_holder ("");
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisHold) hold = stasis_hold_take (f->driver, "web", &error);
   g_assert_no_error (error);
   g_assert_nonnull (hold);
-  g_assert_cmpint (g_get_monotonic_time () - begin, >=, 150000);
-  g_thread_join (thread);
+  g_assert_cmpint (g_get_monotonic_time () - begin, >=, SHORT_US);
 }
 
 static char *
@@ -176,6 +173,13 @@ make_run_folder (Fixture *f)
 static void
 test_qemu_gone (Fixture *f, gconstpointer data)
 {
+  const int pidfd = (int) syscall (SYS_pidfd_open, getpid (), 0);
+  if (pidfd < 0)
+    {
+      g_test_skip ("no pidfds here: valgrind 3.19 lacks them");
+      return;
+    }
+  close (pidfd);
   g_autofree char *run = make_run_folder (f);
   g_autoptr (StasisStatus) status = new_status ("web");
   status->qemu = (StasisProcess){ G_MAXINT, 1 };
