@@ -361,7 +361,7 @@ test_no_leak (Fixture *f, gconstpointer data)
   g_autoptr (StasisSpawn) unused = new_tell (f);
   stasis_spawn_take_fd (unused, make_fd ("x"));
   g_clear_pointer (&unused, stasis_spawn_free);
-  g_assert_cmpuint (count_fds (), ==, before);
+  g_assert_cmpuint (count_fds (), <=, before);
 
   g_autoptr (StasisSpawn) spawn = new_tell (f);
   stasis_spawn_take_fd (spawn, make_fd ("x"));
@@ -372,7 +372,8 @@ test_no_leak (Fixture *f, gconstpointer data)
   wait_for_end (&process);
   for (int i = 0; i < 100 && count_fds () > before; i++)
     g_usleep (10000);
-  g_assert_cmpuint (count_fds (), ==, before);
+  /* Fewer where GLib's worker let go of the first one's only after we had counted. */
+  g_assert_cmpuint (count_fds (), <=, before);
 }
 
 int
