@@ -55,6 +55,21 @@ scratch_paths (const char *folder)
   return stasis_paths_new (FALSE);
 }
 
+StasisDomainDef *
+scratch_domain (const char *machine, const char *os_attributes, const char *os_inside,
+                const char *rest)
+{
+  g_autofree char *xml = g_strdup_printf (
+      "<domain type='qemu'><name>web</name><uuid>d0010203-0405-4607-8809-0a0b0c0d0e0f</uuid>"
+      "<memory>262144</memory><os%s><type arch='x86_64' machine='%s'>hvm</type>%s</os>%s</domain>",
+      os_attributes, machine, os_inside, rest);
+  g_autoptr (GError) error = NULL;
+  StasisDomainDef *def
+      = stasis_domain_def_parse (xml, -1, NULL, NULL, STASIS_DOMAIN_PARSE_DEFAULT, &error);
+  g_assert_no_error (error);
+  return def;
+}
+
 gboolean
 scratch_run (const char *program, ...)
 {

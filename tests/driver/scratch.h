@@ -7,6 +7,7 @@
 
 #include <gio/gio.h>
 
+#include "conf/domain-def.h"
 #include "driver/paths.h"
 
 G_BEGIN_DECLS
@@ -22,6 +23,10 @@ char *scratch_text (const char *folder, const char *name, const char *text);
 
 /* (transfer full): a driver's folders inside; they do not exist. */
 StasisPaths *scratch_paths (const char *folder);
+
+/* (transfer full): a domain "web": <os OS_ATTRIBUTES>...OS_INSIDE</os>REST. */
+StasisDomainDef *scratch_domain (const char *machine, const char *os_attributes,
+                                 const char *os_inside, const char *rest);
 
 /* Run a program to its end; FALSE where it is not installed.  Its failure is the test's. */
 gboolean scratch_run (const char *program, ...) G_GNUC_NULL_TERMINATED;

@@ -29,6 +29,7 @@ begin (const char *log, const char *file)
   StasisProcess process;
   if (!stasis_spawn_begin (spawn, &process, NULL))
     return 1;
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
   printf ("%d\n", (int) process.pid);
   fflush (stdout);
   for (;;)
