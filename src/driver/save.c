@@ -284,13 +284,11 @@ static gboolean
 commit (Save *save, gboolean *out_renamed, GError **error)
 {
   StasisJournal *journal = &save->hold->status->journal;
-  if (g_cancellable_set_error_if_cancelled (stasis_job_cancellable (save->job), error)
-      || !stasis_atomic_file_link (save->file, error))
+  if (g_cancellable_set_error_if_cancelled (stasis_job_cancellable (save->job), error))
     return FALSE;
-  g_free (journal->temp);
-  journal->temp = g_strdup (stasis_atomic_file_temp_path (save->file));
   journal->step = STASIS_STEP_COMMIT;
-  if (!stasis_hold_write (save->hold, error) || !stasis_fault ("save-commit", error))
+  if (!stasis_hold_write (save->hold, error) || !stasis_fault ("save-commit", error)
+      || !stasis_atomic_file_link (save->file, error) || !stasis_fault ("save-linked", error))
     return FALSE;
 
   g_autoptr (GError) local = NULL;

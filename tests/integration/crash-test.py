@@ -12,7 +12,7 @@ import harness
 # The named steps of a save (util/fault.h), in their order; the rename lies between the lists.
 BEFORE = ["image-begin", "image-begun", "save-journal", "save-passed", "save-paused", "save-copied",
           "image-finish", "image-hashed", "image-tail", "image-tail-synced", "image-complete",
-          "image-complete-synced", "save-written", "save-commit"]
+          "image-complete-synced", "save-written", "save-commit", "save-linked"]
 AFTER = ["save-renamed", "save-committed"]
 
 
@@ -141,7 +141,7 @@ def supervisor_killed(t):
 def both_killed(t):
     guest = running_guest(t)
     image = t.dir / "image.stasis"
-    for step in ["save-journal", "save-paused", "save-written", "save-commit"]:
+    for step in ["save-journal", "save-paused", "save-written", "save-commit", "save-linked"]:
         process = stopped_at(t, guest, image, step)
         os.kill(supervisor(t, guest), signal.SIGKILL)
         process.kill()
