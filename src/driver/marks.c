@@ -70,8 +70,9 @@ stasis_mark_is_verified (const StasisPaths *paths, int fd)
   return g_file_get_contents (path, &kept, NULL, NULL) && g_str_equal (kept, text);
 }
 
-static char *
-resumed_path (const StasisPaths *paths, const StasisImage *image)
+/* Where that is noted, for a journal that may have to take it back. */
+char *
+stasis_mark_resumed_path (const StasisPaths *paths, const StasisImage *image)
 {
   const guint8 *uuid = stasis_image_uuid (image);
   char key[2 * STASIS_IMAGE_UUID_SIZE + 1];
@@ -84,7 +85,7 @@ resumed_path (const StasisPaths *paths, const StasisImage *image)
 gboolean
 stasis_mark_resumed (const StasisPaths *paths, const StasisImage *image, GError **error)
 {
-  g_autofree char *path = resumed_path (paths, image);
+  g_autofree char *path = stasis_mark_resumed_path (paths, image);
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   g_autofree char *when = g_date_time_format_iso8601 (now);
   g_autofree char *text = g_strdup_printf ("%s %s\n", when, stasis_image_name (image));
@@ -94,7 +95,7 @@ stasis_mark_resumed (const StasisPaths *paths, const StasisImage *image, GError 
 gboolean
 stasis_mark_is_resumed (const StasisPaths *paths, const StasisImage *image)
 {
-  g_autofree char *path = resumed_path (paths, image);
+  g_autofree char *path = stasis_mark_resumed_path (paths, image);
   return g_file_test (path, G_FILE_TEST_EXISTS);
 }
 
@@ -102,6 +103,6 @@ stasis_mark_is_resumed (const StasisPaths *paths, const StasisImage *image)
 void
 stasis_mark_clear_resumed (const StasisPaths *paths, const StasisImage *image)
 {
-  g_autofree char *path = resumed_path (paths, image);
+  g_autofree char *path = stasis_mark_resumed_path (paths, image);
   unlink (path);
 }

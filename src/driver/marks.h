@@ -20,6 +20,7 @@ gboolean stasis_mark_is_verified (const StasisPaths *paths, int fd);
  * by the image's UUID, so that a copy counts as the same.  */
 gboolean stasis_mark_resumed (const StasisPaths *paths, const StasisImage *image, GError **error);
 gboolean stasis_mark_is_resumed (const StasisPaths *paths, const StasisImage *image);
+char *stasis_mark_resumed_path (const StasisPaths *paths, const StasisImage *image);
 void stasis_mark_clear_resumed (const StasisPaths *paths, const StasisImage *image);
 
 G_END_DECLS

@@ -27,6 +27,7 @@
 #include "driver/domain-private.h"
 #include "driver/firmware.h"
 #include "driver/live-def.h"
+#include "driver/recover.h"
 #include "driver/registry.h"
 #include "driver/resource-open.h"
 #include "driver/scope.h"
@@ -225,26 +226,55 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
   return monitor;
 }
 
+/* `cont`; where the answer is lost the guest may run, and recovery makes sure that it does. */
+static gboolean
+let_run (StasisHold *hold, StasisMonitor *monitor, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  if (stasis_monitor_cont (monitor, NULL, &local))
+    return TRUE;
+  if (g_error_matches (local, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  return stasis_recover (hold->folder, hold->status, NULL, error);
+}
+
 /* It is started. */
 gboolean
 stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run, GError **error)
 {
-  stasis_journal_clear (&hold->status->journal);
-  if (!stasis_hold_write (hold, error))
+  StasisJournal *journal = &hold->status->journal;
+  journal->step = STASIS_STEP_RESUME;
+  journal->was_running = run;
+  if (!stasis_fault ("start-resume", error) || !stasis_hold_write (hold, error)
+      || !stasis_fault ("start-resuming", error) || (run && !let_run (hold, monitor, error)))
     return FALSE;
-  if (run && !stasis_monitor_cont (monitor, NULL, error))
-    return FALSE;
-  g_autoptr (StasisControl) control = stasis_control_open (hold->folder, error);
-  return control != NULL && stasis_control_sync (control, error);
+
+  /* A fault from here on is a process that dies, not a failure. */
+  stasis_fault ("start-running", NULL);
+  if (journal->target != NULL)
+    unlink (journal->target);
+  stasis_journal_clear (journal);
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisControl) control = NULL;
+  if (stasis_hold_write (hold, &local))
+    control = stasis_control_open (hold->folder, &local);
+  if (control == NULL || !stasis_control_sync (control, &local))
+    g_debug ("%s", local->message);
+  return TRUE;
 }
 
 /* It is not. */
 void
 stasis_start_abandon (StasisHold *hold)
 {
+  g_autoptr (GError) reason_error = NULL;
   g_autoptr (GError) error = NULL;
-  if (!stasis_end_reason_write (hold->folder, "failed", &error)
-      || !stasis_teardown (hold->status, hold->folder, "failed", &error))
-    g_warning ("%s", error->message);
+  if (!stasis_end_reason_write (hold->folder, "failed", &reason_error))
+    g_debug ("%s", reason_error->message);
+  if (!stasis_teardown (hold->status, hold->folder, "failed", &error))
+    g_debug ("%s", error->message);
   g_clear_pointer (&hold->status, stasis_status_free);
 }
