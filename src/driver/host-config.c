@@ -19,7 +19,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
-#define DEFAULT_EMULATOR  "/usr/bin/qemu-system-x86_64"
+#define DEFAULT_EMULATOR "/usr/bin/qemu-system-x86_64"
 /* Above what useradd hands out to users' containers (100000 to 600100000) and systemd to its own
  * (524288 to 1879048191), below 2^31, which some programs take for the end. */
 #define DEFAULT_UID_BASE  2013265920u
