@@ -68,8 +68,8 @@ static gboolean G_GNUC_PRINTF (2, 3) refuse (GError **error, const char *format,
   return FALSE;
 }
 
-/* An image says which program to start with which arguments: only root's or our own is obeyed
- * without being asked to. */
+/* An image says which program to start with which arguments: only root's or our own, which
+ * nobody else can have written to, is obeyed without being asked to. */
 static gboolean
 check_owner (const Restore *restore, int fd, const char *path, GError **error)
 {
@@ -78,8 +78,16 @@ check_owner (const Restore *restore, int fd, const char *path, GError **error)
     return stasis_throw_errno (error, "'%s'", path);
   if (!S_ISREG (st.st_mode))
     return refuse (error, _ ("'%s' is not a regular file"), path);
-  if (st.st_uid == 0 || st.st_uid == geteuid () || (restore->flags & STASIS_RESTORE_TRUST))
+  if (restore->flags & STASIS_RESTORE_TRUST)
     return TRUE;
+  const gboolean is_ours = st.st_uid == 0 || st.st_uid == geteuid ();
+  if (is_ours && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+    return TRUE;
+  if (is_ours)
+    return refuse (error,
+                   _ ("others than its owner may write to '%1$s' (mode %2$04o); --trust restores "
+                      "it anyway"),
+                   path, (guint) st.st_mode & 07777);
   return refuse (error,
                  _ ("'%1$s' belongs to user %2$u, neither to root nor to you; --trust restores "
                     "it anyway"),

@@ -158,6 +158,7 @@ add_args (const Start *start, GError **error)
   stasis_spawn_add_arg (start->spawn, start->def->emulator);
   for (gsize i = 0; args[i] != NULL; i++)
     stasis_spawn_add_arg (start->spawn, args[i]);
+  stasis_spawn_clear_env (start->spawn);
   for (guint i = 0; i < start->def->qemu_envs->len; i++)
     {
       const StasisQemuEnvDef *env = g_ptr_array_index (start->def->qemu_envs, i);

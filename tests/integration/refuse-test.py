@@ -292,4 +292,17 @@ def networks(t):
     refused(t, "define", guest.xml_file(extra), says=["default", "bridge"])
 
 
+@harness.test("an image that others may write needs --trust")
+def writable_by_others(t):
+    guest, image = saved_guest(t)
+    for mode in (0o620, 0o602):
+        image.chmod(mode)
+        refused(t, "restore", image, says=[f"{mode:04o}", "--trust"])
+    no_qemu(t)
+    t.stasis("restore", image, "--trust")
+    t.stasis("destroy", guest.name)
+    image.chmod(0o644)
+    t.stasis("restore", image)
+
+
 harness.main()
