@@ -218,8 +218,8 @@ stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **er
     return FALSE;
 
   /* The job notices, fails and lets go of the lock; taking it clears the rest away. */
-  g_autofree char *path = stasis_paths_lock (driver->paths, name);
-  g_autoptr (StasisLock) lock = stasis_lock_take (path, /* wait= */ TRUE, error);
+  g_autoptr (StasisLock) lock = stasis_hold_lock (driver, name, /* through_jobs= */ TRUE,
+                                                  STASIS_HOLD_DEADLINE_MS, NULL, error);
   if (lock == NULL)
     return FALSE;
   g_autoptr (StasisStatus) left = stasis_status_read (folder, NULL);
