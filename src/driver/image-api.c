@@ -238,6 +238,8 @@ stasis_image_check (StasisDriver *driver, const char *path, GPtrArray **out_dama
   if (image == NULL)
     return throw_unreadable (local, error);
 
+  struct stat before;
+  stasis_mark_begin (stasis_image_fd (image), &before);
   g_autofree char *operation = g_strdup ("verify");
   Check check = { .stats = { .state = STASIS_JOB_ACTIVE, .operation = operation, .pause_us = -1 },
                   .progress = progress,
@@ -249,6 +251,6 @@ stasis_image_check (StasisDriver *driver, const char *path, GPtrArray **out_dama
     return FALSE;
   if (faults->len > 0)
     return throw_damaged (path, faults, out_damages, error);
-  stasis_mark_verified (driver->paths, stasis_image_fd (image));
+  stasis_mark_verified_since (driver->paths, stasis_image_fd (image), &before);
   return TRUE;
 }

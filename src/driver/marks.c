@@ -12,7 +12,6 @@
 #include "driver/marks.h"
 
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -43,18 +42,45 @@ write_mark (const char *path, const char *text, GError **error)
          && stasis_atomic_file_write (path, text, strlen (text), 0600, error);
 }
 
+static void
+write_stamp (const StasisPaths *paths, const struct stat *st)
+{
+  g_autofree char *path = stamp_path (paths, st);
+  g_autofree char *text = stamp_text (st);
+  g_autoptr (GError) error = NULL;
+  if (!write_mark (path, text, &error))
+    g_debug ("no verification stamp: %s", error->message);
+}
+
 /* This file is good as it is now. */
 void
 stasis_mark_verified (const StasisPaths *paths, int fd)
 {
   struct stat st;
-  if (fstat (fd, &st) < 0)
+  if (fstat (fd, &st) == 0)
+    write_stamp (paths, &st);
+}
+
+/* What a file is before it is verified; all zero, which no file is, where that cannot be told. */
+void
+stasis_mark_begin (int fd, struct stat *out_before)
+{
+  if (fstat (fd, out_before) < 0)
+    *out_before = (struct stat){ 0 };
+}
+
+/* The file was good as it was read, and nobody wrote to it meanwhile.  What is stamped is what
+ * was there before: a write after this look makes the stamp void like any later one. */
+void
+stasis_mark_verified_since (const StasisPaths *paths, int fd, const struct stat *before)
+{
+  struct stat now;
+  if (fstat (fd, &now) < 0 || now.st_dev != before->st_dev || now.st_ino != before->st_ino)
     return;
-  g_autofree char *path = stamp_path (paths, &st);
-  g_autofree char *text = stamp_text (&st);
-  g_autoptr (GError) error = NULL;
-  if (!write_mark (path, text, &error))
-    g_debug ("no verification stamp: %s", error->message);
+  g_autofree char *then_text = stamp_text (before);
+  g_autofree char *now_text = stamp_text (&now);
+  if (g_str_equal (then_text, now_text))
+    write_stamp (paths, before);
 }
 
 /* TRUE where it was good and has not been touched since. */

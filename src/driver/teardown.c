@@ -44,6 +44,14 @@ stasis_end_reason_write (const char *folder, const char *reason, GError **error)
   return stasis_atomic_file_write (path, reason, strlen (reason), 0600, error);
 }
 
+/* It goes on after all. */
+void
+stasis_end_reason_clear (const char *folder)
+{
+  g_autofree char *path = g_build_filename (folder, END_REASON_FILE, NULL);
+  unlink (path);
+}
+
 /* The reason that was noted. */
 char *
 stasis_end_reason_read (const char *folder)

@@ -210,6 +210,28 @@ def unique(t):
     t.stasis("define", "/dev/stdin", check=False)
 
 
+@harness.test("a refused undefine costs nothing")
+def undefine_refused(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(1)
+    t.stasis("managedsave", guest.name)
+    images = list((t.state / "lib" / "save").glob("*"))
+    nvram = t.state / "lib" / "nvram" / f"{guest.name}_VARS.fd"
+    nvram.parent.mkdir(parents=True, exist_ok=True)
+    nvram.write_bytes(b"variables")
+    assert len(images) == 1, images
+    for options, missing in [(["--managed-save"], "--nvram"), (["--nvram"], "--managed-save"), ([], "--managed-save")]:
+        result = t.stasis("undefine", guest.name, *options, check=False)
+        assert result.returncode == 1 and missing in result.stderr, result.stderr
+        assert images[0].exists() and nvram.exists()
+        assert state(t, guest) == "shut off"
+    t.stasis("undefine", guest.name, "--managed-save", "--nvram")
+    assert not images[0].exists() and not nvram.exists()
+    assert t.stasis("domstate", guest.name, check=False).returncode == 1
+
+
 @harness.test("virt-install's default XML is understood, or refused by the name of a device")
 def virt_install(t):
     try:
