@@ -119,6 +119,10 @@ static const Refusal refusals[] = {
     "/domain/devices/channel[1]/@type: 'spicevmc'" },
   { "no-such-device", "qemu", "pc", "", "<graphics type='vnc'/><video><model type='qxl'/></video>",
     "/domain/devices/video[1]: QEMU 10.0.2 as installed has no device 'qxl-vga'" },
+  { "read-only-ide", "qemu", "pc", "",
+    "<disk type='file' device='disk'><source file='/a'/><target dev='hda' bus='ide'/><readonly/>"
+    "</disk>",
+    "/domain/devices/disk[1]/readonly" },
   { "queues", "qemu", "pc", "",
     "<interface type='user'><model type='virtio'/><driver queues='4'/></interface>",
     "/domain/devices/interface[1]/driver/@queues" },
