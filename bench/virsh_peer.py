@@ -102,7 +102,7 @@ class VirshPeer:
         """Save and destroy; seconds until virsh has returned."""
         path.unlink(missing_ok=True)
         self.guest.close()
-        return {"save": self._timed("save", *self.save_options, self.guest.name, path)}
+        return {"save_and_end": self._timed("save", *self.save_options, self.guest.name, path)}
 
     def restore(self, path):
         """Restore and run; seconds until virsh has returned."""

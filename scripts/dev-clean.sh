@@ -4,4 +4,4 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-rm -rf build build-coverage build-asan build-fuzz
+rm -rf build build-coverage build-asan build-bench build-fuzz

@@ -14,18 +14,18 @@ fi
 seconds=$1
 shift
 scripts/dev-setup.sh test
-CC=clang scripts/dev-build.sh build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+[ -e build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true
 
 targets=("$@")
 if ((${#targets[@]} == 0)); then
-  mapfile -t targets < <(find build-fuzz/tests/fuzz -maxdepth 1 -name '*-fuzz' -type f -perm /111 \
-    -printf '%f\n' | sed 's/-fuzz$//' | sort)
+  mapfile -t targets < <(find tests/fuzz -maxdepth 1 -name '*-fuzz.c' -printf '%f\n' | sed 's/-fuzz\.c$//' | sort)
 fi
 if ((${#targets[@]} == 0)); then
   echo "fuzz: no targets in tests/fuzz" >&2
   exit 1
 fi
 
+ninja -C build-fuzz "${targets[@]/#/tests/fuzz/fuzz-}"
 share=$((seconds / ${#targets[@]}))
 ((share > 0)) || share=1
 failed=0
@@ -36,7 +36,7 @@ for target in "${targets[@]}"; do
   mkdir -p "$found"
   folders=("$found")
   [ ! -d "tests/fuzz/corpus/$target" ] || folders+=("tests/fuzz/corpus/$target")
-  "build-fuzz/tests/fuzz/$target-fuzz" -max_total_time="$share" -timeout=10 -rss_limit_mb=2048 \
+  "build-fuzz/tests/fuzz/fuzz-$target" -max_total_time="$share" -timeout=10 -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="build-fuzz/crashes/$target-" "${folders[@]}" 2>&1 |
     tail -n 40 || failed=$((failed + 1))
 done

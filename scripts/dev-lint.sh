@@ -38,7 +38,7 @@ check_format () {
 
 check_spelling () {
   git ls-files -z | grep -zvE '^(LICENSE|po/|tests/data/|tests/fuzz/corpus/)' |
-    xargs -0r codespell --ignore-words-list=inout,mis
+    xargs -0r codespell --ignore-words-list=hda,inout,mis,lits,sav,restor
 }
 
 check_shell () {

@@ -162,6 +162,22 @@ tell_verdict (StasisCli *cli, const StasisCliArgs *args, const StasisCliJob *job
   return is_good;
 }
 
+/* A cancelled check is told in one line. */
+static gboolean
+not_looked_at (StasisCli *cli, const char *file, GError *failure_take, GError **error)
+{
+  g_autoptr (GError) failure = failure_take;
+  if (g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      g_clear_pointer (&cli->doing, g_free);
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                   _ ("check of save image %1$s cancelled: nothing is known of it"), file);
+    }
+  else
+    g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
 static gboolean
 run_verify (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
@@ -186,10 +202,7 @@ run_verify (StasisCli *cli, const StasisCliArgs *args, GError **error)
   stasis_cli_job_end (job);
 
   if (!is_good && !g_error_matches (failure, STASIS_ERROR, STASIS_ERROR_IMAGE))
-    {
-      g_propagate_error (error, g_steal_pointer (&failure));
-      return FALSE;
-    }
+    return not_looked_at (cli, file, g_steal_pointer (&failure), error);
   if (tell_verdict (cli, args, job, path, damages, failure))
     return TRUE;
   cli->status = STATUS_DAMAGED;

@@ -5,6 +5,8 @@
 
 #include "config.h"
 
+#include <string.h>
+
 #include <glib/gi18n.h>
 
 #include "cli/cli.h"
@@ -81,6 +83,17 @@ print_pages (StasisCli *cli, const StasisJobStats *stats)
   print_octets (cli, _ ("Normal data:"), stats->pages_normal * stats->page_size, "");
 }
 
+/* libvirt's names where it has one. */
+static char *
+operation_name (const char *operation)
+{
+  if (strcmp (operation, "managedsave") == 0)
+    return g_strdup (_ ("Save"));
+  char *name = stasis_cli_printable (operation);
+  name[0] = g_ascii_toupper (name[0]);
+  return name;
+}
+
 static void
 print_stats (StasisCli *cli, const StasisJobStats *stats)
 {
@@ -92,9 +105,8 @@ print_stats (StasisCli *cli, const StasisJobStats *stats)
 
   if (stats->operation != NULL)
     {
-      g_autofree char *operation = g_strdup (stats->operation);
-      operation[0] = g_ascii_toupper (operation[0]);
-      print_word (cli, _ ("Operation:"), _ (operation));
+      g_autofree char *operation = operation_name (stats->operation);
+      print_word (cli, _ ("Operation:"), operation);
     }
   if (stats->phase != NULL && stats->state == STASIS_JOB_ACTIVE)
     print_word (cli, _ ("Phase:"), stats->phase);

@@ -54,6 +54,18 @@ print_stats (StasisCli *cli, const StasisCliJob *job, StasisDomain *domain, cons
   stasis_cli_print_json (cli, object);
 }
 
+/* The job itself, between the look at the options and the report. */
+static StasisDomain *
+restore (StasisDriver *driver, StasisCliJob *job, const char *path, const char *xml, guint flags,
+         GError **error)
+{
+  StasisDomain *domain = stasis_driver_restore (
+      driver, path, xml, flags, stasis_cli_progress_update, stasis_cli_job_progress (job),
+      stasis_cli_job_cancellable (job), error);
+  stasis_cli_job_end (job);
+  return domain;
+}
+
 static gboolean
 run_restore (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
@@ -66,21 +78,19 @@ run_restore (StasisCli *cli, const StasisCliArgs *args, GError **error)
     return FALSE;
 
   const char *file = stasis_cli_args_get (args, "file");
+  const gboolean json = stasis_cli_args_has (args, "json");
   stasis_cli_doing (cli, _ ("failed to restore domain from %1$s"), file);
   g_autofree char *path = stasis_cli_image_path (file, error);
   if (path == NULL || !stasis_cli_read_optional (stasis_cli_args_get (args, "xml"), &xml, error))
     return FALSE;
   g_autoptr (StasisCliJob) job = stasis_cli_job_begin (
       cli, _ ("Restore"), _ ("cancelling the restore: the image stays as it is"),
-      stasis_cli_args_has (args, "verbose"), stasis_cli_args_has (args, "json"));
-  g_autoptr (StasisDomain) domain = stasis_driver_restore (
-      driver, path, xml, flags, stasis_cli_progress_update, stasis_cli_job_progress (job),
-      stasis_cli_job_cancellable (job), error);
+      stasis_cli_args_has (args, "verbose"), json);
+  g_autoptr (StasisDomain) domain = restore (driver, job, path, xml, flags, error);
   if (domain == NULL)
     return restore_failed (cli, file, error);
 
-  stasis_cli_job_end (job);
-  if (stasis_cli_args_has (args, "json"))
+  if (json)
     print_stats (cli, job, domain, path);
   else
     stasis_cli_say (cli, _ ("Domain restored from %1$s\n"), file);

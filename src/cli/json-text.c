@@ -24,7 +24,8 @@
 
 #include "cli/units.h"
 
-#define VALUE_COLUMN 16 /* as in dominfo */
+#define VALUE_COLUMN 16  /* as in dominfo */
+#define MEMBERS_MAX  40u /* of one object; hundreds of CPU properties tell a person nothing */
 
 static void append_value (GString *out, const StasisJson *value, guint indent);
 
@@ -45,8 +46,16 @@ static gboolean
 is_nested (const StasisJson *value)
 {
   const StasisJsonKind kind = stasis_json_kind (value);
+  const guint members = kind == STASIS_JSON_OBJECT ? stasis_json_object_size (value) : 0;
   return (kind == STASIS_JSON_ARRAY && stasis_json_array_length (value) > 0)
-         || (kind == STASIS_JSON_OBJECT && stasis_json_object_size (value) > 0);
+         || (members > 0 && members <= MEMBERS_MAX);
+}
+
+/* One line for what is too much. */
+static char *
+count_text (guint members)
+{
+  return g_strdup_printf (_ ("%1$u entries (see --json)"), members);
 }
 
 static char *
@@ -58,9 +67,12 @@ scalar_text (const StasisJson *value)
       return stasis_cli_printable (stasis_json_string (value, ""));
     case STASIS_JSON_BOOLEAN:
       return g_strdup (stasis_json_boolean (value, FALSE) ? _ ("yes") : _ ("no"));
+    case STASIS_JSON_OBJECT:
+      if (stasis_json_object_size (value) > MEMBERS_MAX)
+        return count_text (stasis_json_object_size (value));
+      return g_strdup ("-");
     case STASIS_JSON_NULL:
     case STASIS_JSON_ARRAY:
-    case STASIS_JSON_OBJECT:
       return g_strdup ("-");
     default:
       return stasis_json_to_string (value);

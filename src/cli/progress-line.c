@@ -106,7 +106,8 @@ stasis_cli_progress_format (const char *title, const StasisJobStats *stats, guin
   const gboolean is_active = stats->state == STASIS_JOB_ACTIVE;
   g_auto (GStrv) parts = g_new0 (char *, 5);
   guint n = 0;
-  parts[n++] = amount_of (stats);
+  if (stats->bytes_total > 0 || stats->bytes_processed > 0)
+    parts[n++] = amount_of (stats);
   char *rate = rate_of (stats);
   if (rate != NULL)
     parts[n++] = rate;

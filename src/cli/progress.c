@@ -38,6 +38,7 @@ struct _StasisCliProgress
   StasisJobStats *last; /* (owned) (nullable) (guarded by lock) */
   guint drawn;          /* columns of the bar that stands now (guarded by lock) */
   gint64 next_line_us;  /* when the next line is due (guarded by lock) */
+  char *line_phase;     /* (owned) (nullable): of the last line (guarded by lock) */
   gboolean engine_said; /* (guarded by lock) */
   gboolean ended;       /* (guarded by lock) */
 };
@@ -83,10 +84,17 @@ in_foreground (void)
   return group < 0 || group == getpgrp ();
 }
 
+/* A fresh boot has nothing to count, and is over before one could read it. */
+static gboolean
+is_worth_a_bar (const StasisCliProgress *self, const StasisJobStats *stats)
+{
+  return self->drawn > 0 || stats->bytes_processed > 0 || stats->elapsed_us > G_USEC_PER_SEC;
+}
+
 static void
 draw_bar (StasisCliProgress *self, const StasisJobStats *stats)
 {
-  if (!in_foreground ())
+  if (!in_foreground () || !is_worth_a_bar (self, stats))
     return;
   g_autofree char *line = stasis_cli_progress_format (self->title, stats, terminal_columns ());
   const guint width = stasis_cli_text_width (line);
@@ -105,12 +113,16 @@ erase_bar (StasisCliProgress *self)
   self->drawn = 0;
 }
 
+/* Now and then, when a new phase begins, and at the end. */
 static gboolean
 line_is_due (StasisCliProgress *self, const StasisJobStats *stats)
 {
   const gint64 now = g_get_monotonic_time ();
-  if (stats->state == STASIS_JOB_ACTIVE && now < self->next_line_us)
+  const gboolean is_new_phase = g_strcmp0 (stats->phase, self->line_phase) != 0;
+  if (stats->state == STASIS_JOB_ACTIVE && now < self->next_line_us && !is_new_phase)
     return FALSE;
+  g_free (self->line_phase);
+  self->line_phase = g_strdup (stats->phase);
   self->next_line_us = now + LINES_EVERY_US;
   return TRUE;
 }
@@ -149,10 +161,6 @@ static void
 show (StasisCliProgress *self, const StasisJobStats *stats)
 {
   say_engine (self, stats);
-  /* A fresh boot has nothing to count, and is over before one could read it. */
-  if (stats->bytes_total == 0 && stats->bytes_processed == 0
-      && self->style != STASIS_CLI_PROGRESS_JSON)
-    return;
   switch (self->style)
     {
     case STASIS_CLI_PROGRESS_NONE:
@@ -223,6 +231,7 @@ stasis_cli_progress_free (StasisCliProgress *self)
   stasis_cli_progress_end (self);
   g_clear_pointer (&self->last, stasis_job_stats_free);
   g_mutex_clear (&self->lock);
+  g_free (self->line_phase);
   g_free (self->title);
   g_free (self);
 }

@@ -390,7 +390,7 @@ fill_bridge (StasisInterfaceDef *interface, guint number, const StasisConfContex
              GError **error)
 {
   if (interface->type != STASIS_INTERFACE_NETWORK || context->network_bridge == NULL
-      || interface->network == NULL)
+      || interface->network == NULL || interface->bridge != NULL)
     return TRUE;
 
   const char *bridge = context->network_bridge (interface->network, context->data);

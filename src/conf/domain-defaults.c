@@ -45,14 +45,18 @@ fill_uuid (StasisDomainDef *def, GError **error)
   return TRUE;
 }
 
+/* A running domain has its machine, whatever the emulator on disk has become since. */
 static gboolean
-fill_machine (StasisDomainDef *def, const StasisConfContext *context, GError **error)
+fill_machine (StasisDomainDef *def, const StasisConfContext *context, StasisDomainParseFlags flags,
+              GError **error)
 {
+  const gboolean is_running = (flags & STASIS_DOMAIN_PARSE_ACTIVE) != 0 && def->os.machine != NULL;
+
   default_string (&def->os.type, "hvm");
   default_string (&def->os.arch, "x86_64");
   if (def->emulator == NULL && context->default_emulator != NULL)
     def->emulator = g_strdup (context->default_emulator (def->type, def->os.arch, context->data));
-  if (context->canonical_machine == NULL)
+  if (context->canonical_machine == NULL || is_running)
     {
       default_string (&def->os.machine, "pc");
       return TRUE;
@@ -207,6 +211,6 @@ stasis_domain_fill_defaults (StasisDomainDef *def, const StasisConfContext *cont
   fill_clock (def);
   fill_lifecycle (def);
   stasis_domain_fill_device_defaults (def, flags);
-  return fill_uuid (def, error) && fill_machine (def, context, error)
+  return fill_uuid (def, error) && fill_machine (def, context, flags, error)
          && stasis_domain_fill_interfaces (def, context, flags, error);
 }

@@ -69,7 +69,7 @@ test (const StasisDeviceRequest *request, GError **error)
   for (guint i = 0; i < request->def->disks->len; i++)
     {
       const StasisDiskDef *disk = g_ptr_array_index (request->def->disks, i);
-      if (disk->source != NULL && !disk->readonly && disk->device == STASIS_DISK_DEVICE_DISK
+      if (disk->source != NULL && !disk->readonly && disk->device != STASIS_DISK_DEVICE_CDROM
           && !test_disk (disk, request->operation, error))
         return FALSE;
     }

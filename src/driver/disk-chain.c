@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
@@ -58,10 +59,11 @@ be64 (const guint8 *p)
   return GUINT64_FROM_BE (value);
 }
 
+/* The path comes in front of it in read_link(). */
 static gboolean
-refuse (GError **error, const char *path, const char *reason)
+refuse (GError **error, const char *reason)
 {
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED, "'%s': %s", path, reason);
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED, reason);
   return FALSE;
 }
 
@@ -81,7 +83,7 @@ read_backing_format (int fd, guint64 offset, char **out_format, GError **error)
       if (type == EXTENSION_FORMAT)
         {
           char name[16] = { 0 };
-          if (length >= sizeof name)
+          if (length == 0 || length >= sizeof name)
             return TRUE;
           if (!stasis_fd_pread_exact (fd, name, length, offset + sizeof head, error))
             return FALSE;
@@ -93,60 +95,98 @@ read_backing_format (int fd, guint64 offset, char **out_format, GError **error)
   return TRUE;
 }
 
-static char *
-read_backing_name (int fd, const guint8 *header, const char *path, GError **error)
+/* As QEMU tells "nbd:host" from a file: a colon in front of which is no slash. */
+static gboolean
+has_protocol (const char *name)
 {
-  const guint32 length = be32 (header + 16);
+  return name[strcspn (name, ":/")] == ':';
+}
+
+/* (transfer full): empty where there is none. */
+static char *
+read_backing_name (int fd, const guint8 *header, GError **error)
+{
+  const guint64 offset = be64 (header + 8);
+  const guint32 length = offset != 0 ? be32 (header + 16) : 0;
   if (length > NAME_MAX_OCTETS)
     {
-      refuse (error, path, _ ("the name of its backing file is too long"));
+      refuse (error, _ ("the name of its backing file is too long"));
       return NULL;
     }
   g_autofree char *name = g_malloc0 (length + 1);
-  if (!stasis_fd_pread_exact (fd, name, length, be64 (header + 8), error))
+  if (!stasis_fd_pread_exact (fd, name, length, offset, error))
     return NULL;
-  if (strlen (name) != length || g_str_has_prefix (name, "json:")
-      || (strstr (name, ":") != NULL && !g_str_has_prefix (name, "/") && name[0] != '.'
-          && strchr (name, '/') > strchr (name, ':')))
+  if (strlen (name) != length || has_protocol (name))
     {
-      refuse (error, path, _ ("its backing file is not a plain file name"));
+      refuse (error, _ ("its backing file is not a plain file name"));
       return NULL;
     }
   return g_steal_pointer (&name);
+}
+
+static gboolean
+read_header (int fd, guint8 header[HEADER_SIZE], GError **error)
+{
+  struct stat st;
+  if (fstat (fd, &st) < 0)
+    return stasis_throw_errno (error, _ ("cannot look at it"));
+  if (!S_ISREG (st.st_mode) && !S_ISBLK (st.st_mode))
+    return refuse (error, _ ("neither a regular file nor a block device"));
+  if (!stasis_fd_pread_exact (fd, header, HEADER_SIZE_V2, 0, error))
+    return FALSE;
+
+  const guint32 version = be32 (header + 4);
+  if (memcmp (header, "QFI\xfb", 4) != 0 || version < 2 || version > 3)
+    return refuse (error, _ ("is not a qcow2 image of version 2 or 3"));
+  if (version == 2)
+    return TRUE;
+  if (!stasis_fd_pread_exact (fd, header, HEADER_SIZE, 0, error))
+    return FALSE;
+  if (be32 (header + 100) < HEADER_SIZE)
+    return refuse (error, _ ("its header is too short"));
+  if (be64 (header + 72) & FEATURE_DATA_FILE)
+    return refuse (error, _ ("keeps its data in another file, which is not supported"));
+  return TRUE;
+}
+
+static gboolean
+read_below (int fd, char **out_name, char **out_format, GError **error)
+{
+  guint8 header[HEADER_SIZE] = { 0 };
+  if (!read_header (fd, header, error))
+    return FALSE;
+  *out_name = read_backing_name (fd, header, error);
+  if (*out_name == NULL)
+    return FALSE;
+  if (**out_name == '\0')
+    return TRUE;
+
+  const guint64 extensions = be32 (header + 4) == 3 ? be32 (header + 100) : HEADER_SIZE_V2;
+  if (!read_backing_format (fd, extensions, out_format, error))
+    return FALSE;
+  if (*out_format == NULL)
+    return refuse (error, _ ("does not say the format of its backing file; qemu-img rebase -u -F "
+                             "tells it"));
+  return TRUE;
 }
 
 /* What lies directly below, in *@out_link, or NULL there. */
 static gboolean
 read_link (const char *path, StasisDiskLink **out_link, GError **error)
 {
-  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY, 0, error);
-  guint8 header[HEADER_SIZE] = { 0 };
+  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY | O_NONBLOCK, 0, error);
   if (fd < 0)
     return FALSE;
-  if (!stasis_fd_pread_exact (fd, header, HEADER_SIZE_V2, 0, error))
+  g_autofree char *name = NULL;
+  g_autofree char *format = NULL;
+  if (!read_below (fd, &name, &format, error))
     {
       g_prefix_error (error, "'%s': ", path);
       return FALSE;
     }
-  const guint32 version = be32 (header + 4);
-  if (memcmp (header, "QFI\xfb", 4) != 0 || version < 2 || version > 3)
-    return refuse (error, path, _ ("is not a qcow2 image of version 2 or 3"));
-  if (version == 3 && !stasis_fd_pread_exact (fd, header, HEADER_SIZE, 0, error))
-    return FALSE;
-  if (version == 3 && (be64 (header + 72) & FEATURE_DATA_FILE))
-    return refuse (error, path, _ ("keeps its data in another file, which is not supported"));
-  if (be64 (header + 8) == 0)
+  if (*name == '\0')
     return TRUE;
 
-  g_autofree char *name = read_backing_name (fd, header, path, error);
-  g_autofree char *format = NULL;
-  const guint64 extensions = version == 3 ? be32 (header + 100) : HEADER_SIZE_V2;
-  if (name == NULL || !read_backing_format (fd, extensions, &format, error))
-    return FALSE;
-  if (format == NULL)
-    return refuse (error, path,
-                   _ ("does not say the format of its backing file; qemu-img rebase -u -F tells "
-                      "it"));
   g_autofree char *folder = g_path_get_dirname (path);
   *out_link = g_new0 (StasisDiskLink, 1);
   (*out_link)->path = g_canonicalize_filename (name, folder);
@@ -175,7 +215,8 @@ stasis_disk_chain_read (const char *path, const char *format, GError **error)
       g_ptr_array_add (chain, link);
       if (chain->len > STASIS_DISK_CHAIN_MAX)
         {
-          refuse (error, path, _ ("rests on too many backing files, or on itself"));
+          g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                       _ ("'%s' rests on too many backing files, or on itself"), path);
           return NULL;
         }
       path = link->path;

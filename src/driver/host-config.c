@@ -54,28 +54,67 @@ read_uint (GKeyFile *file, const char *group, const char *key, guint32 *out_valu
   return FALSE;
 }
 
+/* (transfer full); GLib returns a text with a wrong escape along with the error. */
+static char *
+read_text (GKeyFile *file, const char *group, const char *key, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autofree char *text = g_key_file_get_string (file, group, key, &local);
+  if (local == NULL && *text != '\0')
+    return g_steal_pointer (&text);
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT, _ ("[%1$s] %2$s: %3$s"), group,
+               key, local != NULL ? local->message : _ ("is empty"));
+  return NULL;
+}
+
+static gboolean
+read_default (StasisHostConfig *config, GKeyFile *file, GError **error)
+{
+  g_autofree char *emulator = read_text (file, "emulators", "default", error);
+  if (emulator == NULL)
+    return FALSE;
+  if (!g_path_is_absolute (emulator))
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                   _ ("[emulators] default: '%s' is not an absolute path"), emulator);
+      return FALSE;
+    }
+  g_free (config->emulator);
+  config->emulator = g_steal_pointer (&emulator);
+  return TRUE;
+}
+
+static gboolean
+read_allowed (StasisHostConfig *config, GKeyFile *file, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_auto (GStrv) allowed = g_key_file_get_string_list (file, "emulators", "allowed", NULL, &local);
+  if (local != NULL)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                   _ ("[emulators] allowed: %s"), local->message);
+      return FALSE;
+    }
+  g_strfreev (config->emulators);
+  config->emulators = g_steal_pointer (&allowed);
+  return TRUE;
+}
+
 static gboolean
 read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const char *key,
           GError **error)
 {
   if (g_str_equal (group, "networks"))
     {
-      g_hash_table_insert (config->networks, g_strdup (key),
-                           g_key_file_get_string (file, group, key, NULL));
-      return TRUE;
+      char *bridge = read_text (file, group, key, error);
+      if (bridge != NULL)
+        g_hash_table_insert (config->networks, g_strdup (key), bridge);
+      return bridge != NULL;
     }
   if (g_str_equal (group, "emulators") && g_str_equal (key, "default"))
-    {
-      g_free (config->emulator);
-      config->emulator = g_key_file_get_string (file, group, key, error);
-      return config->emulator != NULL;
-    }
+    return read_default (config, file, error);
   if (g_str_equal (group, "emulators") && g_str_equal (key, "allowed"))
-    {
-      g_strfreev (config->emulators);
-      config->emulators = g_key_file_get_string_list (file, group, key, NULL, error);
-      return config->emulators != NULL;
-    }
+    return read_allowed (config, file, error);
   if (g_str_equal (group, "security") && g_str_equal (key, "uid-base"))
     return read_uint (file, group, key, &config->uid_base, error);
   if (g_str_equal (group, "security") && g_str_equal (key, "uid-count"))
@@ -102,6 +141,19 @@ read_all (StasisHostConfig *config, GKeyFile *file, GError **error)
   return TRUE;
 }
 
+/* Neither root nor a number that wraps around to it. */
+static gboolean
+check_uids (const StasisHostConfig *config, GError **error)
+{
+  if (config->uid_count == 0
+      || (config->uid_base > 0 && config->uid_count <= G_MAXUINT32 - config->uid_base))
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+               _ ("[security]: uid-base %1$u and uid-count %2$u leave the range 1 to 4294967294"),
+               config->uid_base, config->uid_count);
+  return FALSE;
+}
+
 /* Read @folder/stasis.conf. */
 StasisHostConfig *
 stasis_host_config_load (const char *folder, GError **error)
@@ -116,10 +168,10 @@ stasis_host_config_load (const char *folder, GError **error)
   g_autofree char *path = g_build_filename (folder, "stasis.conf", NULL);
   g_autoptr (GKeyFile) file = g_key_file_new ();
   g_autoptr (GError) local = NULL;
-  gboolean ok = g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, &local);
+  gboolean ok = g_key_file_load_from_file (file, path, G_KEY_FILE_KEEP_TRANSLATIONS, &local);
   if (!ok && g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT))
     return g_steal_pointer (&config);
-  ok = ok && read_all (config, file, &local);
+  ok = ok && read_all (config, file, &local) && check_uids (config, &local);
   if (ok)
     return g_steal_pointer (&config);
 
@@ -128,10 +180,15 @@ stasis_host_config_load (const char *folder, GError **error)
 }
 
 /* TRUE where an image may have this emulator started.  A pattern's '*' does not reach over a
- * '/', so that no pattern lets a deeper folder in. */
+ * '/', so that no pattern lets a deeper folder in.  Nor does "..": what looks like one path to us
+ * may be another one to the kernel, which follows links on the way. */
 gboolean
 stasis_host_config_allows (const StasisHostConfig *config, const char *emulator)
 {
+  g_auto (GStrv) parts = g_strsplit (emulator, "/", -1);
+  if (!g_path_is_absolute (emulator) || g_strv_contains ((const char *const *) parts, ".."))
+    return FALSE;
+
   g_autofree char *canonical = g_canonicalize_filename (emulator, "/");
   g_autofree char *folder = g_path_get_dirname (canonical);
   if (g_str_equal (canonical, config->emulator))

@@ -161,7 +161,7 @@ stasis_paths_last (const StasisPaths *paths, const char *name)
 char *
 stasis_paths_last_job (const StasisPaths *paths, const char *name)
 {
-  return file_in (paths->lib, "last", name, ".job.json");
+  return file_in (paths->lib, "last-job", name, ".json");
 }
 
 char *

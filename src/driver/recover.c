@@ -9,10 +9,10 @@
  * inode tells, so roll back or forward; COMMITTED: end QEMU.  Whoever holds the domain's lock
  * does it, the supervisor usually within milliseconds.
  *
- * The dead driver's last command may still lie unread in QEMU's socket, and would undo what we
- * do.  monitor.sock takes one connection at a time: when it greets us, QEMU has seen the end of
- * the old one and thrown away what that still had in its queue.  So recovery opens monitor.sock
- * even where it is handed a connection, which is used only if that fails.
+ * The dead driver's last commands may still be in QEMU's queue, and would undo what we do.
+ * monitor.sock takes one connection at a time: when it greets us, QEMU has seen the end of the old
+ * one and thrown away what that had in its queue.  So recovery opens monitor.sock even where it is
+ * handed a connection, which is used only if that fails.
  *
  * The guest comes first: the migration is ended, then it runs again, and only then is cleared up.
  */
@@ -36,9 +36,11 @@
 #include "util/fd.h"
 
 #define MONITOR_FILE  "monitor.sock"
+#define BARRIER_MS    250 /* where there is another way, and a guest that waits */
 #define OPEN_MS       5000
 #define MIGRATION_MS  20000 /* a write to a slow disk has to return before it ends */
-#define MIGRATION_NAP 20    /* ms between two looks */
+#define OWNER_MS      1000
+#define MIGRATION_NAP 20 /* ms between two looks */
 #define RESTART_TRIES 50
 
 /* Keep the first of several failures. */
@@ -224,13 +226,13 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
 }
 
 static StasisMonitor *
-open_monitor (const char *folder, const StasisStatus *status, GError **error)
+open_monitor (const char *folder, const StasisStatus *status, gint64 timeout_ms, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, MONITOR_FILE, NULL);
   const int socket = stasis_unix_connect (path, error);
   if (socket < 0)
     return NULL;
-  return stasis_monitor_open (socket, status->log, OPEN_MS, NULL, error);
+  return stasis_monitor_open (socket, status->log, timeout_ms, NULL, error);
 }
 
 static gboolean
@@ -262,7 +264,8 @@ roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, GEr
     return remove_temp (&status->journal, error) && end_domain (folder, status, "crashed", error);
 
   g_autoptr (GError) local = NULL;
-  g_autoptr (StasisMonitor) own = open_monitor (folder, status, &local);
+  g_autoptr (StasisMonitor) own
+      = open_monitor (folder, status, monitor != NULL ? BARRIER_MS : OPEN_MS, &local);
   if (own == NULL && monitor == NULL)
     {
       g_propagate_error (error, g_steal_pointer (&local));
@@ -276,7 +279,12 @@ check_owner (const StasisStatus *status, GError **error)
 {
   const StasisJournal *journal = &status->journal;
   /* A job of our own that left its entry: we hold the lock, so it does not go on. */
-  if (journal->owner.pid == getpid () || !stasis_process_is_alive (&journal->owner))
+  if (journal->owner.pid == getpid ())
+    return TRUE;
+  /* Who let go of the lock is most likely dying: files are closed before the process has gone. */
+  stasis_autofd int pidfd = stasis_process_open (&journal->owner, NULL);
+  if (pidfd < 0 ? !stasis_process_is_alive (&journal->owner)
+                : stasis_process_wait (pidfd, OWNER_MS))
     return TRUE;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
                _ ("domain '%1$s' is busy: %2$s by process %3$d"), status->name, journal->operation,

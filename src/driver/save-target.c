@@ -51,51 +51,69 @@ may_replace (const char *path, GError **error)
 }
 
 static gboolean
-check_existing (const char *path, const struct stat *st, GError **error)
+check_kind (const char *path, mode_t mode, GError **error)
 {
-  if (S_ISDIR (st->st_mode))
+  if (S_ISDIR (mode))
     return refuse (error, path, _ ("is a folder"));
-  if (S_ISFIFO (st->st_mode) || S_ISCHR (st->st_mode) || S_ISSOCK (st->st_mode))
+  if (S_ISFIFO (mode) || S_ISCHR (mode) || S_ISSOCK (mode))
     return refuse (error, path, _ ("is a pipe or device; a save image needs a regular file"));
-  if (S_ISBLK (st->st_mode))
+  if (S_ISBLK (mode))
     return refuse (error, path, _ ("is a block device; a save image needs a regular file"));
-  return may_replace (path, error);
+  return TRUE;
+}
+
+/* (transfer full): as realpath(3), whose links are the kernel's: "link/../x" is not "x". */
+static char *
+resolve (const char *path, GError **error)
+{
+  char *real = realpath (path, NULL);
+  if (real == NULL)
+    stasis_throw_errno (error, "'%s'", path);
+  char *resolved = g_strdup (real);
+  free (real);
+  return resolved;
+}
+
+static char *
+resolve_new (const char *path, GError **error)
+{
+  struct stat st;
+  if (lstat (path, &st) == 0)
+    {
+      refuse (error, path, _ ("is a symbolic link that leads nowhere"));
+      return NULL;
+    }
+  g_autofree char *folder = g_path_get_dirname (path);
+  g_autofree char *name = g_path_get_basename (path);
+  g_autofree char *resolved = resolve (folder, error);
+  if (resolved == NULL)
+    return NULL;
+  if (!g_file_test (resolved, G_FILE_TEST_IS_DIR))
+    {
+      refuse (error, folder, _ ("is no folder"));
+      return NULL;
+    }
+  return g_build_filename (resolved, name, NULL);
 }
 
 /* The absolute path to write to. */
 char *
 stasis_save_target_resolve (const char *path, GError **error)
 {
-  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
-  struct stat st;
-  if (stat (absolute, &st) == 0)
-    {
-      char *real = realpath (absolute, NULL);
-      if (real == NULL)
-        {
-          stasis_throw_errno (error, "'%s'", absolute);
-          return NULL;
-        }
-      g_autofree char *resolved = g_strdup (real);
-      free (real);
-      return check_existing (resolved, &st, error) ? g_steal_pointer (&resolved) : NULL;
-    }
+  g_autofree char *here = g_get_current_dir ();
+  g_autofree char *absolute
+      = g_path_is_absolute (path) ? g_strdup (path) : g_build_filename (here, path, NULL);
+  for (gsize end = strlen (absolute); end > 1 && absolute[end - 1] == '/'; end--)
+    absolute[end - 1] = '\0';
 
-  g_autofree char *folder = g_path_get_dirname (absolute);
-  if (lstat (absolute, &st) == 0)
-    {
-      refuse (error, absolute, _ ("is a symbolic link that leads nowhere"));
-      return NULL;
-    }
-  if (stat (folder, &st) < 0)
-    {
-      stasis_throw_errno (error, _ ("folder '%s'"), folder);
-      return NULL;
-    }
-  if (!S_ISDIR (st.st_mode))
-    {
-      refuse (error, folder, _ ("is no folder"));
-      return NULL;
-    }
-  return g_steal_pointer (&absolute);
+  struct stat st;
+  if (stat (absolute, &st) < 0)
+    return resolve_new (absolute, error);
+  /* Of a pipe behind /proc/self/fd there is no other path. */
+  if (!check_kind (absolute, st.st_mode, error))
+    return NULL;
+  g_autofree char *resolved = resolve (absolute, error);
+  if (resolved == NULL || !may_replace (resolved, error))
+    return NULL;
+  return g_steal_pointer (&resolved);
 }

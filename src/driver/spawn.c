@@ -5,10 +5,10 @@
  * Theory of operation
  *
  * GSubprocess starts stasis-launch (src/supervisor/launch.c), a program of a hundred lines
- * that makes a session, drops privileges, waits for one octet on a pipe and then becomes the
+ * that makes a session, drops privileges, waits for one octet on a socket and then becomes the
  * program that was asked for: same pid, same start time.  So a pid can stand in a status file
  * before the program does anything, and a starter that dies in between leaves nothing behind:
- * the pipe closes and the launcher exits.
+ * the socket closes and the launcher exits.
  */
 
 #include "config.h"
@@ -18,17 +18,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <gio/gunixoutputstream.h>
 #include <glib/gi18n-lib.h>
-#include <glib-unix.h>
 #include <stasis/error.h>
 
 #include "util/fd.h"
 
-/* 0, 1, 2 and the go pipe come first. */
+/* 0, 1, 2 and the go socket come first. */
 #define GO_FD    3
 #define FIRST_FD 4
 
@@ -40,7 +40,7 @@ struct _StasisSpawn
   GSubprocessLauncher *launcher; /* (owned) */
   GSubprocess *process;          /* (owned) (nullable) once begun */
   int next_fd;
-  int go; /* (owned) our end of the go pipe, or -1 */
+  int go; /* (owned) our end of the go socket, or -1 */
 };
 
 StasisSpawn *
@@ -155,11 +155,12 @@ stasis_spawn_begin (StasisSpawn *spawn, StasisProcess *out_process, GError **err
   if (!open_log (spawn, error))
     return FALSE;
 
-  int pipe_fds[2];
-  if (!g_unix_open_pipe (pipe_fds, FD_CLOEXEC, error))
-    return FALSE;
-  spawn->go = pipe_fds[1];
-  g_subprocess_launcher_take_fd (spawn->launcher, pipe_fds[0], GO_FD);
+  /* A pair of sockets: on a pipe whose reader died, go would be a signal to this process. */
+  int ends[2];
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+    return stasis_throw_errno (error, _ ("cannot make a pair of sockets"));
+  spawn->go = ends[1];
+  g_subprocess_launcher_take_fd (spawn->launcher, ends[0], GO_FD);
 
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   g_ptr_array_add (argv, stasis_spawn_find_helper ("stasis-launch"));
@@ -172,6 +173,9 @@ stasis_spawn_begin (StasisSpawn *spawn, StasisProcess *out_process, GError **err
 
   spawn->process
       = g_subprocess_launcher_spawnv (spawn->launcher, (const char *const *) argv->pdata, error);
+  /* What was handed over is the program's alone: while its end of the pair is open here too,
+   * nobody could tell that it died. */
+  g_subprocess_launcher_close (spawn->launcher);
   if (spawn->process == NULL)
     return FALSE;
 
@@ -188,7 +192,9 @@ stasis_spawn_begin (StasisSpawn *spawn, StasisProcess *out_process, GError **err
 gboolean
 stasis_spawn_go (StasisSpawn *spawn, GError **error)
 {
-  const gboolean ok = stasis_fd_write_exact (spawn->go, "g", 1, error);
+  const gboolean ok = send (spawn->go, "g", 1, MSG_NOSIGNAL) == 1;
+  if (!ok)
+    stasis_throw_errno (error, _ ("the program ended before it began; see '%s'"), spawn->log);
   stasis_fd_clear (&spawn->go);
   return ok;
 }

@@ -14,6 +14,7 @@
 
 #include "driver/status.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -152,11 +153,31 @@ dup_optional (const StasisJson *object, const char *key)
   return g_strdup (stasis_json_string (stasis_json_get (object, key), NULL));
 }
 
-static void
-process_from_json (const StasisJson *json, StasisProcess *out_process)
+/* A number of the file in a smaller type: cut off, it would be another process or user. */
+static gboolean
+number_from_json (const StasisJson *object, const char *key, gint64 max, gint64 *out_value,
+                  GError **error)
 {
-  out_process->pid = (pid_t) stasis_json_int (stasis_json_get (json, "pid"), 0);
+  const gint64 value = stasis_json_int (stasis_json_get (object, key), 0);
+  if (value >= 0 && value <= max)
+    {
+      *out_value = value;
+      return TRUE;
+    }
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED, _ ("'%1$s' is out of range: %2$" PRId64),
+               key, value);
+  return FALSE;
+}
+
+static gboolean
+process_from_json (const StasisJson *json, StasisProcess *out_process, GError **error)
+{
+  gint64 pid = 0;
+  if (!number_from_json (json, "pid", G_MAXINT, &pid, error))
+    return FALSE;
+  out_process->pid = (pid_t) pid;
   out_process->start_time = stasis_json_uint (stasis_json_get (json, "start-time"), 0);
+  return TRUE;
 }
 
 static gboolean
@@ -177,7 +198,8 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
     }
   const char *operation = stasis_json_string (stasis_json_get (json, "operation"), "job");
   journal->operation = g_strdup (operation);
-  process_from_json (stasis_json_get (json, "owner"), &journal->owner);
+  if (!process_from_json (stasis_json_get (json, "owner"), &journal->owner, error))
+    return FALSE;
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
   journal->target = dup_optional (json, "target");
   journal->temp = dup_optional (json, "temp");
@@ -187,31 +209,46 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
   return TRUE;
 }
 
-static StasisStatus *
-status_from_json (const StasisJson *json, GError **error)
+/* What a status cannot do without, and what a wrong number would do harm in. */
+static gboolean
+needed_from_json (const StasisJson *json, StasisStatus *status, GError **error)
 {
-  g_autoptr (StasisStatus) status = stasis_status_new ();
   gint64 format = 0;
   gint64 id = 0;
+  gint64 uid = 0;
   const char *name = NULL;
   const char *uuid = NULL;
-  if (!stasis_json_need_int (json, "format", &format, error)
-      || !stasis_json_need_string (json, "name", &name, error)
-      || !stasis_json_need_string (json, "uuid", &uuid, error)
-      || !stasis_json_need_int (json, "id", &id, error))
-    return NULL;
+  if (!stasis_json_need_int (json, "format", &format, error))
+    return FALSE;
   if (format != STATUS_FORMAT)
     {
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-                   _ ("format %d of another version"), (int) format);
-      return NULL;
+                   _ ("format %" PRId64 " of another version"), format);
+      return FALSE;
     }
+  if (!stasis_json_need_string (json, "name", &name, error)
+      || !stasis_json_need_string (json, "uuid", &uuid, error)
+      || !stasis_json_need_int (json, "id", &id, error)
+      || !number_from_json (json, "id", G_MAXINT, &id, error)
+      || !number_from_json (json, "uid", G_MAXUINT32, &uid, error)
+      || !process_from_json (stasis_json_get (json, "qemu"), &status->qemu, error))
+    return FALSE;
 
   status->name = g_strdup (name);
   status->uuid = g_strdup (uuid);
   status->id = (int) id;
+  status->uid = (guint32) uid;
+  return TRUE;
+}
+
+static StasisStatus *
+status_from_json (const StasisJson *json, GError **error)
+{
+  g_autoptr (StasisStatus) status = stasis_status_new ();
+  if (!needed_from_json (json, status, error))
+    return NULL;
+
   status->is_transient = stasis_json_boolean (stasis_json_get (json, "transient"), FALSE);
-  process_from_json (stasis_json_get (json, "qemu"), &status->qemu);
   status->emulator = dup_optional (json, "emulator");
   status->reason = dup_optional (json, "reason");
   status->log = dup_optional (json, "log");
@@ -222,7 +259,6 @@ status_from_json (const StasisJson *json, GError **error)
   status->on_reboot = dup_optional (json, "on-reboot");
   status->on_crash = dup_optional (json, "on-crash");
   status->started_us = stasis_json_int (stasis_json_get (json, "started"), 0);
-  status->uid = (guint32) stasis_json_uint (stasis_json_get (json, "uid"), 0);
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

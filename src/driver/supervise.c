@@ -20,6 +20,8 @@
 #include <glib-unix.h>
 #include <stasis/error.h>
 
+#include "driver/control.h"
+#include "driver/scope.h"
 #include "driver/spawn.h"
 #include "driver/status.h"
 #include "util/fd.h"
@@ -28,6 +30,7 @@
 #define LOCK_FILE    "supervisor.lock"
 #define PROGRAM      "stasis-supervisor"
 #define READY_MS     10000
+#define NAP_MS       5
 #define LOG_TAIL_MAX 1000 /* octets in a message */
 
 /* TRUE while a supervisor lives. */
@@ -76,6 +79,7 @@ throw_dead (const StasisStatus *status, const char *log, const char *what, GErro
 static gboolean
 spawn_supervisor (const char *folder, const char *log, int ready_take, GError **error)
 {
+  g_autofree char *name = g_path_get_basename (folder);
   g_autoptr (StasisSpawn) spawn = stasis_spawn_new (log);
   const int number = stasis_spawn_take_fd (spawn, ready_take);
   g_autofree char *program = stasis_spawn_find_helper (PROGRAM);
@@ -85,7 +89,10 @@ spawn_supervisor (const char *folder, const char *log, int ready_take, GError **
   stasis_spawn_add_arg (spawn, absolute);
   stasis_spawn_add_arg (spawn, ready);
   StasisProcess process;
-  return stasis_spawn_begin (spawn, &process, error) && stasis_spawn_go (spawn, error);
+  if (!stasis_spawn_begin (spawn, &process, error))
+    return FALSE;
+  stasis_scope_enter (name, process.pid, /* is_system= */ geteuid () == 0);
+  return stasis_spawn_go (spawn, error);
 }
 
 /* An octet, the end of file, or the deadline. */
@@ -106,11 +113,40 @@ wait_ready (int fd, const char *folder, const StasisStatus *status, const char *
   return throw_dead (status, log, _ ("ended at once"), error);
 }
 
+/* The lock alone does not tell: a supervisor that was killed holds it until its last thread has
+ * ended, and one that has just come does before it listens.  *@out_is_there: it answers. */
+static gboolean
+look_for (const char *folder, gboolean *out_is_there, GError **error)
+{
+  const gint64 deadline_us = g_get_monotonic_time () + READY_MS * 1000;
+  *out_is_there = FALSE;
+  while (stasis_supervise_is_alive (folder))
+    {
+      g_autoptr (GError) local = NULL;
+      g_autoptr (StasisControl) control = stasis_control_open (folder, &local);
+      g_autoptr (StasisJobStats) stats
+          = control != NULL ? stasis_control_get_job (control, &local) : NULL;
+      *out_is_there = stats != NULL;
+      if (*out_is_there)
+        return TRUE;
+      if (g_get_monotonic_time () > deadline_us)
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
+      poll (NULL, 0, NAP_MS);
+    }
+  return TRUE;
+}
+
 /* Start a supervisor unless one lives. */
 gboolean
 stasis_supervise_ensure (const char *folder, GError **error)
 {
-  if (stasis_supervise_is_alive (folder))
+  gboolean is_there = FALSE;
+  if (!look_for (folder, &is_there, error))
+    return FALSE;
+  if (is_there)
     return TRUE;
   g_autoptr (StasisStatus) status = stasis_status_read (folder, error);
   if (status == NULL)

@@ -32,6 +32,7 @@
 #define END_REASON_MAX  64u /* octets */
 #define STATUS_FILE     "status.json"
 #define GRACE_MS        3000
+#define REMOVE_TRIES    20u
 #define DEPTH_MAX       16u /* folders in folders; we make none */
 #define LAST_FORMAT     1
 
@@ -177,18 +178,25 @@ remove_folder (const char *folder, GError **error)
       return FALSE;
     }
 
-  const int again = fcntl (fd, F_DUPFD_CLOEXEC, 3);
-  if (again < 0)
-    return stasis_throw_errno (error, _ ("cannot duplicate a descriptor of '%s'"), folder);
-  if (!empty_folder (again, STATUS_FILE, 0, error))
+  for (guint i = 0; i < REMOVE_TRIES; i++)
     {
-      g_prefix_error (error, _ ("'%s': "), folder);
-      return FALSE;
+      const int again = openat (fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      if (again < 0)
+        return stasis_throw_errno (error, _ ("cannot open the folder '%s'"), folder);
+      if (!empty_folder (again, STATUS_FILE, 0, error))
+        {
+          g_prefix_error (error, _ ("'%s': "), folder);
+          return FALSE;
+        }
+      if (unlinkat (fd, STATUS_FILE, 0) < 0 && errno != ENOENT)
+        break;
+      if (rmdir (folder) == 0 || errno == ENOENT)
+        return TRUE;
+      /* The supervisor may be writing a file of its own at this moment. */
+      if (errno != ENOTEMPTY && errno != EEXIST)
+        break;
     }
-  if (unlinkat (fd, STATUS_FILE, 0) < 0 && errno != ENOENT)
-    return stasis_throw_errno (error, _ ("cannot remove '%1$s' in '%2$s'"), STATUS_FILE, folder);
-  return rmdir (folder) == 0 || errno == ENOENT
-         || stasis_throw_errno (error, _ ("cannot remove the folder '%s'"), folder);
+  return stasis_throw_errno (error, _ ("cannot remove the folder '%s'"), folder);
 }
 
 /* End QEMU, write how the run ended, remove the folder. */

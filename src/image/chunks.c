@@ -236,6 +236,26 @@ choose_n_threads (const Run *run)
   return (guint) CLAMP (run->n_chunks, 1, asked);
 }
 
+/* As many threads as there may be; where there can be none, the caller's does the work. */
+static GPtrArray *
+start_threads (Run *run)
+{
+  const guint n_threads = choose_n_threads (run);
+  GPtrArray *threads = g_ptr_array_new ();
+  run->n_running = n_threads;
+  for (guint i = 0; i < n_threads; i++)
+    {
+      GThread *thread = g_thread_try_new ("stasis-chunks", run_thread, run, NULL);
+      if (thread != NULL)
+        g_ptr_array_add (threads, thread);
+    }
+
+  g_mutex_lock (&run->lock);
+  run->n_running -= n_threads - MAX (threads->len, 1);
+  g_mutex_unlock (&run->lock);
+  return threads;
+}
+
 /* Run a pass. */
 gboolean
 stasis_chunk_pass_run (const StasisChunkPass *pass, GCancellable *cancellable, GError **error)
@@ -246,14 +266,12 @@ stasis_chunk_pass_run (const StasisChunkPass *pass, GCancellable *cancellable, G
   g_mutex_init (&run.lock);
   g_cond_init (&run.changed);
 
-  const guint n_threads = choose_n_threads (&run);
-  g_autofree GThread **threads = g_new (GThread *, n_threads);
-  run.n_running = n_threads;
-  for (guint i = 0; i < n_threads; i++)
-    threads[i] = g_thread_new ("stasis-chunks", run_thread, &run);
+  g_autoptr (GPtrArray) threads = start_threads (&run);
+  if (threads->len == 0)
+    run_thread (&run);
   wait_for_threads (&run);
-  for (guint i = 0; i < n_threads; i++)
-    g_thread_join (threads[i]);
+  for (guint i = 0; i < threads->len; i++)
+    g_thread_join (g_ptr_array_index (threads, i));
 
   g_mutex_clear (&run.lock);
   g_cond_clear (&run.changed);

@@ -20,11 +20,17 @@
 
 #define PIECE (64u * 1024) /* octets read or written at a time */
 
-/* lseek() that answers @end where there is nothing of what was asked for before it. */
+/* lseek() that answers @end where there is nothing of what was asked for before it.  Some network
+ * file systems know neither question: to them all is data. */
 static gboolean
 seek (int fd, guint64 offset, guint64 end, int whence, guint64 *out, GError **error)
 {
   const off_t found = lseek (fd, (off_t) offset, whence);
+  if (found < 0 && (errno == EINVAL || errno == EOPNOTSUPP))
+    {
+      *out = whence == SEEK_DATA ? offset : end;
+      return TRUE;
+    }
   if (found < 0 && errno != ENXIO)
     return stasis_throw_errno (error, _ ("cannot look for holes"));
   *out = found < 0 ? end : MIN ((guint64) found, end);

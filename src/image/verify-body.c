@@ -49,7 +49,7 @@ describe (const StasisImage *image, guint64 start, guint64 end)
       const guint64 to = MIN (end, block->pages_offset + block->used_length);
       if (from < to && from == start)
         return g_strdup_printf (
-            _ ("RAM block '%1$s', guest memory at %2$#" PRIx64 " to %3$#" PRIx64), block->name,
+            _ ("RAM block '%1$s', guest memory at 0x%2$" PRIx64 " to 0x%3$" PRIx64), block->name,
             from - block->pages_offset, to - block->pages_offset);
     }
   return g_strdup (image->map != NULL ? _ ("QEMU's stream, bitmaps") : _ ("QEMU's stream"));
@@ -75,7 +75,7 @@ check_pages (Worker *worker, const StasisImageBlock *block, const guint8 *octets
       const guint64 end = MIN (to, base + run_end * block->page_size);
       if (!set && !stasis_is_zero (octets + (start - from), end - start))
         stasis_damage_list_add (&self->damages, start, end - start,
-                                _ ("RAM block '%1$s', guest memory at %2$#" PRIx64
+                                _ ("RAM block '%1$s', guest memory at 0x%2$" PRIx64
                                    ": pages have data that the bitmap calls zero"),
                                 block->name, start - base);
     }

@@ -89,7 +89,8 @@ on_deadline (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* A deadline is not moved by octets that come drop by drop: it starts where there was none. */
+/* A deadline is for one request or one reply, and is not moved by octets that come drop by drop:
+ * it starts where there was none. */
 static void
 set_deadline (Client *client)
 {
@@ -127,6 +128,7 @@ next_request (Client *client)
       return;
     }
 
+  g_clear_handle_id (&client->deadline, g_source_remove);
   g_autoptr (GError) error = NULL;
   const gsize length = (gsize) (end - client->in->str);
   g_autoptr (StasisJson) request = stasis_json_parse (client->in->str, (gssize) length, &error);
@@ -156,6 +158,7 @@ flush (Client *client)
         return FALSE;
       g_string_erase (client->out, 0, n);
     }
+  g_clear_handle_id (&client->deadline, g_source_remove);
   return !client->is_last;
 }
 

@@ -26,6 +26,7 @@ struct _StasisErrands
   const char *folder; /* (borrowed: outlives us) */
   char *lock;         /* (owned) the domain's lock file */
   StasisProcess qemu;
+  StasisLife *life; /* (borrowed: outlives us) (nullable) */
   StasisErrandDone done;
   gpointer data;
 
@@ -73,6 +74,17 @@ again (const GError *error)
   return STASIS_ERRAND_AGAIN;
 }
 
+static gboolean
+recover (const Errand *errand, StasisStatus *status, GError **error)
+{
+  StasisLife *life = errand->errands->life;
+  StasisMonitor *monitor = life != NULL ? stasis_life_borrow (life) : NULL;
+  const gboolean ok = stasis_recover (errand->errands->folder, status, monitor, error);
+  if (life != NULL)
+    stasis_life_return (life, monitor);
+  return ok;
+}
+
 /* With the lock held. */
 static StasisErrandResult
 work (const Errand *errand)
@@ -86,7 +98,7 @@ work (const Errand *errand)
   if (!is_our_run (errand, status))
     return STASIS_ERRAND_GONE;
 
-  if (!stasis_recover (folder, status, NULL, &error))
+  if (!recover (errand, status, &error))
     {
       /* An owner that lives but has let go of the lock: its death will bring us here again. */
       if (!g_error_matches (error, STASIS_ERROR, STASIS_ERROR_BUSY))
@@ -123,13 +135,14 @@ begin (StasisErrands *errands)
 
 /* Errands for the domain of this folder. */
 StasisErrands *
-stasis_errands_new (const char *folder, const StasisStatus *status, StasisErrandDone done,
-                    gpointer data)
+stasis_errands_new (const char *folder, const StasisStatus *status, StasisLife *life,
+                    StasisErrandDone done, gpointer data)
 {
   StasisErrands *errands = g_new0 (StasisErrands, 1);
   errands->folder = folder;
   errands->lock = g_strdup (status->lock);
   errands->qemu = status->qemu;
+  errands->life = life;
   errands->done = done;
   errands->data = data;
   errands->fallback = g_intern_static_string ("crashed");

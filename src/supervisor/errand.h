@@ -6,6 +6,7 @@
 #pragma once
 
 #include "driver/status.h"
+#include "supervisor/life.h"
 
 G_BEGIN_DECLS
 
@@ -22,8 +23,9 @@ typedef struct _StasisErrands StasisErrands;
 /* Called in the default main context. */
 typedef void (*StasisErrandDone) (StasisErrandResult result, gpointer data);
 
-/* @folder outlives it. */
-StasisErrands *stasis_errands_new (const char *folder, const StasisStatus *status,
+/* @folder and @life outlive it.
+ * @life: (nullable): where QEMU has ended already */
+StasisErrands *stasis_errands_new (const char *folder, const StasisStatus *status, StasisLife *life,
                                    StasisErrandDone done, gpointer data);
 
 /* Take the domain's lock, recover a dead owner's job, tear down where QEMU has ended: on a thread

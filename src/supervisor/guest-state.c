@@ -12,7 +12,8 @@
 #include "util/atomic-file.h"
 #include "util/json.h"
 
-#define STATE_FILE "supervisor.json"
+#define STATE_FILE      "supervisor.json"
+#define STOPPED_BY_USER "user"
 
 /* A guest that is about to run for @reason. */
 void
@@ -59,9 +60,9 @@ resumed_reason (const StasisGuestState *self)
 {
   if (self->run_state == STASIS_RUN_STATE_SUSPENDED)
     return "wakeup";
-  if (!self->has_run || !is_stopped_only (self->run_state))
-    return self->running_reason;
   if (self->stopped_by == NULL)
+    return self->running_reason;
+  if (g_str_equal (self->stopped_by, STOPPED_BY_USER))
     return "unpaused";
   return g_str_equal (job_reason (self->stopped_by), "migration") ? "migration canceled"
                                                                   : "save canceled";
@@ -71,25 +72,23 @@ resumed_reason (const StasisGuestState *self)
 gboolean
 stasis_guest_state_change (StasisGuestState *self, StasisRunState now, const char *job)
 {
-  const char *reason = self->running_reason;
-  const char *stopped_by = self->stopped_by;
-  if (now == STASIS_RUN_STATE_RUNNING && self->run_state != now)
+  const StasisGuestState before = *self;
+  if (now == STASIS_RUN_STATE_RUNNING && before.run_state != now)
     {
-      reason = resumed_reason (self);
-      stopped_by = NULL;
+      self->running_reason = resumed_reason (&before);
+      self->stopped_by = NULL;
+      self->has_run = TRUE;
     }
-  else if (self->run_state == STASIS_RUN_STATE_RUNNING && is_stopped_only (now))
-    stopped_by = job != NULL ? g_intern_string (job) : NULL;
+  /* Unknown: it was stopped while there was no supervisor. */
+  else if (is_stopped_only (now) && before.has_run && before.stopped_by == NULL
+           && (before.run_state == STASIS_RUN_STATE_RUNNING
+               || before.run_state == STASIS_RUN_STATE_UNKNOWN))
+    self->stopped_by = g_intern_string (job != NULL ? job : STOPPED_BY_USER);
 
-  const gboolean has_run = self->has_run || now == STASIS_RUN_STATE_RUNNING;
-  const gboolean is_changed = reason != self->running_reason || stopped_by != self->stopped_by
-                              || has_run != self->has_run;
-  self->has_run = has_run;
-  self->running_reason = reason;
-  self->stopped_by = stopped_by;
   self->run_state = now;
   self->is_known = TRUE;
-  return is_changed;
+  return self->running_reason != before.running_reason || self->stopped_by != before.stopped_by
+         || self->has_run != before.has_run;
 }
 
 /* State and reason for people. */

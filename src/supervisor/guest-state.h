@@ -19,7 +19,7 @@ typedef struct
   gboolean has_run;           /* its CPUs ran at least once */
   gboolean is_reboot_pending; /* reset instead of ending at the next shutdown */
   const char *running_reason; /* why it runs, or will */
-  const char *stopped_by;     /* (nullable) the job during which it was stopped */
+  const char *stopped_by;     /* (nullable) it ran, and stands still since: the job, or "user" */
 } StasisGuestState;
 
 /* A guest that is about to run for @reason: "booted", "restored". */

@@ -11,6 +11,19 @@
 
 #include <glib/gi18n-lib.h>
 
+#define QUERY_TRIES \
+  8u /* a guest that changes its state all the time is asked for it again later \
+      */
+
+/* Without it a later supervisor knows less: nothing that could stop us. */
+static void
+store (StasisLife *life, const StasisGuestState *guest)
+{
+  g_autoptr (GError) error = NULL;
+  if (!stasis_guest_state_store (guest, life->folder, &error))
+    g_debug ("%s", error->message);
+}
+
 /* Take a run state over, and keep on disk what a later supervisor cannot ask QEMU for. */
 static void
 change (StasisLife *life, StasisRunState state)
@@ -20,9 +33,8 @@ change (StasisLife *life, StasisRunState state)
   const StasisGuestState guest = life->guest;
   g_mutex_unlock (&life->lock);
 
-  g_autoptr (GError) error = NULL;
-  if (is_changed && !stasis_guest_state_store (&guest, life->folder, &error))
-    g_debug ("%s", error->message);
+  if (is_changed)
+    store (life, &guest);
 }
 
 static void
@@ -59,8 +71,12 @@ on_powerdown (StasisLife *life, const StasisMonitorEvent *event)
       return;
     }
   g_mutex_lock (&life->lock);
+  const gboolean was_pending = life->guest.is_reboot_pending;
   life->guest.is_reboot_pending = FALSE;
+  const StasisGuestState guest = life->guest;
   g_mutex_unlock (&life->lock);
+  if (was_pending)
+    store (life, &guest);
 }
 
 static void
@@ -133,19 +149,32 @@ query (StasisLife *life, StasisRunState *out_state, GError **error)
   return TRUE;
 }
 
+/* Events and the answer come by different ways: whether an event that is there now happened before
+ * QEMU answered or after it, nobody can tell.  So ask until none came in between. */
+static gboolean
+query_settled (StasisLife *life, StasisRunState *out_state, GError **error)
+{
+  for (guint i = 0; i < QUERY_TRIES; i++)
+    {
+      if (!query (life, out_state, error))
+        return FALSE;
+      if (!stasis_life_drain (life))
+        break;
+    }
+  return TRUE;
+}
+
 /* Ask for the run state, and apply the policy where the guest has ended. */
 gboolean
 stasis_life_look (StasisLife *life, GError **error)
 {
   StasisRunState state = STASIS_RUN_STATE_UNKNOWN;
-  if (!query (life, &state, error))
+  if (!query_settled (life, &state, error))
     return FALSE;
-  /* What QEMU said before it answered belongs before the answer. */
-  stasis_life_drain (life);
   change (life, state);
   if (!stasis_life_apply_policy (life, state))
     return TRUE;
-  if (!query (life, &state, error))
+  if (!query_settled (life, &state, error))
     return FALSE;
   change (life, state);
   return TRUE;

@@ -35,9 +35,12 @@ struct _StasisLife
   StasisGuestState guest; /* guarded by lock; written by the thread only */
   const char *job;        /* guarded by lock; interned, nullable */
   gboolean was_ended;     /* guarded by lock */
+  StasisMonitor *monitor; /* (owned) (nullable) guarded by lock where another thread reads it or
+                           * ours writes it */
+  guint n_lent;           /* guarded by lock: who uses monitor besides the thread */
+  GCond returned;
 
   /* The thread's own. */
-  StasisMonitor *monitor;     /* (owned) (nullable) while there is no connection */
   const char *shutdown_cause; /* (nullable) interned: QEMU's word in the last SHUTDOWN */
   guint own_powerdowns;       /* POWERDOWN events that are ours */
   gint64 kill_at_us;          /* when a QEMU that does not end is killed, or 0 */

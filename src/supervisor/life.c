@@ -75,9 +75,13 @@ connect_monitor (StasisLife *life)
   g_autoptr (GError) error = NULL;
   g_autofree char *path = g_build_filename (life->folder, SOCKET_FILE, NULL);
   const int socket = stasis_unix_connect (path, &error);
+  StasisMonitor *monitor = NULL;
   if (socket >= 0)
-    life->monitor = stasis_monitor_open (socket, life->log, OPEN_MS, NULL, &error);
-  if (life->monitor == NULL || !stasis_life_look (life, &error))
+    monitor = stasis_monitor_open (socket, life->log, OPEN_MS, NULL, &error);
+  g_mutex_lock (&life->lock);
+  life->monitor = monitor;
+  g_mutex_unlock (&life->lock);
+  if (monitor == NULL || !stasis_life_look (life, &error))
     g_debug ("%s", error->message);
 }
 
@@ -109,8 +113,15 @@ wait_something (StasisLife *life)
 static void
 drop_closed_monitor (StasisLife *life)
 {
-  if (life->monitor != NULL && stasis_monitor_is_closed (life->monitor))
-    g_clear_pointer (&life->monitor, stasis_monitor_close);
+  if (life->monitor == NULL || !stasis_monitor_is_closed (life->monitor))
+    return;
+  /* The commands of who has borrowed it fail at once. */
+  g_mutex_lock (&life->lock);
+  while (life->n_lent > 0)
+    g_cond_wait (&life->returned, &life->lock);
+  StasisMonitor *monitor = g_steal_pointer (&life->monitor);
+  g_mutex_unlock (&life->lock);
+  stasis_monitor_close (monitor);
 }
 
 static gboolean
@@ -199,6 +210,7 @@ stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd)
   life->requests = g_async_queue_new ();
   life->wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   g_mutex_init (&life->lock);
+  g_cond_init (&life->returned);
   stasis_guest_state_init (&life->guest, status->reason);
   stasis_guest_state_load (&life->guest, folder);
   g_thread_unref (g_thread_new ("life", run, life));
@@ -232,6 +244,30 @@ stasis_life_was_ended (StasisLife *life)
   const gboolean was_ended = life->was_ended;
   g_mutex_unlock (&life->lock);
   return was_ended;
+}
+
+/* Use the connection to QEMU from another thread. */
+StasisMonitor *
+stasis_life_borrow (StasisLife *life)
+{
+  g_mutex_lock (&life->lock);
+  StasisMonitor *monitor = life->monitor;
+  if (monitor != NULL)
+    life->n_lent++;
+  g_mutex_unlock (&life->lock);
+  return monitor;
+}
+
+/* NULL is fine. */
+void
+stasis_life_return (StasisLife *life, StasisMonitor *monitor)
+{
+  if (monitor == NULL)
+    return;
+  g_mutex_lock (&life->lock);
+  life->n_lent--;
+  g_cond_broadcast (&life->returned);
+  g_mutex_unlock (&life->lock);
 }
 
 static void

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "driver/status.h"
+#include "monitor/monitor.h"
 #include "supervisor/guest-state.h"
 
 G_BEGIN_DECLS
@@ -26,6 +27,11 @@ void stasis_life_set_job (StasisLife *life, const char *operation);
 
 /* TRUE where a signal from outside ended QEMU, or is about to. */
 gboolean stasis_life_was_ended (StasisLife *life);
+
+/* Use the connection to QEMU from another thread, for commands: NULL where there is none.  It is
+ * not closed until it is returned.  Whoever takes events from it asks for a sync afterwards. */
+StasisMonitor *stasis_life_borrow (StasisLife *life);
+void stasis_life_return (StasisLife *life, StasisMonitor *monitor);
 
 /* Look at all that QEMU has said so far, and at its run state; then call @done. */
 void stasis_life_sync (StasisLife *life, StasisLifeDone done, gpointer data);

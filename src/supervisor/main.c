@@ -21,6 +21,7 @@
 #include "config.h"
 
 #include <malloc.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -47,15 +48,22 @@ typedef struct
   StasisRequests *requests;
   StasisWatch *watch;
   GMainLoop *loop;
+  gboolean has_qemu_ended;
+  gboolean is_over;     /* nothing is left to supervise */
   const char *fallback; /* how the run ended, if nobody says */
 } Supervisor;
-
-static void on_errand_done (StasisErrandResult result, gpointer data);
 
 static void
 settle (Supervisor *self)
 {
   stasis_errands_request (self->errands, self->fallback);
+}
+
+static void
+finish (Supervisor *self)
+{
+  self->is_over = TRUE;
+  g_main_loop_quit (self->loop);
 }
 
 static gboolean
@@ -77,12 +85,18 @@ on_errand_done (StasisErrandResult result, gpointer data)
   switch (result)
     {
     case STASIS_ERRAND_GONE:
-      g_main_loop_quit (self->loop);
+      finish (self);
       break;
     case STASIS_ERRAND_AGAIN:
       g_timeout_add (RETRY_MS, on_retry, self);
       break;
     case STASIS_ERRAND_DONE:
+      if (self->has_qemu_ended)
+        {
+          /* Its end is told once: nothing else would bring us here again. */
+          g_timeout_add (RETRY_MS, on_retry, self);
+          break;
+        }
       /* A recovery took QEMU's events to itself, or changed the run state. */
       if (self->life != NULL)
         stasis_life_sync (self->life, ignore_result, NULL);
@@ -103,6 +117,7 @@ static gboolean
 on_qemu_ended (gint fd, GIOCondition condition, gpointer data)
 {
   Supervisor *self = data;
+  self->has_qemu_ended = TRUE;
   /* Its last events may tell whether a signal ended it. */
   stasis_life_sync (self->life, on_last_words, self);
   return G_SOURCE_REMOVE;
@@ -131,8 +146,7 @@ on_status_changed (const StasisStatus *status, gpointer data)
 static void
 on_folder_gone (gpointer data)
 {
-  Supervisor *self = data;
-  g_main_loop_quit (self->loop);
+  finish (data);
 }
 
 static gboolean
@@ -172,7 +186,7 @@ start (Supervisor *self, GError **error)
   g_autoptr (StasisStatus) status = stasis_status_read (self->folder, error);
   if (status == NULL || !watch_qemu (self, status, error))
     return FALSE;
-  self->errands = stasis_errands_new (self->folder, status, on_errand_done, self);
+  self->errands = stasis_errands_new (self->folder, status, self->life, on_errand_done, self);
   if (self->life == NULL)
     {
       settle (self);
@@ -217,7 +231,8 @@ main (int argc, char **argv)
   if (take_lock (&self, &is_other, &error) && start (&self, &error))
     {
       tell_ready (argc == 3 ? argv[2] : NULL);
-      g_main_loop_run (self.loop);
+      if (!self.is_over)
+        g_main_loop_run (self.loop);
       return 0;
     }
   if (is_other)

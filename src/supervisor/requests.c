@@ -10,6 +10,7 @@
 
 #include "supervisor/requests.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>

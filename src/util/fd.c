@@ -17,7 +17,8 @@
 
 #include <glib/gi18n-lib.h>
 
-#define FDS_MAX 8u /* descriptors in one message */
+#define FDS_MAX   8u /* descriptors in one message */
+#define CONNECT_S 5  /* for a place in a listener's queue */
 
 /* Close *fd if it is one and set it to -1; errno is kept. */
 void
@@ -279,10 +280,15 @@ stasis_unix_connect (const char *path, GError **error)
       stasis_throw_errno (error, _ ("cannot make a socket"));
       return -1;
     }
+  /* A listener that hangs with a full queue would hold us for ever: EAGAIN instead. */
+  const struct timeval patience = { .tv_sec = CONNECT_S };
+  const struct timeval no_limit = { 0 };
+  setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   if (connect (fd, (const struct sockaddr *) &address, sizeof address) < 0)
     {
       stasis_throw_errno (error, _ ("cannot connect to '%s'"), path);
       return -1;
     }
+  setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &no_limit, sizeof no_limit);
   return stasis_fd_steal (&fd);
 }

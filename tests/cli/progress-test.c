@@ -85,6 +85,14 @@ test_unknown (void)
   g_assert_cmpstr (line, ==, "Verify 3 B  1:01  a\\x1b[2J");
 }
 
+static void
+test_nothing_to_count (void)
+{
+  const StasisJobStats stats = { .state = STASIS_JOB_COMPLETED, .elapsed_us = 350000 };
+  g_autofree char *line = stasis_cli_progress_format ("Start", &stats, 0);
+  g_assert_cmpstr (line, ==, "Start 100 %  in 0.3 s");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -93,5 +101,6 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/progress/fits", test_fits);
   g_test_add_func ("/cli/progress/states", test_states);
   g_test_add_func ("/cli/progress/unknown", test_unknown);
+  g_test_add_func ("/cli/progress/nothing-to-count", test_nothing_to_count);
   return g_test_run ();
 }

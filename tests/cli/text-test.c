@@ -93,10 +93,9 @@ test_suggest (void)
     const char *word;
     const char *near;
   } cases[] = {
-    { "lits", "list" },
-    { "sav", "save" },
+    { "lisst", "list" },
     { "saev", "save" },
-    { "restor", "restore" },
+    { "restorx", "restore" },
     { "dumpx", "dumpxml" },
     { "domst", "domstate" },
     { "zzzz", NULL },
@@ -143,6 +142,21 @@ test_json_text (void)
 }
 
 static void
+test_json_text_long (void)
+{
+  g_autoptr (StasisJson) outer = stasis_json_new_object ();
+  StasisJson *props = stasis_json_new_object ();
+  for (guint i = 0; i < 41; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key%u", i);
+      stasis_json_set_boolean (props, key, TRUE);
+    }
+  stasis_json_set (outer, "props", props);
+  g_autofree char *text = stasis_cli_json_to_text (outer);
+  g_assert_cmpstr (text, ==, "Props:          41 entries (see --json)\n");
+}
+
+static void
 test_xml_peek (void)
 {
   static const struct
@@ -180,6 +194,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/units/width", test_width);
   g_test_add_func ("/cli/suggest/cases", test_suggest);
   g_test_add_func ("/cli/json-text/layout", test_json_text);
+  g_test_add_func ("/cli/json-text/long", test_json_text_long);
   g_test_add_func ("/cli/xml-peek/cases", test_xml_peek);
   return g_test_run ();
 }

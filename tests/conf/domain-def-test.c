@@ -221,6 +221,40 @@ test_network (void)
   g_assert_nonnull (strstr (text, "<source network='default'/>"));
 }
 
+static const char *
+nothing_known (const char *emulator, const char *machine, gpointer data)
+{
+  return NULL;
+}
+
+static const char *
+no_bridge (const char *network, gpointer data)
+{
+  return NULL;
+}
+
+/* A running domain stays readable when the host has changed under it. */
+static void
+test_changed_host (void)
+{
+  const StasisConfContext context
+      = { .canonical_machine = nothing_known, .network_bridge = no_bridge };
+  g_autoptr (StasisDomainDef) def = parse_file ("virt-install/network", ".xml");
+  g_autofree char *live = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_ACTIVE);
+  g_autoptr (GError) error = NULL;
+
+  g_autoptr (StasisDomainDef) again
+      = stasis_domain_def_parse (live, -1, NULL, &context, STASIS_DOMAIN_PARSE_ACTIVE, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (again->os.machine, ==, "pc-q35-10.0");
+  g_assert_cmpstr (((StasisInterfaceDef *) again->interfaces->pdata[0])->bridge, ==, "virbr0");
+
+  g_autoptr (StasisDomainDef) inactive
+      = stasis_domain_def_parse (live, -1, NULL, &context, STASIS_DOMAIN_PARSE_DEFAULT, &error);
+  g_assert_null (inactive);
+  g_assert_error (error, STASIS_CONF_ERROR, STASIS_CONF_ERROR_UNSUPPORTED);
+}
+
 static void
 test_generated (void)
 {
@@ -261,6 +295,7 @@ main (int argc, char **argv)
   g_test_add_func ("/conf/domain-def/format/runtime-fields", test_runtime_fields);
   g_test_add_func ("/conf/domain-def/parse/metadata", test_metadata);
   g_test_add_func ("/conf/domain-def/parse/network", test_network);
+  g_test_add_func ("/conf/domain-def/parse/changed-host", test_changed_host);
   g_test_add_func ("/conf/domain-def/parse/generated", test_generated);
 
   return g_test_run ();

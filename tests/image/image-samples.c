@@ -167,6 +167,13 @@ keep_stale (void)
   keep (fd, "stale");
 }
 
+static void
+keep_flags (void)
+{
+  stasis_autofd int fd = sample_edited (STASIS_IMAGE_BODY_STREAM, sample_edit_flags);
+  keep (fd, "record-flags");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -180,6 +187,7 @@ main (int argc, char **argv)
   keep_rewritten (1);
   keep_rewritten (600000);
   keep_stale ();
+  keep_flags ();
   for (gsize i = 0; i < sample_n_cases; i++)
     {
       stasis_autofd int fd = sample_edited (sample_cases[i].kind, sample_cases[i].edit);

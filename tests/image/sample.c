@@ -287,6 +287,24 @@ split_records (const StasisImage *image, GPtrArray *front, GPtrArray *tail)
     }
 }
 
+/* Set the flags of the record at @offset and make its checksum right. */
+static void
+patch_flags (int fd, guint64 offset, const SampleRecord *record, StasisRecordDigest *digest)
+{
+  guint8 head[STASIS_RECORD_HEADER_SIZE];
+  g_assert_cmpint (pread (fd, head, sizeof head, (off_t) offset), ==, sizeof head);
+  stasis_put_le32 (head + 4, record->flags);
+
+  g_autoptr (StasisHasher) hasher = stasis_hasher_new ();
+  stasis_hasher_update (hasher, head, 16);
+  stasis_hasher_update (hasher, g_bytes_get_data (record->body, NULL),
+                        g_bytes_get_size (record->body));
+  const StasisHash sum = stasis_hasher_digest (hasher);
+  memcpy (head + 16, sum.octets, sizeof sum.octets);
+  write_at (fd, head, sizeof head, offset);
+  stasis_record_digest_add (digest, &sum);
+}
+
 static guint64
 write_records (int fd, guint64 offset, const GPtrArray *records, const StasisImage *image,
                StasisRecordDigest *digest)
@@ -298,8 +316,12 @@ write_records (int fd, guint64 offset, const GPtrArray *records, const StasisIma
       g_autoptr (GBytes) body = record->body != NULL
                                     ? g_bytes_ref (record->body)
                                     : stasis_record_end_encode (image->header.uuid, digest);
-      stasis_record_write (fd, &offset, record->type, body, digest, &error);
+      const guint64 start = offset;
+      stasis_record_write (fd, &offset, record->type, body, record->flags == 0 ? digest : NULL,
+                           &error);
       g_assert_no_error (error);
+      if (record->flags != 0)
+        patch_flags (fd, start, record, digest);
     }
   return offset;
 }
@@ -332,6 +354,14 @@ sample_edited (StasisImageBodyKind kind, SampleEdit edit)
   write_at (out, octets, sizeof octets, 0);
   g_assert_cmpint (ftruncate (out, (off_t) header.file_size), ==, 0);
   return out;
+}
+
+/* An edit that sets a reserved flag in the framing of a record. */
+void
+sample_edit_flags (GPtrArray *front, GPtrArray *tail)
+{
+  SampleRecord *record = g_ptr_array_index (front, 1);
+  record->flags = 1;
 }
 
 /* Change header fields of a file and give it a right checksum again. */

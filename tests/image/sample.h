@@ -49,7 +49,8 @@ gboolean sample_verify (int fd, GError **error);
 typedef struct
 {
   guint32 type;
-  GBytes *body; /* (owned, nullable) NULL: an END that fits */
+  guint32 flags; /* reserved, so 0 in good ones */
+  GBytes *body;  /* (owned, nullable) NULL: an END that fits */
 } SampleRecord;
 
 SampleRecord *sample_record (guint32 type, const void *octets, gsize size);
@@ -58,6 +59,9 @@ SampleRecord *sample_record (guint32 type, const void *octets, gsize size);
  * layout are right. */
 typedef void (*SampleEdit) (GPtrArray *front, GPtrArray *tail);
 int sample_edited (StasisImageBodyKind kind, SampleEdit edit);
+
+/* An edit that sets a reserved flag in the framing of a record. */
+void sample_edit_flags (GPtrArray *front, GPtrArray *tail);
 
 /* Change header fields of a file and give it a right checksum again. */
 void sample_patch_header (int fd, gsize at, const void *octets, gsize size);

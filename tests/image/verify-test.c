@@ -192,6 +192,19 @@ test_header_reserved (void)
   assert_damage (fd, STASIS_IMAGE_VERIFY_NONE, 192, "reserved");
 }
 
+/* Flags in the framing are for later: the reader ignores them, the verifier does not. */
+static void
+test_record_flags (void)
+{
+  g_autoptr (GError) error = NULL;
+  stasis_autofd int fd = sample_edited (STASIS_IMAGE_BODY_STREAM, sample_edit_flags);
+  g_autoptr (StasisImage) image = sample_open (fd, &error);
+  g_assert_no_error (error);
+  const StasisRecord *facts = g_ptr_array_index (image->records, 1);
+  assert_damage (fd, STASIS_IMAGE_VERIFY_NONE, facts->offset,
+                 "record 'qemu-facts': a reserved field is not zero");
+}
+
 static void
 edit_hashes_reserved (GPtrArray *front, GPtrArray *tail)
 {
@@ -318,6 +331,7 @@ main (int argc, char **argv)
   g_test_add_func ("/image/verify/filled-holes", test_filled_holes);
   g_test_add_func ("/image/verify/punched", test_punched);
   g_test_add_func ("/image/verify/header-reserved", test_header_reserved);
+  g_test_add_func ("/image/verify/record-flags", test_record_flags);
   g_test_add_func ("/image/verify/body-reserved", test_body_reserved);
   g_test_add_func ("/image/verify/deep-count", test_deep_count);
   g_test_add_func ("/image/verify/changed-size", test_changed_size);

@@ -13,6 +13,7 @@
 
 #include "image/error.h"
 #include "image/extents.h"
+#include "image/info.h"
 #include "image/verify.h"
 #include "sample.h"
 #include "util/fd.h"
@@ -59,6 +60,33 @@ test_round_trip_mapped_ram (void)
   g_assert_true (
       stasis_image_verify (image, STASIS_IMAGE_VERIFY_DEEP, 0, NULL, NULL, NULL, &error));
   g_assert_no_error (error);
+}
+
+/* What `image info` shows. */
+static void
+test_info (void)
+{
+  g_autoptr (GError) error = NULL;
+  stasis_autofd int fd = sample_image (STASIS_IMAGE_BODY_MAPPED_RAM);
+  g_autoptr (StasisImage) image = sample_open (fd, &error);
+  g_autoptr (StasisJson) info = stasis_image_info_to_json (image);
+  g_assert_cmpstr (stasis_json_string (stasis_json_get (info, "domain-uuid"), ""), ==,
+                   "d0010203-0405-4607-8809-0a0b0c0d0e0f");
+  g_assert_cmpint (stasis_json_int (stasis_json_get (info, "format-version"), 0), ==, 2);
+  g_assert_cmpuint (stasis_json_array_length (stasis_json_get (info, "disks")), ==, 1);
+
+  guint64 total, stored;
+  stasis_image_memory (image, &total, &stored);
+  const StasisJson *memory = stasis_json_get (info, "memory");
+  g_assert_cmpuint (total, ==, 3 * MIB + MIB / 4 + MIB / 8);
+  g_assert_cmpuint (stasis_json_uint (stasis_json_get (memory, "total"), 0), ==, total);
+  g_assert_cmpuint (stasis_json_uint (stasis_json_get (memory, "zero"), 0), ==, total - stored);
+  g_assert_cmpuint (stasis_json_array_length (stasis_json_get (memory, "blocks")), ==, 3);
+
+  stasis_autofd int stream = sample_image (STASIS_IMAGE_BODY_STREAM);
+  g_autoptr (StasisImage) other = sample_open (stream, &error);
+  g_autoptr (StasisJson) other_info = stasis_image_info_to_json (other);
+  g_assert_null (stasis_json_get (other_info, "memory"));
 }
 
 static void
@@ -144,6 +172,11 @@ check_known (gboolean wrong)
       const StasisHash hash = stasis_hash (piece, MIB);
       stasis_image_hashes_set (hashes, block, i, &hash);
     }
+
+  /* The last piece shares its chunk with what follows: its hash is of no use. */
+  const guint last = stasis_image_hashes_add_block (hashes, "vga.vram", MIB / 4);
+  const StasisHash unused = stasis_hash ("", 0);
+  stasis_image_hashes_set (hashes, last, 0, &unused);
 
   const StasisImageTail tail = { .hashes = hashes };
   stasis_image_writer_finish (writer, 0, &tail, NULL, NULL, NULL, &error);
@@ -308,6 +341,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/image/writer/round-trip/mapped-ram", test_round_trip_mapped_ram);
   g_test_add_func ("/image/writer/round-trip/stream", test_round_trip_stream);
+  g_test_add_func ("/image/info", test_info);
   g_test_add_func ("/image/writer/partial", test_partial);
   g_test_add_func ("/image/writer/faults", test_faults);
   g_test_add_func ("/image/writer/known-hashes", test_known_hashes);

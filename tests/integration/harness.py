@@ -80,7 +80,10 @@ class Test:
         self.name = name
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="stasis-test-")).resolve()
         self.state = self.dir / "state"
-        self.state.mkdir(mode=0o700)
+        config = self.state / "config"
+        config.mkdir(mode=0o700, parents=True)
+        self.state.chmod(0o700)
+        (config / "stasis.conf").write_text(f"[emulators]\ndefault={QEMU}\nallowed={QEMU}\n")
         self.guests = []
 
     # What a test uses.

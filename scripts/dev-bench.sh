@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# dev-bench.sh: set up the peers, build optimized, run bench/save-restore
+set -eu
+
+cd "$(dirname "$0")/.."
+if [ ! -e bench/save-restore ]; then
+  echo "bench: bench/save-restore is not written yet; bench/peers-test.py tries the peers" >&2
+  exit 1
+fi
+scripts/dev-setup.sh bench
+scripts/dev-build.sh build-bench --buildtype=release
+scripts/build-guest.sh
+STASIS_TEST_BUILDDIR=$PWD/build-bench STASIS_BIN=$PWD/build-bench/bin/stasis
+STASIS_TEST_ACCEL=$(scripts/kvm-works.sh)
+export STASIS_TEST_BUILDDIR STASIS_BIN STASIS_TEST_ACCEL
+exec bench/save-restore "$@"

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * define.c: making and removing persistent definitions, marking them autostart
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "driver/domain-private.h"
+#include "driver/hold.h"
+#include "driver/registry.h"
+#include "util/fd.h"
+
+/**
+ * stasis_driver_define:
+ * @self: a driver
+ * @xml: libvirt's domain XML
+ * @source_name: (nullable): where it is from, for messages
+ * @error: return location
+ *
+ * Makes or replaces a persistent definition.  A running instance goes on as it is.
+ *
+ * Returns: (transfer full): the domain
+ */
+StasisDomain *
+stasis_driver_define (StasisDriver *self, const char *xml, const char *source_name, GError **error)
+{
+  g_autoptr (StasisDomainDef) def
+      = stasis_driver_parse (self, xml, source_name, STASIS_DOMAIN_PARSE_DEFAULT, error);
+  if (def == NULL)
+    return NULL;
+
+  /* Only its UUID tells a redefinition from another domain of the same name. */
+  g_autoptr (StasisHold) hold = stasis_hold_take (self, def->name, error);
+  if (hold == NULL || !stasis_registry_store (self, def, error))
+    return NULL;
+  if (hold->status != NULL && hold->status->is_transient)
+    {
+      hold->status->is_transient = FALSE;
+      if (!stasis_hold_write (hold, error))
+        return NULL;
+    }
+  return stasis_domain_new (self, def->name, def->uuid);
+}
+
+/* Remove @path; nothing there is fine. */
+static gboolean
+remove_file (const char *path, GError **error)
+{
+  if (unlink (path) == 0 || errno == ENOENT)
+    return TRUE;
+  return stasis_throw_errno (error, _ ("cannot remove '%s'"), path);
+}
+
+/* A managed save image is only removed where the caller knows of it. */
+static gboolean
+drop_managed_save (StasisDriver *driver, const char *name, StasisUndefineFlags flags,
+                   GError **error)
+{
+  g_autofree char *path = stasis_paths_managed_save (driver->paths, name);
+  if (!g_file_test (path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  if ((flags & STASIS_UNDEFINE_MANAGED_SAVE) == 0)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                   _ ("domain '%s' has a managed save image; --managed-save removes it as well"),
+                   name);
+      return FALSE;
+    }
+  return remove_file (path, error);
+}
+
+static gboolean
+drop_nvram (StasisDriver *driver, const char *name, StasisUndefineFlags flags, GError **error)
+{
+  g_autofree char *path = stasis_paths_nvram (driver->paths, name);
+  if (!g_file_test (path, G_FILE_TEST_EXISTS) || (flags & STASIS_UNDEFINE_KEEP_NVRAM) != 0)
+    return TRUE;
+  if ((flags & STASIS_UNDEFINE_NVRAM) == 0)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                   _ ("domain '%s' has an NVRAM file; --nvram removes it as well, --keep-nvram "
+                      "leaves it"),
+                   name);
+      return FALSE;
+    }
+  return remove_file (path, error);
+}
+
+/**
+ * stasis_domain_undefine:
+ * @self: a domain
+ * @flags: what goes with the definition
+ * @error: return location
+ *
+ * Removes the persistent definition; a running instance goes on as a transient domain.
+ *
+ * Returns: %TRUE if it is gone
+ */
+gboolean
+stasis_domain_undefine (StasisDomain *self, StasisUndefineFlags flags, GError **error)
+{
+  StasisDriver *driver = stasis_domain_get_driver (self);
+  const char *name = stasis_domain_get_name (self);
+  g_autoptr (StasisHold) hold = stasis_hold_take (driver, name, error);
+  if (hold == NULL)
+    return FALSE;
+  if (!stasis_registry_has (driver, name))
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                   _ ("cannot undefine the transient domain '%s'"), name);
+      return FALSE;
+    }
+
+  if (!drop_managed_save (driver, name, flags, error) || !drop_nvram (driver, name, flags, error)
+      || !stasis_registry_remove (driver, name, stasis_domain_get_uuid (self), error))
+    return FALSE;
+  if (hold->status == NULL)
+    {
+      g_autofree char *last = stasis_paths_last (driver->paths, name);
+      return remove_file (last, error);
+    }
+  hold->status->is_transient = TRUE;
+  return stasis_hold_write (hold, error);
+}
+
+/**
+ * stasis_domain_get_autostart:
+ * @self: a domain
+ * @out_autostart: (out): whether it is marked
+ * @error: return location
+ *
+ * Returns: %TRUE if it could be told
+ */
+gboolean
+stasis_domain_get_autostart (StasisDomain *self, gboolean *out_autostart, GError **error)
+{
+  g_autofree char *link = stasis_paths_autostart (stasis_domain_get_driver (self)->paths,
+                                                  stasis_domain_get_name (self));
+  *out_autostart = g_file_test (link, G_FILE_TEST_IS_SYMLINK);
+  return TRUE;
+}
+
+/**
+ * stasis_domain_set_autostart:
+ * @self: a persistent domain
+ * @autostart: whether stasis_driver_autostart() is to start it
+ * @error: return location
+ *
+ * Returns: %TRUE if the mark is as asked
+ */
+gboolean
+stasis_domain_set_autostart (StasisDomain *self, gboolean autostart, GError **error)
+{
+  StasisDriver *driver = stasis_domain_get_driver (self);
+  const char *name = stasis_domain_get_name (self);
+  if (!stasis_registry_has (driver, name))
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                   _ ("cannot set autostart of the transient domain '%s'"), name);
+      return FALSE;
+    }
+
+  g_autofree char *link = stasis_paths_autostart (driver->paths, name);
+  if (!autostart)
+    return remove_file (link, error);
+
+  g_autofree char *folder = g_path_get_dirname (link);
+  g_autofree char *target = g_strdup_printf ("../domains/%s.xml", name);
+  if (!stasis_paths_make (folder, error))
+    return FALSE;
+  if (symlink (target, link) < 0 && errno != EEXIST)
+    return stasis_throw_errno (error, _ ("cannot link '%s'"), link);
+  return TRUE;
+}

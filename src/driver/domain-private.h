@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain-private.h: what the files of src/driver share about a domain
+ */
+
+#pragma once
+
+#include "driver/control.h"
+#include "driver/driver-private.h"
+#include "driver/status.h"
+
+G_BEGIN_DECLS
+
+#define STASIS_LIVE_XML "domain.xml" /* in the run folder: the running instance's definition */
+
+/* The status of a domain whose QEMU lives, or NULL. */
+StasisStatus *stasis_domain_read_status (StasisDomain *self);
+
+/* The definition of the running instance. */
+StasisDomainDef *stasis_domain_load_live (StasisDomain *self, GError **error);
+
+/* A connection to its supervisor, which is started anew where it is missing. */
+StasisControl *stasis_domain_open_control (StasisDomain *self, GError **error);
+
+G_END_DECLS

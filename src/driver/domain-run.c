@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain-run.c: short operations on a running domain
+ */
+
+#include "config.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "driver/domain-private.h"
+#include "driver/hold.h"
+#include "driver/job.h"
+#include "driver/supervise.h"
+#include "driver/teardown.h"
+#include "monitor/commands-run.h"
+#include "util/fd.h"
+#include "util/lock.h"
+#include "util/process.h"
+
+#define GRACEFUL_MS 10000 /* as libvirt waits for SIGTERM */
+
+/* Hold and monitor of a running domain, and its run state. */
+typedef struct
+{
+  StasisHold *hold;       /* (owned) */
+  StasisMonitor *monitor; /* (owned) */
+  StasisRunState state;
+} Grip;
+
+static void
+grip_clear (Grip *grip)
+{
+  g_clear_pointer (&grip->monitor, stasis_monitor_close);
+  g_clear_pointer (&grip->hold, stasis_hold_release);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Grip, grip_clear)
+
+static gboolean
+grip_take (Grip *grip, StasisDomain *self, GError **error)
+{
+  grip->hold = stasis_hold_take_running (stasis_domain_get_driver (self),
+                                         stasis_domain_get_name (self), error);
+  if (grip->hold == NULL)
+    return FALSE;
+  grip->monitor = stasis_hold_open_monitor (grip->hold, NULL, error);
+  return grip->monitor != NULL
+         && stasis_monitor_query_status (grip->monitor, &grip->state, NULL, error);
+}
+
+/* The supervisor has seen what we did before the next command asks it. */
+static gboolean
+sync_supervisor (StasisDomain *self, GError **error)
+{
+  g_autoptr (StasisControl) control = stasis_domain_open_control (self, error);
+  return control != NULL && stasis_control_sync (control, error);
+}
+
+static gboolean
+throw_state (GError **error, StasisDomain *self, const char *state)
+{
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE, _ ("domain '%1$s' %2$s"),
+               stasis_domain_get_name (self), state);
+  return FALSE;
+}
+
+/**
+ * stasis_domain_suspend:
+ * @self: a running domain
+ * @error: return location
+ *
+ * Stops its CPUs.  A domain that is paused already stays so.
+ *
+ * Returns: %TRUE if it is paused
+ */
+gboolean
+stasis_domain_suspend (StasisDomain *self, GError **error)
+{
+  g_auto (Grip) grip = { 0 };
+  if (!grip_take (&grip, self, error))
+    return FALSE;
+  if (grip.state == STASIS_RUN_STATE_PAUSED)
+    return TRUE;
+  if (grip.state == STASIS_RUN_STATE_SUSPENDED)
+    return throw_state (error, self, _ ("sleeps (pmsuspended)"));
+  return stasis_monitor_stop (grip.monitor, NULL, error) && sync_supervisor (self, error);
+}
+
+/**
+ * stasis_domain_resume:
+ * @self: a paused domain
+ * @error: return location
+ *
+ * Lets its CPUs run.  A domain that runs already goes on.
+ *
+ * Returns: %TRUE if it runs
+ */
+gboolean
+stasis_domain_resume (StasisDomain *self, GError **error)
+{
+  g_auto (Grip) grip = { 0 };
+  if (!grip_take (&grip, self, error))
+    return FALSE;
+  if (grip.state == STASIS_RUN_STATE_RUNNING)
+    return TRUE;
+  if (grip.state == STASIS_RUN_STATE_GUEST_PANICKED)
+    return throw_state (error, self, _ ("has crashed"));
+  return stasis_monitor_cont (grip.monitor, NULL, error) && sync_supervisor (self, error);
+}
+
+/**
+ * stasis_domain_shutdown:
+ * @self: a running domain
+ * @error: return location
+ *
+ * Presses the power button; the guest takes its time, or does not care.
+ *
+ * Returns: %TRUE if the guest was asked
+ */
+gboolean
+stasis_domain_shutdown (StasisDomain *self, GError **error)
+{
+  g_auto (Grip) grip = { 0 };
+  if (!grip_take (&grip, self, error))
+    return FALSE;
+  if (grip.state == STASIS_RUN_STATE_PAUSED)
+    return throw_state (error, self, _ ("is paused; resume it first"));
+  return stasis_monitor_system_powerdown (grip.monitor, NULL, error);
+}
+
+/**
+ * stasis_domain_reboot:
+ * @self: a running domain
+ * @error: return location
+ *
+ * Presses the power button; when the guest has shut down, its supervisor resets it.
+ *
+ * Returns: %TRUE if the guest was asked
+ */
+gboolean
+stasis_domain_reboot (StasisDomain *self, GError **error)
+{
+  g_autoptr (StasisHold) hold = stasis_hold_take_running (stasis_domain_get_driver (self),
+                                                          stasis_domain_get_name (self), error);
+  if (hold == NULL)
+    return FALSE;
+  g_autoptr (StasisControl) control = stasis_domain_open_control (self, error);
+  return control != NULL && stasis_control_reboot (control, error);
+}
+
+/**
+ * stasis_domain_reset:
+ * @self: a running domain
+ * @error: return location
+ *
+ * Resets it at once, without asking the guest.
+ *
+ * Returns: %TRUE if it was reset
+ */
+gboolean
+stasis_domain_reset (StasisDomain *self, GError **error)
+{
+  g_auto (Grip) grip = { 0 };
+  return grip_take (&grip, self, error) && stasis_monitor_system_reset (grip.monitor, NULL, error);
+}
+
+/* End QEMU by its pidfd; FALSE where it does not end. */
+static gboolean
+end_qemu (StasisDomain *self, const StasisStatus *status, StasisDestroyFlags flags, GError **error)
+{
+  stasis_autofd int pidfd = stasis_process_open (&status->qemu, NULL);
+  if (pidfd < 0)
+    return TRUE;
+
+  if (flags & STASIS_DESTROY_GRACEFUL)
+    {
+      syscall (SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0);
+      if (stasis_process_wait (pidfd, GRACEFUL_MS))
+        return TRUE;
+    }
+  else if (stasis_process_end (pidfd, GRACEFUL_MS))
+    return TRUE;
+
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
+               _ ("QEMU of domain '%1$s' (process %2$d) does not end"),
+               stasis_domain_get_name (self), (int) status->qemu.pid);
+  return FALSE;
+}
+
+/**
+ * stasis_domain_destroy:
+ * @self: a running domain
+ * @flags: how hard
+ * @error: return location
+ *
+ * Ends its QEMU at once, whatever job goes on (which then fails).  A transient domain is gone
+ * with that.
+ *
+ * Returns: %TRUE if it does not run any more
+ */
+gboolean
+stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **error)
+{
+  StasisDriver *driver = stasis_domain_get_driver (self);
+  const char *name = stasis_domain_get_name (self);
+  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  if (status == NULL)
+    return throw_state (error, self, _ ("is not running"));
+
+  /* Without the hold: a job must not keep a guest alive that is to go. */
+  g_autofree char *folder = stasis_paths_domain (driver->paths, name, NULL);
+  if (!stasis_end_reason_write (folder, "destroyed", error)
+      || !end_qemu (self, status, flags, error))
+    return FALSE;
+
+  /* The job notices, fails and lets go of the lock; taking it clears the rest away. */
+  g_autofree char *path = stasis_paths_lock (driver->paths, name);
+  g_autoptr (StasisLock) lock = stasis_lock_take (path, /* wait= */ TRUE, error);
+  if (lock == NULL)
+    return FALSE;
+  g_autoptr (StasisStatus) left = stasis_status_read (folder, NULL);
+  return left == NULL || left->id != status->id
+         || stasis_teardown (left, folder, "destroyed", error);
+}
+
+/**
+ * stasis_domain_get_job:
+ * @self: a domain
+ * @completed: the last job that ended, instead of the one that goes on
+ * @error: return location
+ *
+ * Returns: (transfer full): its statistics; state %STASIS_JOB_NONE where there is none
+ */
+StasisJobStats *
+stasis_domain_get_job (StasisDomain *self, gboolean completed, GError **error)
+{
+  if (completed)
+    return stasis_job_load_completed (stasis_domain_get_driver (self)->paths,
+                                      stasis_domain_get_name (self), error);
+
+  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  if (status == NULL)
+    {
+      throw_state (error, self, _ ("is not running"));
+      return NULL;
+    }
+  g_autoptr (StasisControl) control = stasis_domain_open_control (self, error);
+  return control != NULL ? stasis_control_get_job (control, error) : NULL;
+}
+
+/**
+ * stasis_domain_abort_job:
+ * @self: a domain with a job
+ * @error: return location
+ *
+ * Asks the job's owner, in whatever process, to cancel.  It rolls back in its own time.
+ *
+ * Returns: %TRUE if it was asked
+ */
+gboolean
+stasis_domain_abort_job (StasisDomain *self, GError **error)
+{
+  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  if (status == NULL)
+    return throw_state (error, self, _ ("is not running"));
+  g_autoptr (StasisControl) control = stasis_domain_open_control (self, error);
+  return control != NULL && stasis_control_abort_job (control, error);
+}

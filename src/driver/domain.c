@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain.c: what a domain is, and how it is
+ *
+ * A StasisDomain is a name and a driver.  Everything else is looked up when it is asked for, in
+ * the state directory and from the domain's supervisor, because other processes change it.
+ */
+
+#include "config.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "driver/control.h"
+#include "driver/domain-private.h"
+#include "driver/hold.h"
+#include "driver/registry.h"
+#include "driver/supervise.h"
+#include "util/json.h"
+
+struct _StasisDomain
+{
+  GObject parent_instance;
+
+  StasisDriver *driver; /* (owned) */
+  char *name;           /* (owned) */
+  char *uuid;           /* (owned) (nullable) until it is asked for */
+};
+
+G_DEFINE_FINAL_TYPE (StasisDomain, stasis_domain, G_TYPE_OBJECT)
+
+static void
+stasis_domain_finalize (GObject *object)
+{
+  StasisDomain *self = STASIS_DOMAIN (object);
+  g_clear_object (&self->driver);
+  g_free (self->name);
+  g_free (self->uuid);
+  G_OBJECT_CLASS (stasis_domain_parent_class)->finalize (object);
+}
+
+static void
+stasis_domain_class_init (StasisDomainClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = stasis_domain_finalize;
+}
+
+static void
+stasis_domain_init (StasisDomain *self)
+{
+}
+
+/* A domain by what is known of it. */
+StasisDomain *
+stasis_domain_new (StasisDriver *driver, const char *name, const char *uuid)
+{
+  StasisDomain *self = g_object_new (STASIS_TYPE_DOMAIN, NULL);
+  self->driver = g_object_ref (driver);
+  self->name = g_strdup (name);
+  self->uuid = g_strdup (uuid);
+  return self;
+}
+
+StasisDriver *
+stasis_domain_get_driver (StasisDomain *self)
+{
+  return self->driver;
+}
+
+/* The status of a domain whose QEMU lives, or NULL. */
+StasisStatus *
+stasis_domain_read_status (StasisDomain *self)
+{
+  g_autofree char *folder = stasis_paths_domain (self->driver->paths, self->name, NULL);
+  g_autoptr (StasisStatus) status = stasis_status_read (folder, NULL);
+  if (status == NULL || !stasis_process_is_alive (&status->qemu))
+    return NULL;
+  return g_steal_pointer (&status);
+}
+
+/* The definition of the running instance. */
+StasisDomainDef *
+stasis_domain_load_live (StasisDomain *self, GError **error)
+{
+  g_autofree char *path = stasis_paths_domain (self->driver->paths, self->name, STASIS_LIVE_XML);
+  g_autofree char *xml = NULL;
+  if (!g_file_get_contents (path, &xml, NULL, error))
+    return NULL;
+  return stasis_driver_parse (self->driver, xml, path, STASIS_DOMAIN_PARSE_ACTIVE, error);
+}
+
+/* A connection to its supervisor, which is started anew where it is missing. */
+StasisControl *
+stasis_domain_open_control (StasisDomain *self, GError **error)
+{
+  g_autofree char *folder = stasis_paths_domain (self->driver->paths, self->name, NULL);
+  StasisControl *control = stasis_control_open (folder, NULL);
+  if (control != NULL)
+    return control;
+  if (!stasis_supervise_ensure (folder, error))
+    return NULL;
+  return stasis_control_open (folder, error);
+}
+
+/* Ask the supervisor.  One that was killed a moment ago may still take the connection and then
+ * drop it: a second try finds its successor. */
+static gboolean
+ask_state (StasisDomain *self, StasisDomainState *out_state, char **out_reason, GError **error)
+{
+  g_autoptr (StasisControl) first = stasis_domain_open_control (self, NULL);
+  if (first != NULL && stasis_control_get_state (first, out_state, out_reason, NULL))
+    return TRUE;
+  g_autoptr (StasisControl) second = stasis_domain_open_control (self, error);
+  return second != NULL && stasis_control_get_state (second, out_state, out_reason, error);
+}
+
+/**
+ * stasis_domain_get_name:
+ * @self: a domain
+ *
+ * Returns: its name
+ */
+const char *
+stasis_domain_get_name (StasisDomain *self)
+{
+  return self->name;
+}
+
+/**
+ * stasis_domain_get_uuid:
+ * @self: a domain
+ *
+ * Returns: its UUID as text; all zeros where its definition cannot be read any more
+ */
+const char *
+stasis_domain_get_uuid (StasisDomain *self)
+{
+  if (self->uuid != NULL)
+    return self->uuid;
+
+  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  if (status != NULL)
+    self->uuid = g_strdup (status->uuid);
+  else
+    {
+      g_autoptr (StasisDomainDef) def = stasis_registry_load (self->driver, self->name, NULL);
+      self->uuid = g_strdup (def != NULL ? def->uuid : "00000000-0000-0000-0000-000000000000");
+    }
+  return self->uuid;
+}
+
+/**
+ * stasis_domain_get_id:
+ * @self: a domain
+ *
+ * Returns: the number of its running instance, or -1
+ */
+int
+stasis_domain_get_id (StasisDomain *self)
+{
+  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  return status != NULL ? status->id : -1;
+}
+
+/**
+ * stasis_domain_is_persistent:
+ * @self: a domain
+ *
+ * Returns: whether it has a definition that outlives its running instance
+ */
+gboolean
+stasis_domain_is_persistent (StasisDomain *self)
+{
+  return stasis_registry_has (self->driver, self->name);
+}
+
+/**
+ * stasis_domain_state_to_string:
+ * @state: a state
+ *
+ * Returns: its name for people, as virsh prints it
+ */
+const char *
+stasis_domain_state_to_string (StasisDomainState state)
+{
+  switch (state)
+    {
+    case STASIS_DOMAIN_RUNNING:
+      return _ ("running");
+    case STASIS_DOMAIN_BLOCKED:
+      return _ ("idle");
+    case STASIS_DOMAIN_PAUSED:
+      return _ ("paused");
+    case STASIS_DOMAIN_SHUTDOWN:
+      return _ ("in shutdown");
+    case STASIS_DOMAIN_SHUTOFF:
+      return _ ("shut off");
+    case STASIS_DOMAIN_CRASHED:
+      return _ ("crashed");
+    case STASIS_DOMAIN_PMSUSPENDED:
+      return _ ("pmsuspended");
+    case STASIS_DOMAIN_NOSTATE:
+      break;
+    }
+  return _ ("no state");
+}
+
+/* How its last run ended, from the file that teardown wrote. */
+static const char *
+last_reason (StasisDomain *self)
+{
+  g_autofree char *path = stasis_paths_last (self->driver->paths, self->name);
+  g_autofree char *text = NULL;
+  gsize size = 0;
+  if (!g_file_get_contents (path, &text, &size, NULL))
+    return "unknown";
+  g_autoptr (StasisJson) json = stasis_json_parse (text, (gssize) size, NULL);
+  const char *reason
+      = json != NULL ? stasis_json_string (stasis_json_get (json, "reason"), NULL) : NULL;
+  return reason != NULL ? g_intern_string (reason) : "unknown";
+}
+
+/**
+ * stasis_domain_get_state:
+ * @self: a domain
+ * @out_state: (out): its state
+ * @out_reason: (out) (optional): why, in a word
+ * @error: return location
+ *
+ * Asks the domain's supervisor (starting a new one where the old one has died).
+ *
+ * Returns: %TRUE if it could be told
+ */
+gboolean
+stasis_domain_get_state (StasisDomain *self, StasisDomainState *out_state, const char **out_reason,
+                         GError **error)
+{
+  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  g_autofree char *reason = NULL;
+  if (status == NULL)
+    {
+      *out_state = STASIS_DOMAIN_SHUTOFF;
+      if (out_reason != NULL)
+        *out_reason = last_reason (self);
+      return TRUE;
+    }
+
+  /* Its starter has not come to the supervisor yet. */
+  if (status->journal.step == STASIS_STEP_START)
+    {
+      *out_state = STASIS_DOMAIN_PAUSED;
+      reason = g_strdup ("starting up");
+    }
+  else if (!ask_state (self, out_state, &reason, error))
+    return FALSE;
+  if (out_reason != NULL)
+    *out_reason = g_intern_string (reason);
+  return TRUE;
+}
+
+/* Processor time of a process in ns, 0 where it has gone. */
+static guint64
+cpu_time_ns (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int) pid);
+  g_autofree char *text = NULL;
+  if (!g_file_get_contents (path, &text, NULL, NULL) || strrchr (text, ')') == NULL)
+    return 0;
+  /* Behind the command: state is field 3, utime 14, stime 15 (proc(5)). */
+  g_auto (GStrv) fields = g_strsplit (strrchr (text, ')') + 2, " ", -1);
+  if (g_strv_length (fields) < 13)
+    return 0;
+  const guint64 ticks
+      = g_ascii_strtoull (fields[11], NULL, 10) + g_ascii_strtoull (fields[12], NULL, 10);
+  return ticks * (G_GUINT64_CONSTANT (1000000000) / (guint64) sysconf (_SC_CLK_TCK));
+}
+
+/**
+ * stasis_domain_get_info:
+ * @self: a domain
+ * @out_info: (out caller-allocates): what dominfo shows
+ * @error: return location
+ *
+ * Returns: %TRUE if it could be told
+ */
+gboolean
+stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError **error)
+{
+  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  g_autoptr (StasisDomainDef) def = status != NULL
+                                        ? stasis_domain_load_live (self, error)
+                                        : stasis_registry_load (self->driver, self->name, error);
+  if (def == NULL)
+    return FALSE;
+
+  g_autofree char *managed = stasis_paths_managed_save (self->driver->paths, self->name);
+  *out_info = (StasisDomainInfo){
+    .max_memory_kib = (guint64) def->memory,
+    .memory_kib = (guint64) (def->current_memory > 0 ? def->current_memory : def->memory),
+    .vcpus = (guint) (def->current_vcpus > 0 ? def->current_vcpus : def->vcpus),
+    .has_managed_save = g_file_test (managed, G_FILE_TEST_EXISTS),
+  };
+  if (status != NULL)
+    {
+      g_autoptr (StasisControl) control = stasis_domain_open_control (self, NULL);
+      out_info->pid = status->qemu.pid;
+      out_info->cpu_time_ns = cpu_time_ns (status->qemu.pid);
+      out_info->supervisor_pid = control != NULL ? stasis_control_get_pid (control) : 0;
+    }
+  return stasis_domain_get_autostart (self, &out_info->autostart, error);
+}
+
+/* The definition that the flags ask for. */
+static StasisDomainDef *
+load_for (StasisDomain *self, gboolean is_active, StasisXmlFlags flags, GError **error)
+{
+  if (!is_active || ((flags & STASIS_XML_INACTIVE) != 0 && stasis_domain_is_persistent (self)))
+    return stasis_registry_load (self->driver, self->name, error);
+  return stasis_domain_load_live (self, error);
+}
+
+/**
+ * stasis_domain_get_xml:
+ * @self: a domain
+ * @flags: which definition, and what of it
+ * @error: return location
+ *
+ * Returns: (transfer full): its definition
+ */
+char *
+stasis_domain_get_xml (StasisDomain *self, StasisXmlFlags flags, GError **error)
+{
+  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  g_autoptr (StasisDomainDef) def = load_for (self, status != NULL, flags, error);
+  if (def == NULL)
+    return NULL;
+
+  StasisDomainFormatFlags format = STASIS_DOMAIN_FORMAT_INACTIVE;
+  if (status != NULL && (flags & (STASIS_XML_INACTIVE | STASIS_XML_MIGRATABLE)) == 0)
+    {
+      format |= STASIS_DOMAIN_FORMAT_ACTIVE;
+      def->id = status->id;
+    }
+  if (flags & STASIS_XML_SECURE)
+    format |= STASIS_DOMAIN_FORMAT_SECURE;
+  if (flags & STASIS_XML_MIGRATABLE)
+    format |= STASIS_DOMAIN_FORMAT_MIGRATABLE;
+  return stasis_domain_def_format (def, format);
+}
+
+/**
+ * stasis_domain_get_managed_save_path:
+ * @self: a domain
+ *
+ * Returns: (transfer full) (nullable): where its managed save image lies, if it has one
+ */
+char *
+stasis_domain_get_managed_save_path (StasisDomain *self)
+{
+  g_autofree char *path = stasis_paths_managed_save (self->driver->paths, self->name);
+  if (!g_file_test (path, G_FILE_TEST_EXISTS))
+    return NULL;
+  return g_steal_pointer (&path);
+}

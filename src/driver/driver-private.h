@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * driver-private.h: what the files of src/driver share about a driver
+ */
+
+#pragma once
+
+#include <stasis/stasis.h>
+
+#include "conf/domain-def.h"
+#include "driver/host-config.h"
+#include "driver/paths.h"
+#include "driver/qemu-caps.h"
+
+G_BEGIN_DECLS
+
+struct _StasisDriver
+{
+  GObject parent_instance;
+
+  char *uri;              /* (owned) */
+  StasisPaths *paths;     /* (owned) */
+  StasisHostConfig *host; /* (owned) */
+  StasisConfContext conf; /* its functions look at this driver */
+  GMutex lock;
+  GHashTable *caps; /* (owned) (guarded by lock) emulator (char *) -> StasisQemuCaps */
+};
+
+/* What this emulator can do: probed once, then from the cache.  Yours to unref. */
+StasisQemuCaps *stasis_driver_get_caps (StasisDriver *self, const char *emulator, GError **error);
+
+/* Parse a definition as this host understands it. */
+StasisDomainDef *stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_name,
+                                      StasisDomainParseFlags flags, GError **error);
+
+/* A domain by what is known of it; @uuid may be NULL. */
+StasisDomain *stasis_domain_new (StasisDriver *driver, const char *name, const char *uuid);
+StasisDriver *stasis_domain_get_driver (StasisDomain *self);
+
+G_END_DECLS

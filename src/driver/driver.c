@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * driver.c: a state directory and the domains in it
+ *
+ * A driver holds no state of domains: every call looks at the state directory, for other
+ * processes change it too.  What it keeps is what does not change: folders, the host's
+ * configuration, and what the emulators can do.
+ */
+
+#include "config.h"
+
+#include "driver/driver-private.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "driver/firmware.h"
+#include "driver/registry.h"
+#include "driver/status.h"
+
+#define URI_SYSTEM  "stasis:///system"
+#define URI_SESSION "stasis:///session"
+
+G_DEFINE_FINAL_TYPE (StasisDriver, stasis_driver, G_TYPE_OBJECT)
+
+/**
+ * stasis_version:
+ *
+ * Returns: the library's version
+ */
+const char *
+stasis_version (void)
+{
+  return STASIS_VERSION;
+}
+
+static void
+stasis_driver_finalize (GObject *object)
+{
+  StasisDriver *self = STASIS_DRIVER (object);
+  g_free (self->uri);
+  stasis_paths_free (self->paths);
+  stasis_host_config_free (self->host);
+  g_hash_table_unref (self->caps);
+  g_mutex_clear (&self->lock);
+  G_OBJECT_CLASS (stasis_driver_parent_class)->finalize (object);
+}
+
+static void
+stasis_driver_class_init (StasisDriverClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = stasis_driver_finalize;
+}
+
+static void
+unref_caps (gpointer caps)
+{
+  stasis_qemu_caps_unref (caps);
+}
+
+static void
+stasis_driver_init (StasisDriver *self)
+{
+  g_mutex_init (&self->lock);
+  self->caps = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, unref_caps);
+}
+
+/* What this emulator can do: probed once, then from the cache. */
+StasisQemuCaps *
+stasis_driver_get_caps (StasisDriver *self, const char *emulator, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  StasisQemuCaps *caps = g_hash_table_lookup (self->caps, emulator);
+  if (caps != NULL)
+    return stasis_qemu_caps_ref (caps);
+
+  g_autofree char *folder = g_build_filename (self->paths->cache, "qemu", NULL);
+  if (!stasis_paths_make (folder, error))
+    return NULL;
+  caps = stasis_qemu_caps_load (emulator, folder, NULL, error);
+  if (caps == NULL)
+    return NULL;
+  g_hash_table_insert (self->caps, g_strdup (emulator), stasis_qemu_caps_ref (caps));
+  return caps;
+}
+
+/* The full name behind a machine alias; lives as long as the driver, whose caps are kept. */
+static const char *
+canonical_machine (const char *emulator, const char *machine, gpointer data)
+{
+  StasisDriver *self = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (self, emulator, &error);
+  if (caps == NULL)
+    {
+      g_debug ("%s", error->message);
+      return NULL;
+    }
+  return stasis_qemu_caps_canonical_machine (caps, machine);
+}
+
+static const char *
+default_emulator (StasisDomainType type, const char *arch, gpointer data)
+{
+  StasisDriver *self = data;
+  return self->host->emulator;
+}
+
+static const char *
+network_bridge (const char *network, gpointer data)
+{
+  StasisDriver *self = data;
+  return g_hash_table_lookup (self->host->networks, network);
+}
+
+/* Parse a definition as this host understands it. */
+StasisDomainDef *
+stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_name,
+                     StasisDomainParseFlags flags, GError **error)
+{
+  g_autoptr (StasisDomainDef) def
+      = stasis_domain_def_parse (xml, -1, source_name, &self->conf, flags, error);
+  if (def == NULL || !stasis_paths_check_name (def->name, error)
+      || !stasis_firmware_resolve (def, self->paths, error))
+    return NULL;
+  return g_steal_pointer (&def);
+}
+
+/**
+ * stasis_driver_open:
+ * @uri: (nullable): "stasis:///session" or "stasis:///system"; %NULL: the system's as root,
+ *   else the session's
+ * @cancellable: (nullable): unused so far
+ * @error: return location
+ *
+ * Opens a driver on its state directory, which is made when first needed.  No daemon takes part.
+ * Fails with %STASIS_ERROR_INVALID_ARGUMENT for another URI or a wrong stasis.conf.
+ *
+ * Returns: (transfer full): the driver
+ */
+StasisDriver *
+stasis_driver_open (const char *uri, GCancellable *cancellable, GError **error)
+{
+  if (uri == NULL)
+    uri = geteuid () == 0 ? URI_SYSTEM : URI_SESSION;
+  const gboolean is_system = g_str_equal (uri, URI_SYSTEM);
+  if (!is_system && !g_str_equal (uri, URI_SESSION))
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                   _ ("no driver for '%1$s': it is '%2$s' or '%3$s'"), uri, URI_SYSTEM,
+                   URI_SESSION);
+      return NULL;
+    }
+  if (is_system && geteuid () != 0)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+                   _ ("'%s' is for root; a session's own driver is '%s'"), uri, URI_SESSION);
+      return NULL;
+    }
+
+  g_autoptr (StasisDriver) self = g_object_new (STASIS_TYPE_DRIVER, NULL);
+  self->uri = g_strdup (uri);
+  self->paths = stasis_paths_new (is_system);
+  self->conf = (StasisConfContext){ .canonical_machine = canonical_machine,
+                                    .default_emulator = default_emulator,
+                                    .network_bridge = network_bridge,
+                                    .data = self };
+  self->host = stasis_host_config_load (self->paths->config, error);
+  if (self->host == NULL)
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+/**
+ * stasis_driver_get_uri:
+ * @self: a driver
+ *
+ * Returns: what it was opened by
+ */
+const char *
+stasis_driver_get_uri (StasisDriver *self)
+{
+  return self->uri;
+}
+
+/**
+ * stasis_driver_get_qemu_version:
+ * @self: a driver
+ * @error: return location
+ *
+ * Returns: (transfer full): the version of the default emulator, "10.0.2"
+ */
+char *
+stasis_driver_get_qemu_version (StasisDriver *self, GError **error)
+{
+  g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (self, self->host->emulator, error);
+  return caps != NULL ? g_strdup (stasis_qemu_caps_version (caps)) : NULL;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * image-api.c: save images as files, for the public API
+ */
+
+#include "config.h"
+
+#include <stasis/image.h>
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "conf/domain-def.h"
+#include "driver/driver-private.h"
+#include "driver/job.h"
+#include "driver/marks.h"
+#include "driver/save-target.h"
+#include "image/error.h"
+#include "image/info.h"
+#include "image/rewrite.h"
+#include "image/verify.h"
+#include "util/atomic-file.h"
+
+G_DEFINE_BOXED_TYPE (StasisImageDamage, stasis_image_damage, stasis_image_damage_copy,
+                     stasis_image_damage_free)
+
+/**
+ * stasis_image_damage_copy:
+ * @self: a damaged place
+ *
+ * Returns: (transfer full): a copy
+ */
+StasisImageDamage *
+stasis_image_damage_copy (const StasisImageDamage *self)
+{
+  StasisImageDamage *copy = g_new0 (StasisImageDamage, 1);
+  copy->offset = self->offset;
+  copy->length = self->length;
+  copy->what = g_strdup (self->what);
+  return copy;
+}
+
+/**
+ * stasis_image_damage_free:
+ * @self: (nullable): a damaged place
+ */
+void
+stasis_image_damage_free (StasisImageDamage *self)
+{
+  if (self == NULL)
+    return;
+
+  g_free (self->what);
+  g_free (self);
+}
+
+/**
+ * stasis_image_get_info_json:
+ * @path: (type filename): a save image
+ * @error: return location
+ *
+ * Checks everything but the guest's memory, and tells what the image says of itself.
+ *
+ * Returns: (transfer full): a JSON object, indented
+ */
+char *
+stasis_image_get_info_json (const char *path, GError **error)
+{
+  g_autoptr (StasisImage) image = stasis_image_open (path, error);
+  if (image == NULL)
+    return NULL;
+  g_autoptr (StasisJson) json = stasis_image_info_to_json (image);
+  return stasis_json_to_pretty_string (json);
+}
+
+/**
+ * stasis_image_get_xml:
+ * @path: (type filename): a save image
+ * @error: return location
+ *
+ * Returns: (transfer full): the definition inside
+ */
+char *
+stasis_image_get_xml (const char *path, GError **error)
+{
+  g_autoptr (StasisImage) image = stasis_image_open (path, error);
+  if (image == NULL)
+    return NULL;
+  gsize size = 0;
+  const char *octets = g_bytes_get_data (stasis_image_xml (image), &size);
+  return g_strndup (octets, size);
+}
+
+/* The new definition as it goes into the image: the same guest, by ABI. */
+static char *
+check_xml (StasisDriver *driver, const StasisImage *image, const char *xml, const char *source_name,
+           GError **error)
+{
+  gsize size = 0;
+  const char *octets = g_bytes_get_data (stasis_image_xml (image), &size);
+  g_autofree char *old_xml = g_strndup (octets, size);
+  g_autoptr (StasisDomainDef) old = stasis_driver_parse (driver, old_xml, stasis_image_name (image),
+                                                         STASIS_DOMAIN_PARSE_DEFAULT, error);
+  g_autoptr (StasisDomainDef) new
+      = old == NULL
+            ? NULL
+            : stasis_driver_parse (driver, xml, source_name, STASIS_DOMAIN_PARSE_DEFAULT, error);
+  if (new == NULL || !stasis_domain_def_check_abi (old, new, error))
+    return NULL;
+  return stasis_domain_def_format (new, STASIS_DOMAIN_FORMAT_INACTIVE
+                                            | STASIS_DOMAIN_FORMAT_MIGRATABLE
+                                            | STASIS_DOMAIN_FORMAT_SECURE);
+}
+
+/**
+ * stasis_image_define_xml:
+ * @driver: a driver
+ * @path: (type filename): a save image
+ * @xml: a definition of the same guest ABI
+ * @source_name: (nullable): where it is from, for messages
+ * @error: return location
+ *
+ * Replaces the definition inside: a new file, renamed over the old one when it is complete.
+ *
+ * Returns: %TRUE if the image has the new definition
+ */
+gboolean
+stasis_image_define_xml (StasisDriver *driver, const char *path, const char *xml,
+                         const char *source_name, GError **error)
+{
+  g_autofree char *target = stasis_save_target_resolve (path, error);
+  g_autoptr (StasisImage) image = target != NULL ? stasis_image_open (target, error) : NULL;
+  g_autofree char *text = image != NULL ? check_xml (driver, image, xml, source_name, error) : NULL;
+  if (text == NULL)
+    return FALSE;
+
+  const gboolean was_verified = stasis_mark_is_verified (driver->paths, stasis_image_fd (image));
+  g_autoptr (StasisAtomicFile) file = stasis_atomic_file_begin (target, 0600, error);
+  g_autoptr (GBytes) octets = g_bytes_new_static (text, strlen (text));
+  if (file == NULL
+      || !stasis_image_rewrite_xml (image, octets, stasis_atomic_file_fd (file), NULL, NULL, NULL,
+                                    error)
+      || !stasis_atomic_file_commit (file, NULL, error))
+    return FALSE;
+  /* The hash table came along unchanged: the copy is as good as the original was known to be. */
+  if (was_verified)
+    stasis_mark_verified (driver->paths, stasis_atomic_file_fd (file));
+  return TRUE;
+}
+
+typedef struct
+{
+  StasisJobStats stats;
+  StasisProgressFunc progress;
+  gpointer user_data;
+  gint64 began_us;
+} Check;
+
+static void
+on_progress (guint64 done, guint64 total, gpointer data)
+{
+  Check *check = data;
+  StasisJobStats *stats = &check->stats;
+  stats->elapsed_us = g_get_monotonic_time () - check->began_us;
+  stats->bytes_total = total;
+  stats->bytes_processed = done;
+  stats->bytes_remaining = total - MIN (done, total);
+  stats->remaining_us = -1;
+  if (stats->elapsed_us > 0)
+    stats->bytes_per_second = done * G_USEC_PER_SEC / (guint64) stats->elapsed_us;
+  if (stats->bytes_per_second > 0)
+    stats->remaining_us
+        = (gint64) (stats->bytes_remaining * G_USEC_PER_SEC / stats->bytes_per_second);
+  if (check->progress != NULL)
+    check->progress (stats, check->user_data);
+}
+
+static gboolean
+throw_damaged (const char *path, const GPtrArray *faults, GPtrArray **out_damages, GError **error)
+{
+  g_autoptr (GPtrArray) damages
+      = g_ptr_array_new_with_free_func ((GDestroyNotify) stasis_image_damage_free);
+  for (guint i = 0; i < faults->len; i++)
+    {
+      const StasisImageFault *fault = g_ptr_array_index (faults, i);
+      const StasisImageDamage damage = { fault->offset, fault->length, fault->what };
+      g_ptr_array_add (damages, stasis_image_damage_copy (&damage));
+    }
+  const StasisImageFault *first = g_ptr_array_index (faults, 0);
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_IMAGE,
+               _ ("'%1$s' is damaged at offset %2$" G_GUINT64_FORMAT ": %3$s"), path, first->offset,
+               first->what);
+  if (out_damages != NULL)
+    *out_damages = g_steal_pointer (&damages);
+  return FALSE;
+}
+
+/* What the reader says of a file that it would not open as an image is damage as well, unless it
+ * is of another kind altogether. */
+static gboolean
+throw_unreadable (GError *reason, GError **error)
+{
+  if (g_error_matches (reason, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_CORRUPT)
+      || g_error_matches (reason, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INCOMPLETE))
+    g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_IMAGE, reason->message);
+  else
+    g_propagate_error (error, g_error_copy (reason));
+  return FALSE;
+}
+
+/**
+ * stasis_image_check:
+ * @driver: a driver
+ * @path: (type filename): a save image
+ * @out_damages: (out) (optional) (nullable) (element-type StasisImageDamage) (transfer full): the
+ *   damaged places
+ * @progress: (nullable) (scope call): told how it goes
+ * @user_data: for @progress
+ * @cancellable: (nullable): stops it
+ * @error: return location
+ *
+ * Checks every octet of an image.  Fails with %STASIS_ERROR_IMAGE where it is damaged; any other
+ * error means that it could not be looked at.
+ *
+ * Returns: %TRUE if the image is as it was written
+ */
+gboolean
+stasis_image_check (StasisDriver *driver, const char *path, GPtrArray **out_damages,
+                    StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
+                    GError **error)
+{
+  if (out_damages != NULL)
+    *out_damages = NULL;
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisImage) image = stasis_image_open (path, &local);
+  if (image == NULL)
+    return throw_unreadable (local, error);
+
+  g_autofree char *operation = g_strdup ("verify");
+  Check check = { .stats = { .state = STASIS_JOB_ACTIVE, .operation = operation, .pause_us = -1 },
+                  .progress = progress,
+                  .user_data = user_data,
+                  .began_us = g_get_monotonic_time () };
+  g_autoptr (GPtrArray) faults = stasis_image_verify_report (
+      image, STASIS_IMAGE_VERIFY_DEEP, 0, on_progress, &check, cancellable, error);
+  if (faults == NULL)
+    return FALSE;
+  if (faults->len > 0)
+    return throw_damaged (path, faults, out_damages, error);
+  stasis_mark_verified (driver->paths, stasis_image_fd (image));
+  return TRUE;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * job.c: a long operation while it goes on: statistics, progress, abort
+ *
+ * The operation runs on the caller's thread and calls stasis_job_update() wherever it comes by.
+ * That hands the statistics to the caller's progress function and to the supervisor, whose
+ * answer tells whether somebody wants the job aborted.  No thread of its own.
+ */
+
+#include "config.h"
+
+#include "driver/job.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "driver/job-stats-json.h"
+#include "util/atomic-file.h"
+#include "util/json.h"
+
+#define UPDATE_INTERVAL_US (G_USEC_PER_SEC / 5)
+
+struct _StasisJob
+{
+  StasisJobStats *stats; /* (owned) */
+  StasisProgressFunc progress;
+  gpointer progress_data;
+  GCancellable *cancellable; /* (owned) */
+  GCancellable *callers;     /* (owned) (nullable) */
+  gulong handler;            /* on callers */
+  StasisControl *control;    /* (owned) (nullable) */
+  StasisJobPoll poll;        /* (nullable) */
+  gpointer poll_data;
+  gint64 began_us;
+  gint64 updated_us;
+  guint64 updated_bytes;
+};
+
+static void
+on_callers_cancelled (GCancellable *callers, gpointer data)
+{
+  g_cancellable_cancel (data);
+}
+
+/* A job of this operation, which begins now. */
+StasisJob *
+stasis_job_new (const char *operation, StasisProgressFunc progress, gpointer progress_data,
+                GCancellable *cancellable)
+{
+  StasisJob *job = g_new0 (StasisJob, 1);
+  job->stats = stasis_job_stats_new ();
+  job->stats->state = STASIS_JOB_ACTIVE;
+  job->stats->operation = g_strdup (operation);
+  job->stats->owner_pid = getpid ();
+  job->progress = progress;
+  job->progress_data = progress_data;
+  job->cancellable = g_cancellable_new ();
+  job->began_us = g_get_monotonic_time ();
+  if (cancellable != NULL)
+    {
+      job->callers = g_object_ref (cancellable);
+      job->handler = g_cancellable_connect (cancellable, G_CALLBACK (on_callers_cancelled),
+                                            g_object_ref (job->cancellable), g_object_unref);
+    }
+  return job;
+}
+
+/* NULL is fine. */
+void
+stasis_job_free (StasisJob *job)
+{
+  if (job == NULL)
+    return;
+
+  if (job->callers != NULL)
+    g_cancellable_disconnect (job->callers, job->handler);
+  g_clear_object (&job->callers);
+  g_object_unref (job->cancellable);
+  stasis_control_free (job->control);
+  stasis_job_stats_free (job->stats);
+  g_free (job);
+}
+
+/* Tell the supervisor. */
+gboolean
+stasis_job_attach (StasisJob *job, const char *folder, GError **error)
+{
+  g_autoptr (StasisControl) control = stasis_control_open (folder, error);
+  if (control == NULL || !stasis_control_job_begin (control, job->stats->operation, error))
+    return FALSE;
+  job->control = g_steal_pointer (&control);
+  return TRUE;
+}
+
+GCancellable *
+stasis_job_cancellable (StasisJob *job)
+{
+  return job->cancellable;
+}
+
+StasisJobStats *
+stasis_job_stats (StasisJob *job)
+{
+  return job->stats;
+}
+
+static void
+publish (StasisJob *job)
+{
+  job->stats->elapsed_us = g_get_monotonic_time () - job->began_us;
+  if (job->progress != NULL)
+    job->progress (job->stats, job->progress_data);
+}
+
+void
+stasis_job_set_phase (StasisJob *job, const char *phase)
+{
+  g_free (job->stats->phase);
+  job->stats->phase = g_strdup (phase);
+  job->updated_us = 0;
+  stasis_job_update (job);
+}
+
+void
+stasis_job_set_engine (StasisJob *job, const char *engine)
+{
+  g_free (job->stats->engine);
+  job->stats->engine = g_strdup (engine);
+}
+
+void
+stasis_job_set_poll (StasisJob *job, StasisJobPoll poll, gpointer data)
+{
+  job->poll = poll;
+  job->poll_data = data;
+}
+
+gboolean
+stasis_job_has_poll (const StasisJob *job)
+{
+  return job->poll != NULL;
+}
+
+/* Rate and expectation from what happened since the last update. */
+static void
+estimate (StasisJob *job, gint64 now)
+{
+  StasisJobStats *stats = job->stats;
+  const gint64 passed = now - job->updated_us;
+  if (job->updated_us > 0 && passed > 0 && stats->bytes_processed >= job->updated_bytes)
+    stats->bytes_per_second
+        = (stats->bytes_processed - job->updated_bytes) * G_USEC_PER_SEC / (guint64) passed;
+  stats->remaining_us = -1;
+  if (stats->bytes_per_second > 0)
+    stats->remaining_us = (gint64) ((double) stats->bytes_remaining * G_USEC_PER_SEC
+                                    / (double) stats->bytes_per_second);
+  job->updated_us = now;
+  job->updated_bytes = stats->bytes_processed;
+}
+
+/* Tell everybody how it stands. */
+void
+stasis_job_update (StasisJob *job)
+{
+  const gint64 now = g_get_monotonic_time ();
+  if (now - job->updated_us < UPDATE_INTERVAL_US)
+    return;
+
+  if (job->poll != NULL)
+    job->poll (job->stats, job->poll_data);
+  estimate (job, now);
+  publish (job);
+  gboolean is_aborted = FALSE;
+  /* A supervisor that died is not the job's trouble: a new one is started by whoever asks. */
+  if (job->control != NULL
+      && stasis_control_job_update (job->control, job->stats, &is_aborted, NULL) && is_aborted)
+    g_cancellable_cancel (job->cancellable);
+}
+
+static void
+keep (const StasisJobStats *stats, const char *path)
+{
+  g_autoptr (StasisJson) json = stasis_job_stats_to_json (stats);
+  g_autofree char *text = stasis_json_to_pretty_string (json);
+  g_autofree char *folder = g_path_get_dirname (path);
+  if (stasis_paths_make (folder, NULL))
+    stasis_atomic_file_write (path, text, strlen (text), 0600, NULL);
+}
+
+/* The last word. */
+void
+stasis_job_end (StasisJob *job, const char *last_path, const GError *error)
+{
+  StasisJobStats *stats = job->stats;
+  stats->state = STASIS_JOB_COMPLETED;
+  if (error != NULL)
+    {
+      const gboolean cancelled = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      stats->state = cancelled ? STASIS_JOB_CANCELLED : STASIS_JOB_FAILED;
+      stats->error = g_strdup (error->message);
+    }
+  stats->remaining_us = 0;
+  publish (job);
+  if (last_path != NULL)
+    keep (stats, last_path);
+  if (job->control != NULL)
+    stasis_control_job_end (job->control, stats, NULL);
+}
+
+/* What stasis_job_end() kept. */
+StasisJobStats *
+stasis_job_load_completed (const StasisPaths *paths, const char *name, GError **error)
+{
+  g_autofree char *path = stasis_paths_last_job (paths, name);
+  g_autofree char *text = NULL;
+  gsize size = 0;
+  if (!g_file_get_contents (path, &text, &size, NULL))
+    return stasis_job_stats_new ();
+
+  g_autoptr (StasisJson) json = stasis_json_parse (text, (gssize) size, error);
+  StasisJobStats *stats = json != NULL ? stasis_job_stats_from_json (json, error) : NULL;
+  if (stats == NULL)
+    g_prefix_error (error, "'%s': ", path);
+  return stats;
+}

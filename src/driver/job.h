@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * job.h: a long operation while it goes on: statistics, progress, abort
+ */
+
+#pragma once
+
+#include "driver/control.h"
+#include "driver/paths.h"
+
+#include <stasis/job.h>
+
+G_BEGIN_DECLS
+
+typedef struct _StasisJob StasisJob;
+
+/* @cancellable (nullable): the caller's; @progress (nullable) */
+StasisJob *stasis_job_new (const char *operation, StasisProgressFunc progress,
+                           gpointer progress_data, GCancellable *cancellable);
+void stasis_job_free (StasisJob *job);
+
+/* Tell the supervisor of the domain whose run folder this is: from now on others can see and
+ * abort the job, and this process's death is noticed. */
+gboolean stasis_job_attach (StasisJob *job, const char *folder, GError **error);
+
+/* What the job's own waits take: cancelled by the caller, or by domjobabort. */
+GCancellable *stasis_job_cancellable (StasisJob *job);
+
+/* The statistics, for the job's own thread to fill in. */
+StasisJobStats *stasis_job_stats (StasisJob *job);
+void stasis_job_set_phase (StasisJob *job, const char *phase);
+void stasis_job_set_engine (StasisJob *job, const char *engine);
+
+/* Called by stasis_job_update() before it tells: takes over into the statistics what another
+ * thread has come to.  NULL for none. */
+typedef void (*StasisJobPoll) (StasisJobStats *stats, gpointer data);
+void stasis_job_set_poll (StasisJob *job, StasisJobPoll poll, gpointer data);
+gboolean stasis_job_has_poll (const StasisJob *job);
+
+/* Tell everybody how it stands, five times in a second at most. */
+void stasis_job_update (StasisJob *job);
+
+/* The last word.  @error (nullable, borrowed): why it failed.  With @last_path the statistics are
+ * kept for `domjobinfo --completed`. */
+void stasis_job_end (StasisJob *job, const char *last_path, const GError *error);
+
+/* What stasis_job_end() kept; state NONE where there is nothing. */
+StasisJobStats *stasis_job_load_completed (const StasisPaths *paths, const char *name,
+                                           GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisJob, stasis_job_free)
+
+G_END_DECLS

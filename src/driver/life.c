@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * life.c: starting domains: defined ones, transient ones, those marked autostart
+ */
+
+#include "config.h"
+
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "driver/domain-private.h"
+#include "driver/hold.h"
+#include "driver/job.h"
+#include "driver/registry.h"
+#include "driver/start.h"
+#include "util/fault.h"
+#include "util/fd.h"
+
+/* Boot @def in the domain that is held. */
+static gboolean
+boot (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def, gboolean is_transient,
+      StasisStartFlags flags, GCancellable *cancellable, GError **error)
+{
+  const StasisStartRequest request = {
+    .operation = "start",
+    .reason = "booted",
+    .is_transient = is_transient,
+  };
+  g_autoptr (StasisMonitor) monitor
+      = stasis_start_qemu (driver, hold, def, &request, cancellable, error);
+  if (monitor == NULL)
+    return FALSE;
+  if (stasis_fault ("start-started", error)
+      && stasis_start_finish (hold, monitor, (flags & STASIS_START_PAUSED) == 0, error))
+    return TRUE;
+  stasis_start_abandon (hold);
+  return FALSE;
+}
+
+static gboolean
+throw_active (GError **error, const char *name)
+{
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE, _ ("domain '%s' is already active"),
+               name);
+  return FALSE;
+}
+
+/* Go on from the managed save image; it is used up by that. */
+static gboolean
+start_from_managed (StasisDomain *self, const char *path, StasisStartFlags flags,
+                    StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
+                    GError **error)
+{
+  const StasisRestoreFlags restore
+      = flags & STASIS_START_PAUSED ? STASIS_RESTORE_PAUSED : STASIS_RESTORE_NONE;
+  g_autoptr (StasisDomain) domain
+      = stasis_driver_restore (stasis_domain_get_driver (self), path, NULL, restore, progress,
+                               user_data, cancellable, error);
+  if (domain == NULL)
+    {
+      g_prefix_error (error, _ ("the managed save image cannot be used (start --force-boot or "
+                                "managedsave-remove drops it): "));
+      return FALSE;
+    }
+  if (unlink (path) < 0)
+    g_warning ("cannot remove '%s', which the domain was started from", path);
+  return TRUE;
+}
+
+static gboolean
+boot_defined (StasisDomain *self, StasisStartFlags flags, GCancellable *cancellable, GError **error)
+{
+  StasisDriver *driver = stasis_domain_get_driver (self);
+  const char *name = stasis_domain_get_name (self);
+  g_autoptr (StasisHold) hold = stasis_hold_take (driver, name, error);
+  if (hold == NULL)
+    return FALSE;
+  if (hold->status != NULL)
+    return throw_active (error, name);
+  g_autoptr (StasisDomainDef) def = stasis_registry_load (driver, name, error);
+  if (def == NULL)
+    return FALSE;
+
+  g_autofree char *managed = stasis_paths_managed_save (driver->paths, name);
+  if ((flags & STASIS_START_FORCE_BOOT) && g_file_test (managed, G_FILE_TEST_EXISTS)
+      && unlink (managed) < 0)
+    return stasis_throw_errno (error, _ ("cannot remove '%s'"), managed);
+  return boot (driver, hold, def, /* is_transient= */ FALSE, flags, cancellable, error);
+}
+
+/**
+ * stasis_domain_start:
+ * @self: a defined domain that does not run
+ * @flags: how
+ * @progress: (nullable) (scope call): told how a managed save image is loaded
+ * @user_data: for @progress
+ * @cancellable: (nullable): stops it; nothing is left then
+ * @error: return location
+ *
+ * Starts the domain: from its managed save image where it has one, else by booting it.
+ *
+ * Returns: %TRUE if it runs
+ */
+gboolean
+stasis_domain_start (StasisDomain *self, StasisStartFlags flags, StasisProgressFunc progress,
+                     gpointer user_data, GCancellable *cancellable, GError **error)
+{
+  /* A start that died is cleared away by whoever takes the hold: not active. */
+  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  if (status != NULL && status->journal.step != STASIS_STEP_START)
+    return throw_active (error, stasis_domain_get_name (self));
+
+  g_autofree char *managed = stasis_domain_get_managed_save_path (self);
+  if (managed != NULL && (flags & STASIS_START_FORCE_BOOT) == 0)
+    return start_from_managed (self, managed, flags, progress, user_data, cancellable, error);
+  return boot_defined (self, flags, cancellable, error);
+}
+
+/**
+ * stasis_driver_create:
+ * @self: a driver
+ * @xml: libvirt's domain XML
+ * @source_name: (nullable): where it is from, for messages
+ * @flags: how
+ * @cancellable: (nullable): stops it; nothing is left then
+ * @error: return location
+ *
+ * Boots a transient domain: it is gone when it ends.
+ *
+ * Returns: (transfer full): the domain
+ */
+StasisDomain *
+stasis_driver_create (StasisDriver *self, const char *xml, const char *source_name,
+                      StasisStartFlags flags, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (StasisDomainDef) def
+      = stasis_driver_parse (self, xml, source_name, STASIS_DOMAIN_PARSE_DEFAULT, error);
+  g_autoptr (StasisHold) hold = def != NULL ? stasis_hold_take (self, def->name, error) : NULL;
+  if (hold == NULL)
+    return NULL;
+  if (hold->status != NULL)
+    {
+      throw_active (error, def->name);
+      return NULL;
+    }
+  const gboolean is_transient = !stasis_registry_has (self, def->name);
+  if (!stasis_registry_check_unique (self, def->name, def->uuid, error)
+      || !boot (self, hold, def, is_transient, flags, cancellable, error))
+    return NULL;
+  return stasis_domain_new (self, def->name, def->uuid);
+}
+
+/**
+ * stasis_driver_autostart:
+ * @self: a driver
+ * @report: (nullable) (scope call): told of each domain (error %NULL: started)
+ * @user_data: for @report
+ * @error: return location
+ *
+ * Starts every domain that is marked autostart and does not run.
+ *
+ * Returns: %TRUE if all of them run
+ */
+gboolean
+stasis_driver_autostart (StasisDriver *self, StasisReportFunc report, gpointer user_data,
+                         GError **error)
+{
+  g_autoptr (GPtrArray) domains
+      = stasis_driver_list (self, STASIS_LIST_AUTOSTART | STASIS_LIST_INACTIVE, error);
+  if (domains == NULL)
+    return FALSE;
+
+  guint n_failed = 0;
+  for (guint i = 0; i < domains->len; i++)
+    {
+      StasisDomain *domain = g_ptr_array_index (domains, i);
+      g_autoptr (GError) local = NULL;
+      if (!stasis_domain_start (domain, STASIS_START_NONE, NULL, NULL, NULL, &local))
+        n_failed++;
+      if (report != NULL)
+        report (stasis_domain_get_name (domain), local, user_data);
+    }
+  if (n_failed == 0)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED, _ ("%1$u of %2$u domains did not start"),
+               n_failed, domains->len);
+  return FALSE;
+}
+
+/**
+ * stasis_domain_managed_save_remove:
+ * @self: a domain
+ * @error: return location
+ *
+ * Returns: %TRUE if it has no managed save image any more
+ */
+gboolean
+stasis_domain_managed_save_remove (StasisDomain *self, GError **error)
+{
+  StasisDriver *driver = stasis_domain_get_driver (self);
+  g_autoptr (StasisHold) hold = stasis_hold_take (driver, stasis_domain_get_name (self), error);
+  if (hold == NULL)
+    return FALSE;
+  g_autofree char *path = stasis_domain_get_managed_save_path (self);
+  if (path != NULL && unlink (path) < 0)
+    return stasis_throw_errno (error, _ ("cannot remove '%s'"), path);
+  return TRUE;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * live-def.c: the definition of a running instance
+ */
+
+#include "config.h"
+
+#include "driver/live-def.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "driver/resource.h"
+#include "monitor/commands-query.h"
+#include "util/atomic-file.h"
+
+static void
+set_string (char **field, const char *value)
+{
+  g_free (*field);
+  *field = g_strdup (value);
+}
+
+/* Before QEMU starts: a place for each listening socket that names none. */
+void
+stasis_live_def_prepare (StasisDomainDef *def, const char *folder)
+{
+  GPtrArray *const lists[] = { def->serials, def->parallels, def->consoles, def->channels };
+  for (gsize l = 0; l < G_N_ELEMENTS (lists); l++)
+    for (guint i = 0; i < lists[l]->len; i++)
+      {
+        StasisChardevDef *device = g_ptr_array_index (lists[l], i);
+        if (device->type != STASIS_CHARDEV_UNIX || device->source_path != NULL)
+          continue;
+        g_autofree char *file = g_strconcat (device->info.alias, ".sock", NULL);
+        device->source_path = g_build_filename (folder, file, NULL);
+      }
+}
+
+/* The chardev of device ALIAS is "charALIAS". */
+static void
+complete_ptys (GPtrArray *devices, const GPtrArray *chardevs)
+{
+  for (guint i = 0; i < devices->len; i++)
+    {
+      StasisChardevDef *device = g_ptr_array_index (devices, i);
+      if (device->type != STASIS_CHARDEV_PTY || device->info.alias == NULL)
+        continue;
+      g_autofree char *label = g_strconcat ("char", device->info.alias, NULL);
+      for (guint c = 0; c < chardevs->len; c++)
+        {
+          const StasisMonitorChardev *chardev = g_ptr_array_index (chardevs, c);
+          if (chardev->pty == NULL || !g_str_equal (chardev->label, label))
+            continue;
+          set_string (&device->source_path, chardev->pty);
+          set_string (&device->tty, chardev->pty);
+        }
+    }
+}
+
+/* A console that stands for the first serial port shares its terminal. */
+static void
+share_first_pty (StasisDomainDef *def)
+{
+  if (def->consoles->len == 0 || def->serials->len == 0)
+    return;
+  StasisChardevDef *console = g_ptr_array_index (def->consoles, 0);
+  const StasisChardevDef *serial = g_ptr_array_index (def->serials, 0);
+  if (console->target_type != STASIS_CHARDEV_TARGET_SERIAL
+      && console->target_type != STASIS_CHARDEV_TARGET_UNSET)
+    return;
+  console->type = serial->type;
+  set_string (&console->source_path, serial->source_path);
+  set_string (&console->tty, serial->tty);
+  set_string (&console->info.alias, serial->info.alias);
+}
+
+static gboolean
+complete_chardevs (StasisDomainDef *def, StasisMonitor *monitor, GCancellable *cancellable,
+                   GError **error)
+{
+  g_autoptr (GPtrArray) chardevs = stasis_monitor_query_chardev (monitor, cancellable, error);
+  if (chardevs == NULL)
+    return FALSE;
+  complete_ptys (def->serials, chardevs);
+  complete_ptys (def->parallels, chardevs);
+  complete_ptys (def->consoles, chardevs);
+  complete_ptys (def->channels, chardevs);
+  share_first_pty (def);
+  return TRUE;
+}
+
+/* The port that QEMU found for `autoport`. */
+static gboolean
+complete_graphics (StasisDomainDef *def, StasisMonitor *monitor, GCancellable *cancellable,
+                   GError **error)
+{
+  if (def->graphics->len == 0)
+    return TRUE;
+  g_autoptr (GPtrArray) servers = stasis_monitor_query_vnc (monitor, cancellable, error);
+  if (servers == NULL)
+    return FALSE;
+  for (guint i = 0; i < servers->len; i++)
+    {
+      const StasisMonitorVnc *server = g_ptr_array_index (servers, i);
+      StasisGraphicsDef *graphics = g_ptr_array_index (def->graphics, 0);
+      if (graphics->type == STASIS_GRAPHICS_VNC && !server->is_websocket && *server->service != '\0'
+          && graphics->autoport == STASIS_TRISTATE_ON)
+        graphics->port = g_ascii_strtoll (server->service, NULL, 10);
+    }
+  return TRUE;
+}
+
+static void
+complete_taps (StasisDomainDef *def, const GPtrArray *resources)
+{
+  for (guint i = 0; i < def->interfaces->len; i++)
+    {
+      StasisInterfaceDef *interface = g_ptr_array_index (def->interfaces, i);
+      g_autofree char *key = g_strconcat ("tap:", interface->info.alias, NULL);
+      const StasisResource *tap = stasis_resources_find (resources, key);
+      if (tap != NULL && tap->path != NULL)
+        set_string (&interface->target, tap->path);
+    }
+}
+
+/* Fill in what only the running QEMU, or the host, knows. */
+gboolean
+stasis_live_def_complete (StasisDomainDef *def, const GPtrArray *resources, StasisMonitor *monitor,
+                          GCancellable *cancellable, GError **error)
+{
+  complete_taps (def, resources);
+  return complete_chardevs (def, monitor, cancellable, error)
+         && complete_graphics (def, monitor, cancellable, error);
+}
+
+/* Write it where other commands find it. */
+gboolean
+stasis_live_def_write (const StasisDomainDef *def, const char *path, GError **error)
+{
+  g_autofree char *xml
+      = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_ACTIVE | STASIS_DOMAIN_FORMAT_SECURE);
+  return stasis_atomic_file_write (path, xml, strlen (xml), 0600, error);
+}

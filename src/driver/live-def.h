@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * live-def.h: the definition of a running instance
+ */
+
+#pragma once
+
+#include "conf/domain-def.h"
+#include "monitor/monitor.h"
+
+G_BEGIN_DECLS
+
+/* Before QEMU starts: a place for each listening socket that names none, in @folder. */
+void stasis_live_def_prepare (StasisDomainDef *def, const char *folder);
+
+/* Fill in what only the running QEMU, or the host, knows: ptys, VNC ports, tap names.
+ * @resources: of StasisResource, opened */
+gboolean stasis_live_def_complete (StasisDomainDef *def, const GPtrArray *resources,
+                                   StasisMonitor *monitor, GCancellable *cancellable,
+                                   GError **error);
+
+gboolean stasis_live_def_write (const StasisDomainDef *def, const char *path, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * migration-wait.c: waiting for QEMU's migration, with progress
+ */
+
+#include "config.h"
+
+#include "driver/migration-wait.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "monitor/commands-migrate.h"
+
+#define POLL_MS 200
+
+static void
+note (StasisJob *job, const StasisMigrationInfo *info)
+{
+  StasisJobStats *stats = stasis_job_stats (job);
+  if (info->ram_total > 0)
+    {
+      stats->bytes_total = info->ram_total;
+      stats->bytes_remaining = info->ram_remaining;
+      stats->bytes_processed = info->ram_total - MIN (info->ram_remaining, info->ram_total);
+    }
+  stats->bytes_written = info->ram_transferred;
+  stats->pages_normal = info->ram_normal;
+  stats->pages_zero = info->ram_duplicate;
+  stats->page_size = info->ram_page_size;
+  stasis_job_update (job);
+}
+
+/* TRUE and *out_done where it has completed, TRUE where it goes on, FALSE where it failed. */
+static gboolean
+look (StasisMonitor *monitor, StasisJob *job, gboolean *out_done, GError **error)
+{
+  g_autoptr (StasisMigrationInfo) info
+      = stasis_monitor_query_migrate (monitor, stasis_job_cancellable (job), error);
+  if (info == NULL)
+    return FALSE;
+
+  note (job, info);
+  *out_done = info->status == STASIS_MIGRATION_COMPLETED;
+  if (!stasis_migration_status_is_final (info->status) || *out_done)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_QEMU, _ ("QEMU: migration %1$s: %2$s"),
+               stasis_migration_status_to_string (info->status),
+               info->error_desc != NULL ? info->error_desc : _ ("no reason given"));
+  return FALSE;
+}
+
+/* Wait until the migration has ended.  Its events wake us; in between we look for progress. */
+gboolean
+stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, GError **error)
+{
+  for (;;)
+    {
+      g_autoptr (StasisMonitorEvent) event = NULL;
+      if (!stasis_monitor_wait_event (monitor, POLL_MS, &event, stasis_job_cancellable (job),
+                                      error))
+        return FALSE;
+      if (event != NULL && !g_str_equal (event->name, "MIGRATION"))
+        continue;
+
+      gboolean is_done = FALSE;
+      if (!look (monitor, job, &is_done, error))
+        return FALSE;
+      if (is_done)
+        return TRUE;
+    }
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * migration-wait.h: waiting for QEMU's migration, with progress
+ */
+
+#pragma once
+
+#include "driver/job.h"
+#include "monitor/monitor.h"
+
+G_BEGIN_DECLS
+
+/* Wait until the migration that runs (outgoing or incoming) has ended.  Returns FALSE with QEMU's
+ * own words where it failed, or G_IO_ERROR_CANCELLED when the job is cancelled (the migration then
+ * still runs). */
+gboolean stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, GError **error);
+
+G_END_DECLS

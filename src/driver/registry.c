@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * registry.c: the persistent definitions of a driver
+ *
+ * Theory of operation
+ *
+ * A definition is CONFIG/domains/NAME.xml; CONFIG/by-uuid/UUID is a symbolic link to it, so that
+ * a lookup by UUID need not read them all; CONFIG/autostart/NAME.xml is one as well.  The
+ * definition counts: a link that leads nowhere is ignored and replaced.  Changes are made under
+ * RUN/registry.lock; readers need no lock, for files and links are replaced by rename.
+ */
+
+#include "config.h"
+
+#include "driver/registry.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "driver/status.h"
+#include "util/atomic-file.h"
+#include "util/fd.h"
+#include "util/lock.h"
+
+static StasisLock *
+take_lock (StasisDriver *driver, GError **error)
+{
+  if (!stasis_paths_make (driver->paths->run, error))
+    return NULL;
+  g_autofree char *path = g_build_filename (driver->paths->run, "registry.lock", NULL);
+  return stasis_lock_take (path, /* wait= */ TRUE, error);
+}
+
+/* The names of a folder's entries without @suffix, those that have it.  No folder: none. */
+static GPtrArray *
+names_in (const char *folder, const char *suffix, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GError) local = NULL;
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, &local);
+  if (dir == NULL)
+    {
+      if (g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        return g_steal_pointer (&names);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return NULL;
+    }
+
+  const char *entry;
+  while ((entry = g_dir_read_name (dir)) != NULL)
+    if (entry[0] != '.' && g_str_has_suffix (entry, suffix))
+      g_ptr_array_add (names, g_strndup (entry, strlen (entry) - strlen (suffix)));
+  return g_steal_pointer (&names);
+}
+
+/* The names of all persistent domains. */
+GPtrArray *
+stasis_registry_names (StasisDriver *driver, GError **error)
+{
+  g_autofree char *folder = g_build_filename (driver->paths->config, "domains", NULL);
+  return names_in (folder, ".xml", error);
+}
+
+/* The names of all domains that have a run folder. */
+GPtrArray *
+stasis_registry_running_names (StasisDriver *driver, GError **error)
+{
+  g_autofree char *folder = g_build_filename (driver->paths->run, "domains", NULL);
+  return names_in (folder, "", error);
+}
+
+gboolean
+stasis_registry_has (StasisDriver *driver, const char *name)
+{
+  g_autofree char *path = stasis_paths_definition (driver->paths, name);
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+/* The persistent definition. */
+StasisDomainDef *
+stasis_registry_load (StasisDriver *driver, const char *name, GError **error)
+{
+  g_autofree char *path = stasis_paths_definition (driver->paths, name);
+  g_autofree char *xml = NULL;
+  g_autoptr (GError) local = NULL;
+  if (g_file_get_contents (path, &xml, NULL, &local))
+    return stasis_driver_parse (driver, xml, path, STASIS_DOMAIN_PARSE_DEFAULT, error);
+
+  if (g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_NO_DOMAIN, _ ("no persistent domain '%s'"),
+                 name);
+  else
+    g_propagate_error (error, g_steal_pointer (&local));
+  return NULL;
+}
+
+/* The name of the persistent domain with this UUID, or NULL. */
+char *
+stasis_registry_name_of_uuid (StasisDriver *driver, const char *uuid)
+{
+  g_autofree char *link = stasis_paths_by_uuid (driver->paths, uuid);
+  g_autofree char *target = g_file_read_link (link, NULL);
+  if (target == NULL || !g_file_test (link, G_FILE_TEST_EXISTS))
+    return NULL;
+
+  g_autofree char *file = g_path_get_basename (target);
+  if (!g_str_has_suffix (file, ".xml"))
+    return NULL;
+  return g_strndup (file, strlen (file) - strlen (".xml"));
+}
+
+static gboolean
+throw_exists (GError **error, const char *name, const char *uuid)
+{
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_EXISTS,
+               _ ("domain '%1$s' already exists with uuid %2$s"), name, uuid);
+  return FALSE;
+}
+
+/* A running domain of the same name has the same UUID, and the reverse. */
+static gboolean
+check_running (StasisDriver *driver, const char *name, const char *uuid, GError **error)
+{
+  g_autoptr (GPtrArray) names = stasis_registry_running_names (driver, error);
+  if (names == NULL)
+    return FALSE;
+  for (guint i = 0; i < names->len; i++)
+    {
+      const char *other = g_ptr_array_index (names, i);
+      g_autofree char *folder = stasis_paths_domain (driver->paths, other, NULL);
+      g_autoptr (StasisStatus) status = stasis_status_read (folder, NULL);
+      if (status != NULL && g_str_equal (other, name) != g_str_equal (status->uuid, uuid))
+        return throw_exists (error, other, status->uuid);
+    }
+  return TRUE;
+}
+
+/* Refuse a name or UUID that is another domain's. */
+gboolean
+stasis_registry_check_unique (StasisDriver *driver, const char *name, const char *uuid,
+                              GError **error)
+{
+  g_autofree char *other = stasis_registry_name_of_uuid (driver, uuid);
+  if (other != NULL && !g_str_equal (other, name))
+    return throw_exists (error, other, uuid);
+
+  if (stasis_registry_has (driver, name) && other == NULL)
+    {
+      g_autoptr (StasisDomainDef) def = stasis_registry_load (driver, name, error);
+      if (def == NULL)
+        return FALSE;
+      if (!g_str_equal (def->uuid, uuid))
+        return throw_exists (error, name, def->uuid);
+    }
+  return check_running (driver, name, uuid, error);
+}
+
+/* Point a symbolic link at @target, in place of what is there. */
+static gboolean
+replace_link (const char *path, const char *target, GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+  if (!stasis_paths_make (folder, error))
+    return FALSE;
+  unlink (path);
+  if (symlink (target, path) < 0)
+    return stasis_throw_errno (error, _ ("cannot link '%s'"), path);
+  return TRUE;
+}
+
+/* Store a definition, in place of an older one of the same name. */
+gboolean
+stasis_registry_store (StasisDriver *driver, const StasisDomainDef *def, GError **error)
+{
+  g_autoptr (StasisLock) lock = take_lock (driver, error);
+  if (lock == NULL || !stasis_registry_check_unique (driver, def->name, def->uuid, error))
+    return FALSE;
+
+  g_autofree char *path = stasis_paths_definition (driver->paths, def->name);
+  g_autofree char *folder = g_path_get_dirname (path);
+  g_autofree char *xml
+      = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_INACTIVE | STASIS_DOMAIN_FORMAT_SECURE);
+  if (!stasis_paths_make (folder, error)
+      || !stasis_atomic_file_write (path, xml, strlen (xml), 0600, error))
+    return FALSE;
+
+  g_autofree char *link = stasis_paths_by_uuid (driver->paths, def->uuid);
+  g_autofree char *target = g_strdup_printf ("../domains/%s.xml", def->name);
+  return replace_link (link, target, error);
+}
+
+/* Forget a definition and what points at it. */
+gboolean
+stasis_registry_remove (StasisDriver *driver, const char *name, const char *uuid, GError **error)
+{
+  g_autoptr (StasisLock) lock = take_lock (driver, error);
+  if (lock == NULL)
+    return FALSE;
+
+  g_autofree char *autostart = stasis_paths_autostart (driver->paths, name);
+  g_autofree char *link = stasis_paths_by_uuid (driver->paths, uuid);
+  g_autofree char *path = stasis_paths_definition (driver->paths, name);
+  unlink (autostart);
+  if (unlink (path) < 0)
+    return stasis_throw_errno (error, _ ("cannot remove '%s'"), path);
+  unlink (link);
+  return TRUE;
+}
+
+/* A number that no domain of this driver had since boot. */
+int
+stasis_registry_next_id (StasisDriver *driver, GError **error)
+{
+  g_autoptr (StasisLock) lock = take_lock (driver, error);
+  if (lock == NULL)
+    return -1;
+
+  g_autofree char *path = g_build_filename (driver->paths->run, "last-id", NULL);
+  g_autofree char *text = NULL;
+  gint64 id = 0;
+  if (g_file_get_contents (path, &text, NULL, NULL))
+    id = CLAMP (g_ascii_strtoll (text, NULL, 10), 0, G_MAXINT32 - 1);
+  id++;
+
+  g_autofree char *next = g_strdup_printf ("%" G_GINT64_FORMAT "\n", id);
+  if (!stasis_atomic_file_write (path, next, strlen (next), 0600, error))
+    return -1;
+  return (int) id;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restore.c: bringing a domain back from a save image
+ *
+ * Theory of operation
+ *
+ * First everything that may say no without a QEMU: whose file it is, whether it is a complete
+ * image (the reader checks all but the body), its emulator and machine, a replacement's guest
+ * ABI, the domain's name and state, its disks, whether the image was resumed before.  Then QEMU
+ * is started with its CPUs stopped and loads the body, while threads of ours verify it, unless
+ * this very file carries a stamp that it was written or verified here (marks.c).  Only when both
+ * are done may the guest run; whatever fails before ends QEMU, and the image is as it was.
+ */
+
+#include "config.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "driver/devices.h"
+#include "driver/disks.h"
+#include "driver/job.h"
+#include "driver/load-engine.h"
+#include "driver/marks.h"
+#include "driver/registry.h"
+#include "driver/start.h"
+#include "driver/verify-thread.h"
+#include "image/facts.h"
+#include "image/verify.h"
+#include "util/fault.h"
+#include "util/fd.h"
+
+typedef struct
+{
+  StasisDriver *driver; /* (borrowed) */
+  StasisRestoreFlags flags;
+  StasisJob *job;         /* (borrowed) */
+  StasisImage *image;     /* (owned) */
+  StasisDomainDef *def;   /* (owned) */
+  StasisHold *hold;       /* (owned) */
+  StasisMonitor *monitor; /* (owned) */
+  gboolean has_writable_disks;
+} Restore;
+
+static void
+restore_clear (Restore *restore)
+{
+  stasis_monitor_close (restore->monitor);
+  stasis_hold_release (restore->hold);
+  stasis_domain_def_free (restore->def);
+  stasis_image_free (restore->image);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Restore, restore_clear)
+
+static gboolean G_GNUC_PRINTF (2, 3) refuse (GError **error, const char *format, ...)
+{
+  va_list args;
+  va_start (args, format);
+  g_autofree char *message = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_REFUSED, message);
+  return FALSE;
+}
+
+/* An image says which program to start with which arguments: only root's or our own is obeyed
+ * without being asked to. */
+static gboolean
+check_owner (const Restore *restore, int fd, const char *path, GError **error)
+{
+  struct stat st;
+  if (fstat (fd, &st) < 0)
+    return stasis_throw_errno (error, "'%s'", path);
+  if (!S_ISREG (st.st_mode))
+    return refuse (error, _ ("'%s' is not a regular file"), path);
+  if (st.st_uid == 0 || st.st_uid == geteuid () || (restore->flags & STASIS_RESTORE_TRUST))
+    return TRUE;
+  return refuse (error,
+                 _ ("'%1$s' belongs to user %2$u, neither to root nor to you; --trust restores "
+                    "it anyway"),
+                 path, (guint) st.st_uid);
+}
+
+static gboolean
+open_image (Restore *restore, const char *path, GError **error)
+{
+  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY | O_NONBLOCK, 0, error);
+  if (fd < 0 || !check_owner (restore, fd, path, error))
+    return FALSE;
+  restore->image = stasis_image_open_fd (stasis_fd_steal (&fd), path, error);
+  return restore->image != NULL;
+}
+
+static StasisDomainDef *
+parse_image_xml (const Restore *restore, GError **error)
+{
+  GBytes *octets = stasis_image_xml (restore->image);
+  gsize size = 0;
+  const char *data = g_bytes_get_data (octets, &size);
+  g_autofree char *xml = g_strndup (data, size);
+  return stasis_driver_parse (restore->driver, xml, stasis_image_name (restore->image),
+                              STASIS_DOMAIN_PARSE_DEFAULT, error);
+}
+
+static gboolean
+load_definition (Restore *restore, const char *xml, GError **error)
+{
+  restore->def = parse_image_xml (restore, error);
+  if (restore->def == NULL || xml == NULL)
+    return restore->def != NULL;
+
+  g_autoptr (StasisDomainDef) wanted
+      = stasis_driver_parse (restore->driver, xml, NULL, STASIS_DOMAIN_PARSE_DEFAULT, error);
+  if (wanted == NULL || !stasis_domain_def_check_abi (restore->def, wanted, error))
+    return FALSE;
+  stasis_domain_def_free (restore->def);
+  restore->def = g_steal_pointer (&wanted);
+  return TRUE;
+}
+
+/* The emulator may be started, and has what the guest was saved with. */
+static gboolean
+check_emulator (const Restore *restore, GError **error)
+{
+  const char *emulator = restore->def->emulator;
+  if (!stasis_host_config_allows (restore->driver->host, emulator))
+    return refuse (error,
+                   _ ("the image wants the emulator '%s', which stasis.conf does not allow "
+                      "([emulators] allowed)"),
+                   emulator);
+
+  g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (restore->driver, emulator, error);
+  if (caps == NULL)
+    return FALSE;
+  const StasisJson *facts = stasis_image_qemu_facts (restore->image);
+  const char *machine
+      = stasis_json_string (stasis_json_get (facts, STASIS_IMAGE_FACTS_MACHINE), "");
+  if (stasis_qemu_caps_canonical_machine (caps, machine) == NULL)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                   _ ("'%1$s' (QEMU %2$s) has no machine '%3$s', which the guest was saved with"),
+                   emulator, stasis_qemu_caps_version (caps), machine);
+      return FALSE;
+    }
+  const StasisJson *needed = stasis_json_get (facts, STASIS_IMAGE_FACTS_CAPABILITIES);
+  for (guint i = 0; i < stasis_json_array_length (needed); i++)
+    {
+      const char *name = stasis_json_string (stasis_json_array_get (needed, i), "");
+      if (stasis_qemu_caps_has_migration (caps, name))
+        continue;
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                   _ ("'%1$s' (QEMU %2$s) cannot read this image: it lacks the migration "
+                      "capability '%3$s'"),
+                   emulator, stasis_qemu_caps_version (caps), name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+take_hold (Restore *restore, GError **error)
+{
+  const char *name = restore->def->name;
+  restore->hold = stasis_hold_take (restore->driver, name, error);
+  if (restore->hold == NULL)
+    return FALSE;
+  if (restore->hold->status != NULL)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                   _ ("domain '%s' is already active"), name);
+      return FALSE;
+    }
+  return stasis_registry_check_unique (restore->driver, name, restore->def->uuid, error);
+}
+
+/* The guest's disks are where it left them. */
+static gboolean
+check_disks (Restore *restore, GError **error)
+{
+  restore->has_writable_disks = stasis_disks_any_writable (restore->image);
+  if (restore->flags & STASIS_RESTORE_FORCE)
+    return TRUE;
+  if (restore->has_writable_disks
+      && stasis_mark_is_resumed (restore->driver->paths, restore->image))
+    return refuse (error,
+                   _ ("'%s' was already resumed once, and the guest's disks have moved on since; "
+                      "--force restores anyway"),
+                   stasis_image_name (restore->image));
+  return stasis_disks_check (restore->image, restore->def, error);
+}
+
+static gboolean
+ask_everybody (Restore *restore, const char *path, const char *xml, GError **error)
+{
+  stasis_job_set_phase (restore->job, "check");
+  if (!open_image (restore, path, error) || !load_definition (restore, xml, error)
+      || !check_emulator (restore, error) || !take_hold (restore, error)
+      || !check_disks (restore, error))
+    return FALSE;
+  const StasisDeviceRequest request = {
+    .operation = STASIS_DEVICE_RESTORE,
+    .destination = path,
+    .def = restore->def,
+  };
+  return stasis_devices_test (&request, error);
+}
+
+/* Load and verify at the same time.  Where both fail, damage is the better reason. */
+static gboolean
+load (Restore *restore, GError **error)
+{
+  const StasisPaths *paths = restore->driver->paths;
+  const int fd = stasis_image_fd (restore->image);
+  g_autoptr (StasisVerifyThread) verify = NULL;
+  const gboolean is_stamped = stasis_mark_is_verified (paths, fd);
+  if (!is_stamped)
+    verify = stasis_verify_thread_start (restore->image, restore->job);
+  stasis_job_set_phase (restore->job, is_stamped ? "load" : "load and verify");
+
+  g_autoptr (GError) local = NULL;
+  const gboolean loaded = stasis_load_engine_run (
+      restore->image, restore->monitor, &restore->hold->status->qemu, restore->job, &local);
+  const gboolean cancelled = g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  if (verify != NULL && !cancelled && !stasis_verify_thread_finish (verify, error))
+    return FALSE;
+  if (!loaded)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  if (verify != NULL)
+    stasis_mark_verified (paths, fd);
+  return TRUE;
+}
+
+static gboolean
+should_run (const Restore *restore)
+{
+  if (restore->flags & STASIS_RESTORE_RUNNING)
+    return TRUE;
+  return stasis_image_was_running (restore->image) && (restore->flags & STASIS_RESTORE_PAUSED) == 0;
+}
+
+/* From a stopped QEMU to a guest that goes on. */
+static gboolean
+bring_back (Restore *restore, GError **error)
+{
+  if (!stasis_job_attach (restore->job, restore->hold->folder, error)
+      || !stasis_fault ("restore-started", error) || !load (restore, error)
+      || !stasis_fault ("restore-loaded", error))
+    return FALSE;
+
+  /* The mark comes first: a guest that ran without it could run twice. */
+  const StasisPaths *paths = restore->driver->paths;
+  if (restore->has_writable_disks && !stasis_mark_resumed (paths, restore->image, error))
+    return FALSE;
+  if (stasis_fault ("restore-marked", error)
+      && stasis_start_finish (restore->hold, restore->monitor, should_run (restore), error))
+    return TRUE;
+  stasis_mark_clear_resumed (paths, restore->image);
+  return FALSE;
+}
+
+static gboolean
+run (Restore *restore, const char *path, const char *xml, GError **error)
+{
+  if (!ask_everybody (restore, path, xml, error))
+    return FALSE;
+
+  const StasisStartRequest request = {
+    .operation = "restore",
+    .reason = "restored",
+    .is_transient = !stasis_registry_has (restore->driver, restore->def->name),
+    .is_incoming = TRUE,
+  };
+  stasis_job_set_phase (restore->job, "start QEMU");
+  restore->monitor = stasis_start_qemu (restore->driver, restore->hold, restore->def, &request,
+                                        stasis_job_cancellable (restore->job), error);
+  if (restore->monitor == NULL)
+    return FALSE;
+
+  g_autoptr (GError) local = NULL;
+  g_autofree char *last = stasis_paths_last_job (restore->driver->paths, restore->def->name);
+  const gboolean ok = bring_back (restore, &local);
+  stasis_job_end (restore->job, last, local);
+  if (ok)
+    return TRUE;
+  stasis_start_abandon (restore->hold);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+/**
+ * stasis_driver_restore:
+ * @self: a driver
+ * @path: (type filename): a save image
+ * @xml: (nullable): a definition to use instead of the image's, of the same guest ABI
+ * @flags: how
+ * @progress: (nullable) (scope call): told how it goes
+ * @user_data: for @progress
+ * @cancellable: (nullable): cancels the job; nothing is left then
+ * @error: return location
+ *
+ * Brings a domain back.  It goes on as it was (running or paused) unless @flags say otherwise.
+ * The guest runs only once the whole image has been verified.  Blocks; may be called on any
+ * thread.
+ *
+ * Returns: (transfer full): the domain
+ */
+StasisDomain *
+stasis_driver_restore (StasisDriver *self, const char *path, const char *xml,
+                       StasisRestoreFlags flags, StasisProgressFunc progress, gpointer user_data,
+                       GCancellable *cancellable, GError **error)
+{
+  if ((flags & STASIS_RESTORE_RUNNING) && (flags & STASIS_RESTORE_PAUSED))
+    {
+      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                           _ ("a domain cannot be resumed both running and paused"));
+      return NULL;
+    }
+  g_autoptr (StasisJob) job = stasis_job_new ("restore", progress, user_data, cancellable);
+  g_auto (Restore) restore = { .driver = self, .flags = flags, .job = job };
+  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
+  if (!run (&restore, absolute, xml, error))
+    return NULL;
+  return stasis_domain_new (self, restore.def->name, restore.def->uuid);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * save-engine.c: having QEMU write the state of a paused guest into our file
+ *
+ * Theory of operation
+ *
+ * QEMU writes by itself, with no helper in between: by the capability mapped-ram (QEMU >= 9)
+ * page by page in place, with several threads and past the page cache where it can; else as one
+ * stream.  It gets descriptors, never a name.  A file: URI that names an fd set looks for a
+ * descriptor of exactly the access mode it wants, O_WRONLY, and with direct I/O for a second
+ * one with O_DIRECT; a stream goes to a descriptor with a position, from `getfd`.
+ *
+ * What a QEMU can do is asked of the running one, never inferred from its version.
+ */
+
+#include "config.h"
+
+#include "driver/save-engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "driver/migration-wait.h"
+#include "driver/recover.h"
+#include "monitor/commands-fd.h"
+#include "monitor/commands-migrate.h"
+#include "util/fd.h"
+
+#define CHANNELS_MAX 8u
+
+/* NULL is fine. */
+void
+stasis_save_engine_free (StasisSaveEngine *engine)
+{
+  if (engine == NULL)
+    return;
+
+  g_free (engine->description);
+  g_free (engine);
+}
+
+/* Another description of the same file, with its own position and flags; -1 on failure. */
+static int
+reopen (int fd, int flags, GError **error)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
+  return stasis_fd_open (path, flags, 0, error);
+}
+
+static gboolean
+can_direct_io (StasisMonitor *monitor, int fd, GCancellable *cancellable)
+{
+  g_autoptr (StasisJson) parameters
+      = stasis_monitor_query_migrate_parameters (monitor, cancellable, NULL);
+  if (parameters == NULL || stasis_json_get (parameters, "direct-io") == NULL)
+    return FALSE;
+  stasis_autofd int probe = reopen (fd, O_WRONLY | O_DIRECT, NULL);
+  return probe >= 0;
+}
+
+/* Choose by what the running QEMU offers. */
+StasisSaveEngine *
+stasis_save_engine_choose (StasisMonitor *monitor, int fd, GCancellable *cancellable,
+                           GError **error)
+{
+  g_autoptr (GHashTable) offers
+      = stasis_monitor_query_migrate_capabilities (monitor, cancellable, error);
+  if (offers == NULL)
+    return NULL;
+
+  StasisSaveEngine *engine = g_new0 (StasisSaveEngine, 1);
+  if (!g_hash_table_contains (offers, "mapped-ram"))
+    {
+      engine->body_kind = STASIS_IMAGE_BODY_STREAM;
+      engine->description = g_strdup (_ ("plain stream: this QEMU has no mapped-ram"));
+      return engine;
+    }
+  engine->body_kind = STASIS_IMAGE_BODY_MAPPED_RAM;
+  engine->multifd = g_hash_table_contains (offers, "multifd");
+  engine->n_channels = CLAMP (g_get_num_processors (), 1, CHANNELS_MAX);
+  engine->direct_io = engine->multifd && can_direct_io (monitor, fd, cancellable);
+  if (engine->direct_io)
+    engine->description = g_strdup_printf (_ ("mapped-ram, multifd with %u channels, direct I/O"),
+                                           engine->n_channels);
+  else if (engine->multifd)
+    engine->description = g_strdup_printf (
+        _ ("mapped-ram, multifd with %u channels; no direct I/O here"), engine->n_channels);
+  else
+    engine->description = g_strdup (_ ("mapped-ram; this QEMU has no multifd"));
+  return engine;
+}
+
+/* The engine's capabilities by QEMU's names. */
+GStrv
+stasis_save_engine_capabilities (const StasisSaveEngine *engine)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  if (engine->body_kind == STASIS_IMAGE_BODY_MAPPED_RAM)
+    g_strv_builder_add (builder, "mapped-ram");
+  if (engine->multifd)
+    g_strv_builder_add (builder, "multifd");
+  return g_strv_builder_end (builder);
+}
+
+static gboolean
+pass_one (StasisMonitor *monitor, int fd, int flags, gint64 *set, GCancellable *cancellable,
+          GError **error)
+{
+  stasis_autofd int own = reopen (fd, flags, error);
+  return own >= 0
+         && stasis_monitor_add_fd (monitor, *set, own, STASIS_SAVE_FD_NAME, set, NULL, cancellable,
+                                   error);
+}
+
+/* Give QEMU the descriptors it will write to. */
+gboolean
+stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor *monitor, int fd,
+                         guint64 body_offset, StasisJournal *journal, GCancellable *cancellable,
+                         GError **error)
+{
+  if (engine->body_kind == STASIS_IMAGE_BODY_MAPPED_RAM)
+    {
+      gint64 set = STASIS_FDSET_NEW;
+      if (!pass_one (monitor, fd, O_WRONLY, &set, cancellable, error))
+        return FALSE;
+      journal->fdset = set;
+      return !engine->direct_io
+             || pass_one (monitor, fd, O_WRONLY | O_DIRECT, &set, cancellable, error);
+    }
+
+  stasis_autofd int own = reopen (fd, O_WRONLY, error);
+  if (own < 0)
+    return FALSE;
+  if (lseek (own, (off_t) body_offset, SEEK_SET) < 0)
+    return stasis_throw_errno (error, _ ("cannot seek in the image"));
+  return stasis_monitor_getfd (monitor, STASIS_SAVE_FD_NAME, own, cancellable, error);
+}
+
+static gboolean
+configure (const StasisSaveEngine *engine, StasisMonitor *monitor, GCancellable *cancellable,
+           GError **error)
+{
+  const gboolean mapped = engine->body_kind == STASIS_IMAGE_BODY_MAPPED_RAM;
+  const StasisMigrationCapability capabilities[] = {
+    { "events", TRUE },
+    { "mapped-ram", TRUE },
+    { "multifd", TRUE },
+  };
+  const guint n = engine->multifd ? 3 : mapped ? 2 : 1;
+  if (!stasis_monitor_migrate_set_capabilities (monitor, capabilities, n, cancellable, error))
+    return FALSE;
+
+  StasisJson *parameters = stasis_json_new_object ();
+  /* The default of 128 MiB/s is for networks. */
+  stasis_json_set_int (parameters, "max-bandwidth", 0);
+  if (engine->multifd)
+    stasis_json_set_int (parameters, "multifd-channels", engine->n_channels);
+  if (engine->direct_io)
+    stasis_json_set_boolean (parameters, "direct-io", TRUE);
+  return stasis_monitor_migrate_set_parameters (monitor, parameters, cancellable, error);
+}
+
+/* Write the state and wait until it is done. */
+gboolean
+stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor, guint64 body_offset,
+                        const StasisJournal *journal, StasisJob *job, GError **error)
+{
+  GCancellable *cancellable = stasis_job_cancellable (job);
+  if (!configure (engine, monitor, cancellable, error))
+    return FALSE;
+
+  g_autofree char *uri = NULL;
+  if (engine->body_kind == STASIS_IMAGE_BODY_MAPPED_RAM)
+    uri = g_strdup_printf ("file:/dev/fdset/%" G_GINT64_FORMAT ",offset=%" G_GUINT64_FORMAT,
+                           journal->fdset, body_offset);
+  else
+    uri = g_strdup ("fd:" STASIS_SAVE_FD_NAME);
+  return stasis_monitor_migrate (monitor, uri, cancellable, error)
+         && stasis_migration_wait (monitor, job, error);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * start.c: starting QEMU for a domain
+ *
+ * Theory of operation
+ *
+ * The run folder and its status file come first, then QEMU: begun but waiting (spawn.c) until
+ * its pid stands in the status, so that no QEMU is ever unknown.  It gets its descriptors, drops
+ * to a user of its own where we are root, and starts with its CPUs stopped.  We connect to its
+ * monitor, learn what it chose (ptys, ports), write the live definition, start the supervisor.
+ * The journal says START all the while: who finds that with its owner dead ends QEMU.
+ */
+
+#include "config.h"
+
+#include "driver/start.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "driver/command.h"
+#include "driver/domain-private.h"
+#include "driver/firmware.h"
+#include "driver/live-def.h"
+#include "driver/registry.h"
+#include "driver/resource-open.h"
+#include "driver/scope.h"
+#include "driver/supervise.h"
+#include "driver/teardown.h"
+#include "monitor/commands-run.h"
+#include "util/fault.h"
+#include "util/fd.h"
+
+typedef struct
+{
+  StasisDriver *driver; /* (borrowed) */
+  StasisHold *hold;     /* (borrowed) */
+  StasisDomainDef *def; /* (borrowed) */
+  const StasisStartRequest *request;
+  StasisQemuCaps *caps; /* (owned) */
+  GPtrArray *resources; /* (owned) of StasisResource */
+  StasisSpawn *spawn;   /* (owned) */
+} Start;
+
+static void
+start_clear (Start *start)
+{
+  stasis_qemu_caps_unref (start->caps);
+  g_clear_pointer (&start->resources, g_ptr_array_unref);
+  stasis_spawn_free (start->spawn);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Start, start_clear)
+
+/* A user for QEMU that no other running domain of ours has. */
+static guint32
+choose_uid (StasisDriver *driver, int id)
+{
+  const StasisHostConfig *host = driver->host;
+  if (geteuid () != 0 || host->uid_count == 0)
+    return geteuid ();
+  return host->uid_base + (guint32) id % host->uid_count;
+}
+
+static StasisStatus *
+make_status (Start *start, GError **error)
+{
+  const StasisDomainDef *def = start->def;
+  const StasisPaths *paths = start->driver->paths;
+  const int id = stasis_registry_next_id (start->driver, error);
+  if (id < 0)
+    return NULL;
+
+  StasisStatus *status = stasis_status_new ();
+  status->name = g_strdup (def->name);
+  status->uuid = g_strdup (def->uuid);
+  status->id = id;
+  status->is_transient = start->request->is_transient;
+  status->emulator = g_strdup (def->emulator);
+  status->reason = g_strdup (start->request->reason);
+  status->log = stasis_paths_log (paths, def->name);
+  status->last = stasis_paths_last (paths, def->name);
+  status->lock = stasis_paths_lock (paths, def->name);
+  status->definition = stasis_paths_definition (paths, def->name);
+  status->on_poweroff = g_strdup (stasis_lifecycle_action_names[def->on_poweroff]);
+  status->on_reboot = g_strdup (stasis_lifecycle_action_names[def->on_reboot]);
+  status->on_crash = g_strdup (stasis_lifecycle_action_names[def->on_crash]);
+  status->started_us = g_get_real_time ();
+  status->uid = choose_uid (start->driver, id);
+  stasis_journal_begin (&status->journal, STASIS_STEP_START, start->request->operation);
+  return status;
+}
+
+/* The run folder, with a folder in it where QEMU's user may make sockets. */
+static gboolean
+make_folder (const Start *start, GError **error)
+{
+  const StasisStatus *status = start->hold->status;
+  g_autofree char *sockets = g_build_filename (start->hold->folder, "sockets", NULL);
+  if (!stasis_paths_make (sockets, error))
+    return FALSE;
+  if (status->uid != geteuid () && chown (sockets, status->uid, status->uid) < 0)
+    return stasis_throw_errno (error, _ ("cannot give '%s' to QEMU's user"), sockets);
+  return stasis_hold_write (start->hold, error);
+}
+
+/* A listening socket for a monitor, handed over; its number in QEMU, or -1. */
+static int
+listen_for_monitor (const Start *start, const char *file, GError **error)
+{
+  g_autofree char *path = g_build_filename (start->hold->folder, file, NULL);
+  const int fd = stasis_unix_listen (path, 1, error);
+  return fd < 0 ? -1 : stasis_spawn_take_fd (start->spawn, fd);
+}
+
+/* /dev/kvm belongs to a group on most systems. */
+static gint64
+kvm_group (const StasisDomainDef *def)
+{
+  if (def->type != STASIS_DOMAIN_TYPE_KVM)
+    return -1;
+  const struct group *group = getgrnam ("kvm");
+  return group != NULL ? (gint64) group->gr_gid : -1;
+}
+
+static gboolean
+add_args (const Start *start, GError **error)
+{
+  StasisCommandHost host = {
+    .resources = start->resources,
+    .monitor_fd = listen_for_monitor (start, "monitor.sock", error),
+    .is_incoming = start->request->is_incoming,
+  };
+  if (host.monitor_fd < 0)
+    return FALSE;
+  host.supervisor_fd = listen_for_monitor (start, "supervisor.sock", error);
+  if (host.supervisor_fd < 0)
+    return FALSE;
+
+  /* By descriptor: QEMU's user cannot walk down to the folder. */
+  g_autofree char *sockets = g_build_filename (start->hold->folder, "sockets", NULL);
+  const int folder = stasis_fd_open (sockets, O_PATH | O_DIRECTORY, 0, error);
+  if (folder < 0)
+    return FALSE;
+  g_autofree char *inside
+      = g_strdup_printf ("/proc/self/fd/%d", stasis_spawn_take_fd (start->spawn, folder));
+  host.socket_folder = inside;
+
+  g_auto (GStrv) args = stasis_command_build (start->def, start->caps, &host, error);
+  if (args == NULL)
+    return FALSE;
+  stasis_spawn_add_arg (start->spawn, start->def->emulator);
+  for (gsize i = 0; args[i] != NULL; i++)
+    stasis_spawn_add_arg (start->spawn, args[i]);
+  for (guint i = 0; i < start->def->qemu_envs->len; i++)
+    {
+      const StasisQemuEnvDef *env = g_ptr_array_index (start->def->qemu_envs, i);
+      stasis_spawn_set_env (start->spawn, env->name, env->value != NULL ? env->value : "");
+    }
+  return TRUE;
+}
+
+/* Everything up to a QEMU that exists and waits, then let it run. */
+static gboolean
+launch (Start *start, GError **error)
+{
+  StasisStatus *status = start->hold->status;
+  start->spawn = stasis_spawn_new (status->log);
+  stasis_live_def_prepare (start->def, start->hold->folder);
+  start->resources = stasis_resources_list (start->def);
+  const StasisResourceUser user = { status->uid, start->request->is_incoming };
+  if (!stasis_firmware_make_nvram (start->def, error)
+      || !stasis_resources_open (start->resources, &user, start->spawn, error)
+      || !add_args (start, error))
+    return FALSE;
+  if (status->uid != geteuid ())
+    stasis_spawn_set_user (start->spawn, status->uid, status->uid, kvm_group (start->def));
+
+  if (!stasis_spawn_begin (start->spawn, &status->qemu, error)
+      || !stasis_hold_write (start->hold, error) || !stasis_fault ("start-spawned", error))
+    return FALSE;
+  stasis_scope_enter (status->name, status->qemu.pid, start->driver->paths->is_system);
+  return stasis_spawn_go (start->spawn, error);
+}
+
+/* What only the running QEMU knows goes into the live definition. */
+static StasisMonitor *
+meet (Start *start, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (StasisMonitor) monitor = stasis_hold_open_monitor (start->hold, cancellable, error);
+  if (monitor == NULL
+      || !stasis_live_def_complete (start->def, start->resources, monitor, cancellable, error))
+    return NULL;
+
+  g_autofree char *path = g_build_filename (start->hold->folder, STASIS_LIVE_XML, NULL);
+  if (!stasis_live_def_write (start->def, path, error)
+      || !stasis_supervise_ensure (start->hold->folder, error))
+    return NULL;
+  return g_steal_pointer (&monitor);
+}
+
+/* Start QEMU with its CPUs stopped, and the domain's supervisor. */
+StasisMonitor *
+stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
+                   const StasisStartRequest *request, GCancellable *cancellable, GError **error)
+{
+  g_auto (Start) start = { .driver = driver, .hold = hold, .def = def, .request = request };
+  start.caps = stasis_driver_get_caps (driver, def->emulator, error);
+  if (start.caps == NULL)
+    return NULL;
+  hold->status = make_status (&start, error);
+  if (hold->status == NULL)
+    return NULL;
+
+  StasisMonitor *monitor = NULL;
+  if (make_folder (&start, error) && launch (&start, error))
+    monitor = meet (&start, cancellable, error);
+  if (monitor == NULL)
+    stasis_start_abandon (hold);
+  return monitor;
+}
+
+/* It is started. */
+gboolean
+stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run, GError **error)
+{
+  stasis_journal_clear (&hold->status->journal);
+  if (!stasis_hold_write (hold, error))
+    return FALSE;
+  if (run && !stasis_monitor_cont (monitor, NULL, error))
+    return FALSE;
+  g_autoptr (StasisControl) control = stasis_control_open (hold->folder, error);
+  return control != NULL && stasis_control_sync (control, error);
+}
+
+/* It is not. */
+void
+stasis_start_abandon (StasisHold *hold)
+{
+  g_autoptr (GError) error = NULL;
+  if (!stasis_end_reason_write (hold->folder, "failed", &error)
+      || !stasis_teardown (hold->status, hold->folder, "failed", &error))
+    g_warning ("%s", error->message);
+  g_clear_pointer (&hold->status, stasis_status_free);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * start.h: starting QEMU for a domain
+ */
+
+#pragma once
+
+#include "driver/hold.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  const char *operation; /* for the journal: "start", "restore" */
+  const char *reason;    /* why it runs then: "booted", "restored" */
+  gboolean is_transient;
+  gboolean is_incoming; /* QEMU waits for a state to load */
+} StasisStartRequest;
+
+/* Start QEMU with its CPUs stopped, and the domain's supervisor.  @hold: taken, not running; gets
+ * a status, whose journal says START until stasis_start_finish().  On failure nothing is left and
+ * the hold says again that the domain does not run. */
+StasisMonitor *stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
+                                  const StasisStartRequest *request, GCancellable *cancellable,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* It is started: clear the journal, and let the CPUs run if @run. */
+gboolean stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run,
+                              GError **error);
+
+/* It is not: end QEMU, clear everything away. */
+void stasis_start_abandon (StasisHold *hold);
+
+G_END_DECLS

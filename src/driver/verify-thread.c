@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * verify-thread.c: verifying an image while something else happens
+ *
+ * A restore has QEMU load the image and verifies it at the same time; both read the same pages
+ * of the page cache.  The verdict is waited for before the guest may run.
+ */
+
+#include "config.h"
+
+#include "driver/verify-thread.h"
+
+#include "image/verify.h"
+
+#define UPDATE_US (G_USEC_PER_SEC / 5)
+
+struct _StasisVerifyThread
+{
+  StasisImage *image;        /* (borrowed) */
+  StasisJob *job;            /* (borrowed) */
+  GCancellable *cancellable; /* (owned) */
+  GThread *thread;           /* (owned) (nullable) once joined */
+  GMutex lock;
+  GCond changed;
+  guint64 done; /* (guarded by lock), so the rest */
+  guint64 total;
+  gboolean is_over;
+  gboolean is_good;
+  GError *error; /* (owned) (nullable) */
+};
+
+static void
+on_progress (guint64 done, guint64 total, gpointer data)
+{
+  StasisVerifyThread *self = data;
+  g_mutex_lock (&self->lock);
+  self->done = done;
+  self->total = total;
+  g_mutex_unlock (&self->lock);
+}
+
+static gpointer
+verify (gpointer data)
+{
+  StasisVerifyThread *self = data;
+  GError *error = NULL;
+  const gboolean good = stasis_image_verify (self->image, STASIS_IMAGE_VERIFY_DEEP, 0, on_progress,
+                                             self, self->cancellable, &error);
+  g_mutex_lock (&self->lock);
+  self->is_over = TRUE;
+  self->is_good = good;
+  self->error = error;
+  g_cond_signal (&self->changed);
+  g_mutex_unlock (&self->lock);
+  return NULL;
+}
+
+/* The job's poll: on the job's thread. */
+static void
+take_over (StasisJobStats *stats, gpointer data)
+{
+  StasisVerifyThread *self = data;
+  g_mutex_lock (&self->lock);
+  stats->bytes_total = self->total;
+  stats->bytes_processed = self->done;
+  stats->bytes_remaining = self->total - MIN (self->done, self->total);
+  g_mutex_unlock (&self->lock);
+}
+
+/* Begin to verify. */
+StasisVerifyThread *
+stasis_verify_thread_start (StasisImage *image, StasisJob *job)
+{
+  StasisVerifyThread *self = g_new0 (StasisVerifyThread, 1);
+  self->image = image;
+  self->job = job;
+  self->cancellable = g_cancellable_new ();
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->changed);
+  stasis_job_set_poll (job, take_over, self);
+  self->thread = g_thread_new ("verify", verify, self);
+  return self;
+}
+
+/* Wait for its verdict. */
+gboolean
+stasis_verify_thread_finish (StasisVerifyThread *self, GError **error)
+{
+  GCancellable *jobs = stasis_job_cancellable (self->job);
+  for (;;)
+    {
+      g_mutex_lock (&self->lock);
+      if (!self->is_over)
+        g_cond_wait_until (&self->changed, &self->lock, g_get_monotonic_time () + UPDATE_US);
+      const gboolean over = self->is_over;
+      g_mutex_unlock (&self->lock);
+      if (over)
+        break;
+      stasis_job_update (self->job);
+      if (g_cancellable_set_error_if_cancelled (jobs, error))
+        return FALSE;
+    }
+  g_thread_join (g_steal_pointer (&self->thread));
+  stasis_job_update (self->job);
+  if (!self->is_good)
+    g_propagate_error (error, g_steal_pointer (&self->error));
+  return self->is_good;
+}
+
+/* Stop at once.  NULL is fine. */
+void
+stasis_verify_thread_free (StasisVerifyThread *self)
+{
+  if (self == NULL)
+    return;
+
+  g_cancellable_cancel (self->cancellable);
+  if (self->thread != NULL)
+    g_thread_join (self->thread);
+  stasis_job_set_poll (self->job, NULL, NULL);
+  g_clear_error (&self->error);
+  g_object_unref (self->cancellable);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->changed);
+  g_free (self);
+}

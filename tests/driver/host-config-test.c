@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * host-config-test.c: tests of src/driver/host-config.c
+ */
+
+#include "config.h"
+
+#include "driver/host-config.h"
+
+#include <stasis/error.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "scratch.h"
+
+static char *folder;
+
+static StasisHostConfig *
+load (const char *text)
+{
+  g_free (scratch_text (folder, "stasis.conf", text));
+  g_autoptr (GError) error = NULL;
+  StasisHostConfig *config = stasis_host_config_load (folder, &error);
+  g_assert_no_error (error);
+  return config;
+}
+
+static void
+assert_defaults (const StasisHostConfig *config)
+{
+  g_assert_cmpstr (config->emulator, ==, "/usr/bin/qemu-system-x86_64");
+  g_assert_true (g_strv_contains ((const char *const *) config->emulators, "/usr/bin/kvm"));
+  g_assert_cmpuint (g_hash_table_size (config->networks), ==, 0);
+  g_assert_cmpuint (config->uid_base, ==, 1900000);
+  g_assert_cmpuint (config->uid_count, ==, 65536);
+}
+
+static void
+test_defaults (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisHostConfig) none = stasis_host_config_load ("/no/such/folder", &error);
+  g_assert_no_error (error);
+  assert_defaults (none);
+  g_autoptr (StasisHostConfig) empty = load ("");
+  assert_defaults (empty);
+  g_autoptr (StasisHostConfig) comment = load ("# nothing\n[emulators]\n[networks]\n[security]\n");
+  assert_defaults (comment);
+  stasis_host_config_free (NULL);
+}
+
+static void
+test_every_key (void)
+{
+  g_autoptr (StasisHostConfig) config = load ("[emulators]\n"
+                                              "default=/opt/q/qemu\n"
+                                              "allowed=/opt/q/*;/usr/bin/kvm\n"
+                                              "[networks]\n"
+                                              "default=br0\n"
+                                              "my net=br-lan\n"
+                                              "[security]\n"
+                                              "uid-base=500000\n"
+                                              "uid-count=10\n");
+  g_assert_cmpstr (config->emulator, ==, "/opt/q/qemu");
+  g_assert_cmpuint (g_strv_length (config->emulators), ==, 2);
+  g_assert_cmpstr (config->emulators[0], ==, "/opt/q/*");
+  g_assert_cmpstr (config->emulators[1], ==, "/usr/bin/kvm");
+  g_assert_cmpuint (g_hash_table_size (config->networks), ==, 2);
+  g_assert_cmpstr (g_hash_table_lookup (config->networks, "default"), ==, "br0");
+  g_assert_cmpstr (g_hash_table_lookup (config->networks, "my net"), ==, "br-lan");
+  g_assert_cmpuint (config->uid_base, ==, 500000);
+  g_assert_cmpuint (config->uid_count, ==, 10);
+}
+
+/* QEMU as the driver's own user; and the last users that there are. */
+static void
+test_uids (void)
+{
+  g_autoptr (StasisHostConfig) none = load ("[security]\nuid-count=0\n");
+  g_assert_cmpuint (none->uid_count, ==, 0);
+  g_autoptr (StasisHostConfig) last = load ("[security]\nuid-base=4294967294\nuid-count=1\n");
+  g_assert_cmpuint (last->uid_base, ==, 4294967294u);
+}
+
+typedef struct
+{
+  const char *test;
+  const char *text;
+  const char *fault; /* in the message, beside the file's name */
+} BadCase;
+
+static const BadCase bad[] = {
+  { "unknown-key", "[security]\nuid-bass=1\n", "[security] uid-bass" },
+  { "unknown-group", "[emulator]\ndefault=/x\n", "[emulator] default" },
+  { "key-of-another-group", "[emulators]\nuid-base=1\n", "[emulators] uid-base" },
+  { "translated-key", "[emulators]\ndefault[de]=/x\n", "default[de]" },
+  { "uid-is-text", "[security]\nuid-base=many\n", "[security] uid-base" },
+  { "uid-is-negative", "[security]\nuid-base=-1\n", "[security] uid-base" },
+  { "uid-is-empty", "[security]\nuid-base=\n", "[security] uid-base" },
+  { "uid-is-nobody's", "[security]\nuid-base=4294967295\n", "[security] uid-base" },
+  { "uid-too-large", "[security]\nuid-base=4294967296\n", "[security] uid-base" },
+  { "uid-of-root", "[security]\nuid-base=0\n", "uid-base" },
+  { "uids-wrap-around", "[security]\nuid-base=4294967294\nuid-count=2\n", "uid-count" },
+  { "count-too-large", "[security]\nuid-count=4294967296\n", "[security] uid-count" },
+  { "bad-escape-default", "[emulators]\ndefault=/x\\q\n", "default" },
+  { "bad-escape-network", "[networks]\nlan=br\\q\n", "lan" },
+  { "empty-network", "[networks]\nlan=\n", "[networks] lan" },
+  { "relative-default", "[emulators]\ndefault=qemu\n", "[emulators] default" },
+  { "no-group", "uid-base=1\n", "" },
+  { "no-value", "[security]\nuid-base\n", "" },
+  { "not-utf8", "[networks]\nlan=br\xff\n", "" },
+};
+
+static void
+assert_refused (const char *fault)
+{
+  g_autoptr (GError) error = NULL;
+  StasisHostConfig *config = stasis_host_config_load (folder, &error);
+  g_assert_null (config);
+  g_assert_nonnull (error);
+  g_test_message ("%s", error->message);
+  g_autofree char *path = g_build_filename (folder, "stasis.conf", NULL);
+  g_assert_nonnull (strstr (error->message, path));
+  g_assert_nonnull (strstr (error->message, fault));
+}
+
+static void
+test_bad (gconstpointer data)
+{
+  const BadCase *c = data;
+  g_free (scratch_text (folder, "stasis.conf", c->text));
+  assert_refused (c->fault);
+}
+
+/* What is there and cannot be read is not the same as nothing. */
+static void
+test_unreadable (void)
+{
+  g_autofree char *path = g_build_filename (folder, "stasis.conf", NULL);
+  unlink (path);
+  g_assert_cmpint (mkdir (path, 0700), ==, 0);
+  assert_refused ("");
+  rmdir (path);
+}
+
+typedef struct
+{
+  const char *test;
+  const char *emulator;
+  gboolean allowed;
+} AllowCase;
+
+#define ALLOW_TEXT \
+  "[emulators]\n" \
+  "default=/srv/qemu/mine\n" \
+  "allowed=/usr/bin/qemu-system-*;/opt/qemu-?/bin/qemu;/opt/*/qemu;/usr/bin/kvm;relative-*\n"
+
+static const AllowCase allow_cases[] = {
+  { "plain", "/usr/bin/qemu-system-x86_64", TRUE },
+  { "exact", "/usr/bin/kvm", TRUE },
+  { "default", "/srv/qemu/mine", TRUE },
+  { "double-slash", "/usr//bin/./kvm", TRUE },
+  { "other-name", "/usr/bin/qemu-img", FALSE },
+  { "longer-name", "/usr/bin/kvm2", FALSE },
+  { "beside-default", "/srv/qemu/other", FALSE },
+  { "other-folder", "/tmp/qemu-system-x86_64", FALSE },
+  { "deeper-folder", "/usr/bin/qemu-system-x/evil", FALSE },
+  { "deeper-below-kvm", "/usr/bin/kvm/x", FALSE },
+  { "up-and-out", "/usr/bin/qemu-system-x/../../../tmp/evil", FALSE },
+  { "up-and-back", "/tmp/link/../../usr/bin/qemu-system-x86_64", FALSE },
+  { "up-inside", "/usr/bin/../bin/kvm", FALSE },
+  { "up-at-the-end", "/usr/bin/kvm/x/..", FALSE },
+  { "dots-in-a-name", "/usr/bin/qemu-system-..x", TRUE },
+  { "relative", "usr/bin/kvm", FALSE },
+  { "relative-like-a-pattern", "relative-x", FALSE },
+  { "only-a-name", "kvm", FALSE },
+  { "empty", "", FALSE },
+  { "folder", "/usr/bin/", FALSE },
+};
+
+static void
+test_allow (gconstpointer data)
+{
+  const AllowCase *c = data;
+  g_autoptr (StasisHostConfig) config = load (ALLOW_TEXT);
+  g_assert_cmpint (stasis_host_config_allows (config, c->emulator), ==, c->allowed);
+}
+
+static void
+test_allow_nothing (void)
+{
+  g_autoptr (StasisHostConfig) config = load ("[emulators]\nallowed=\n");
+  g_assert_cmpuint (g_strv_length (config->emulators), ==, 0);
+  g_assert_false (stasis_host_config_allows (config, "/usr/bin/kvm"));
+  g_assert_true (stasis_host_config_allows (config, "/usr/bin/qemu-system-x86_64"));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  folder = scratch_new ();
+  g_test_add_func ("/driver/host-config/defaults", test_defaults);
+  g_test_add_func ("/driver/host-config/every-key", test_every_key);
+  g_test_add_func ("/driver/host-config/uids", test_uids);
+  for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autofree char *test = g_strconcat ("/driver/host-config/bad/", bad[i].test, NULL);
+      g_test_add_data_func (test, &bad[i], test_bad);
+    }
+  g_test_add_func ("/driver/host-config/unreadable", test_unreadable);
+  for (gsize i = 0; i < G_N_ELEMENTS (allow_cases); i++)
+    {
+      g_autofree char *test = g_strconcat ("/driver/host-config/allow/", allow_cases[i].test, NULL);
+      g_test_add_data_func (test, &allow_cases[i], test_allow);
+    }
+  g_test_add_func ("/driver/host-config/allow-nothing", test_allow_nothing);
+  const int result = g_test_run ();
+  scratch_remove (folder);
+  return result;
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * status-test.c: tests of src/driver/status.c
+ */
+
+#include "config.h"
+
+#include "driver/status.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stasis/error.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "scratch.h"
+#include "util/json.h"
+
+static char *folder;
+
+static StasisStatus *
+make_status (void)
+{
+  StasisStatus *status = stasis_status_new ();
+  status->name = g_strdup ("wéb \"1\"");
+  status->uuid = g_strdup ("d0010203-0405-4607-8809-0a0b0c0d0e0f");
+  status->id = 17;
+  status->is_transient = TRUE;
+  status->qemu = (StasisProcess){ 4194303, G_MAXUINT64 - 1 };
+  status->emulator = g_strdup ("/usr/bin/qemu-system-x86_64");
+  status->reason = g_strdup ("restored");
+  status->log = g_strdup ("/l/web.log");
+  status->last = g_strdup ("/l/last/web.json");
+  status->lock = g_strdup ("/r/locks/web.lock");
+  status->definition = g_strdup ("/c/domains/web.xml");
+  status->on_poweroff = g_strdup ("preserve");
+  status->on_reboot = g_strdup ("restart");
+  status->on_crash = g_strdup ("coredump-restart");
+  status->started_us = G_GINT64_CONSTANT (1790000000123456);
+  status->uid = G_MAXUINT32 - 1;
+  return status;
+}
+
+static StasisStatus *
+read_back (const StasisStatus *status)
+{
+  g_autoptr (GError) error = NULL;
+  g_assert_true (stasis_status_write (status, folder, &error));
+  g_assert_no_error (error);
+  StasisStatus *again = stasis_status_read (folder, &error);
+  g_assert_no_error (error);
+  return again;
+}
+
+static void
+assert_same_journal (const StasisJournal *a, const StasisJournal *b)
+{
+  g_assert_cmpint (a->step, ==, b->step);
+  g_assert_cmpstr (a->operation, ==, b->operation);
+  g_assert_cmpint (a->owner.pid, ==, b->owner.pid);
+  g_assert_cmpuint (a->owner.start_time, ==, b->owner.start_time);
+  g_assert_cmpint (a->was_running, ==, b->was_running);
+  g_assert_cmpstr (a->target, ==, b->target);
+  g_assert_cmpstr (a->temp, ==, b->temp);
+  g_assert_cmpuint (a->device, ==, b->device);
+  g_assert_cmpuint (a->inode, ==, b->inode);
+  g_assert_cmpint (a->fdset, ==, b->fdset);
+}
+
+static void
+assert_same (const StasisStatus *a, const StasisStatus *b)
+{
+  g_assert_cmpstr (a->name, ==, b->name);
+  g_assert_cmpstr (a->uuid, ==, b->uuid);
+  g_assert_cmpint (a->id, ==, b->id);
+  g_assert_cmpint (a->is_transient, ==, b->is_transient);
+  g_assert_cmpint (a->qemu.pid, ==, b->qemu.pid);
+  g_assert_cmpuint (a->qemu.start_time, ==, b->qemu.start_time);
+  g_assert_cmpstr (a->emulator, ==, b->emulator);
+  g_assert_cmpstr (a->reason, ==, b->reason);
+  g_assert_cmpstr (a->log, ==, b->log);
+  g_assert_cmpstr (a->last, ==, b->last);
+  g_assert_cmpstr (a->lock, ==, b->lock);
+  g_assert_cmpstr (a->definition, ==, b->definition);
+  g_assert_cmpstr (a->on_poweroff, ==, b->on_poweroff);
+  g_assert_cmpstr (a->on_reboot, ==, b->on_reboot);
+  g_assert_cmpstr (a->on_crash, ==, b->on_crash);
+  g_assert_cmpint (a->started_us, ==, b->started_us);
+  g_assert_cmpuint (a->uid, ==, b->uid);
+  assert_same_journal (&a->journal, &b->journal);
+}
+
+static void
+test_every_field (void)
+{
+  g_autoptr (StasisStatus) status = make_status ();
+  g_autoptr (StasisStatus) again = read_back (status);
+  assert_same (status, again);
+  g_assert_cmpint (again->journal.step, ==, STASIS_STEP_NONE);
+  g_assert_cmpint (again->journal.fdset, ==, -1);
+}
+
+/* What need not be known stays unknown. */
+static void
+test_fewest_fields (void)
+{
+  g_autoptr (StasisStatus) status = stasis_status_new ();
+  status->name = g_strdup ("x");
+  status->uuid = g_strdup ("");
+  g_autoptr (StasisStatus) again = read_back (status);
+  assert_same (status, again);
+  g_assert_null (again->emulator);
+}
+
+typedef struct
+{
+  const char *test;
+  StasisStep step;
+} StepCase;
+
+static const StepCase steps[] = {
+  { "start", STASIS_STEP_START },
+  { "save", STASIS_STEP_SAVE },
+  { "commit", STASIS_STEP_COMMIT },
+  { "committed", STASIS_STEP_COMMITTED },
+};
+
+static void
+test_step (gconstpointer data)
+{
+  const StepCase *c = data;
+  g_autoptr (StasisStatus) status = make_status ();
+  stasis_journal_begin (&status->journal, c->step, "managedsave");
+  g_assert_cmpint (status->journal.owner.pid, ==, getpid ());
+  g_assert_true (stasis_process_is_alive (&status->journal.owner));
+  g_assert_cmpint (status->journal.fdset, ==, -1);
+  g_autoptr (StasisStatus) bare = read_back (status);
+  assert_same (status, bare);
+
+  status->journal.was_running = TRUE;
+  status->journal.target = g_strdup ("/save/wéb.stasis");
+  status->journal.temp = g_strdup ("/save/.web.tmp");
+  status->journal.device = G_MAXUINT64;
+  status->journal.inode = G_MAXUINT64 - 1;
+  status->journal.fdset = G_MAXINT64;
+  g_autoptr (StasisStatus) full = read_back (status);
+  assert_same (status, full);
+
+  /* The name in the file is for other versions too. */
+  g_autofree char *path = g_build_filename (folder, "status.json", NULL);
+  g_autofree char *text = NULL;
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_autofree char *member = g_strdup_printf ("\"step\": \"%s\"", c->test);
+  g_assert_nonnull (strstr (text, member));
+}
+
+/* A new entry takes nothing over from the old one. */
+static void
+test_journal_anew (void)
+{
+  StasisJournal journal = { .fdset = -1 };
+  stasis_journal_begin (&journal, STASIS_STEP_COMMIT, "save");
+  journal.target = g_strdup ("/t");
+  journal.temp = g_strdup ("/u");
+  journal.was_running = TRUE;
+  journal.inode = 4;
+  journal.fdset = 7;
+  stasis_journal_begin (&journal, STASIS_STEP_START, "restore");
+  g_assert_cmpint (journal.step, ==, STASIS_STEP_START);
+  g_assert_cmpstr (journal.operation, ==, "restore");
+  g_assert_null (journal.target);
+  g_assert_null (journal.temp);
+  g_assert_false (journal.was_running);
+  g_assert_cmpuint (journal.inode, ==, 0);
+  g_assert_cmpint (journal.fdset, ==, -1);
+
+  stasis_journal_clear (&journal);
+  g_assert_cmpint (journal.step, ==, STASIS_STEP_NONE);
+  g_assert_null (journal.operation);
+  g_assert_cmpint (journal.owner.pid, ==, 0);
+  stasis_status_free (NULL);
+}
+
+#define HEAD "{\"format\": 1, \"name\": \"w\", \"uuid\": \"u\", \"id\": 1"
+
+typedef struct
+{
+  const char *test;
+  const char *text;
+  const char *fault; /* in the message */
+} BadCase;
+
+static const BadCase bad[] = {
+  { "empty", "", "" },
+  { "garbage", "\1\2\3", "" },
+  { "cut", HEAD, "" },
+  { "array", "[]", "format" },
+  { "null", "null", "format" },
+  { "no-format", "{\"name\": \"w\", \"uuid\": \"u\", \"id\": 1}", "format" },
+  { "format-is-text", "{\"format\": \"1\", \"name\": \"w\", \"uuid\": \"u\", \"id\": 1}",
+    "format" },
+  { "later-format", "{\"format\": 2, \"name\": \"w\", \"uuid\": \"u\", \"id\": 1}", "format 2" },
+  { "only-format", "{\"format\": 2}", "format 2" },
+  { "format-of-64-bits", "{\"format\": 4294967297}", "format 4294967297" },
+  { "no-name", "{\"format\": 1, \"uuid\": \"u\", \"id\": 1}", "name" },
+  { "no-uuid", "{\"format\": 1, \"name\": \"w\", \"id\": 1}", "uuid" },
+  { "no-id", "{\"format\": 1, \"name\": \"w\", \"uuid\": \"u\"}", "id" },
+  { "id-of-64-bits", "{\"format\": 1, \"name\": \"w\", \"uuid\": \"u\", \"id\": 4294967297}",
+    "id" },
+  { "pid-of-64-bits", HEAD ", \"qemu\": {\"pid\": 4294967297, \"start-time\": 1}}", "pid" },
+  { "negative-pid", HEAD ", \"qemu\": {\"pid\": -1, \"start-time\": 1}}", "pid" },
+  { "uid-of-64-bits", HEAD ", \"uid\": 4294967296}", "uid" },
+  { "unknown-step", HEAD ", \"job\": {\"step\": \"beam\"}}", "'beam'" },
+  { "step-none", HEAD ", \"job\": {\"step\": \"none\"}}", "'none'" },
+  { "no-step", HEAD ", \"job\": {}}", "step" },
+  { "job-is-text", HEAD ", \"job\": \"save\"}", "step" },
+  { "step-is-a-number", HEAD ", \"job\": {\"step\": 1}}", "step" },
+  { "owner-of-64-bits", HEAD ", \"job\": {\"step\": \"save\", \"owner\": {\"pid\": 4294967297}}}",
+    "pid" },
+};
+
+static void
+assert_fails (const char *fault)
+{
+  g_autoptr (GError) error = NULL;
+  StasisStatus *status = stasis_status_read (folder, &error);
+  g_assert_null (status);
+  g_assert_nonnull (error);
+  g_assert_false (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
+  g_assert_nonnull (strstr (error->message, folder));
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, fault));
+}
+
+static void
+test_bad (gconstpointer data)
+{
+  const BadCase *c = data;
+  g_free (scratch_text (folder, "status.json", c->text));
+  assert_fails (c->fault);
+}
+
+/* Every prefix of a good file is an error, and none is taken for a missing one. */
+static void
+test_every_prefix (void)
+{
+  g_autoptr (StasisStatus) status = make_status ();
+  stasis_journal_begin (&status->journal, STASIS_STEP_SAVE, "save");
+  g_autoptr (GError) error = NULL;
+  g_assert_true (stasis_status_write (status, folder, &error));
+  g_autofree char *path = g_build_filename (folder, "status.json", NULL);
+  g_autofree char *text = NULL;
+  gsize size = 0;
+  g_assert_true (g_file_get_contents (path, &text, &size, &error));
+  const gsize end = (gsize) (strrchr (text, '}') - text);
+  for (gsize n = 0; n <= end; n++)
+    {
+      g_assert_cmpint (truncate (path, 0), ==, 0);
+      FILE *file = fopen (path, "we");
+      g_assert_cmpuint (fwrite (text, 1, n, file), ==, n);
+      g_assert_cmpint (fclose (file), ==, 0);
+      assert_fails ("");
+    }
+}
+
+static void
+test_missing (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (folder, "status.json", NULL);
+  unlink (path);
+  g_assert_null (stasis_status_read (folder, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+  g_clear_error (&error);
+
+  g_assert_null (stasis_status_read ("/no/such/folder", &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+  g_clear_error (&error);
+
+  /* A folder in its place is no missing file. */
+  g_assert_cmpint (mkdir (path, 0700), ==, 0);
+  g_assert_null (stasis_status_read (folder, &error));
+  g_assert_nonnull (error);
+  g_assert_false (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
+  rmdir (path);
+}
+
+static void
+test_too_large (void)
+{
+  g_autofree char *blanks = g_strnfill (1024 * 1024, ' ');
+  g_autofree char *text = g_strconcat (HEAD "}", blanks, NULL);
+  g_free (scratch_text (folder, "status.json", text));
+  assert_fails ("too large");
+}
+
+/* Who has the old file open goes on with the old one; no hidden file is left behind. */
+static void
+test_atomic (void)
+{
+  g_autoptr (StasisStatus) status = make_status ();
+  g_autoptr (StasisStatus) first = read_back (status);
+  g_autofree char *path = g_build_filename (folder, "status.json", NULL);
+  struct stat before;
+  struct stat after;
+  const int fd = open (path, O_RDONLY | O_CLOEXEC);
+  g_assert_cmpint (fstat (fd, &before), ==, 0);
+  g_assert_cmpint (before.st_mode & 07777, ==, 0600);
+
+  status->id++;
+  g_autoptr (StasisStatus) second = read_back (status);
+  g_assert_cmpint (second->id, ==, first->id + 1);
+  g_assert_cmpint (stat (path, &after), ==, 0);
+  g_assert_cmpuint (after.st_ino, !=, before.st_ino);
+  char text[512];
+  g_assert_cmpint (read (fd, text, sizeof text), >, 0);
+  close (fd);
+
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  g_assert_cmpstr (g_dir_read_name (dir), ==, "status.json");
+  g_assert_null (g_dir_read_name (dir));
+
+  g_autoptr (GError) error = NULL;
+  g_assert_false (stasis_status_write (status, "/no/such/folder", &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  folder = scratch_new ();
+  g_test_add_func ("/driver/status/every-field", test_every_field);
+  g_test_add_func ("/driver/status/fewest-fields", test_fewest_fields);
+  for (gsize i = 0; i < G_N_ELEMENTS (steps); i++)
+    {
+      g_autofree char *test = g_strconcat ("/driver/status/step/", steps[i].test, NULL);
+      g_test_add_data_func (test, &steps[i], test_step);
+    }
+  g_test_add_func ("/driver/status/journal-anew", test_journal_anew);
+  for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autofree char *test = g_strconcat ("/driver/status/bad/", bad[i].test, NULL);
+      g_test_add_data_func (test, &bad[i], test_bad);
+    }
+  g_test_add_func ("/driver/status/every-prefix", test_every_prefix);
+  g_test_add_func ("/driver/status/missing", test_missing);
+  g_test_add_func ("/driver/status/too-large", test_too_large);
+  g_test_add_func ("/driver/status/atomic", test_atomic);
+  const int result = g_test_run ();
+  scratch_remove (folder);
+  return result;
+}

@@ -1,0 +1,263 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Whatever dies in the middle: the guest goes on, or its finished image is there; never both."""
+
+import json
+import os
+import signal
+import time
+
+import harness
+
+# The named steps of a save (util/fault.h), in their order; the rename lies between the lists.
+BEFORE = ["image-begin", "image-begun", "save-journal", "save-passed", "save-paused", "save-copied",
+          "image-finish", "image-hashed", "image-tail", "image-tail-synced", "image-complete",
+          "image-complete-synced", "save-written", "save-commit", "save-linked"]
+AFTER = ["save-renamed", "save-committed"]
+
+
+def running_guest(t, define=False):
+    guest = t.boot_sector_guest()
+    t.stasis("define" if define else "create", guest.xml_file())
+    if define:
+        t.stasis("start", guest.name)
+    guest.wait_for_tick(2)
+    return guest
+
+
+def status(t, guest):
+    return json.loads((t.state / "run" / "domains" / guest.name / "status.json").read_text())
+
+
+def supervisor(t, guest):
+    """The pid of the guest's supervisor."""
+    pids = [pid for pid, text in t.processes().items() if "stasis-supervisor" in text]
+    assert len(pids) == 1, pids
+    return pids[0]
+
+
+def leftovers(folder):
+    return [path.name for path in folder.glob(".*")]
+
+
+def goes_on(t, guest, what):
+    """The guest must tick again, without any command of ours, and the time it took."""
+    began = time.monotonic()
+    last = guest.last_tick()
+    harness.wait_for(lambda: guest.last_tick() > last, f"the guest to go on after {what}", timeout=10)
+    print(f"# {what}: the guest ticked after {1000 * (time.monotonic() - began):.0f} ms")
+    assert guest.damaged_pages() == 0
+
+
+def is_settled_running(t, guest, image):
+    assert not image.exists(), "an image appeared"
+    harness.wait_for(lambda: "job" not in status(t, guest), "the journal to be cleared")
+    assert leftovers(image.parent) == [], leftovers(image.parent)
+    assert t.stasis("domstate", guest.name).stdout.strip() == "running"
+
+
+def is_settled_saved(t, guest, image):
+    harness.wait_for(lambda: not (t.state / "run" / "domains" / guest.name).exists(), "the end of QEMU")
+    t.stasis("image", "verify", image)
+    assert leftovers(image.parent) == [], leftovers(image.parent)
+    last = guest.last_tick()
+    t.stasis("restore", image)
+    guest.wait_for_tick(last + 2)
+
+
+@harness.test("kill -9 of the saving process at each step before the rename", timeout=300)
+def saver_killed_before(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    for step in BEFORE:
+        result = t.stasis("save", guest.name, image, check=False, STASIS_FAULT=f"{step}=kill")
+        assert result.returncode == -signal.SIGKILL, f"{step} was not reached: {result.stderr}"
+        goes_on(t, guest, step)
+        is_settled_running(t, guest, image)
+    t.stasis("save", guest.name, image)
+    is_settled_saved(t, guest, image)
+
+
+@harness.test("kill -9 of the saving process at each step after the rename")
+def saver_killed_after(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    for step in AFTER:
+        result = t.stasis("save", guest.name, image, check=False, STASIS_FAULT=f"{step}=kill")
+        assert result.returncode == -signal.SIGKILL, f"{step} was not reached: {result.stderr}"
+        is_settled_saved(t, guest, image)
+
+
+@harness.test("an existing image stays until the new one is complete")
+def old_image_stays(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    t.stasis("save", guest.name, image)
+    t.stasis("restore", image)
+    before = (image.stat().st_ino, image.stat().st_size)
+    for step in ["save-paused", "image-complete-synced", "save-commit"]:
+        t.stasis("save", guest.name, image, check=False, STASIS_FAULT=f"{step}=kill")
+        goes_on(t, guest, step)
+        harness.wait_for(lambda: "job" not in status(t, guest), "the journal to be cleared")
+        assert (image.stat().st_ino, image.stat().st_size) == before
+        t.stasis("image", "verify", image)
+    assert leftovers(t.dir) == []
+
+
+@harness.test("a failure at each step before the rename is rolled back", timeout=300)
+def saver_fails(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    for step in BEFORE:
+        result = t.stasis("save", guest.name, image, check=False, STASIS_FAULT=f"{step}=fail")
+        assert result.returncode == 1 and step in result.stderr, result.stderr
+        goes_on(t, guest, step)
+        is_settled_running(t, guest, image)
+
+
+def stopped_at(t, guest, image, step):
+    """A save that has stopped (SIGSTOP) at this step."""
+    process = t.start("save", guest.name, image, STASIS_FAULT=f"{step}=stop")
+    harness.wait_for(lambda: open(f"/proc/{process.pid}/stat").read().rpartition(")")[2].split()[0] == "T",
+                     f"the save to come by {step}")
+    return process
+
+
+@harness.test("kill -9 of the supervisor at each step: the save goes on", timeout=300)
+def supervisor_killed(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    for step in BEFORE[2:] + AFTER:
+        process = stopped_at(t, guest, image, step)
+        os.kill(supervisor(t, guest), signal.SIGKILL)
+        os.kill(process.pid, signal.SIGCONT)
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, f"{step}: {output}{errors}"
+        is_settled_saved(t, guest, image)
+        image.unlink()
+
+
+@harness.test("kill -9 of supervisor and saver: the next command puts it right", timeout=300)
+def both_killed(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    for step in ["save-journal", "save-paused", "save-written", "save-commit", "save-linked"]:
+        process = stopped_at(t, guest, image, step)
+        os.kill(supervisor(t, guest), signal.SIGKILL)
+        process.kill()
+        process.communicate()
+        assert t.stasis("domstate", guest.name).stdout.strip() in ("running", "paused")
+        goes_on(t, guest, step)
+        is_settled_running(t, guest, image)
+
+
+@harness.test("kill -9 of the supervisor of a running guest: nothing else notices")
+def supervisor_alone(t):
+    guest = running_guest(t)
+    os.kill(supervisor(t, guest), signal.SIGKILL)
+    guest.wait_for_tick(guest.last_tick() + 2)
+    assert t.stasis("domstate", guest.name).stdout.strip() == "running"
+    assert supervisor(t, guest)
+
+
+@harness.test("kill -9 of QEMU in the middle of a save")
+def qemu_killed(t):
+    guest = running_guest(t, define=True)
+    image = t.dir / "image.stasis"
+    for step in ["save-passed", "save-paused", "save-copied"]:
+        process = stopped_at(t, guest, image, step)
+        os.kill(status(t, guest)["qemu"]["pid"], signal.SIGKILL)
+        os.kill(process.pid, signal.SIGCONT)
+        _, errors = process.communicate(timeout=60)
+        if step == "save-copied":
+            # All of the memory is in the file by then: completing it or refusing are both right.
+            assert process.returncode in (0, 1)
+        else:
+            assert process.returncode == 1 and "error:" in errors, errors
+        harness.wait_for(lambda: t.stasis("domstate", guest.name).stdout.strip() == "shut off",
+                         "the domain to be shut off")
+        assert leftovers(t.dir) == []
+        if image.exists():
+            t.stasis("image", "verify", image)
+            image.unlink()
+        t.stasis("start", guest.name)
+        guest.wait_for_tick(2)
+
+
+@harness.test("kill -9 of the restoring process: nothing is left, the image can be restored")
+def restorer_killed(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    t.stasis("save", guest.name, image)
+    for step in ["start-spawned", "restore-started", "restore-loaded", "restore-marked"]:
+        result = t.stasis("restore", image, check=False, STASIS_FAULT=f"{step}=kill")
+        assert result.returncode == -signal.SIGKILL, f"{step} was not reached: {result.stderr}"
+        assert t.stasis("list", "--name").stdout.strip() in ("", guest.name)
+        harness.wait_for(lambda: not [c for c in t.processes().values() if "qemu" in c], "QEMU to end")
+    t.stasis("restore", image)
+    guest.wait_for_tick(guest.last_tick() + 2)
+
+
+@harness.test("kill -9 of the starting process: nothing is left, the domain can be started")
+def starter_killed(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    for step in ["start-spawned", "start-started"]:
+        result = t.stasis("start", guest.name, check=False, STASIS_FAULT=f"{step}=kill")
+        assert result.returncode == -signal.SIGKILL, f"{step} was not reached: {result.stderr}"
+        t.stasis("list", "--all")
+        t.stasis("start", guest.name)
+        guest.wait_for_tick(1)
+        t.stasis("destroy", guest.name)
+
+
+@harness.test("abort: by domjobabort from another terminal, and by Ctrl-C")
+def aborted(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    for way in ["domjobabort", "SIGINT"]:
+        process = stopped_at(t, guest, image, "save-paused")
+        assert "save" in t.stasis("domjobinfo", guest.name).stdout.lower()
+        if way == "SIGINT":
+            os.kill(process.pid, signal.SIGINT)
+        else:
+            t.stasis("domjobabort", guest.name)
+        os.kill(process.pid, signal.SIGCONT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 1 and "cancel" in errors.lower(), errors
+        goes_on(t, guest, way)
+        is_settled_running(t, guest, image)
+    assert t.stasis("domjobabort", guest.name, check=False).returncode == 1
+
+
+@harness.test("a second save at the same time is refused and does no harm")
+def second_save(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    process = stopped_at(t, guest, image, "save-paused")
+    for command in [("save", guest.name, t.dir / "other.stasis"), ("suspend", guest.name),
+                    ("resume", guest.name)]:
+        result = t.stasis(*command, check=False)
+        assert result.returncode == 1 and "busy" in result.stderr and str(process.pid) in result.stderr, \
+            result.stderr
+    os.kill(process.pid, signal.SIGCONT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    is_settled_saved(t, guest, image)
+
+
+@harness.test("destroy ends a guest in the middle of its save")
+def destroyed(t):
+    guest = running_guest(t, define=True)
+    process = stopped_at(t, guest, t.dir / "image.stasis", "save-paused")
+    destroy = t.start("destroy", guest.name)
+    time.sleep(0.3)
+    os.kill(process.pid, signal.SIGCONT)
+    process.communicate(timeout=60)
+    destroy.communicate(timeout=60)
+    assert process.returncode == 1 and destroy.returncode == 0
+    assert t.stasis("domstate", guest.name, "--reason").stdout.strip() == "shut off (destroyed)"
+    assert leftovers(t.dir) == [] and not (t.dir / "image.stasis").exists()
+
+
+harness.main()

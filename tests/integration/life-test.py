@@ -1,0 +1,232 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The life of a domain: defined, started, paused, shut down, gone."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+
+import harness
+
+
+def state(t, guest, *options):
+    return t.stasis("domstate", guest.name, *options).stdout.strip()
+
+
+@harness.test("define, start, suspend, resume, destroy, undefine")
+def life(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    assert state(t, guest) == "shut off"
+    uuid = t.stasis("domuuid", guest.name).stdout.strip()
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(2)
+    assert state(t, guest, "--reason") == "running (booted)"
+    number = t.stasis("domid", guest.name).stdout.strip()
+    assert t.stasis("domname", number).stdout.strip() == guest.name
+    assert t.stasis("domname", uuid).stdout.strip() == guest.name
+    t.stasis("suspend", guest.name)
+    assert state(t, guest, "--reason") == "paused (user)"
+    last = guest.last_tick()
+    t.stasis("resume", guest.name)
+    guest.wait_for_tick(last + 2)
+    assert t.stasis("start", guest.name, check=False).returncode == 1
+    t.stasis("destroy", guest.name)
+    assert state(t, guest, "--reason") == "shut off (destroyed)"
+    t.stasis("undefine", guest.name)
+    assert t.stasis("domstate", guest.name, check=False).returncode == 1
+
+
+@harness.test("list, as text and as JSON")
+def listed(t):
+    guest = t.boot_sector_guest()
+    other = t.boot_sector_guest(name="other")
+    t.stasis("define", guest.xml_file())
+    t.stasis("create", other.xml_file())
+    assert "other" in t.stasis("list").stdout and "sector" not in t.stasis("list").stdout
+    assert t.stasis("list", "--inactive", "--name").stdout.split() == ["sector"]
+    assert sorted(t.stasis("list", "--all", "--name").stdout.split()) == ["other", "sector"]
+    assert t.stasis("list", "--transient", "--name").stdout.split() == ["other"]
+    entries = json.loads(t.stasis("list", "--all", "--json").stdout)
+    assert {entry["name"] for entry in entries} == {"other", "sector"}, entries
+
+
+@harness.test("a Linux guest shuts down and reboots by its power button", timeout=400)
+def power_button(t):
+    guest = t.linux_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_agent(timeout=120)
+    guest.close()
+    t.stasis("reboot", guest.name)
+    harness.wait_for(lambda: guest.ticks().count(1) == 2, "a second boot", 120)
+    assert state(t, guest) == "running"
+    guest.wait_for_agent(timeout=120)
+    guest.close()
+    t.stasis("shutdown", guest.name)
+    harness.wait_for(lambda: state(t, guest) == "shut off", "the shutdown", 60)
+    assert state(t, guest, "--reason") == "shut off (shutdown)"
+
+
+def policy(t, guest, **actions):
+    xml = guest.xml()
+    for name, action in actions.items():
+        xml = xml.replace("<devices>", f"<{name}>{action}</{name}>\n  <devices>", 1)
+    path = t.dir / "policy.xml"
+    path.write_text(xml)
+    return path
+
+
+@harness.test("on_poweroff preserve and restart", timeout=400)
+def on_poweroff(t):
+    guest = t.linux_guest()
+    t.stasis("create", policy(t, guest, on_poweroff="restart"))
+    guest.wait_for_agent(timeout=120)
+    guest.close()
+    t.stasis("shutdown", guest.name)
+    harness.wait_for(lambda: guest.ticks().count(1) == 2, "a second boot", 120)
+    t.stasis("destroy", guest.name)
+    guest = t.linux_guest(name="kept")
+    t.stasis("create", policy(t, guest, on_poweroff="preserve"))
+    guest.wait_for_agent(timeout=120)
+    guest.close()
+    t.stasis("shutdown", guest.name)
+    harness.wait_for(lambda: state(t, guest) == "in shutdown", "the shutdown", 60)
+
+
+@harness.test("QEMU that dies by itself: crashed, and everything cleared away")
+def crashed(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(1)
+    pid = json.loads((t.state / "run" / "domains" / guest.name / "status.json").read_text())["qemu"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    harness.wait_for(lambda: state(t, guest, "--reason") == "shut off (crashed)", "the end to be noticed")
+    harness.wait_for(lambda: not t.processes(), "the supervisor to end")
+
+
+@harness.test("as root, QEMU runs as a user of its own and without privileges")
+def own_user(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("QEMU runs as its caller where that is not root")
+    guests = [t.boot_sector_guest(name="one", read_only=False), t.boot_sector_guest(name="two", read_only=False)]
+    users = set()
+    for guest in guests:
+        t.stasis("create", guest.xml_file())
+        guest.wait_for_tick(1)
+        pid = json.loads((t.state / "run" / "domains" / guest.name / "status.json").read_text())["qemu"]["pid"]
+        fields = dict(line.split(":\t", 1) for line in open(f"/proc/{pid}/status").read().splitlines() if ":\t" in line)
+        uids = set(fields["Uid"].split())
+        assert len(uids) == 1 and uids != {"0"}, uids
+        users |= uids
+        assert int(fields["CapEff"], 16) == 0 and fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2"
+        assert (guest.disk.stat().st_mode & 0o777, guest.disk.stat().st_uid) != (0o666, 0)
+    assert len(users) == 2, users
+
+
+@harness.test("a hang-up of the terminal that started a guest does not touch it")
+def hang_up(t):
+    guest = t.boot_sector_guest()
+    guest.xml_file()
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ.update(t.environment())
+        command = f"{harness.STASIS} create {guest.dir}/{guest.name}.xml && exec sleep 100"
+        os.execv("/bin/sh", ["sh", "-c", command])
+    guest.wait_for_tick(2)
+    os.close(terminal)  # the kernel sends SIGHUP to the session
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGHUP
+    guest.wait_for_tick(guest.last_tick() + 3)
+    assert state(t, guest) == "running"
+    assert [text for text in t.processes().values() if "stasis-supervisor" in text]
+
+
+@harness.test("a user without privileges runs, saves and restores a guest of their own")
+def unprivileged(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("the other tests do it already")
+    nobody = 65534
+    guest = t.boot_sector_guest(read_only=False)
+    guest.xml_file()
+    for root, _, files in os.walk(t.dir):
+        for path in [root] + [os.path.join(root, name) for name in files]:
+            os.chown(path, nobody, nobody)
+
+    def stasis(*arguments):
+        return subprocess.run([harness.STASIS, *map(str, arguments)], user=nobody, group=nobody, extra_groups=[],
+                              env=t.environment(HOME=t.dir), stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, check=False, cwd="/")
+
+    try:
+        usable = stasis("uri")
+    except PermissionError as reason:
+        raise harness.Skip("the build folder is not open to other users") from reason
+    assert usable.stdout.strip() == "stasis:///session", usable.stdout + usable.stderr
+    for command in [("create", guest.dir / f"{guest.name}.xml"), ("save", guest.name, t.dir / "image.stasis"),
+                    ("image", "verify", t.dir / "image.stasis"), ("restore", t.dir / "image.stasis")]:
+        result = stasis(*command)
+        assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
+        if command[0] in ("create", "restore"):
+            guest.wait_for_tick(guest.last_tick() + 2)
+    assert guest.damaged_pages() == 0
+    ticks = guest.ticks()
+    assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
+    assert stasis("destroy", guest.name).returncode == 0
+
+
+@harness.test("autostart marks a domain")
+def autostart(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("autostart", guest.name)
+    assert t.stasis("list", "--all", "--autostart", "--name").stdout.split() == [guest.name]
+    t.stasis("autostart", "--disable", guest.name)
+    assert t.stasis("list", "--all", "--autostart", "--name").stdout.split() == []
+
+
+@harness.test("a domain is edited by $EDITOR")
+def edited(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("edit", guest.name, EDITOR="sed -i s,<vcpu.*vcpu>,<vcpu>2</vcpu>,")
+    assert ">2</vcpu>" in t.stasis("dumpxml", guest.name).stdout
+
+
+@harness.test("two domains of the same name or UUID are refused")
+def unique(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    result = t.stasis("define", guest.xml_file(), check=False)
+    assert result.returncode == 1 and "already exists" in result.stderr, result.stderr
+    uuid = t.stasis("domuuid", guest.name).stdout.strip()
+    same = t.dir / "same.xml"
+    same.write_text(guest.xml().replace("<name>sector</name>", f"<name>new</name><uuid>{uuid}</uuid>"))
+    result = t.stasis("define", same, check=False)
+    assert result.returncode == 1 and "already exists" in result.stderr, result.stderr
+    t.stasis("define", "/dev/stdin", check=False)
+
+
+@harness.test("virt-install's default XML is understood, or refused by the name of a device")
+def virt_install(t):
+    try:
+        result = subprocess.run(
+            ["virt-install", "--connect", "test:///default", "--print-xml", "--dry-run", "--name", "v", "--memory",
+             "256", "--import", "--disk", "none", "--osinfo", "linux2022", "--graphics", "none", "--network", "user"],
+            capture_output=True, text=True, check=False)
+    except FileNotFoundError as reason:
+        raise harness.Skip("virt-install is not installed") from reason
+    assert result.returncode == 0, result.stderr
+    # libvirt's test driver knows no other guests than its own.
+    xml = re.sub(r"<domain type=.test.", "<domain type='qemu'", result.stdout)
+    xml = re.sub(r"<type arch=.*?>", "<type arch='x86_64' machine='q35'>", xml)
+    path = t.dir / "v.xml"
+    path.write_text(re.sub(r"<emulator>.*?</emulator>", f"<emulator>{harness.QEMU}</emulator>", xml))
+    told = t.stasis("define", path, check=False)
+    assert told.returncode == 0 or "not supported" in told.stderr, told.stderr
+
+
+harness.main()

@@ -1,0 +1,295 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What must be refused, is: with the reason, and nothing lost."""
+
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+
+import harness
+
+
+def running_guest(t, **options):
+    guest = t.boot_sector_guest(**options)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    return guest
+
+
+def saved_guest(t, **options):
+    guest = running_guest(t, **options)
+    image = t.dir / "image.stasis"
+    t.stasis("save", guest.name, image)
+    return guest, image
+
+
+def refused(t, *arguments, says, **env):
+    """The command fails with a message that holds each word of `says`."""
+    result = t.stasis(*arguments, check=False, **env)
+    assert result.returncode == 1, f"{arguments} was not refused: {result.stdout}"
+    assert result.stderr.startswith("error: "), result.stderr
+    for word in [says] if isinstance(says, str) else says:
+        assert word in result.stderr, f"'{word}' is not in: {result.stderr}"
+    return result
+
+
+def still_runs(guest):
+    guest.wait_for_tick(guest.last_tick() + 2)
+    assert guest.damaged_pages() == 0
+
+
+def no_qemu(t):
+    harness.wait_for(lambda: not [c for c in t.processes().values() if "qemu-system" in c], "QEMU to end")
+
+
+@contextlib.contextmanager
+def mounted(*command, at):
+    at.mkdir(exist_ok=True)
+    result = subprocess.run(["mount", *map(str, command), str(at)], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise harness.Skip(f"cannot mount here: {result.stderr.strip()}")
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", "-l", str(at)], check=True)
+
+
+# Disks.
+
+@harness.test("a disk that changed between save and restore is refused, --force overrides")
+def disk_changed(t):
+    guest, image = saved_guest(t, read_only=False)
+    with open(guest.disk, "r+b") as disk:
+        disk.seek(4096)
+        disk.write(b"somebody else was here")
+    refused(t, "restore", image, says=["vda", str(guest.disk), "changed", "--force"])
+    no_qemu(t)
+    t.stasis("restore", image, "--force")
+    still_runs(guest)
+
+
+@harness.test("a second restore of an image with a writable disk is refused, --force overrides")
+def second_restore(t):
+    guest, image = saved_guest(t, read_only=False)
+    t.stasis("restore", image)
+    still_runs(guest)
+    t.stasis("destroy", guest.name)
+    refused(t, "restore", image, says=["already resumed", "--force"])
+    copy = t.dir / "copy.stasis"
+    shutil.copy(image, copy)
+    refused(t, "restore", copy, says="already resumed")
+    t.stasis("restore", image, "--force")
+
+
+@harness.test("an image without writable disks can be restored again and again")
+def read_only_disks(t):
+    guest, image = saved_guest(t, read_only=True)
+    for _ in range(2):
+        t.stasis("restore", image)
+        still_runs(guest)
+        t.stasis("destroy", guest.name)
+
+
+@harness.test("a disk that is missing, or in use by another QEMU, is refused at restore")
+def disk_missing(t):
+    guest, image = saved_guest(t, read_only=False)
+    moved = t.dir / "moved.img"
+    os.rename(guest.disk, moved)
+    refused(t, "restore", image, says=["vda", str(guest.disk)])
+    os.rename(moved, guest.disk)
+    other = subprocess.Popen([harness.QEMU, "-display", "none", "-nodefaults", "-S", "-machine", "q35",
+                              "-drive", f"file={guest.disk},format=raw,if=virtio"], stdin=subprocess.DEVNULL)
+    try:
+        harness.wait_for(lambda: t.stasis("restore", image, check=False).returncode == 1, "the lock", 20)
+        refused(t, "restore", image, says=["vda", "another process is using it"])
+    finally:
+        other.kill()
+        other.wait()
+
+
+# Targets.
+
+@harness.test("disk full: the guest goes on, nothing is left, the space is free again")
+def disk_full(t):
+    guest = running_guest(t)
+    with mounted("-t", "tmpfs", "-o", "size=1m", "none", at=t.dir / "small") as small:
+        for _ in range(2):
+            refused(t, "save", guest.name, small / "image.stasis", says="No space left")
+            still_runs(guest)
+            assert list(small.iterdir()) == []
+            used = os.statvfs(small)
+            assert used.f_bfree == used.f_blocks, "QEMU still holds the deleted file"
+    t.stasis("save", guest.name, t.dir / "image.stasis")
+
+
+@harness.test("an I/O error: the guest goes on, nothing is left")
+def io_error(t):
+    guest = running_guest(t, pages=4096)
+    # A loop device whose file lies in a full tmpfs answers writes with EIO.
+    with mounted("-t", "tmpfs", "-o", "size=8m", "none", at=t.dir / "backing") as backing:
+        with open(backing / "fs", "wb") as file:
+            file.truncate(256 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-E", "nodiscard,lazy_itable_init=1", "-O", "^has_journal",
+                        backing / "fs"], check=True)
+        with mounted("-o", "loop", backing / "fs", at=t.dir / "bad") as bad:
+            fill = os.open(backing / "fill", os.O_WRONLY | os.O_CREAT)
+            with contextlib.suppress(OSError):
+                while os.write(fill, bytes(65536)):
+                    pass
+            os.close(fill)
+            refused(t, "save", guest.name, bad / "image.stasis", says="error:")
+            still_runs(guest)
+            assert not (bad / "image.stasis").exists()
+    t.stasis("save", guest.name, t.dir / "image.stasis")
+
+
+@harness.test("a read-only folder, a missing folder, a folder, a pipe, a device, another file")
+def bad_targets(t):
+    guest = running_guest(t)
+    with mounted("-t", "tmpfs", "-o", "ro,size=16m", "none", at=t.dir / "ro") as read_only:
+        refused(t, "save", guest.name, read_only / "image.stasis", says=[str(read_only), "Read-only"])
+    missing = t.dir / "missing" / "image.stasis"
+    refused(t, "save", guest.name, missing, says=[str(missing.parent), "No such file"])
+    refused(t, "save", guest.name, t.dir, says=[str(t.dir), "folder"])
+    os.mkfifo(t.dir / "pipe")
+    refused(t, "save", guest.name, t.dir / "pipe", says=["pipe", "regular file"])
+    refused(t, "save", guest.name, "/dev/null", says=["/dev/null", "regular file"])
+    photo = t.dir / "photo.jpg"
+    photo.write_bytes(b"\xff\xd8" * 3000)
+    refused(t, "save", guest.name, photo, says=["photo.jpg", "no save image"])
+    assert photo.read_bytes() == b"\xff\xd8" * 3000
+    (t.dir / "nowhere").symlink_to(t.dir / "gone")
+    refused(t, "save", guest.name, t.dir / "nowhere", says="symbolic link")
+    still_runs(guest)
+
+
+@harness.test("a symbolic link to an image is followed, not replaced")
+def linked_target(t):
+    guest, image = saved_guest(t)
+    link = t.dir / "link.stasis"
+    link.symlink_to(image)
+    t.stasis("restore", image)
+    t.stasis("save", guest.name, link)
+    assert link.is_symlink()
+    t.stasis("restore", link)
+
+
+# Images.
+
+@harness.test("an image that is cut anywhere is never restored", timeout=600)
+def cut_image(t):
+    _, image = saved_guest(t)
+    size = image.stat().st_size
+    places = list(range(0, 65536, 1024)) + [random.randrange(65536, size) for _ in range(16)] + [size - 1]
+    cut = t.dir / "cut.stasis"
+    for place in places:
+        # The head alone tells for most places: a sparse copy of it is enough.
+        subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, cut], check=True)
+        os.truncate(cut, place)
+        result = t.stasis("image", "verify", cut, check=False)
+        assert result.returncode in (1, 2), f"cut at {place}: {result.returncode} {result.stderr}"
+        refused(t, "restore", cut, says="error:")
+    no_qemu(t)
+
+
+@harness.test("random bit flips: each is found by verify, none is restored", timeout=3000)
+def flipped_bits(t):
+    _, image = saved_guest(t)
+    size = image.stat().st_size
+    count = 1000 if harness.SOAK else 60
+    seed = random.randrange(1 << 32)
+    print(f"# seed {seed}")
+    place = random.Random(seed)
+    stamped = image.stat()
+    for number in range(count):
+        # Half of them where the octets are, half anywhere: also inside of holes.
+        offset = place.randrange(size) if number % 2 else place.choice([place.randrange(min(size, 1 << 20)),
+                                                                        place.randrange(size)])
+        mask = 1 << place.randrange(8)
+        with open(image, "r+b") as file:
+            file.seek(offset)
+            old = file.read(1)
+            file.seek(offset)
+            file.write(bytes([old[0] ^ mask]))
+        result = t.stasis("image", "verify", image, check=False)
+        assert result.returncode == 1, f"bit {mask:#x} at {offset} was not found: {result.stderr}"
+        if number % 10 == 0:
+            refused(t, "restore", image, says="error:")
+            no_qemu(t)
+        with open(image, "r+b") as file:
+            file.seek(offset)
+            file.write(old)
+    assert image.stat().st_size == stamped.st_size
+    t.stasis("image", "verify", image)
+    t.stasis("restore", image)
+
+
+@harness.test("a hole in place of data is found")
+def punched(t):
+    _, image = saved_guest(t)
+    subprocess.run(["fallocate", "--punch-hole", "--offset", str(1 << 20), "--length", str(64 << 20), image],
+                   check=True)
+    assert t.stasis("image", "verify", image, check=False).returncode == 1
+    refused(t, "restore", image, says="error:")
+    no_qemu(t)
+
+
+@harness.test("files that are no image, of another version, or unfinished are named")
+def other_files(t):
+    guest, image = saved_guest(t)
+    text = t.dir / "text"
+    text.write_text("not an image\n" * 1000)
+    refused(t, "restore", text, says=str(text))
+    libvirt = t.dir / "libvirt.save"
+    libvirt.write_bytes(b"LibvirtQemudSave" + bytes(8192))
+    refused(t, "restore", libvirt, says="libvirt")
+    refused(t, "restore", t.dir / "missing", says=["missing", "No such file"])
+    refused(t, "restore", t.dir, says=str(t.dir))
+    t.stasis("restore", image)
+    refused(t, "restore", image, says=[guest.name, "already active"])
+
+
+@harness.test("an image of somebody else needs --trust, its emulator must be allowed")
+def trust(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root can give a file away")
+    guest, image = saved_guest(t)
+    os.chown(image, 12345, 12345)
+    refused(t, "restore", image, says=["12345", "--trust"])
+    t.stasis("restore", image, "--trust")
+    t.stasis("destroy", guest.name)
+    os.chown(image, 0, 0)
+    config = t.state / "config" / "stasis.conf"
+    config.write_text("[emulators]\ndefault=/nonexistent\nallowed=/usr/lib/qemu-*\n")
+    refused(t, "restore", image, says=["stasis.conf", guest.qemu])
+
+
+@harness.test("a machine that this QEMU lacks is named")
+def machine_missing(t):
+    guest = t.boot_sector_guest(machine="pc-q35-99.9")
+    refused(t, "define", guest.xml_file(), says="pc-q35-99.9")
+
+
+@harness.test("XML bombs and nonsense are refused at once, with file and line")
+def xml_bombs(t):
+    bomb = t.dir / "bomb.xml"
+    bomb.write_text('<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "aaaaaaaaaa">'
+                    + "".join(f'<!ENTITY {chr(98 + i)} "{("&" + chr(97 + i) + ";") * 10}">' for i in range(9))
+                    + "]><domain type='qemu'><name>&j;</name></domain>")
+    refused(t, "define", bomb, says=str(bomb))
+    bomb.write_text("<domain>" + "<a>" * 100000 + "</a>" * 100000 + "</domain>")
+    refused(t, "define", bomb, says=str(bomb))
+    bomb.write_text("<domain type='qemu'>\n<name>x</name>\n<memory>1</memory>\n<nonsense/>\n</domain>")
+    refused(t, "define", bomb, says=[f"{bomb}:4", "nonsense"])
+
+
+@harness.test("a domain that needs something we lack is refused by name")
+def networks(t):
+    guest = t.boot_sector_guest()
+    extra = "<interface type='network'><source network='default'/></interface>"
+    refused(t, "define", guest.xml_file(extra), says=["default", "bridge"])
+
+
+harness.main()

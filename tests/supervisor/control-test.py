@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The control socket: states, jobs, limits; and supervisors that are replaced."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+
+from stage import Domain, eventually, has_ended, run
+
+RSS_MAX_KIB = 8 * 1024
+
+
+def states():
+    with Domain("idle") as domain:
+        assert domain.state() == "3 user", domain.state()
+        domain.qmp("cont")
+        domain.client("sync")
+        assert domain.state() == "1 booted", domain.state()
+        for _ in range(20):
+            domain.qmp("stop")
+            domain.client("sync")
+            assert domain.state() == "3 user", domain.state()
+            domain.qmp("cont")
+            domain.client("sync")
+            assert domain.state() == "1 unpaused", domain.state()
+
+
+def state_reply():
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        reply = domain.control().ask(do="state")
+        assert reply["ok"] and reply["qemu-pid"] == domain.qemu.pid, reply
+        assert reply["supervisor-pid"] == domain.supervisor() and "job" not in reply, reply
+
+
+def socket_mode():
+    with Domain("idle") as domain:
+        assert stat.S_IMODE(os.stat(f"{domain.folder}/control.sock").st_mode) == 0o600
+
+
+def starting_up():
+    with Domain("idle") as domain:
+        domain.own(step="start", operation="start")
+        assert domain.state() == "3 starting up", domain.state()
+
+
+def replaced():
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        domain.kill_supervisor()
+        answer = domain.client("state", check=False)
+        assert "supervisor of domain 'guest' does not answer" in answer, answer
+        domain.ensure()
+        assert domain.state() == "1 booted", domain.state()
+        domain.qmp("stop")
+        domain.qmp("cont")
+        domain.client("sync")
+        domain.kill_supervisor()
+        domain.ensure()
+        assert domain.state() == "1 unpaused", domain.state()
+        domain.qmp("stop")
+        domain.client("sync")
+        domain.kill_supervisor()
+        domain.ensure()
+        assert domain.state() == "3 user", domain.state()
+
+
+def only_one():
+    with Domain("idle") as domain:
+        first = domain.supervisor()
+        domain.ensure()
+        assert domain.supervisor() == first
+        domain.kill_supervisor()
+        clients = [subprocess.Popen([os.environ["STASIS_TEST_CLIENT"], domain.folder, "ensure"],
+                                    stdout=subprocess.PIPE) for _ in range(6)]
+        for client in clients:
+            output, _ = client.communicate(timeout=60)
+            assert client.returncode == 0, output
+        assert domain.supervisor() != first
+
+
+def cannot_start():
+    with Domain("idle", supervise=False) as domain:
+        os.mkdir(f"{domain.folder}/control.sock")
+        answer = domain.client("ensure", check=False)
+        assert "ended at once" in answer and "control.sock" in answer, answer
+        os.rmdir(f"{domain.folder}/control.sock")
+        domain.ensure()
+
+
+def job():
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        assert json.loads(domain.client("job"))["state"] == "none"
+        answer = domain.client("abort", check=False)
+        assert answer.startswith("error 4 domain 'guest': no job"), answer
+        owner = domain.own(step="save", **{"was-running": True})
+        eventually(lambda: json.loads(domain.client("job"))["bytes-processed"] > 1, "progress")
+        stats = json.loads(domain.client("job"))
+        assert stats["state"] == "active" and stats["operation"] == "save", stats
+        assert stats["owner-pid"] == owner.pid and stats["bytes-total"] == 1000, stats
+        assert domain.control().ask(do="state")["job"]["operation"] == "save"
+        other = domain.control().ask(do="job-begin", operation="dump")
+        assert not other["ok"] and other["code"] == "busy" and str(owner.pid) in other["error"]
+        domain.client("abort")
+        assert owner.stdout.readline().strip() == "aborted"
+        assert owner.wait(10) == 0
+        assert json.loads(domain.client("job"))["state"] == "none"
+        assert domain.state() == "1 booted", domain.state()
+
+
+def job_survives_supervisor():
+    """The owner finds the new supervisor by itself; before that, the journal tells of it."""
+    with Domain("idle", run=True) as domain:
+        owner = domain.own({"execute": "stop"}, step="save", **{"was-running": True})
+        domain.client("sync")
+        assert domain.state() == "3 save", domain.state()
+        domain.kill_supervisor()
+        os.kill(owner.pid, signal.SIGSTOP)
+        domain.ensure()
+        assert domain.state() == "3 save", domain.state()
+        stats = json.loads(domain.client("job"))
+        assert stats["operation"] == "save" and stats["owner-pid"] == owner.pid, stats
+        domain.client("abort")
+        time.sleep(0.5)
+        assert domain.state() == "3 save", "a stopped owner is not dead"
+        os.kill(owner.pid, signal.SIGCONT)
+        eventually(lambda: owner.poll() is not None, "the owner was told to abort")
+        assert owner.returncode == 0
+
+
+def paused_reasons():
+    with Domain("idle", run=True) as domain:
+        domain.own({"execute": "stop"}, step="save", operation="managedsave",
+                   **{"was-running": True})
+        domain.client("sync")
+        assert domain.state() == "3 save", domain.state()
+
+
+def hostile_octets():
+    hostile = [
+        b"\n\n\n", b"{}\n", b"[]\n", b"null\n", b"\0\n", b"\xff\xfe\n", b'{"do":7}\n',
+        b'{"do":"no-such-thing"}\n', b'{"do":"job-begin"}\n', b'{"do":"job-begin","operation":""}\n',
+        b'{"do":"job-begin","operation":"' + b"x" * 5000 + b'"}\n', b'{"do":"job-stats"}\n',
+        b'{"do":"job-end","stats":[]}\n', b"[" * 60000 + b"\n", b'{"a":' * 10000 + b"\n",
+        b'{"do":"state","do":"state"}\n', b"\n" * 60000, os.urandom(50000) + b"\n",
+    ]
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        pid = domain.supervisor()
+        for octets in hostile:
+            with socket.socket(socket.AF_UNIX) as end:
+                end.settimeout(10)
+                end.connect(f"{domain.folder}/control.sock")
+                end.setblocking(False)
+                try:
+                    end.sendall(octets)
+                except BlockingIOError:
+                    pass  # it waits for us to take its replies
+                end.settimeout(10)
+                reply = end.recv(65536)
+                first = json.loads(reply.split(b"\n")[0])
+                assert first["ok"] is (b'"state"' in octets), (octets[:40], first)
+        begun = domain.control()
+        assert begun.ask(do="job-begin", operation="save")["ok"]
+        for stats in (None, 7, {}, {"state": "odd"}, {"state": "active", "phase": 3}):
+            reply = begun.ask(do="job-stats", stats=stats)
+            assert reply["ok"] is (stats == {"state": "active", "phase": 3}), reply
+        begun.close()
+        assert domain.supervisor() == pid
+        domain.wait_state("1 booted")
+
+
+def too_long():
+    with Domain("idle") as domain:
+        end = domain.control()
+        end.socket.sendall(b"x" * (65536 + 4096))
+        reply = end.receive()
+        assert not reply["ok"] and "too long" in reply["error"], reply
+        try:
+            assert end.socket.recv(1) == b""
+        except ConnectionResetError:
+            pass
+        assert domain.state() == "3 user"
+
+
+def pipelined():
+    with Domain("idle") as domain:
+        end = domain.control()
+        end.socket.sendall(b'{"do":"sync"}\n{"do":"state"}\n{"do":"job-info"}\n{"do":"st')
+        assert end.receive() == {"ok": True}
+        assert end.receive()["state"] == 3
+        assert end.receive() == {"ok": True}
+        end.socket.sendall(b'ate"}\n')
+        assert end.receive()["state"] == 3
+
+
+def slow_reader_and_half_request():
+    with Domain("idle") as domain:
+        slow = domain.control()
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        slow.socket.setblocking(False)
+        sent = 0
+        try:
+            while sent < 10_000_000:
+                sent += slow.socket.send(b'{"do":"state"}\n' * 100)
+        except BlockingIOError:
+            pass
+        assert sent < 10_000_000, "it reads on without its replies being taken"
+        half = domain.control()
+        half.socket.sendall(b'{"do":')
+        begin = time.monotonic()
+        idle = domain.control()
+        assert idle.ask(do="state")["ok"]
+        assert half.socket.recv(1) == b""
+        assert 8 < time.monotonic() - begin < 15
+        time.sleep(max(0, begin + 14 - time.monotonic()))  # reading earlier would save it
+        slow.socket.settimeout(10)
+        try:
+            while slow.socket.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+        time.sleep(1)
+        assert idle.ask(do="state")["ok"], "who waits between two requests is left alone"
+
+
+def many_clients():
+    with Domain("idle") as domain:
+        ends = [domain.control() for _ in range(32)]
+        for end in ends:
+            assert end.ask(do="state")["ok"]
+        reply = domain.control().receive()
+        assert not reply["ok"] and "too many" in reply["error"], reply
+        ends.pop().close()
+        eventually(lambda: domain.client("state", check=False) == "3 user", "a free place")
+        assert all(end.ask(do="state")["ok"] for end in ends)
+
+
+def vm_rss_kib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+
+def memory():
+    """Resident memory, after some work and with all places taken."""
+    with Domain("idle", run=True) as domain:
+        pid = domain.supervisor()
+        at_rest = vm_rss_kib(pid)
+        ends = [domain.control() for _ in range(32)]
+        for _ in range(50):
+            for end in ends:
+                assert end.ask(do="state")["ok"]
+        busy = vm_rss_kib(pid)
+        for end in ends:
+            end.close()
+        domain.wait_state("1 booted")
+        owner = domain.own({"execute": "stop"}, step="save", **{"was-running": True})
+        owner.kill()
+        domain.wait_state("1 save canceled")
+        after = vm_rss_kib(pid)
+        print(f"# VmRSS: {at_rest} KiB at rest, {busy} KiB with 32 clients, {after} KiB after a "
+              "recovery")
+        if not os.environ.get("STASIS_TEST_SANITIZED"):
+            assert max(at_rest, busy, after) <= RSS_MAX_KIB
+
+
+def no_descriptors_left():
+    with Domain("idle") as domain:
+        pid = domain.supervisor()
+        domain.client("sync")
+        before = len(os.listdir(f"/proc/{pid}/fd"))
+        for _ in range(20):
+            end = domain.control()
+            end.ask(do="job-begin", operation="save")
+            end.close()
+        eventually(lambda: len(os.listdir(f"/proc/{pid}/fd")) <= before, "descriptors are closed")
+        assert not has_ended(pid)
+
+
+if __name__ == "__main__":
+    sys.exit(run("control", [
+        states, state_reply, socket_mode, starting_up, replaced, only_one, cannot_start, job,
+        job_survives_supervisor, paused_reasons, hostile_octets, too_long, pipelined,
+        slow_reader_and_half_request, many_clients, memory, no_descriptors_left,
+    ]))
