@@ -255,6 +255,15 @@ open_resource (Guest *guest, StasisResource *resource)
 }
 
 static gboolean
+has_qemu (void)
+{
+  if (find_qemu () != NULL && g_file_test (find_qemu (), G_FILE_TEST_IS_EXECUTABLE))
+    return TRUE;
+  g_test_skip ("no such emulator (STASIS_TEST_QEMU names another)");
+  return FALSE;
+}
+
+static gboolean
 kvm_works (void)
 {
   stasis_autofd int fd = open ("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -522,11 +531,8 @@ static StasisQemuCaps *shared_caps;
 static void
 test_start (gconstpointer data)
 {
-  if (find_qemu () == NULL)
-    {
-      g_test_skip ("no qemu-system-x86_64 (set STASIS_TEST_QEMU)");
-      return;
-    }
+  if (!has_qemu ())
+    return;
   if (shared_caps == NULL)
     {
       g_autoptr (GError) error = NULL;
