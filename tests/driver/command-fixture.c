@@ -62,6 +62,7 @@ open_backing (StasisResource *disk, int *fd, gint64 *fdset)
     {
       StasisResource *backing = stasis_resource_new (STASIS_RESOURCE_DISK, "", "/images/base");
       backing->readonly = TRUE;
+      backing->direct = disk->direct;
       backing->format = g_strdup (formats[i]);
       backing->fd = (*fd)++;
       backing->fdset = (*fdset)++;
