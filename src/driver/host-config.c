@@ -8,13 +8,16 @@
  *   [networks]
  *   default=br0                  a definition's network 'default' is this bridge
  *   [security]
- *   uid-base=2013265920          as root: one user for each running domain, from here
+ *   uid-base=2013265920          as root: one user for each running domain, from here,
+ *                                and one for asking emulators what they can do
  *   uid-count=65536              0: QEMU runs as root
  */
 
 #include "config.h"
 
 #include "driver/host-config.h"
+
+#include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
@@ -180,6 +183,21 @@ stasis_host_config_load (const char *folder, GError **error)
 
   g_propagate_prefixed_error (error, g_steal_pointer (&local), "'%s': ", path);
   return NULL;
+}
+
+guint32
+stasis_host_config_n_guests (const StasisHostConfig *config)
+{
+  return config->uid_count > 1 ? config->uid_count - 1 : config->uid_count;
+}
+
+/* The driver's own where it has no others to give. */
+guint32
+stasis_host_config_probe_uid (const StasisHostConfig *config)
+{
+  if (geteuid () != 0 || config->uid_count == 0)
+    return geteuid ();
+  return config->uid_base + config->uid_count - 1;
 }
 
 /* TRUE where a definition may have this emulator started.  A pattern's '*' does not reach over a

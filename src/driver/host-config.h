@@ -26,6 +26,11 @@ void stasis_host_config_free (StasisHostConfig *config);
 /* TRUE where a definition may have this emulator started. */
 gboolean stasis_host_config_allows (const StasisHostConfig *config, const char *emulator);
 
+/* How many of the users are for guests; the last one, unless it is the only one, is for asking an
+ * emulator what it can do. */
+guint32 stasis_host_config_n_guests (const StasisHostConfig *config);
+guint32 stasis_host_config_probe_uid (const StasisHostConfig *config);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisHostConfig, stasis_host_config_free)
 
 G_END_DECLS

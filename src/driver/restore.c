@@ -131,17 +131,11 @@ load_definition (Restore *restore, const char *xml, GError **error)
   return TRUE;
 }
 
-/* The emulator may be started, and has what the guest was saved with. */
+/* The emulator has what the guest was saved with. */
 static gboolean
 check_emulator (const Restore *restore, GError **error)
 {
   const char *emulator = restore->def->emulator;
-  if (!stasis_host_config_allows (restore->driver->host, emulator))
-    return refuse (error,
-                   _ ("the image wants the emulator '%s', which stasis.conf does not allow "
-                      "([emulators] allowed)"),
-                   emulator);
-
   g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (restore->driver, emulator, error);
   if (caps == NULL)
     return FALSE;

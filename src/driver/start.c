@@ -58,14 +58,54 @@ start_clear (Start *start)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Start, start_clear)
 
-/* A user for QEMU that no other running domain of ours has. */
-static guint32
-choose_uid (StasisDriver *driver, int id)
+/* (transfer full) A set of the users that running domains of ours have, or NULL. */
+static GHashTable *
+list_uids (StasisDriver *driver, GError **error)
+{
+  g_autoptr (GPtrArray) names = stasis_registry_running_names (driver, error);
+  if (names == NULL)
+    return NULL;
+  GHashTable *uids = g_hash_table_new (NULL, NULL);
+  for (guint i = 0; i < names->len; i++)
+    {
+      g_autofree char *folder
+          = stasis_paths_domain (driver->paths, g_ptr_array_index (names, i), NULL);
+      g_autoptr (StasisStatus) status = stasis_status_read (folder, NULL);
+      if (status != NULL)
+        g_hash_table_add (uids, GUINT_TO_POINTER (status->uid));
+    }
+  return uids;
+}
+
+/* A user for QEMU that no other running domain of ours has.  Numbers of domains go up, so two
+ * that are started at the same time begin to look at different places. */
+static gboolean
+choose_uid (StasisDriver *driver, int id, guint32 *out_uid, GError **error)
 {
   const StasisHostConfig *host = driver->host;
   if (geteuid () != 0 || host->uid_count == 0)
-    return geteuid ();
-  return host->uid_base + (guint32) id % host->uid_count;
+    {
+      *out_uid = geteuid ();
+      return TRUE;
+    }
+  g_autoptr (GHashTable) taken = list_uids (driver, error);
+  if (taken == NULL)
+    return FALSE;
+
+  const guint32 count = stasis_host_config_n_guests (host);
+  for (guint32 i = 0; i < count; i++)
+    {
+      const guint32 uid = host->uid_base + (guint32) (((guint64) id + i) % count);
+      if (g_hash_table_contains (taken, GUINT_TO_POINTER (uid)))
+        continue;
+      *out_uid = uid;
+      return TRUE;
+    }
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
+               _ ("all %1$u users for QEMU from %2$u on are in use by running domains; "
+                  "stasis.conf may give more ([security] uid-count)"),
+               count, host->uid_base);
+  return FALSE;
 }
 
 static StasisStatus *
@@ -74,7 +114,8 @@ make_status (Start *start, GError **error)
   const StasisDomainDef *def = start->def;
   const StasisPaths *paths = start->driver->paths;
   const int id = stasis_registry_next_id (start->driver, error);
-  if (id < 0)
+  guint32 uid = 0;
+  if (id < 0 || !choose_uid (start->driver, id, &uid, error))
     return NULL;
 
   StasisStatus *status = stasis_status_new ();
@@ -92,7 +133,7 @@ make_status (Start *start, GError **error)
   status->on_reboot = g_strdup (stasis_lifecycle_action_names[def->on_reboot]);
   status->on_crash = g_strdup (stasis_lifecycle_action_names[def->on_crash]);
   status->started_us = g_get_real_time ();
-  status->uid = choose_uid (start->driver, id);
+  status->uid = uid;
   stasis_journal_begin (&status->journal, STASIS_STEP_START, start->request->operation);
   return status;
 }

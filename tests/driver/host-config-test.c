@@ -83,6 +83,13 @@ test_uids (void)
   g_assert_cmpuint (none->uid_count, ==, 0);
   g_autoptr (StasisHostConfig) last = load ("[security]\nuid-base=4294967294\nuid-count=1\n");
   g_assert_cmpuint (last->uid_base, ==, 4294967294u);
+  g_assert_cmpuint (stasis_host_config_n_guests (none), ==, 0);
+  g_assert_cmpuint (stasis_host_config_probe_uid (none), ==, geteuid ());
+  g_assert_cmpuint (stasis_host_config_n_guests (last), ==, 1);
+  g_autoptr (StasisHostConfig) ten = load ("[security]\nuid-base=500000\nuid-count=10\n");
+  g_assert_cmpuint (stasis_host_config_n_guests (ten), ==, 9);
+  if (geteuid () == 0)
+    g_assert_cmpuint (stasis_host_config_probe_uid (ten), ==, 500009);
 }
 
 typedef struct

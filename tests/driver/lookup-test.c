@@ -135,12 +135,12 @@ test_unique (Fixture *f, gconstpointer data)
 static void
 test_odd_names (Fixture *f, gconstpointer data)
 {
-  define_well (f, ".hidden", UUID_1);
-  assert_found (f, ".hidden", ".hidden");
-  assert_listed (f, 0, ".hidden ");
+  define_well (f, "hidden", UUID_1);
+  assert_found (f, "hidden", "hidden");
+  assert_listed (f, 0, "hidden ");
   define_well (f, "a.xml", UUID_2);
   assert_found (f, UUID_2, "a.xml");
-  assert_listed (f, 0, ".hidden a.xml ");
+  assert_listed (f, 0, "hidden a.xml ");
 
   g_autoptr (GError) error = NULL;
   g_assert_null (define (f, "a/b", "d0010203-0405-4607-8809-0a0b0c0d0e03", &error));
