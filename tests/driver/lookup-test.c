@@ -140,7 +140,7 @@ test_odd_names (Fixture *f, gconstpointer data)
   assert_listed (f, 0, "hidden ");
   define_well (f, "a.xml", UUID_2);
   assert_found (f, UUID_2, "a.xml");
-  assert_listed (f, 0, "hidden a.xml ");
+  assert_listed (f, 0, "a.xml hidden ");
 
   g_autoptr (GError) error = NULL;
   g_assert_null (define (f, "a/b", "d0010203-0405-4607-8809-0a0b0c0d0e03", &error));

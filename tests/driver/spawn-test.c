@@ -47,11 +47,13 @@ tear_down (Fixture *f, gconstpointer data)
   scratch_remove (f->folder);
 }
 
+/* Not by a pidfd, which valgrind does not know. */
 static void
 wait_for_end (const StasisProcess *process)
 {
-  stasis_autofd int fd = stasis_process_open (process, NULL);
-  g_assert_true (fd < 0 || stasis_process_wait (fd, WAIT_MS));
+  for (int waited = 0; stasis_process_is_alive (process) && waited < WAIT_MS; waited += 5)
+    g_usleep (5000);
+  g_assert_false (stasis_process_is_alive (process));
 }
 
 static void
@@ -127,9 +129,8 @@ test_only_after_go (Fixture *f, gconstpointer data)
   g_clear_pointer (&spawn, stasis_spawn_free);
   g_usleep (50000);
   g_assert_true (stasis_process_is_alive (&process));
-  stasis_autofd int fd = stasis_process_open (&process, &error);
-  g_assert_no_error (error);
-  g_assert_true (stasis_process_end (fd, WAIT_MS));
+  kill (process.pid, SIGTERM);
+  wait_for_end (&process);
 }
 
 /* Without go it ends, and has done nothing. */
