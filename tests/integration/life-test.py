@@ -109,6 +109,22 @@ def crashed(t):
     harness.wait_for(lambda: not t.processes(), "the supervisor to end")
 
 
+@harness.test("a graceful destroy that fails leaves no reason for a later end")
+def destroy_fails(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(1)
+    folder = t.state / "run" / "domains" / guest.name
+    pid = json.loads((folder / "status.json").read_text())["qemu"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        result = t.stasis("destroy", "--graceful", guest.name, check=False)
+        assert result.returncode == 1 and "does not end" in result.stderr, result.stderr
+        assert not (folder / "end-reason").exists()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 @harness.test("as root, QEMU runs as a user of its own and without privileges")
 def own_user(t):
     if os.geteuid() != 0:
