@@ -54,6 +54,7 @@ typedef struct
   const char *backing_name; /* (nullable) the pair below */
   gboolean is_read_only;
   const StasisDiskDef *disk; /* (nullable) host-side wishes */
+  gboolean is_backing; /* below the disk's own image: its cache mode, but nothing to discard */
 } Pair;
 
 static void
@@ -106,7 +107,8 @@ add_format (StasisArgs *args, const Pair *pair)
   stasis_json_set_boolean (node, "read-only", pair->is_read_only);
   if (pair->disk != NULL)
     {
-      set_discard (node, pair->disk);
+      if (!pair->is_backing)
+        set_discard (node, pair->disk);
       set_cache (node, pair->disk->cache);
     }
   stasis_json_set_string (node, "file", file);
@@ -165,7 +167,9 @@ add_backing (StasisArgs *args, const StasisDiskDef *disk, const StasisResource *
                           .resource = resource,
                           .format = resource->format,
                           .backing_name = below,
-                          .is_read_only = TRUE };
+                          .is_read_only = TRUE,
+                          .disk = disk,
+                          .is_backing = TRUE };
       add_storage (args, &pair);
       add_format (args, &pair);
     }

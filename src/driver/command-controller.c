@@ -81,7 +81,7 @@ make_device (const StasisArgs *args, const StasisControllerDef *controller, cons
       return stasis_args_virtio_device (args, "virtio-serial-pci", virtio_model (controller->model),
                                         info, place, error);
     case STASIS_CONTROLLER_SATA:
-      return stasis_args_device (args, "ahci", info, place, error);
+      return stasis_args_device (args, "ich9-ahci", info, place, error);
     case STASIS_CONTROLLER_FDC:
       return stasis_args_device (args, "isa-fdc", info, place, error);
     case STASIS_CONTROLLER_SCSI:

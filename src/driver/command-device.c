@@ -185,16 +185,38 @@ add_generation_id (StasisArgs *args, GError **error)
   return TRUE;
 }
 
+typedef struct
+{
+  const GPtrArray *list;
+  const char *name; /* in the XML */
+  gboolean (*add) (StasisArgs *, gconstpointer, const char *, GError **);
+} Kind;
+
+static gboolean
+add_kind (StasisArgs *args, const Kind *kind, GError **error)
+{
+  for (guint i = 0; i < kind->list->len; i++)
+    {
+      g_autofree char *place = g_strdup_printf ("/domain/devices/%s[%u]", kind->name, i + 1);
+      if (!kind->add (args, kind->list->pdata[i], place, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* Before all that may hang on them. */
+gboolean
+stasis_args_add_hubs (StasisArgs *args, GError **error)
+{
+  const Kind hubs = { args->def->hubs, "hub", add_hub };
+  return add_kind (args, &hubs, error);
+}
+
+/* What is left. */
 gboolean
 stasis_args_add_devices (StasisArgs *args, GError **error)
 {
-  const struct
-  {
-    const GPtrArray *list;
-    const char *name;
-    gboolean (*add) (StasisArgs *, gconstpointer, const char *, GError **);
-  } kinds[] = {
-    { args->def->hubs, "hub", add_hub },
+  const Kind kinds[] = {
     { args->def->inputs, "input", add_input },
     { args->def->watchdogs, "watchdog", add_watchdog },
     { args->def->balloons, "memballoon", add_balloon },
@@ -206,11 +228,7 @@ stasis_args_add_devices (StasisArgs *args, GError **error)
   if (!add_generation_id (args, error))
     return FALSE;
   for (gsize k = 0; k < G_N_ELEMENTS (kinds); k++)
-    for (guint i = 0; i < kinds[k].list->len; i++)
-      {
-        g_autofree char *place = g_strdup_printf ("/domain/devices/%s[%u]", kinds[k].name, i + 1);
-        if (!kinds[k].add (args, kinds[k].list->pdata[i], place, error))
-          return FALSE;
-      }
+    if (!add_kind (args, &kinds[k], error))
+      return FALSE;
   return TRUE;
 }

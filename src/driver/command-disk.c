@@ -94,6 +94,13 @@ make_ide (const StasisArgs *args, const StasisDiskDef *disk, const char *place, 
 {
   const gboolean is_cdrom = disk->device == STASIS_DISK_DEVICE_CDROM;
   const StasisAddress *address = &disk->info.address;
+  if (!is_cdrom && disk->readonly)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                   _ ("%1$s/readonly: QEMU has no read-only disks on bus '%2$s'"), place,
+                   stasis_disk_bus_names[disk->bus]);
+      return NULL;
+    }
   if (!need_drive_address (disk, place, error))
     return NULL;
   g_autoptr (StasisJson) device

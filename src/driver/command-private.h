@@ -80,6 +80,7 @@ gboolean stasis_args_add_clock (StasisArgs *args, GError **error);
 gboolean stasis_args_add_boot (StasisArgs *args, GError **error);
 gboolean stasis_args_add_firmware (StasisArgs *args, GError **error);
 gboolean stasis_args_add_controllers (StasisArgs *args, GError **error);
+gboolean stasis_args_add_hubs (StasisArgs *args, GError **error);
 gboolean stasis_args_add_disks (StasisArgs *args, GError **error);
 gboolean stasis_args_add_interfaces (StasisArgs *args, GError **error);
 gboolean stasis_args_add_chardevs (StasisArgs *args, GError **error);

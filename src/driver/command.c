@@ -122,6 +122,7 @@ static gboolean (*const themes[]) (StasisArgs *args, GError **error) = {
   add_lifecycle,
   stasis_args_add_boot,
   stasis_args_add_controllers,
+  stasis_args_add_hubs,
   stasis_args_add_disks,
   stasis_args_add_interfaces,
   stasis_args_add_chardevs,

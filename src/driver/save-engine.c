@@ -26,12 +26,12 @@
 #include <stasis/error.h>
 
 #include "driver/migration-wait.h"
+#include "driver/recover.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
 #include "util/fd.h"
 
-#define STREAM_FD_NAME "stasis-save"
-#define CHANNELS_MAX   8u
+#define CHANNELS_MAX 8u
 
 /* NULL is fine. */
 void
@@ -113,7 +113,7 @@ pass_one (StasisMonitor *monitor, int fd, int flags, gint64 *set, GCancellable *
 {
   stasis_autofd int own = reopen (fd, flags, error);
   return own >= 0
-         && stasis_monitor_add_fd (monitor, *set, own, "stasis-save", set, NULL, cancellable,
+         && stasis_monitor_add_fd (monitor, *set, own, STASIS_SAVE_FD_NAME, set, NULL, cancellable,
                                    error);
 }
 
@@ -138,7 +138,7 @@ stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor *monitor,
     return FALSE;
   if (lseek (own, (off_t) body_offset, SEEK_SET) < 0)
     return stasis_throw_errno (error, _ ("cannot seek in the image"));
-  return stasis_monitor_getfd (monitor, STREAM_FD_NAME, own, cancellable, error);
+  return stasis_monitor_getfd (monitor, STASIS_SAVE_FD_NAME, own, cancellable, error);
 }
 
 static gboolean
@@ -179,7 +179,7 @@ stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor, 
     uri = g_strdup_printf ("file:/dev/fdset/%" G_GINT64_FORMAT ",offset=%" G_GUINT64_FORMAT,
                            journal->fdset, body_offset);
   else
-    uri = g_strdup ("fd:" STREAM_FD_NAME);
+    uri = g_strdup ("fd:" STASIS_SAVE_FD_NAME);
   return stasis_monitor_migrate (monitor, uri, cancellable, error)
          && stasis_migration_wait (monitor, job, error);
 }

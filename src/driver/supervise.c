@@ -21,6 +21,7 @@
 #include <stasis/error.h>
 
 #include "driver/control.h"
+#include "driver/scope.h"
 #include "driver/spawn.h"
 #include "driver/status.h"
 #include "util/fd.h"
@@ -78,6 +79,7 @@ throw_dead (const StasisStatus *status, const char *log, const char *what, GErro
 static gboolean
 spawn_supervisor (const char *folder, const char *log, int ready_take, GError **error)
 {
+  g_autofree char *name = g_path_get_basename (folder);
   g_autoptr (StasisSpawn) spawn = stasis_spawn_new (log);
   const int number = stasis_spawn_take_fd (spawn, ready_take);
   g_autofree char *program = stasis_spawn_find_helper (PROGRAM);
@@ -87,7 +89,10 @@ spawn_supervisor (const char *folder, const char *log, int ready_take, GError **
   stasis_spawn_add_arg (spawn, absolute);
   stasis_spawn_add_arg (spawn, ready);
   StasisProcess process;
-  return stasis_spawn_begin (spawn, &process, error) && stasis_spawn_go (spawn, error);
+  if (!stasis_spawn_begin (spawn, &process, error))
+    return FALSE;
+  stasis_scope_enter (name, process.pid, /* is_system= */ geteuid () == 0);
+  return stasis_spawn_go (spawn, error);
 }
 
 /* An octet, the end of file, or the deadline. */

@@ -99,6 +99,19 @@ stasis_image_header_has_magic (const guint8 *octets, gsize size)
   return size >= sizeof magic && memcmp (octets, magic, sizeof magic) == 0;
 }
 
+/* TRUE where only the magic keeps it from being a header of ours: the checksum knows. */
+static gboolean
+is_ours_but_for_magic (const guint8 *octets, gsize size)
+{
+  if (size < STASIS_IMAGE_HEADER_SIZE)
+    return FALSE;
+  guint8 mended[STASIS_IMAGE_HEADER_SIZE];
+  memcpy (mended, octets, sizeof mended);
+  memcpy (mended, magic, sizeof magic);
+  const StasisHash sum = checksum (mended);
+  return memcmp (octets + AT_CHECKSUM, sum.octets, sizeof sum.octets) == 0;
+}
+
 /* Say what a file without our magic is.  Always FALSE. */
 static gboolean
 throw_stranger (const guint8 *octets, gsize size, const char *name, GError **error)
@@ -121,6 +134,12 @@ throw_stranger (const guint8 *octets, gsize size, const char *name, GError **err
       return FALSE;
     }
 
+  if (is_ours_but_for_magic (octets, size))
+    {
+      g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_CORRUPT,
+                   _ ("the magic of '%1$s' is damaged; the rest of its header is ours"), name);
+      return FALSE;
+    }
   g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_NOT_AN_IMAGE,
                _ ("'%1$s' is not a save image"), name);
   return FALSE;

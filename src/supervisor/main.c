@@ -48,6 +48,7 @@ typedef struct
   StasisRequests *requests;
   StasisWatch *watch;
   GMainLoop *loop;
+  gboolean has_qemu_ended;
   gboolean is_over;     /* nothing is left to supervise */
   const char *fallback; /* how the run ended, if nobody says */
 } Supervisor;
@@ -90,6 +91,12 @@ on_errand_done (StasisErrandResult result, gpointer data)
       g_timeout_add (RETRY_MS, on_retry, self);
       break;
     case STASIS_ERRAND_DONE:
+      if (self->has_qemu_ended)
+        {
+          /* Its end is told once: nothing else would bring us here again. */
+          g_timeout_add (RETRY_MS, on_retry, self);
+          break;
+        }
       /* A recovery took QEMU's events to itself, or changed the run state. */
       if (self->life != NULL)
         stasis_life_sync (self->life, ignore_result, NULL);
@@ -110,6 +117,7 @@ static gboolean
 on_qemu_ended (gint fd, GIOCondition condition, gpointer data)
 {
   Supervisor *self = data;
+  self->has_qemu_ended = TRUE;
   /* Its last events may tell whether a signal ended it. */
   stasis_life_sync (self->life, on_last_words, self);
   return G_SOURCE_REMOVE;

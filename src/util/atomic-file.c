@@ -29,10 +29,11 @@
 
 struct _StasisAtomicFile
 {
-  char *path;      /* (owned) the target */
-  char *folder;    /* (owned) the target's folder */
-  char *temp_path; /* (owned) (nullable) the hidden name while there is one */
-  int fd;          /* (owned) */
+  char *path;        /* (owned) the target */
+  char *folder;      /* (owned) the target's folder */
+  char *temp_path;   /* (owned) the hidden name that it has, or is to have before the rename */
+  gboolean is_named; /* it has it */
+  int fd;            /* (owned) */
 };
 
 static char *
@@ -53,6 +54,7 @@ open_named (StasisAtomicFile *file, mode_t mode, GError **error)
       if (file->fd >= 0)
         {
           file->temp_path = g_steal_pointer (&name);
+          file->is_named = TRUE;
           return TRUE;
         }
       if (errno != EEXIST && errno != EINTR)
@@ -70,7 +72,10 @@ stasis_atomic_file_begin (const char *path, mode_t mode, GError **error)
   file->folder = g_path_get_dirname (path);
   file->fd = open (file->folder, O_RDWR | O_TMPFILE | O_CLOEXEC, mode);
   if (file->fd >= 0)
-    return g_steal_pointer (&file);
+    {
+      file->temp_path = make_temp_path (file);
+      return g_steal_pointer (&file);
+    }
 
   /* EISDIR: a kernel or file system without O_TMPFILE opens the folder itself. */
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOSYS)
@@ -90,33 +95,25 @@ stasis_atomic_file_fd (const StasisAtomicFile *file)
   return file->fd;
 }
 
-/* The temporary name while it has one, else NULL. */
+/* The temporary name that it has or will have. */
 const char *
 stasis_atomic_file_temp_path (const StasisAtomicFile *file)
 {
   return file->temp_path;
 }
 
-/* Give the file its temporary name beside the target, if it has none yet. */
+/* Give the file its temporary name beside the target, if it has not got it yet. */
 gboolean
 stasis_atomic_file_link (StasisAtomicFile *file, GError **error)
 {
-  if (file->temp_path != NULL)
+  if (file->is_named)
     return TRUE;
 
   g_autofree char *self = g_strdup_printf ("/proc/self/fd/%d", file->fd);
-  for (int i = 0; i < NAME_TRIES; i++)
-    {
-      g_autofree char *name = make_temp_path (file);
-      if (linkat (AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0)
-        {
-          file->temp_path = g_steal_pointer (&name);
-          return TRUE;
-        }
-      if (errno != EEXIST)
-        break;
-    }
-  return stasis_throw_errno (error, _ ("cannot name the new file in '%s'"), file->folder);
+  if (linkat (AT_FDCWD, self, AT_FDCWD, file->temp_path, AT_SYMLINK_FOLLOW) < 0)
+    return stasis_throw_errno (error, _ ("cannot name the new file in '%s'"), file->folder);
+  file->is_named = TRUE;
+  return TRUE;
 }
 
 static gboolean
@@ -153,7 +150,7 @@ stasis_atomic_file_rename (StasisAtomicFile *file, gboolean *out_renamed, GError
   if (rename (file->temp_path, file->path) < 0)
     return stasis_throw_errno (error, _ ("cannot rename the new file to '%s'"), file->path);
 
-  g_clear_pointer (&file->temp_path, g_free);
+  file->is_named = FALSE;
   if (out_renamed != NULL)
     *out_renamed = TRUE;
   return sync_folder (file, error);
@@ -166,7 +163,7 @@ stasis_atomic_file_free (StasisAtomicFile *file)
   if (file == NULL)
     return;
 
-  if (file->temp_path != NULL)
+  if (file->is_named)
     unlink (file->temp_path);
   stasis_fd_clear (&file->fd);
   g_free (file->temp_path);

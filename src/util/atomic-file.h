@@ -19,11 +19,12 @@ StasisAtomicFile *stasis_atomic_file_begin (const char *path, mode_t mode,
 /* The descriptor (borrowed); good until commit or free. */
 int stasis_atomic_file_fd (const StasisAtomicFile *file);
 
-/* The temporary name while it has one, else NULL.  What a journal has to clean up. */
+/* The temporary name (borrowed) that it has, or will have for a moment before the rename: what a
+ * journal has to clean up. */
 const char *stasis_atomic_file_temp_path (const StasisAtomicFile *file);
 
-/* Give the file its temporary name beside the target, if it has none yet; the last step
- * that can fail for want of space or rights before the rename. */
+/* Give the file that name, if it has not got it yet; the last step that can fail for want of
+ * space or rights before the rename. */
 gboolean stasis_atomic_file_link (StasisAtomicFile *file, GError **error);
 
 /* fsync, link, rename over the target, fsync the folder.  Where this returns FALSE and

@@ -1,220 +1,186 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hold-test.c: tests of src/driver/hold.c between two processes; no QEMU runs
+ * hold-test.c: tests of src/driver/hold.c
  */
 
 #include "config.h"
 
 #include "driver/hold.h"
 
-#include <signal.h>
 #include <stasis/error.h>
-#include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "scratch.h"
+#include "util/lock.h"
 
-#define SHORT_US 300000 /* a short operation */
+#define SHORT_MS 100
 
 typedef struct
 {
   char *folder;
+  StasisPaths *paths;
   StasisDriver *driver;
+  StasisLock *other; /* who has the domain "web": a descriptor counts as a process does */
+  char *run;         /* its folder */
 } Fixture;
-
-static StasisDriver *
-open_driver (void)
-{
-  g_autoptr (GError) error = NULL;
-  StasisDriver *driver = stasis_driver_open ("stasis:///session", NULL, &error);
-  g_assert_no_error (error);
-  return driver;
-}
 
 static void
 set_up (Fixture *f, gconstpointer data)
 {
+  g_autoptr (GError) error = NULL;
   f->folder = scratch_new ();
-  g_setenv ("STASIS_STATE_DIR", f->folder, TRUE);
-  f->driver = open_driver ();
+  f->paths = scratch_paths (f->folder);
+  f->driver = stasis_driver_open ("stasis:///session", NULL, &error);
+  g_assert_no_error (error);
+  f->other = stasis_hold_lock (f->driver, "web", FALSE, 0, NULL, &error);
+  g_assert_no_error (error);
+  f->run = stasis_paths_domain (f->paths, "web", NULL);
+  g_assert_true (stasis_paths_make (f->run, NULL));
 }
 
 static void
 tear_down (Fixture *f, gconstpointer data)
 {
-  g_object_unref (f->driver);
+  g_free (f->run);
+  g_clear_pointer (&f->other, stasis_lock_release);
+  g_clear_object (&f->driver);
+  stasis_paths_free (f->paths);
   scratch_remove (f->folder);
 }
 
-static StasisStatus *
-new_status (const char *name)
-{
-  StasisStatus *status = stasis_status_new ();
-  status->name = g_strdup (name);
-  status->uuid = g_strdup ("d0010203-0405-4607-8809-0a0b0c0d0e0f");
-  status->id = 1;
-  status->on_crash = g_strdup ("destroy");
-  return status;
-}
-
-/* The other process: takes hold of "web", with a journal entry of @operation until it is killed,
- * or for a short one without. */
-static int
-run_helper (const char *operation)
-{
-  g_autoptr (StasisDriver) driver = open_driver ();
-  g_autoptr (GError) error = NULL;
-  g_autoptr (StasisHold) hold = stasis_hold_take (driver, "web", &error);
-  g_assert_no_error (error);
-  if (*operation != '\0')
-    {
-      g_assert_true (stasis_paths_make (hold->folder, NULL));
-      hold->status = new_status ("web");
-      stasis_journal_begin (&hold->status->journal, STASIS_STEP_START, operation);
-      g_assert_true (stasis_hold_write (hold, &error));
-    }
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
-  puts ("ready");
-  fflush (stdout);
-  if (*operation == '\0')
-    g_usleep (SHORT_US);
-  else
-    pause ();
-  return 0;
-}
-
-static GSubprocess *
-start_holder (const char *operation)
-{
-  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL); /* not valgrind */
-  g_autoptr (GError) error = NULL;
-  GSubprocess *holder = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, self, "--helper",
-                                          operation, NULL);
-  g_assert_no_error (error);
-  char line[8] = "";
-  g_input_stream_read (g_subprocess_get_stdout_pipe (holder), line, sizeof line - 1, NULL, &error);
-  g_assert_cmpstr (line, ==, "ready\n");
-  return holder;
-}
-
+/* The other one's status, with a job of this process or of one that is dead. */
 static void
-test_free_domain (Fixture *f, gconstpointer data)
+write_job (Fixture *f, gboolean is_alive)
 {
   g_autoptr (GError) error = NULL;
-  StasisHold *hold = stasis_hold_take (f->driver, "web", &error);
+  g_autoptr (StasisStatus) status = stasis_status_new ();
+  status->name = g_strdup ("web");
+  status->uuid = g_strdup ("d0010203-0405-4607-8809-0a0b0c0d0e0f");
+  stasis_journal_begin (&status->journal, STASIS_STEP_SAVE, "managedsave");
+  if (!is_alive)
+    status->journal.owner.start_time++;
+  g_assert_true (stasis_status_write (status, f->run, &error));
   g_assert_no_error (error);
-  g_assert_null (hold->status);
-  stasis_hold_release (hold);
-  stasis_hold_release (NULL);
-
-  g_assert_null (stasis_hold_take_running (f->driver, "web", &error));
-  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE);
-  g_assert_nonnull (strstr (error->message, "'web'"));
-  g_clear_error (&error);
-
-  /* One domain's hold is not another's. */
-  g_autoptr (StasisHold) web = stasis_hold_take (f->driver, "web", &error);
-  g_autoptr (StasisHold) mail = stasis_hold_take (f->driver, "mail", &error);
-  g_assert_no_error (error);
-  g_assert_nonnull (web);
-  g_assert_nonnull (mail);
 }
 
-/* While a job is on: at once, with what and who. */
+static gpointer
+release_later (gpointer data)
+{
+  Fixture *f = data;
+  g_usleep (SHORT_MS * 1000);
+  g_clear_pointer (&f->other, stasis_lock_release);
+  return NULL;
+}
+
+static gpointer
+journal_later (gpointer data)
+{
+  g_usleep (SHORT_MS * 1000);
+  write_job (data, TRUE);
+  return NULL;
+}
+
+static gpointer
+cancel_later (gpointer data)
+{
+  g_usleep (SHORT_MS * 1000);
+  g_cancellable_cancel (data);
+  return NULL;
+}
+
+/* Nobody waits for the whole deadline here. */
+static void
+assert_busy (Fixture *f, const char *said)
+{
+  const gint64 began = g_get_monotonic_time ();
+  g_autoptr (GError) error = NULL;
+  g_assert_null (stasis_hold_take (f->driver, "web", &error));
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_BUSY);
+  g_assert_nonnull (strstr (error->message, said));
+  g_assert_cmpint (g_get_monotonic_time () - began, <, 10 * G_USEC_PER_SEC);
+}
+
+/* A short operation is waited for. */
+static void
+test_contention (Fixture *f, gconstpointer data)
+{
+  GThread *thread = g_thread_new ("release", release_later, f);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisHold) hold = stasis_hold_take (f->driver, "web", &error);
+  g_thread_join (thread);
+  g_assert_no_error (error);
+  g_assert_nonnull (hold);
+  g_assert_null (hold->status);
+}
+
 static void
 test_busy (Fixture *f, gconstpointer data)
 {
-  g_autoptr (GSubprocess) holder = start_holder ("managedsave");
+  g_autofree char *said = g_strdup_printf ("managedsave by process %d", (int) getpid ());
+  write_job (f, TRUE);
+  assert_busy (f, said);
+}
+
+/* Whoever has the lock begins its job after we began to wait. */
+static void
+test_busy_later (Fixture *f, gconstpointer data)
+{
+  GThread *thread = g_thread_new ("journal", journal_later, f);
+  assert_busy (f, "managedsave by process");
+  g_thread_join (thread);
+}
+
+/* A dead driver's job is being recovered: that is waited for, and so is a job on request. */
+static void
+test_waits_through (Fixture *f, gconstpointer data)
+{
+  const gboolean is_alive = GPOINTER_TO_INT (data);
+  write_job (f, is_alive);
+  GThread *thread = g_thread_new ("release", release_later, f);
   g_autoptr (GError) error = NULL;
-  const gint64 begin = g_get_monotonic_time ();
-  g_assert_null (stasis_hold_take (f->driver, "web", &error));
-  g_assert_cmpint (g_get_monotonic_time () - begin, <, 2 * G_USEC_PER_SEC);
+  g_autoptr (StasisLock) lock
+      = stasis_hold_lock (f->driver, "web", is_alive, STASIS_HOLD_DEADLINE_MS, NULL, &error);
+  g_thread_join (thread);
+  g_assert_no_error (error);
+  g_assert_nonnull (lock);
+}
+
+static void
+test_deadline (Fixture *f, gconstpointer data)
+{
+  const gint64 began = g_get_monotonic_time ();
+  g_autoptr (GError) error = NULL;
+  g_assert_null (stasis_hold_lock (f->driver, "web", FALSE, SHORT_MS, NULL, &error));
   g_assert_error (error, STASIS_ERROR, STASIS_ERROR_BUSY);
-  g_autofree char *who
-      = g_strdup_printf ("managedsave by process %s", g_subprocess_get_identifier (holder));
-  g_assert_nonnull (strstr (error->message, "'web'"));
-  g_assert_nonnull (strstr (error->message, who));
-  g_clear_error (&error);
-
-  /* Its death frees the domain; what it began is cleared away first. */
-  g_subprocess_force_exit (holder);
-  g_subprocess_wait (holder, NULL, NULL);
-  g_autoptr (StasisHold) hold = stasis_hold_take (f->driver, "web", &error);
-  g_assert_no_error (error);
-  g_assert_null (hold->status);
-  g_assert_false (g_file_test (hold->folder, G_FILE_TEST_EXISTS));
+  g_assert_nonnull (strstr (error->message, "'web' is busy"));
+  g_assert_cmpint (g_get_monotonic_time () - began, >=, SHORT_MS * 1000);
 }
 
-/* A short operation has no journal: it is waited for. */
 static void
-test_wait (Fixture *f, gconstpointer data)
+test_cancel (Fixture *f, gconstpointer data)
 {
-  const gint64 begin = g_get_monotonic_time ();
-  g_autoptr (GSubprocess) holder = start_holder ("");
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  GThread *thread = g_thread_new ("cancel", cancel_later, cancellable);
+  const gint64 began = g_get_monotonic_time ();
   g_autoptr (GError) error = NULL;
-  g_autoptr (StasisHold) hold = stasis_hold_take (f->driver, "web", &error);
-  g_assert_no_error (error);
-  g_assert_nonnull (hold);
-  g_assert_cmpint (g_get_monotonic_time () - begin, >=, SHORT_US);
-}
-
-static char *
-make_run_folder (Fixture *f)
-{
-  g_autoptr (StasisPaths) paths = scratch_paths (f->folder);
-  char *run = stasis_paths_domain (paths, "web", NULL);
-  g_assert_true (stasis_paths_make (run, NULL));
-  return run;
-}
-
-/* QEMU died and nobody saw it: the run folder goes, the domain does not run. */
-static void
-test_qemu_gone (Fixture *f, gconstpointer data)
-{
-  const int pidfd = (int) syscall (SYS_pidfd_open, getpid (), 0);
-  if (pidfd < 0)
-    {
-      g_test_skip ("no pidfds here: valgrind 3.19 lacks them");
-      return;
-    }
-  close (pidfd);
-  g_autofree char *run = make_run_folder (f);
-  g_autoptr (StasisStatus) status = new_status ("web");
-  status->qemu = (StasisProcess){ G_MAXINT, 1 };
-  g_autoptr (GError) error = NULL;
-  g_assert_true (stasis_status_write (status, run, &error));
-  g_autoptr (StasisHold) hold = stasis_hold_take (f->driver, "web", &error);
-  g_assert_no_error (error);
-  g_assert_null (hold->status);
-  g_assert_false (g_file_test (run, G_FILE_TEST_EXISTS));
-}
-
-/* A status that nobody can read is not "it does not run". */
-static void
-test_bad_status (Fixture *f, gconstpointer data)
-{
-  g_autofree char *run = make_run_folder (f);
-  g_free (scratch_text (run, "status.json", "{"));
-  g_autoptr (GError) error = NULL;
-  g_assert_null (stasis_hold_take (f->driver, "web", &error));
-  g_assert_nonnull (error);
-  g_assert_nonnull (strstr (error->message, run));
-  g_assert_true (g_file_test (run, G_FILE_TEST_EXISTS));
+  g_assert_null (stasis_hold_take_cancellable (f->driver, "web", cancellable, &error));
+  g_thread_join (thread);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (g_get_monotonic_time () - began, <, 10 * G_USEC_PER_SEC);
 }
 
 int
 main (int argc, char **argv)
 {
-  if (argc == 3 && strcmp (argv[1], "--helper") == 0)
-    return run_helper (argv[2]);
-
   g_test_init (&argc, &argv, NULL);
-  g_test_add ("/driver/hold/free", Fixture, NULL, set_up, test_free_domain, tear_down);
+  g_test_add ("/driver/hold/contention", Fixture, NULL, set_up, test_contention, tear_down);
   g_test_add ("/driver/hold/busy", Fixture, NULL, set_up, test_busy, tear_down);
-  g_test_add ("/driver/hold/wait", Fixture, NULL, set_up, test_wait, tear_down);
-  g_test_add ("/driver/hold/qemu-gone", Fixture, NULL, set_up, test_qemu_gone, tear_down);
-  g_test_add ("/driver/hold/bad-status", Fixture, NULL, set_up, test_bad_status, tear_down);
+  g_test_add ("/driver/hold/busy-later", Fixture, NULL, set_up, test_busy_later, tear_down);
+  g_test_add ("/driver/hold/recovery", Fixture, GINT_TO_POINTER (FALSE), set_up, test_waits_through,
+              tear_down);
+  g_test_add ("/driver/hold/through-job", Fixture, GINT_TO_POINTER (TRUE), set_up,
+              test_waits_through, tear_down);
+  g_test_add ("/driver/hold/deadline", Fixture, NULL, set_up, test_deadline, tear_down);
+  g_test_add ("/driver/hold/cancel", Fixture, NULL, set_up, test_cancel, tear_down);
   return g_test_run ();
 }

@@ -133,6 +133,8 @@ class Header:
                 raise corrupt("magic: a transfer in text mode?")
             if octets[:12] == b"LibvirtQemud" or octets[:4] == b"QEVM":
                 raise unsupported("another program's format")
+            if len(octets) >= 4096 and digest(MAGIC + octets[8:4080] + bytes(16)) == octets[4080:4096]:
+                raise corrupt("magic: the rest of the header is an image's")
             raise Bad("not-an-image", "no magic")
         if len(octets) < 4096:
             raise corrupt("header: cut")
