@@ -218,6 +218,9 @@ static gboolean
 load (Restore *restore, GError **error)
 {
   const StasisPaths *paths = restore->driver->paths;
+  const int fd = stasis_image_fd (restore->image);
+  struct stat before;
+  stasis_mark_begin (fd, &before);
   stasis_job_set_phase (restore->job, "load and verify");
   g_autoptr (StasisVerifyThread) verify = stasis_verify_thread_start (restore->image, restore->job);
   g_autoptr (GError) local = NULL;
@@ -232,7 +235,7 @@ load (Restore *restore, GError **error)
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
-  stasis_mark_verified (paths, stasis_image_fd (restore->image));
+  stasis_mark_verified_since (paths, fd, &before);
   return TRUE;
 }
 
