@@ -9,7 +9,7 @@ if [ ! -e bench/save-restore ]; then
   exit 1
 fi
 scripts/dev-setup.sh bench
-scripts/dev-build.sh build-bench --buildtype=release
+scripts/dev-build.sh build-bench --buildtype=release -Dfaults=false
 scripts/build-guest.sh
 STASIS_TEST_BUILDDIR=$PWD/build-bench STASIS_BIN=$PWD/build-bench/bin/stasis
 STASIS_TEST_ACCEL=$(scripts/kvm-works.sh)

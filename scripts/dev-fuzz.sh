@@ -14,7 +14,7 @@ fi
 seconds=$1
 shift
 scripts/dev-setup.sh test
-[ -e build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true
+[ -e build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true -Dfaults=true
 
 targets=("$@")
 if ((${#targets[@]} == 0)); then

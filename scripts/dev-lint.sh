@@ -38,7 +38,7 @@ check_format () {
 
 check_spelling () {
   git ls-files -z | grep -zvE '^(LICENSE|po/|tests/data/|tests/fuzz/corpus/)' |
-    xargs -0r codespell --ignore-words-list=hda,inout,mis,lits,sav,restor
+    xargs -0r codespell --ignore-words-list=inout,mis,lits,sav,restor,hda
 }
 
 check_shell () {

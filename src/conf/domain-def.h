@@ -132,8 +132,9 @@ typedef struct
 typedef struct
 {
   StasisChardevType type;
-  char *tty;         /* runtime: old spelling of source_path on consoles */
-  char *source_path; /* file, unix; runtime for pty and generated unix paths */
+  char *tty;                  /* runtime: old spelling of source_path on consoles */
+  char *source_path;          /* file, unix; runtime for pty and generated unix paths */
+  gboolean path_is_automatic; /* unix: source_path was generated; not in the XML */
   StasisChardevMode mode;
   StasisTristate append;
   char *host;

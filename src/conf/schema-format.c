@@ -159,6 +159,9 @@ is_printed (const StasisField *field, gconstpointer item, gboolean active)
       const char *alias = *(char *const *) stasis_field_at (field, item);
       return alias != NULL && g_str_has_prefix (alias, "ua-");
     }
+  if (field->runtime_offset != 0
+      && *(const gboolean *) ((const guint8 *) item + field->runtime_offset))
+    return FALSE;
   return (field->flags & STASIS_FIELD_RUNTIME) == 0;
 }
 

@@ -154,5 +154,8 @@ stasis_schema_copy (const StasisSchema *schema, gpointer to, gconstpointer from)
           copy_list (field->schema, *(GPtrArray **) at, *(GPtrArray *const *) source);
           break;
         }
+      if (field->runtime_offset != 0)
+        *(gboolean *) ((guint8 *) to + field->runtime_offset)
+            = *(const gboolean *) ((const guint8 *) from + field->runtime_offset);
     }
 }

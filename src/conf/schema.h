@@ -57,6 +57,7 @@ typedef struct
   guint hex;                  /* INT: print as 0x with this many digits */
   gsize when_offset;          /* an int (ENUM) of the same struct ... */
   guint64 when;               /* ... whose value must be one of these bits; 0: always */
+  gsize runtime_offset;       /* a gboolean of the same struct: the value is runtime if TRUE */
 } StasisField;
 
 struct _StasisSchema

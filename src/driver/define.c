@@ -56,31 +56,20 @@ remove_file (const char *path, GError **error)
   return stasis_throw_errno (error, _ ("cannot remove '%s'"), path);
 }
 
-/* A managed save image is only removed where the caller knows of it. */
+/* What lies about a domain is only removed where the caller knows of it. */
 static gboolean
-drop_managed_save (StasisDriver *driver, const char *name, StasisUndefineFlags flags,
-                   GError **error)
+check_files (const char *name, const char *managed_save, const char *nvram,
+             StasisUndefineFlags flags, GError **error)
 {
-  g_autofree char *path = stasis_paths_managed_save (driver->paths, name);
-  if (!g_file_test (path, G_FILE_TEST_EXISTS))
-    return TRUE;
-  if ((flags & STASIS_UNDEFINE_MANAGED_SAVE) == 0)
+  if ((flags & STASIS_UNDEFINE_MANAGED_SAVE) == 0 && g_file_test (managed_save, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
                    _ ("domain '%s' has a managed save image; --managed-save removes it as well"),
                    name);
       return FALSE;
     }
-  return remove_file (path, error);
-}
-
-static gboolean
-drop_nvram (StasisDriver *driver, const char *name, StasisUndefineFlags flags, GError **error)
-{
-  g_autofree char *path = stasis_paths_nvram (driver->paths, name);
-  if (!g_file_test (path, G_FILE_TEST_EXISTS) || (flags & STASIS_UNDEFINE_KEEP_NVRAM) != 0)
-    return TRUE;
-  if ((flags & STASIS_UNDEFINE_NVRAM) == 0)
+  if ((flags & (STASIS_UNDEFINE_NVRAM | STASIS_UNDEFINE_KEEP_NVRAM)) == 0
+      && g_file_test (nvram, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
                    _ ("domain '%s' has an NVRAM file; --nvram removes it as well, --keep-nvram "
@@ -88,7 +77,23 @@ drop_nvram (StasisDriver *driver, const char *name, StasisUndefineFlags flags, G
                    name);
       return FALSE;
     }
-  return remove_file (path, error);
+  return TRUE;
+}
+
+/* First the checks, then the definition, then what only it gave a meaning to: a refusal or a
+ * failure half way must not cost the guest's saved state. */
+static gboolean
+remove_definition (StasisDriver *driver, const char *name, const char *uuid,
+                   StasisUndefineFlags flags, GError **error)
+{
+  g_autofree char *managed_save = stasis_paths_managed_save (driver->paths, name);
+  g_autofree char *nvram = stasis_paths_nvram (driver->paths, name);
+  if (!check_files (name, managed_save, nvram, flags, error)
+      || !stasis_registry_remove (driver, name, uuid, error))
+    return FALSE;
+  if ((flags & STASIS_UNDEFINE_MANAGED_SAVE) != 0 && !remove_file (managed_save, error))
+    return FALSE;
+  return (flags & STASIS_UNDEFINE_KEEP_NVRAM) != 0 || remove_file (nvram, error);
 }
 
 /**
@@ -116,8 +121,7 @@ stasis_domain_undefine (StasisDomain *self, StasisUndefineFlags flags, GError **
       return FALSE;
     }
 
-  if (!drop_managed_save (driver, name, flags, error) || !drop_nvram (driver, name, flags, error)
-      || !stasis_registry_remove (driver, name, stasis_domain_get_uuid (self), error))
+  if (!remove_definition (driver, name, stasis_domain_get_uuid (self), flags, error))
     return FALSE;
   if (hold->status == NULL)
     {

@@ -87,7 +87,8 @@ read_backing_format (int fd, guint64 offset, char **out_format, GError **error)
             return TRUE;
           if (!stasis_fd_pread_exact (fd, name, length, offset + sizeof head, error))
             return FALSE;
-          *out_format = g_strdup (name);
+          if (strlen (name) == length)
+            *out_format = g_strdup (name);
           return TRUE;
         }
       offset += sizeof head + (length + 7u) / 8u * 8u;

@@ -11,8 +11,8 @@
 
 G_BEGIN_DECLS
 
-/* Note what each disk with a medium is now.  QEMU has flushed them.  (transfer full) of
- * StasisImageDisk */
+/* Note what each disk with a medium is now.  QEMU has flushed them.  A read-only one that cannot
+ * be opened is left out, as is one in an open tray.  (transfer full) of StasisImageDisk */
 GPtrArray *stasis_disks_describe (const StasisDomainDef *def, GError **error);
 
 /* Refuse where a writable disk of the image is not what it was when the guest was saved. */

@@ -191,6 +191,29 @@ end_qemu (StasisDomain *self, const StasisStatus *status, StasisDestroyFlags fla
   return FALSE;
 }
 
+static gboolean
+is_still (const char *folder, const StasisStatus *status)
+{
+  g_autoptr (StasisStatus) now = stasis_status_read (folder, NULL);
+  return now != NULL && now->id == status->id;
+}
+
+/* End it, with a note why for whoever clears it away.  No lock is held, so the folder may be a
+ * later run's by now, whose end this is not. */
+static gboolean
+end_with_reason (StasisDomain *self, const char *folder, const StasisStatus *status,
+                 StasisDestroyFlags flags, GError **error)
+{
+  if (is_still (folder, status) && !stasis_end_reason_write (folder, "destroyed", error))
+    return FALSE;
+  if (end_qemu (self, status, flags, error))
+    return TRUE;
+  /* Its end is another one's then, whenever it comes. */
+  if (is_still (folder, status))
+    stasis_end_reason_clear (folder);
+  return FALSE;
+}
+
 /**
  * stasis_domain_destroy:
  * @self: a running domain
@@ -213,13 +236,12 @@ stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **er
 
   /* Without the hold: a job must not keep a guest alive that is to go. */
   g_autofree char *folder = stasis_paths_domain (driver->paths, name, NULL);
-  if (!stasis_end_reason_write (folder, "destroyed", error)
-      || !end_qemu (self, status, flags, error))
+  if (!end_with_reason (self, folder, status, flags, error))
     return FALSE;
 
   /* The job notices, fails and lets go of the lock; taking it clears the rest away. */
-  g_autofree char *path = stasis_paths_lock (driver->paths, name);
-  g_autoptr (StasisLock) lock = stasis_lock_take (path, /* wait= */ TRUE, error);
+  g_autoptr (StasisLock) lock = stasis_hold_lock (driver, name, /* through_jobs= */ TRUE,
+                                                  STASIS_HOLD_DEADLINE_MS, NULL, error);
   if (lock == NULL)
     return FALSE;
   g_autoptr (StasisStatus) left = stasis_status_read (folder, NULL);

@@ -16,6 +16,7 @@
 #include "driver/control.h"
 #include "driver/domain-private.h"
 #include "driver/hold.h"
+#include "driver/live-def.h"
 #include "driver/registry.h"
 #include "driver/supervise.h"
 #include "util/json.h"
@@ -88,7 +89,13 @@ stasis_domain_load_live (StasisDomain *self, GError **error)
   g_autofree char *xml = NULL;
   if (!g_file_get_contents (path, &xml, NULL, error))
     return NULL;
-  return stasis_driver_parse (self->driver, xml, path, STASIS_DOMAIN_PARSE_ACTIVE, error);
+  StasisDomainDef *def
+      = stasis_driver_parse (self->driver, xml, path, STASIS_DOMAIN_PARSE_ACTIVE, error);
+  if (def == NULL)
+    return NULL;
+  g_autofree char *folder = stasis_paths_domain (self->driver->paths, self->name, NULL);
+  stasis_live_def_mark_automatic (def, folder);
+  return def;
 }
 
 /* A connection to its supervisor, which is started anew where it is missing. */

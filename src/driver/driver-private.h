@@ -21,12 +21,12 @@ struct _StasisDriver
   char *uri;              /* (owned) */
   StasisPaths *paths;     /* (owned) */
   StasisHostConfig *host; /* (owned) */
-  StasisConfContext conf; /* its functions look at this driver */
   GMutex lock;
   GHashTable *caps; /* (owned) (guarded by lock) emulator (char *) -> StasisQemuCaps */
 };
 
-/* What this emulator can do: probed once, then from the cache.  Yours to unref. */
+/* What this emulator can do: probed once, then from the cache.  One that stasis.conf does not
+ * allow is not started: STASIS_ERROR_REFUSED.  Yours to unref. */
 StasisQemuCaps *stasis_driver_get_caps (StasisDriver *self, const char *emulator, GError **error);
 
 /* Parse a definition as this host understands it. */

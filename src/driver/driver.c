@@ -67,10 +67,19 @@ stasis_driver_init (StasisDriver *self)
   self->caps = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, unref_caps);
 }
 
-/* What this emulator can do: probed once, then from the cache. */
+/* What this emulator can do: probed once, then from the cache; an allowed one only. */
 StasisQemuCaps *
 stasis_driver_get_caps (StasisDriver *self, const char *emulator, GError **error)
 {
+  /* Asking means starting it, and its name may come from somebody else's image. */
+  if (!stasis_host_config_allows (self->host, emulator))
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
+                   _ ("stasis.conf does not allow the emulator '%s' ([emulators] allowed)"),
+                   emulator);
+      return NULL;
+    }
+
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   StasisQemuCaps *caps = g_hash_table_lookup (self->caps, emulator);
   if (caps != NULL)
@@ -79,40 +88,53 @@ stasis_driver_get_caps (StasisDriver *self, const char *emulator, GError **error
   g_autofree char *folder = g_build_filename (self->paths->cache, "qemu", NULL);
   if (!stasis_paths_make (folder, error))
     return NULL;
-  caps = stasis_qemu_caps_load (emulator, folder, NULL, error);
+  caps = stasis_qemu_caps_load (emulator, folder, stasis_host_config_probe_uid (self->host), NULL,
+                                error);
   if (caps == NULL)
     return NULL;
   g_hash_table_insert (self->caps, g_strdup (emulator), stasis_qemu_caps_ref (caps));
   return caps;
 }
 
+/* What the functions behind a definition's parser get. */
+typedef struct
+{
+  StasisDriver *driver; /* (borrowed) */
+  GError *error;        /* (owned) (nullable) why the emulator could not be asked */
+} Parse;
+
+static void
+parse_clear (Parse *parse)
+{
+  g_clear_error (&parse->error);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Parse, parse_clear)
+
 /* The full name behind a machine alias; lives as long as the driver, whose caps are kept. */
 static const char *
 canonical_machine (const char *emulator, const char *machine, gpointer data)
 {
-  StasisDriver *self = data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (self, emulator, &error);
+  Parse *parse = data;
+  g_clear_error (&parse->error);
+  g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (parse->driver, emulator, &parse->error);
   if (caps == NULL)
-    {
-      g_debug ("%s", error->message);
-      return NULL;
-    }
+    return NULL;
   return stasis_qemu_caps_canonical_machine (caps, machine);
 }
 
 static const char *
 default_emulator (StasisDomainType type, const char *arch, gpointer data)
 {
-  StasisDriver *self = data;
-  return self->host->emulator;
+  const Parse *parse = data;
+  return parse->driver->host->emulator;
 }
 
 static const char *
 network_bridge (const char *network, gpointer data)
 {
-  StasisDriver *self = data;
-  return g_hash_table_lookup (self->host->networks, network);
+  const Parse *parse = data;
+  return g_hash_table_lookup (parse->driver->host->networks, network);
 }
 
 /* Parse a definition as this host understands it. */
@@ -120,9 +142,25 @@ StasisDomainDef *
 stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_name,
                      StasisDomainParseFlags flags, GError **error)
 {
+  g_auto (Parse) parse = { .driver = self };
+  const StasisConfContext context = { .canonical_machine = canonical_machine,
+                                      .default_emulator = default_emulator,
+                                      .network_bridge = network_bridge,
+                                      .data = &parse };
+  g_autoptr (GError) local = NULL;
   g_autoptr (StasisDomainDef) def
-      = stasis_domain_def_parse (xml, -1, source_name, &self->conf, flags, error);
-  if (def == NULL || !stasis_paths_check_name (def->name, error)
+      = stasis_domain_def_parse (xml, -1, source_name, &context, flags, &local);
+  if (def == NULL)
+    {
+      /* The parser only knows that there is no such machine; here stands why. */
+      const gboolean knows_better = parse.error != NULL;
+      g_propagate_error (error,
+                         knows_better ? g_steal_pointer (&parse.error) : g_steal_pointer (&local));
+      if (knows_better && source_name != NULL)
+        g_prefix_error (error, "%s: ", source_name);
+      return NULL;
+    }
+  if (!stasis_paths_check_name (def->name, error)
       || !stasis_firmware_resolve (def, self->paths, error))
     return NULL;
   return g_steal_pointer (&def);
@@ -163,10 +201,6 @@ stasis_driver_open (const char *uri, GCancellable *cancellable, GError **error)
   g_autoptr (StasisDriver) self = g_object_new (STASIS_TYPE_DRIVER, NULL);
   self->uri = g_strdup (uri);
   self->paths = stasis_paths_new (is_system);
-  self->conf = (StasisConfContext){ .canonical_machine = canonical_machine,
-                                    .default_emulator = default_emulator,
-                                    .network_bridge = network_bridge,
-                                    .data = self };
   self->host = stasis_host_config_load (self->paths->config, error);
   if (self->host == NULL)
     return NULL;

@@ -37,42 +37,54 @@ stasis_hold_release (StasisHold *hold)
   g_free (hold);
 }
 
-/* TRUE where the lock's holder is in a job, with the error that names it.  A job whose owner is
- * dead is being recovered by whoever has the lock: that is waited for. */
-static gboolean
-is_in_job (const char *name, const char *folder, GError **error)
+typedef struct
 {
-  g_autoptr (StasisStatus) status = stasis_status_read (folder, NULL);
+  const char *name;
+  const char *folder;
+} Wait;
+
+/* FALSE where the lock's holder is in a job, with the error that names it.  A job whose owner is
+ * dead is being recovered by whoever has the lock: that is waited for.  A job that has the lock
+ * enters itself in the journal a moment later, hence this is asked again while waiting. */
+static gboolean
+ask_journal (gpointer data, GError **error)
+{
+  const Wait *wait = data;
+  g_autoptr (StasisStatus) status = stasis_status_read (wait->folder, NULL);
   if (status == NULL || status->journal.step == STASIS_STEP_NONE
       || !stasis_process_is_alive (&status->journal.owner))
-    return FALSE;
+    return TRUE;
 
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
-               _ ("domain '%1$s' is busy: %2$s by process %3$d"), name, status->journal.operation,
-               (int) status->journal.owner.pid);
-  return TRUE;
+               _ ("domain '%1$s' is busy: %2$s by process %3$d"), wait->name,
+               status->journal.operation, (int) status->journal.owner.pid);
+  return FALSE;
 }
 
-static StasisLock *
-take_lock (StasisDriver *driver, const char *name, const char *folder, GError **error)
+/* Only the lock. */
+StasisLock *
+stasis_hold_lock (StasisDriver *driver, const char *name, gboolean through_jobs, int timeout_ms,
+                  GCancellable *cancellable, GError **error)
 {
   g_autofree char *path = stasis_paths_lock (driver->paths, name);
   g_autofree char *locks = g_path_get_dirname (path);
   if (!stasis_paths_make (locks, error))
     return NULL;
 
+  g_autofree char *folder = stasis_paths_domain (driver->paths, name, NULL);
+  Wait wait = { name, folder };
   g_autoptr (GError) local = NULL;
-  StasisLock *lock = stasis_lock_take (path, /* wait= */ FALSE, &local);
+  StasisLock *lock = stasis_lock_take_within (path, timeout_ms, through_jobs ? NULL : ask_journal,
+                                              &wait, cancellable, &local);
   if (lock != NULL)
     return lock;
-  if (!g_error_matches (local, G_IO_ERROR, G_IO_ERROR_BUSY))
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return NULL;
-    }
-  if (is_in_job (name, folder, error))
-    return NULL;
-  return stasis_lock_take (path, /* wait= */ TRUE, error);
+  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_BUSY))
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
+                 _ ("domain '%1$s' is busy: another operation has held it for %2$d s"), name,
+                 timeout_ms / 1000);
+  else
+    g_propagate_error (error, g_steal_pointer (&local));
+  return NULL;
 }
 
 /* Bring what a dead driver or a dead QEMU left behind into order. */
@@ -91,13 +103,15 @@ settle (StasisHold *hold, GError **error)
   return TRUE;
 }
 
-/* Take hold of a domain. */
+/* Take hold of a domain; @cancellable ends waiting for it. */
 StasisHold *
-stasis_hold_take (StasisDriver *driver, const char *name, GError **error)
+stasis_hold_take_cancellable (StasisDriver *driver, const char *name, GCancellable *cancellable,
+                              GError **error)
 {
   g_autoptr (StasisHold) hold = g_new0 (StasisHold, 1);
   hold->folder = stasis_paths_domain (driver->paths, name, NULL);
-  hold->lock = take_lock (driver, name, hold->folder, error);
+  hold->lock = stasis_hold_lock (driver, name, /* through_jobs= */ FALSE, STASIS_HOLD_DEADLINE_MS,
+                                 cancellable, error);
   if (hold->lock == NULL)
     return NULL;
 
@@ -113,6 +127,13 @@ stasis_hold_take (StasisDriver *driver, const char *name, GError **error)
   if (!settle (hold, error))
     return NULL;
   return g_steal_pointer (&hold);
+}
+
+/* Take hold of a domain. */
+StasisHold *
+stasis_hold_take (StasisDriver *driver, const char *name, GError **error)
+{
+  return stasis_hold_take_cancellable (driver, name, NULL, error);
 }
 
 /* The same, and an error where the domain does not run. */

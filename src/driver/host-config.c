@@ -8,7 +8,8 @@
  *   [networks]
  *   default=br0                  a definition's network 'default' is this bridge
  *   [security]
- *   uid-base=1900000             as root: one user for each running domain, from here
+ *   uid-base=2013265920          as root: one user for each running domain, from here,
+ *                                and one for asking emulators what they can do
  *   uid-count=65536              0: QEMU runs as root
  */
 
@@ -16,15 +17,20 @@
 
 #include "driver/host-config.h"
 
+#include <unistd.h>
+
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
-#define DEFAULT_EMULATOR  "/usr/bin/qemu-system-x86_64"
-#define DEFAULT_UID_BASE  1900000u
+#define DEFAULT_EMULATOR "/usr/bin/qemu-system-x86_64"
+/* Above what useradd hands out to users' containers (100000 to 600100000) and systemd to its own
+ * (524288 to 1879048191), below 2^31, which some programs take for the end. */
+#define DEFAULT_UID_BASE  2013265920u
 #define DEFAULT_UID_COUNT 65536u
 
 static const char *const default_allowed[]
-    = { "/usr/bin/qemu-system-*", "/usr/bin/kvm", "/usr/libexec/qemu-kvm", NULL };
+    = { "/usr/bin/qemu-system-*", "/usr/local/bin/qemu-system-*", "/usr/bin/kvm",
+        "/usr/bin/qemu-kvm",      "/usr/libexec/qemu-kvm",        NULL };
 
 /* NULL is fine. */
 void
@@ -179,7 +185,22 @@ stasis_host_config_load (const char *folder, GError **error)
   return NULL;
 }
 
-/* TRUE where an image may have this emulator started.  A pattern's '*' does not reach over a
+guint32
+stasis_host_config_n_guests (const StasisHostConfig *config)
+{
+  return config->uid_count > 1 ? config->uid_count - 1 : config->uid_count;
+}
+
+/* The driver's own where it has no others to give. */
+guint32
+stasis_host_config_probe_uid (const StasisHostConfig *config)
+{
+  if (geteuid () != 0 || config->uid_count == 0)
+    return geteuid ();
+  return config->uid_base + config->uid_count - 1;
+}
+
+/* TRUE where a definition may have this emulator started.  A pattern's '*' does not reach over a
  * '/', so that no pattern lets a deeper folder in.  Nor does "..": what looks like one path to us
  * may be another one to the kernel, which follows links on the way. */
 gboolean

@@ -12,7 +12,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   char *emulator;       /* (owned) where a definition names none */
-  GStrv emulators;      /* (owned) glob patterns: what an image may name */
+  GStrv emulators;      /* (owned) glob patterns: what a definition may name */
   GHashTable *networks; /* (owned) libvirt network (char *) -> bridge (char *) */
   guint32 uid_base;     /* system: QEMU's users are uid_base ... uid_base + uid_count - 1 */
   guint32 uid_count;    /* 0: QEMU runs as the driver's own user */
@@ -23,8 +23,13 @@ typedef struct
 StasisHostConfig *stasis_host_config_load (const char *folder, GError **error);
 void stasis_host_config_free (StasisHostConfig *config);
 
-/* TRUE where an image may have this emulator started. */
+/* TRUE where a definition may have this emulator started. */
 gboolean stasis_host_config_allows (const StasisHostConfig *config, const char *emulator);
+
+/* How many of the users are for guests; the last one, unless it is the only one, is for asking an
+ * emulator what it can do. */
+guint32 stasis_host_config_n_guests (const StasisHostConfig *config);
+guint32 stasis_host_config_probe_uid (const StasisHostConfig *config);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisHostConfig, stasis_host_config_free)
 

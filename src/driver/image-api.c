@@ -8,6 +8,8 @@
 #include <stasis/image.h>
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
@@ -22,6 +24,7 @@
 #include "image/rewrite.h"
 #include "image/verify.h"
 #include "util/atomic-file.h"
+#include "util/fd.h"
 
 G_DEFINE_BOXED_TYPE (StasisImageDamage, stasis_image_damage, stasis_image_damage_copy,
                      stasis_image_damage_free)
@@ -114,6 +117,25 @@ check_xml (StasisDriver *driver, const StasisImage *image, const char *xml, cons
                                             | STASIS_DOMAIN_FORMAT_SECURE);
 }
 
+/* The new file stays whose the old one was: as root's own it would be trusted at restore, though
+ * its definition and memory came from somebody else. */
+static gboolean
+keep_owner (const StasisImage *image, int fd, GError **error)
+{
+  struct stat old;
+  struct stat new;
+  if (fstat (stasis_image_fd (image), &old) < 0 || fstat (fd, &new) < 0)
+    return stasis_throw_errno (error, "'%s'", stasis_image_name (image));
+  const gboolean differs = old.st_uid != new.st_uid || old.st_gid != new.st_gid;
+  if (differs && fchown (fd, old.st_uid, old.st_gid) < 0)
+    return stasis_throw_errno (error, _ ("cannot keep the owner of '%s'"),
+                               stasis_image_name (image));
+  if (fchmod (fd, old.st_mode & 0777) < 0)
+    return stasis_throw_errno (error, _ ("cannot keep the mode of '%s'"),
+                               stasis_image_name (image));
+  return TRUE;
+}
+
 /**
  * stasis_image_define_xml:
  * @driver: a driver
@@ -122,7 +144,8 @@ check_xml (StasisDriver *driver, const StasisImage *image, const char *xml, cons
  * @source_name: (nullable): where it is from, for messages
  * @error: return location
  *
- * Replaces the definition inside: a new file, renamed over the old one when it is complete.
+ * Replaces the definition inside: a new file, renamed over the old one when it is complete.  It
+ * keeps the old one's owner and mode; where that is not allowed, nothing is replaced.
  *
  * Returns: %TRUE if the image has the new definition
  */
@@ -142,6 +165,7 @@ stasis_image_define_xml (StasisDriver *driver, const char *path, const char *xml
   if (file == NULL
       || !stasis_image_rewrite_xml (image, octets, stasis_atomic_file_fd (file), NULL, NULL, NULL,
                                     error)
+      || !keep_owner (image, stasis_atomic_file_fd (file), error)
       || !stasis_atomic_file_commit (file, NULL, error))
     return FALSE;
   /* The hash table came along unchanged: the copy is as good as the original was known to be. */
@@ -238,6 +262,8 @@ stasis_image_check (StasisDriver *driver, const char *path, GPtrArray **out_dama
   if (image == NULL)
     return throw_unreadable (local, error);
 
+  struct stat before;
+  stasis_mark_begin (stasis_image_fd (image), &before);
   g_autofree char *operation = g_strdup ("verify");
   Check check = { .stats = { .state = STASIS_JOB_ACTIVE, .operation = operation, .pause_us = -1 },
                   .progress = progress,
@@ -249,6 +275,6 @@ stasis_image_check (StasisDriver *driver, const char *path, GPtrArray **out_dama
     return FALSE;
   if (faults->len > 0)
     return throw_damaged (path, faults, out_damages, error);
-  stasis_mark_verified (driver->paths, stasis_image_fd (image));
+  stasis_mark_verified_since (driver->paths, stasis_image_fd (image), &before);
   return TRUE;
 }

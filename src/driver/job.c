@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "driver/job-stats-json.h"
+#include "driver/supervise.h"
 #include "util/atomic-file.h"
 #include "util/json.h"
 
@@ -81,15 +82,25 @@ stasis_job_free (StasisJob *job)
   g_free (job);
 }
 
-/* Tell the supervisor. */
-gboolean
-stasis_job_attach (StasisJob *job, const char *folder, GError **error)
+static StasisControl *
+begin_on_supervisor (const StasisJob *job, const char *folder, GError **error)
 {
   g_autoptr (StasisControl) control = stasis_control_open (folder, error);
   if (control == NULL || !stasis_control_job_begin (control, job->stats->operation, error))
-    return FALSE;
-  job->control = g_steal_pointer (&control);
-  return TRUE;
+    return NULL;
+  return g_steal_pointer (&control);
+}
+
+/* Tell the supervisor; one that was killed a moment ago is replaced. */
+void
+stasis_job_attach (StasisJob *job, const char *folder)
+{
+  g_autoptr (GError) error = NULL;
+  job->control = begin_on_supervisor (job, folder, NULL);
+  if (job->control == NULL && stasis_supervise_ensure (folder, &error))
+    job->control = begin_on_supervisor (job, folder, &error);
+  if (job->control == NULL)
+    g_debug ("the job goes on unseen: %s", error->message);
 }
 
 GCancellable *

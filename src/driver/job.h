@@ -20,8 +20,8 @@ StasisJob *stasis_job_new (const char *operation, StasisProgressFunc progress,
 void stasis_job_free (StasisJob *job);
 
 /* Tell the supervisor of the domain whose run folder this is: from now on others can see and
- * abort the job, and this process's death is noticed. */
-gboolean stasis_job_attach (StasisJob *job, const char *folder, GError **error);
+ * abort the job.  Where none can be had the job goes on all the same, unseen. */
+void stasis_job_attach (StasisJob *job, const char *folder);
 
 /* What the job's own waits take: cancelled by the caller, or by domjobabort. */
 GCancellable *stasis_job_cancellable (StasisJob *job);

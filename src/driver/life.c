@@ -13,6 +13,7 @@
 #include "driver/hold.h"
 #include "driver/job.h"
 #include "driver/registry.h"
+#include "driver/restore.h"
 #include "driver/start.h"
 #include "util/fault.h"
 #include "util/fd.h"
@@ -55,17 +56,12 @@ start_from_managed (StasisDomain *self, const char *path, StasisStartFlags flags
   const StasisRestoreFlags restore
       = flags & STASIS_START_PAUSED ? STASIS_RESTORE_PAUSED : STASIS_RESTORE_NONE;
   g_autoptr (StasisDomain) domain
-      = stasis_driver_restore (stasis_domain_get_driver (self), path, NULL, restore, progress,
-                               user_data, cancellable, error);
+      = stasis_restore_image (stasis_domain_get_driver (self), path, NULL, restore,
+                              /* is_managed= */ TRUE, progress, user_data, cancellable, error);
   if (domain == NULL)
-    {
-      g_prefix_error (error, _ ("the managed save image cannot be used (start --force-boot or "
-                                "managedsave-remove drops it): "));
-      return FALSE;
-    }
-  if (unlink (path) < 0)
-    g_warning ("cannot remove '%s', which the domain was started from", path);
-  return TRUE;
+    g_prefix_error (error, _ ("the managed save image cannot be used (start --force-boot or "
+                              "managedsave-remove drops it): "));
+  return domain != NULL;
 }
 
 static gboolean
@@ -82,11 +78,20 @@ boot_defined (StasisDomain *self, StasisStartFlags flags, GCancellable *cancella
   if (def == NULL)
     return FALSE;
 
+  /* Looked at again under the hold: it may have been saved meanwhile. */
   g_autofree char *managed = stasis_paths_managed_save (driver->paths, name);
-  if ((flags & STASIS_START_FORCE_BOOT) && g_file_test (managed, G_FILE_TEST_EXISTS)
-      && unlink (managed) < 0)
-    return stasis_throw_errno (error, _ ("cannot remove '%s'"), managed);
-  return boot (driver, hold, def, /* is_transient= */ FALSE, flags, cancellable, error);
+  const gboolean has_managed = g_file_test (managed, G_FILE_TEST_EXISTS);
+  if (has_managed && (flags & STASIS_START_FORCE_BOOT) == 0)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
+                   _ ("domain '%s' has been saved at this moment; start it again"), name);
+      return FALSE;
+    }
+  if (!boot (driver, hold, def, /* is_transient= */ FALSE, flags, cancellable, error))
+    return FALSE;
+  if (has_managed && unlink (managed) < 0)
+    return stasis_throw_errno (error, _ ("the domain runs, but '%s' cannot be removed"), managed);
+  return TRUE;
 }
 
 /**

@@ -22,20 +22,43 @@ set_string (char **field, const char *value)
   *field = g_strdup (value);
 }
 
-/* Before QEMU starts: a place for each listening socket that names none. */
-void
-stasis_live_def_prepare (StasisDomainDef *def, const char *folder)
+/* Where a listening socket lies that names no place.  Another host, user or state folder has
+ * another one, so it is marked as runtime and does not get into images. */
+static void
+place_socket (StasisChardevDef *device, const char *folder)
+{
+  if (device->type != STASIS_CHARDEV_UNIX || device->info.alias == NULL)
+    return;
+  g_autofree char *file = g_strconcat (device->info.alias, ".sock", NULL);
+  g_autofree char *place = g_build_filename (folder, file, NULL);
+  if (device->source_path == NULL)
+    device->source_path = g_steal_pointer (&place);
+  else if (!g_str_equal (device->source_path, place))
+    return;
+  device->path_is_automatic = TRUE;
+}
+
+static void
+place_sockets (StasisDomainDef *def, const char *folder)
 {
   GPtrArray *const lists[] = { def->serials, def->parallels, def->consoles, def->channels };
   for (gsize l = 0; l < G_N_ELEMENTS (lists); l++)
     for (guint i = 0; i < lists[l]->len; i++)
-      {
-        StasisChardevDef *device = g_ptr_array_index (lists[l], i);
-        if (device->type != STASIS_CHARDEV_UNIX || device->source_path != NULL)
-          continue;
-        g_autofree char *file = g_strconcat (device->info.alias, ".sock", NULL);
-        device->source_path = g_build_filename (folder, file, NULL);
-      }
+      place_socket (g_ptr_array_index (lists[l], i), folder);
+}
+
+/* Before QEMU starts: a place for each listening socket that names none. */
+void
+stasis_live_def_prepare (StasisDomainDef *def, const char *folder)
+{
+  place_sockets (def, folder);
+}
+
+/* A live definition that was read again: each socket has a place by now. */
+void
+stasis_live_def_mark_automatic (StasisDomainDef *def, const char *folder)
+{
+  place_sockets (def, folder);
 }
 
 /* The chardev of device ALIAS is "charALIAS". */
@@ -72,6 +95,7 @@ share_first_pty (StasisDomainDef *def)
     return;
   console->type = serial->type;
   set_string (&console->source_path, serial->source_path);
+  console->path_is_automatic = serial->path_is_automatic;
   set_string (&console->tty, serial->tty);
   set_string (&console->info.alias, serial->info.alias);
 }

@@ -13,6 +13,9 @@ G_BEGIN_DECLS
 /* Before QEMU starts: a place for each listening socket that names none, in @folder. */
 void stasis_live_def_prepare (StasisDomainDef *def, const char *folder);
 
+/* A live definition that was read again: tell those places from the ones that the user named. */
+void stasis_live_def_mark_automatic (StasisDomainDef *def, const char *folder);
+
 /* Fill in what only the running QEMU, or the host, knows: ptys, VNC ports, tap names.
  * @resources: of StasisResource, opened */
 gboolean stasis_live_def_complete (StasisDomainDef *def, const GPtrArray *resources,

@@ -14,6 +14,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "driver/migration-wait.h"
+#include "driver/recover.h"
 #include "image/facts.h"
 #include "image/info.h"
 #include "monitor/commands-fd.h"
@@ -69,9 +70,11 @@ configure (const StasisImage *image, StasisMonitor *monitor, GCancellable *cance
   return stasis_monitor_migrate_set_parameters (monitor, parameters, cancellable, error);
 }
 
-/* (transfer full): the URI of the body, with its descriptor handed over */
+/* (transfer full): the URI of the body, with its descriptor handed over; *@out_set: the fd set, or
+ * as it was */
 static char *
-pass (const StasisImage *image, StasisMonitor *monitor, GCancellable *cancellable, GError **error)
+pass (const StasisImage *image, StasisMonitor *monitor, gint64 *out_set, GCancellable *cancellable,
+      GError **error)
 {
   const guint64 offset = stasis_image_body_offset (image);
   stasis_autofd int fd = reopen (image, error);
@@ -83,6 +86,7 @@ pass (const StasisImage *image, StasisMonitor *monitor, GCancellable *cancellabl
       gint64 set = STASIS_FDSET_NEW;
       if (!stasis_monitor_add_fd (monitor, set, fd, STREAM_FD_NAME, &set, NULL, cancellable, error))
         return NULL;
+      *out_set = set;
       return g_strdup_printf ("file:/dev/fdset/%" G_GINT64_FORMAT ",offset=%" G_GUINT64_FORMAT, set,
                               offset);
     }
@@ -138,9 +142,14 @@ static gboolean
 load (const StasisImage *image, StasisMonitor *monitor, StasisJob *job, GError **error)
 {
   GCancellable *cancellable = stasis_job_cancellable (job);
-  g_autofree char *uri = pass (image, monitor, cancellable, error);
-  return uri != NULL && stasis_monitor_migrate_incoming (monitor, uri, cancellable, error)
-         && stasis_migration_wait (monitor, job, error);
+  gint64 set = -1;
+  g_autofree char *uri = pass (image, monitor, &set, cancellable, error);
+  if (uri == NULL || !stasis_monitor_migrate_incoming (monitor, uri, cancellable, error)
+      || !stasis_migration_wait (monitor, job, error))
+    return FALSE;
+  /* QEMU has done with the file; its space is to be free when the image is removed. */
+  return (set < 0 || stasis_monitor_remove_fd (monitor, set, STASIS_FDSET_ALL, cancellable, error))
+         && stasis_migration_reset (monitor, error);
 }
 
 /* Let QEMU load the body and wait until it has. */

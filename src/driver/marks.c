@@ -12,7 +12,6 @@
 #include "driver/marks.h"
 
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -43,18 +42,45 @@ write_mark (const char *path, const char *text, GError **error)
          && stasis_atomic_file_write (path, text, strlen (text), 0600, error);
 }
 
+static void
+write_stamp (const StasisPaths *paths, const struct stat *st)
+{
+  g_autofree char *path = stamp_path (paths, st);
+  g_autofree char *text = stamp_text (st);
+  g_autoptr (GError) error = NULL;
+  if (!write_mark (path, text, &error))
+    g_debug ("no verification stamp: %s", error->message);
+}
+
 /* This file is good as it is now. */
 void
 stasis_mark_verified (const StasisPaths *paths, int fd)
 {
   struct stat st;
-  if (fstat (fd, &st) < 0)
+  if (fstat (fd, &st) == 0)
+    write_stamp (paths, &st);
+}
+
+/* What a file is before it is verified; all zero, which no file is, where that cannot be told. */
+void
+stasis_mark_begin (int fd, struct stat *out_before)
+{
+  if (fstat (fd, out_before) < 0)
+    *out_before = (struct stat){ 0 };
+}
+
+/* The file was good as it was read, and nobody wrote to it meanwhile.  What is stamped is what
+ * was there before: a write after this look makes the stamp void like any later one. */
+void
+stasis_mark_verified_since (const StasisPaths *paths, int fd, const struct stat *before)
+{
+  struct stat now;
+  if (fstat (fd, &now) < 0 || now.st_dev != before->st_dev || now.st_ino != before->st_ino)
     return;
-  g_autofree char *path = stamp_path (paths, &st);
-  g_autofree char *text = stamp_text (&st);
-  g_autoptr (GError) error = NULL;
-  if (!write_mark (path, text, &error))
-    g_debug ("no verification stamp: %s", error->message);
+  g_autofree char *then_text = stamp_text (before);
+  g_autofree char *now_text = stamp_text (&now);
+  if (g_str_equal (then_text, now_text))
+    write_stamp (paths, before);
 }
 
 /* TRUE where it was good and has not been touched since. */
@@ -70,8 +96,9 @@ stasis_mark_is_verified (const StasisPaths *paths, int fd)
   return g_file_get_contents (path, &kept, NULL, NULL) && g_str_equal (kept, text);
 }
 
-static char *
-resumed_path (const StasisPaths *paths, const StasisImage *image)
+/* Where that is noted, for a journal that may have to take it back. */
+char *
+stasis_mark_resumed_path (const StasisPaths *paths, const StasisImage *image)
 {
   const guint8 *uuid = stasis_image_uuid (image);
   char key[2 * STASIS_IMAGE_UUID_SIZE + 1];
@@ -84,7 +111,7 @@ resumed_path (const StasisPaths *paths, const StasisImage *image)
 gboolean
 stasis_mark_resumed (const StasisPaths *paths, const StasisImage *image, GError **error)
 {
-  g_autofree char *path = resumed_path (paths, image);
+  g_autofree char *path = stasis_mark_resumed_path (paths, image);
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   g_autofree char *when = g_date_time_format_iso8601 (now);
   g_autofree char *text = g_strdup_printf ("%s %s\n", when, stasis_image_name (image));
@@ -94,7 +121,7 @@ stasis_mark_resumed (const StasisPaths *paths, const StasisImage *image, GError 
 gboolean
 stasis_mark_is_resumed (const StasisPaths *paths, const StasisImage *image)
 {
-  g_autofree char *path = resumed_path (paths, image);
+  g_autofree char *path = stasis_mark_resumed_path (paths, image);
   return g_file_test (path, G_FILE_TEST_EXISTS);
 }
 
@@ -102,6 +129,6 @@ stasis_mark_is_resumed (const StasisPaths *paths, const StasisImage *image)
 void
 stasis_mark_clear_resumed (const StasisPaths *paths, const StasisImage *image)
 {
-  g_autofree char *path = resumed_path (paths, image);
+  g_autofree char *path = stasis_mark_resumed_path (paths, image);
   unlink (path);
 }

@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <sys/stat.h>
+
 #include "driver/paths.h"
 #include "image/reader.h"
 
@@ -14,12 +16,17 @@ G_BEGIN_DECLS
  * verified here and not touched since.  Losing one costs a verification, never safety; hence
  * writing one cannot fail in a way that matters. */
 void stasis_mark_verified (const StasisPaths *paths, int fd);
+/* The same for a file that was there before and took a while to verify: what it was before that
+ * (@out_before), and the stamp if it still is that. */
+void stasis_mark_begin (int fd, struct stat *out_before);
+void stasis_mark_verified_since (const StasisPaths *paths, int fd, const struct stat *before);
 gboolean stasis_mark_is_verified (const StasisPaths *paths, int fd);
 
 /* An image with writable disks is good for one resume: its disks move on with the guest.  Known
  * by the image's UUID, so that a copy counts as the same.  */
 gboolean stasis_mark_resumed (const StasisPaths *paths, const StasisImage *image, GError **error);
 gboolean stasis_mark_is_resumed (const StasisPaths *paths, const StasisImage *image);
+char *stasis_mark_resumed_path (const StasisPaths *paths, const StasisImage *image);
 void stasis_mark_clear_resumed (const StasisPaths *paths, const StasisImage *image);
 
 G_END_DECLS

@@ -97,8 +97,10 @@ stasis_paths_check_name (const char *name, GError **error)
     fault = _ ("it is empty");
   else if (strlen (name) > NAME_MAX_OCTETS)
     fault = _ ("it is longer than 200 octets");
-  else if (g_str_equal (name, ".") || g_str_equal (name, "..") || strchr (name, '/') != NULL)
-    fault = _ ("it must not hold '/' or be '.' or '..'");
+  else if (*name == '.') /* hidden from lists, where the temporary names of files begin so too */
+    fault = _ ("it must not begin with '.'");
+  else if (strchr (name, '/') != NULL)
+    fault = _ ("it must not hold '/'");
   else if (!g_utf8_validate (name, -1, NULL))
     fault = _ ("it is not UTF-8");
   for (const char *p = name; fault == NULL && *p != '\0'; p++)

@@ -106,8 +106,8 @@ save_cache (const char *path, StasisJson *key, const StasisQemuCaps *caps)
 
 /* From the cache or from the emulator itself; up to ten seconds in the second case. */
 StasisQemuCaps *
-stasis_qemu_caps_load (const char *emulator, const char *cache_folder, GCancellable *cancellable,
-                       GError **error)
+stasis_qemu_caps_load (const char *emulator, const char *cache_folder, guint32 uid,
+                       GCancellable *cancellable, GError **error)
 {
   struct stat st;
   if (stat (emulator, &st) < 0)
@@ -122,7 +122,7 @@ stasis_qemu_caps_load (const char *emulator, const char *cache_folder, GCancella
   if (caps != NULL)
     return caps;
 
-  caps = stasis_qemu_caps_probe (emulator, STASIS_QEMU_PROBE_MS, cancellable, error);
+  caps = stasis_qemu_caps_probe (emulator, uid, STASIS_QEMU_PROBE_MS, cancellable, error);
   if (caps != NULL)
     save_cache (path, key, caps);
   return caps;

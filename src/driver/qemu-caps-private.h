@@ -33,7 +33,7 @@ StasisQemuCaps *stasis_qemu_caps_from_json (const StasisJson *json,
                                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* qemu-caps-probe.c: start @emulator without a guest and ask it; it has ended on return. */
-StasisQemuCaps *stasis_qemu_caps_probe (const char *emulator, gint64 timeout_ms,
+StasisQemuCaps *stasis_qemu_caps_probe (const char *emulator, guint32 uid, gint64 timeout_ms,
                                         GCancellable *cancellable,
                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -8,6 +8,9 @@
  * error, whose end goes into the error when it dies.  It has no machine and no guest, so it can
  * simply be killed afterwards.  A program that is not QEMU ends (the socket closes) or says
  * nothing until the deadline; either way nothing of it is left.
+ *
+ * Root asks as another user, by way of stasis-launch: as for a guest, which the emulator has not
+ * got yet, but its name may come from anybody's definition.
  */
 
 #include "config.h"
@@ -17,14 +20,31 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/spawn.h"
 #include "monitor/monitor.h"
 #include "util/fd.h"
 
-#define MONITOR_FD 3 /* in the emulator */
+#define GO_FD      3 /* in stasis-launch */
+#define MONITOR_FD 4 /* in the emulator */
+
+static const char *const qemu_args[] = {
+  "-nodefaults",
+  "-no-user-config",
+  "-machine",
+  "none",
+  "-display",
+  "none",
+  "-S",
+  "-chardev",
+  "socket,id=probe,fd=" G_STRINGIFY (MONITOR_FD),
+  "-mon",
+  "chardev=probe,mode=control",
+};
 
 typedef struct
 {
@@ -56,9 +76,55 @@ remaining_ms (const Probe *probe)
   return MAX (1, (probe->deadline - g_get_monotonic_time ()) / 1000);
 }
 
+/* A socket with the octet in it that stasis-launch waits for. */
+static int
+make_go (GError **error)
+{
+  int pair[2];
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    {
+      stasis_throw_errno (error, _ ("cannot make a socket pair"));
+      return -1;
+    }
+  stasis_autofd int ours = pair[0];
+  stasis_autofd int theirs = pair[1];
+  return stasis_fd_write_exact (ours, "g", 1, error) ? stasis_fd_steal (&theirs) : -1;
+}
+
+static void
+add (GPtrArray *argv, const char *word)
+{
+  g_ptr_array_add (argv, g_strdup (word));
+}
+
+/* In front of the emulator: what makes it another user's. */
+static gboolean
+add_launcher (GPtrArray *argv, guint32 uid, GSubprocessLauncher *launcher, GError **error)
+{
+  const int go = make_go (error);
+  if (go < 0)
+    return FALSE;
+  g_subprocess_launcher_take_fd (launcher, go, GO_FD);
+
+  g_ptr_array_add (argv, stasis_spawn_find_helper ("stasis-launch"));
+  for (int i = 0; i < 2; i++)
+    {
+      add (argv, i == 0 ? "--uid" : "--gid");
+      g_ptr_array_add (argv, g_strdup_printf ("%u", uid));
+    }
+  g_auto (GStrv) env = stasis_spawn_base_env ();
+  for (gsize i = 0; env[i] != NULL; i++)
+    {
+      add (argv, "--env");
+      add (argv, env[i]);
+    }
+  add (argv, "--");
+  return TRUE;
+}
+
 /* Start it; *@out_socket is our end. */
 static gboolean
-start (Probe *probe, const char *emulator, int *out_socket, GError **error)
+start (Probe *probe, const char *emulator, guint32 uid, int *out_socket, GError **error)
 {
   int pair[2];
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -77,20 +143,15 @@ start (Probe *probe, const char *emulator, int *out_socket, GError **error)
       = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
   g_subprocess_launcher_take_stderr_fd (launcher, log_fd);
   g_subprocess_launcher_take_fd (launcher, stasis_fd_steal (&theirs), MONITOR_FD);
-  const char *const argv[] = { emulator,
-                               "-nodefaults",
-                               "-no-user-config",
-                               "-machine",
-                               "none",
-                               "-display",
-                               "none",
-                               "-S",
-                               "-chardev",
-                               "socket,id=probe,fd=" G_STRINGIFY (MONITOR_FD),
-                               "-mon",
-                               "chardev=probe,mode=control",
-                               NULL };
-  probe->process = g_subprocess_launcher_spawnv (launcher, argv, error);
+  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
+  if (uid != geteuid () && !add_launcher (argv, uid, launcher, error))
+    return FALSE;
+  add (argv, emulator);
+  for (gsize i = 0; i < G_N_ELEMENTS (qemu_args); i++)
+    add (argv, qemu_args[i]);
+  g_ptr_array_add (argv, NULL);
+  probe->process
+      = g_subprocess_launcher_spawnv (launcher, (const char *const *) argv->pdata, error);
   if (probe->process == NULL)
     return FALSE;
   *out_socket = stasis_fd_steal (&ours);
@@ -179,10 +240,10 @@ query_types (const Probe *probe, const char *implements, StasisQemuCaps *caps, G
 }
 
 static StasisQemuCaps *
-ask (Probe *probe, const char *emulator, GError **error)
+ask (Probe *probe, const char *emulator, guint32 uid, GError **error)
 {
   int socket = -1;
-  if (!start (probe, emulator, &socket, error))
+  if (!start (probe, emulator, uid, &socket, error))
     return NULL;
   g_autofree char *log_path = g_strdup_printf ("/proc/self/fd/%d", probe->log_fd);
   probe->monitor
@@ -203,13 +264,13 @@ ask (Probe *probe, const char *emulator, GError **error)
 
 /* Blocks until the emulator has answered and ended, or @timeout_ms. */
 StasisQemuCaps *
-stasis_qemu_caps_probe (const char *emulator, gint64 timeout_ms, GCancellable *cancellable,
-                        GError **error)
+stasis_qemu_caps_probe (const char *emulator, guint32 uid, gint64 timeout_ms,
+                        GCancellable *cancellable, GError **error)
 {
   g_auto (Probe) probe = { .log_fd = -1,
                            .deadline = g_get_monotonic_time () + timeout_ms * 1000,
                            .cancellable = cancellable };
-  StasisQemuCaps *caps = ask (&probe, emulator, error);
+  StasisQemuCaps *caps = ask (&probe, emulator, uid, error);
   if (caps == NULL)
     g_prefix_error (error, _ ("cannot ask the emulator '%1$s' what it can do: "), emulator);
   return caps;

@@ -11,9 +11,10 @@ G_BEGIN_DECLS
 
 typedef struct _StasisQemuCaps StasisQemuCaps;
 
-/* Probe @emulator by QMP, or take the result of an earlier probe of this very file (size, time,
- * inode) from @cache_folder, which exists.  Immutable and reference-counted. */
-StasisQemuCaps *stasis_qemu_caps_load (const char *emulator, const char *cache_folder,
+/* Probe @emulator by QMP as user @uid (other than one's own: root only), or take the result of an
+ * earlier probe of this very file (size, time, inode) from @cache_folder, which exists.  Immutable
+ * and reference-counted. */
+StasisQemuCaps *stasis_qemu_caps_load (const char *emulator, const char *cache_folder, guint32 uid,
                                        GCancellable *cancellable,
                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 StasisQemuCaps *stasis_qemu_caps_ref (StasisQemuCaps *caps);

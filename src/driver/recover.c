@@ -5,9 +5,10 @@
  * Theory of operation
  *
  * The journal in the status file says how far a dead driver had come, and so what is to be done:
- * START: end QEMU; SAVE: roll back; COMMIT: the rename may have happened, which the target's
- * inode tells, so roll back or forward; COMMITTED: end QEMU.  Whoever holds the domain's lock
- * does it, the supervisor usually within milliseconds.
+ * START: end QEMU; RESUME: let the guest run; SAVE: roll back; COMMIT: the rename may have
+ * happened, which the target's inode tells, so roll back or forward; COMMITTED: end QEMU.  Whoever
+ * holds the domain's lock does it, the supervisor usually within milliseconds.  All journalled work
+ * is done under that lock: having it is the proof that nobody is at it any more.
  *
  * The dead driver's last commands may still be in QEMU's queue, and would undo what we do.
  * monitor.sock takes one connection at a time: when it greets us, QEMU has seen the end of the old
@@ -22,6 +23,7 @@
 #include "driver/recover.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,8 +41,7 @@
 #define BARRIER_MS    250 /* where there is another way, and a guest that waits */
 #define OPEN_MS       5000
 #define MIGRATION_MS  20000 /* a write to a slow disk has to return before it ends */
-#define OWNER_MS      1000
-#define MIGRATION_NAP 20 /* ms between two looks */
+#define MIGRATION_NAP 20    /* ms between two looks */
 #define RESTART_TRIES 50
 
 /* Keep the first of several failures. */
@@ -99,7 +100,7 @@ let_run (StasisMonitor *monitor, GError **error)
     {
       if (!stasis_monitor_query_status (monitor, &state, NULL, error))
         return FALSE;
-      if (state == STASIS_RUN_STATE_RUNNING)
+      if (state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_SUSPENDED)
         return TRUE;
       /* The guest itself has ended meanwhile: that is the life-cycle policy's business. */
       if (state == STASIS_RUN_STATE_SHUTDOWN || state == STASIS_RUN_STATE_GUEST_PANICKED)
@@ -117,7 +118,7 @@ let_run (StasisMonitor *monitor, GError **error)
           return FALSE;
         }
     }
-  return FALSE;
+  g_assert_not_reached ();
 }
 
 /* Every migration capability off, direct-io off. */
@@ -187,10 +188,14 @@ remove_temp (const StasisJournal *journal, GError **error)
   return stasis_throw_errno (error, _ ("cannot remove '%s'"), journal->temp);
 }
 
+/* As it was before: it ran, or it stood still. */
 static gboolean
 free_guest (StasisMonitor *monitor, const StasisJournal *journal, GError **error)
 {
-  return end_migration (monitor, error) && (!journal->was_running || let_run (monitor, error));
+  if (!end_migration (monitor, error))
+    return FALSE;
+  return journal->was_running ? let_run (monitor, error)
+                              : stasis_monitor_stop (monitor, NULL, error);
 }
 
 /* Undo a save before its rename. */
@@ -244,7 +249,8 @@ end_domain (const char *folder, StasisStatus *status, const char *reason, GError
   return TRUE;
 }
 
-/* The image is complete under its name: the guest must not live beside it. */
+/* The image is complete under its name: the guest must not live beside it, whether its end can
+ * be noted or not. */
 static gboolean
 roll_forward (const char *folder, StasisStatus *status, GError **error)
 {
@@ -253,20 +259,50 @@ roll_forward (const char *folder, StasisStatus *status, GError **error)
   stasis_autofd int fd = stasis_fd_open (parent, O_RDONLY | O_DIRECTORY, 0, NULL);
   if (fd >= 0)
     fsync (fd);
-  return stasis_end_reason_write (folder, "saved", error)
-         && end_domain (folder, status, "saved", error);
+  g_autoptr (GError) local = NULL;
+  if (!stasis_end_reason_write (folder, "saved", &local))
+    g_debug ("%s", local->message);
+  return end_domain (folder, status, "saved", error);
+}
+
+static StasisMonitor *
+open_own_monitor (const char *folder, const StasisStatus *status, StasisMonitor *other,
+                  GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  StasisMonitor *own = open_monitor (folder, status, other != NULL ? BARRIER_MS : OPEN_MS, &local);
+  if (own == NULL && other == NULL)
+    g_propagate_error (error, g_steal_pointer (&local));
+  return own;
+}
+
+/* QEMU is dead: what there is of the guest is the sealed image, if it got as far as a name. */
+static gboolean
+give_up_qemu (const char *folder, StasisStatus *status, GError **error)
+{
+  StasisJournal *journal = &status->journal;
+  if (journal->step == STASIS_STEP_COMMIT && is_journals_file (journal->temp, journal))
+    {
+      if (rename (journal->temp, journal->target) < 0)
+        return stasis_throw_errno (error, _ ("cannot rename '%1$s' to '%2$s'"), journal->temp,
+                                   journal->target);
+      return roll_forward (folder, status, error);
+    }
+  g_autoptr (GError) local = NULL;
+  if (!remove_temp (journal, &local))
+    g_debug ("%s", local->message);
+  return end_domain (folder, status, "crashed", error);
 }
 
 static gboolean
 roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
   if (!stasis_process_is_alive (&status->qemu))
-    return remove_temp (&status->journal, error) && end_domain (folder, status, "crashed", error);
+    return give_up_qemu (folder, status, error);
 
   g_autoptr (GError) local = NULL;
-  g_autoptr (StasisMonitor) own
-      = open_monitor (folder, status, monitor != NULL ? BARRIER_MS : OPEN_MS, &local);
-  if (own == NULL && monitor == NULL)
+  g_autoptr (StasisMonitor) own = open_own_monitor (folder, status, monitor, &local);
+  if (local != NULL)
     {
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
@@ -274,22 +310,36 @@ roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, GEr
   return stasis_recover_roll_back (folder, status, own != NULL ? own : monitor, error);
 }
 
+/* The guest never ran from the image: it may be resumed again. */
 static gboolean
-check_owner (const StasisStatus *status, GError **error)
+undo_start (const char *folder, StasisStatus *status, GError **error)
 {
-  const StasisJournal *journal = &status->journal;
-  /* A job of our own that left its entry: we hold the lock, so it does not go on. */
-  if (journal->owner.pid == getpid ())
-    return TRUE;
-  /* Who let go of the lock is most likely dying: files are closed before the process has gone. */
-  stasis_autofd int pidfd = stasis_process_open (&journal->owner, NULL);
-  if (pidfd < 0 ? !stasis_process_is_alive (&journal->owner)
-                : stasis_process_wait (pidfd, OWNER_MS))
-    return TRUE;
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
-               _ ("domain '%1$s' is busy: %2$s by process %3$d"), status->name, journal->operation,
-               (int) journal->owner.pid);
-  return FALSE;
+  if (status->journal.mark != NULL)
+    unlink (status->journal.mark);
+  return end_domain (folder, status, "failed", error);
+}
+
+/* The guest may have run: it goes on, and the managed image that it came from is used up. */
+static gboolean
+finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+{
+  StasisJournal *journal = &status->journal;
+  if (is_journals_file (journal->target, journal))
+    unlink (journal->target);
+  if (!stasis_process_is_alive (&status->qemu))
+    return end_domain (folder, status, "crashed", error);
+
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisMonitor) own = open_own_monitor (folder, status, monitor, &local);
+  if (local != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  if (journal->was_running && !let_run (own != NULL ? own : monitor, error))
+    return FALSE;
+  stasis_journal_clear (journal);
+  return stasis_status_write (status, folder, error);
 }
 
 /* Finish or undo what a driver was doing when it died. */
@@ -299,7 +349,7 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
   const StasisJournal *journal = &status->journal;
   if (journal->step == STASIS_STEP_NONE)
     return TRUE;
-  if (!check_owner (status, error) || !stasis_fault ("recover", error))
+  if (!stasis_fault ("recover", error))
     return FALSE;
 
   gboolean ok = FALSE;
@@ -308,7 +358,10 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
     case STASIS_STEP_NONE:
       return TRUE;
     case STASIS_STEP_START:
-      ok = end_domain (folder, status, "failed", error);
+      ok = undo_start (folder, status, error);
+      break;
+    case STASIS_STEP_RESUME:
+      ok = finish_resume (folder, status, monitor, error);
       break;
     case STASIS_STEP_COMMITTED:
       ok = roll_forward (folder, status, error);

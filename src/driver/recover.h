@@ -17,8 +17,7 @@ G_BEGIN_DECLS
  * clears it; the domain may have been torn down then (its QEMU does not live any more, its folder
  * is gone).  Nothing to do is success.
  * @monitor: (nullable): used where QEMU's monitor.sock does not answer in time; events are taken
- *   from it, so ask QEMU for its state anew afterwards
- * STASIS_ERROR_BUSY where the job's owner lives and is another process. */
+ *   from it, so ask QEMU for its state anew afterwards */
 gboolean stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor,
                          GError **error);
 

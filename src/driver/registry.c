@@ -6,8 +6,10 @@
  *
  * A definition is CONFIG/domains/NAME.xml; CONFIG/by-uuid/UUID is a symbolic link to it, so that
  * a lookup by UUID need not read them all; CONFIG/autostart/NAME.xml is one as well.  The
- * definition counts: a link that leads nowhere is ignored and replaced.  Changes are made under
- * RUN/registry.lock; readers need no lock, for files and links are replaced by rename.
+ * definition counts: a link that is missing, or leads to no definition with that UUID, is found
+ * out, and made anew from the definitions.  Changes are made under RUN/registry.lock; readers
+ * need no lock, for files and links are replaced by rename, and a link that a reader makes too
+ * late is found out like any other.
  */
 
 #include "config.h"
@@ -15,6 +17,7 @@
 #include "driver/registry.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -97,19 +100,82 @@ stasis_registry_load (StasisDriver *driver, const char *name, GError **error)
   return NULL;
 }
 
+/* Point a symbolic link at @target, in place of what is there. */
+static gboolean
+replace_link (const char *path, const char *target, GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+  if (!stasis_paths_make (folder, error))
+    return FALSE;
+  g_autofree char *file = g_path_get_basename (path);
+  g_autofree char *temp
+      = g_strdup_printf ("%s/.%s.%d-%08x", folder, file, (int) getpid (), (guint) g_random_int ());
+  if (symlink (target, temp) < 0)
+    return stasis_throw_errno (error, _ ("cannot link '%s'"), path);
+  if (rename (temp, path) == 0)
+    return TRUE;
+  stasis_throw_errno (error, _ ("cannot link '%s'"), path);
+  unlink (temp);
+  return FALSE;
+}
+
+static gboolean
+link_uuid (StasisDriver *driver, const char *uuid, const char *name, GError **error)
+{
+  g_autofree char *link = stasis_paths_by_uuid (driver->paths, uuid);
+  g_autofree char *target = g_strdup_printf ("../domains/%s.xml", name);
+  return replace_link (link, target, error);
+}
+
+/* TRUE where @name's definition has this UUID.  Only a text that names the UUID is worth parsing;
+ * one that does and cannot be parsed keeps it, so that nobody else gets it. */
+static gboolean
+has_uuid (StasisDriver *driver, const char *name, const char *uuid)
+{
+  g_autofree char *path = stasis_paths_definition (driver->paths, name);
+  g_autofree char *xml = NULL;
+  if (!g_file_get_contents (path, &xml, NULL, NULL) || strstr (xml, uuid) == NULL)
+    return FALSE;
+  g_autoptr (StasisDomainDef) def
+      = stasis_driver_parse (driver, xml, path, STASIS_DOMAIN_PARSE_DEFAULT, NULL);
+  return def == NULL || g_str_equal (def->uuid, uuid);
+}
+
+/* What the link says, if that is so. */
+static char *
+follow_link (StasisDriver *driver, const char *uuid)
+{
+  g_autofree char *link = stasis_paths_by_uuid (driver->paths, uuid);
+  g_autofree char *target = g_file_read_link (link, NULL);
+  g_autofree char *file = target != NULL ? g_path_get_basename (target) : NULL;
+  if (file == NULL || !g_str_has_suffix (file, ".xml"))
+    return NULL;
+
+  g_autofree char *name = g_strndup (file, strlen (file) - strlen (".xml"));
+  return has_uuid (driver, name, uuid) ? g_steal_pointer (&name) : NULL;
+}
+
 /* The name of the persistent domain with this UUID, or NULL. */
 char *
 stasis_registry_name_of_uuid (StasisDriver *driver, const char *uuid)
 {
-  g_autofree char *link = stasis_paths_by_uuid (driver->paths, uuid);
-  g_autofree char *target = g_file_read_link (link, NULL);
-  if (target == NULL || !g_file_test (link, G_FILE_TEST_EXISTS))
-    return NULL;
+  char *linked = follow_link (driver, uuid);
+  if (linked != NULL)
+    return linked;
 
-  g_autofree char *file = g_path_get_basename (target);
-  if (!g_str_has_suffix (file, ".xml"))
-    return NULL;
-  return g_strndup (file, strlen (file) - strlen (".xml"));
+  g_autoptr (GPtrArray) names = stasis_registry_names (driver, NULL);
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      const char *name = g_ptr_array_index (names, i);
+      if (!has_uuid (driver, name, uuid))
+        continue;
+      /* For the next time; who may only read finds it by this way again. */
+      g_autoptr (GError) error = NULL;
+      if (!link_uuid (driver, uuid, name, &error))
+        g_debug ("no link to '%s': %s", name, error->message);
+      return g_strdup (name);
+    }
+  return NULL;
 }
 
 static gboolean
@@ -158,19 +224,6 @@ stasis_registry_check_unique (StasisDriver *driver, const char *name, const char
   return check_running (driver, name, uuid, error);
 }
 
-/* Point a symbolic link at @target, in place of what is there. */
-static gboolean
-replace_link (const char *path, const char *target, GError **error)
-{
-  g_autofree char *folder = g_path_get_dirname (path);
-  if (!stasis_paths_make (folder, error))
-    return FALSE;
-  unlink (path);
-  if (symlink (target, path) < 0)
-    return stasis_throw_errno (error, _ ("cannot link '%s'"), path);
-  return TRUE;
-}
-
 /* Store a definition, in place of an older one of the same name. */
 gboolean
 stasis_registry_store (StasisDriver *driver, const StasisDomainDef *def, GError **error)
@@ -183,13 +236,9 @@ stasis_registry_store (StasisDriver *driver, const StasisDomainDef *def, GError 
   g_autofree char *folder = g_path_get_dirname (path);
   g_autofree char *xml
       = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_INACTIVE | STASIS_DOMAIN_FORMAT_SECURE);
-  if (!stasis_paths_make (folder, error)
-      || !stasis_atomic_file_write (path, xml, strlen (xml), 0600, error))
-    return FALSE;
-
-  g_autofree char *link = stasis_paths_by_uuid (driver->paths, def->uuid);
-  g_autofree char *target = g_strdup_printf ("../domains/%s.xml", def->name);
-  return replace_link (link, target, error);
+  /* The link first: without its definition it says nothing, the other way round it is missed. */
+  return stasis_paths_make (folder, error) && link_uuid (driver, def->uuid, def->name, error)
+         && stasis_atomic_file_write (path, xml, strlen (xml), 0600, error);
 }
 
 /* Forget a definition and what points at it. */

@@ -5,12 +5,16 @@
  * QEMU runs as a user that may open next to nothing, so everything comes by descriptor, opened
  * with just the access that QEMU will ask its fd set for (it compares access mode and O_DIRECT
  * with what it would have opened).
+ *
+ * Opening never waits: a definition may name a pipe that nobody has at its other end.  So all is
+ * opened with O_NONBLOCK, looked at, and made an ordinary descriptor again.
  */
 
 #include "config.h"
 
 #include "driver/resource-open.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -43,12 +47,36 @@ hand_over (Opening *opening, StasisResource *resource, int fd, gboolean in_set)
   return TRUE;
 }
 
+/* What was opened without waiting may wait from now on. */
+static gboolean
+clear_nonblock (int fd, const char *path, GError **error)
+{
+  const int flags = fcntl (fd, F_GETFL);
+  if (flags >= 0 && fcntl (fd, F_SETFL, flags & ~O_NONBLOCK) == 0)
+    return TRUE;
+  return stasis_throw_errno (error, "'%s'", path);
+}
+
+/* A file or a device that is there. */
 static gboolean
 open_file (Opening *opening, StasisResource *resource, int flags, GError **error)
 {
   if (resource->direct)
     flags |= O_DIRECT;
-  return hand_over (opening, resource, stasis_fd_open (resource->path, flags, 0600, error), TRUE);
+  stasis_autofd int fd = stasis_fd_open (resource->path, flags | O_NONBLOCK, 0, error);
+  struct stat st;
+  if (fd < 0)
+    return FALSE;
+  if (fstat (fd, &st) < 0)
+    return stasis_throw_errno (error, "'%s'", resource->path);
+  if (!S_ISREG (st.st_mode) && !S_ISBLK (st.st_mode) && !S_ISCHR (st.st_mode))
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE,
+                   _ ("'%s' is neither a regular file nor a device"), resource->path);
+      return FALSE;
+    }
+  return clear_nonblock (fd, resource->path, error)
+         && hand_over (opening, resource, stasis_fd_steal (&fd), TRUE);
 }
 
 static gboolean
@@ -113,7 +141,7 @@ copy_to_memory (int from, const char *path, guint64 size, GError **error)
 static gboolean
 open_blob (Opening *opening, StasisResource *resource, GError **error)
 {
-  stasis_autofd int fd = stasis_fd_open (resource->path, O_RDONLY, 0, error);
+  stasis_autofd int fd = stasis_fd_open (resource->path, O_RDONLY | O_NONBLOCK, 0, error);
   struct stat st;
   if (fd < 0)
     return FALSE;
@@ -125,6 +153,8 @@ open_blob (Opening *opening, StasisResource *resource, GError **error)
                    _ ("'%s' is not a regular file, or too large"), resource->path);
       return FALSE;
     }
+  if (!clear_nonblock (fd, resource->path, error))
+    return FALSE;
   if ((st.st_mode & S_IROTH) != 0 || opening->user->uid == geteuid ())
     return hand_over (opening, resource, stasis_fd_steal (&fd), FALSE);
   return hand_over (opening, resource,
@@ -132,11 +162,49 @@ open_blob (Opening *opening, StasisResource *resource, GError **error)
 }
 
 static gboolean
+throw_output (const char *path, GError **error)
+{
+  if (errno == ENXIO)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                   _ ("'%s' is a pipe that nobody reads, or a socket"), path);
+      return FALSE;
+    }
+  if (errno == ELOOP)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                   _ ("'%s' is a symbolic link, which output does not follow"), path);
+      return FALSE;
+    }
+  return stasis_throw_errno (error, _ ("cannot open '%s'"), path);
+}
+
+/* What the guest writes: into a file, a device or a pipe.  Somebody else may be able to put a
+ * link into the folder, and nothing is cut off before it is known to be a file. */
+static gboolean
 open_output (Opening *opening, StasisResource *resource, GError **error)
 {
+  const char *path = resource->path;
   const gboolean append = resource->append || opening->user->is_incoming;
-  return open_file (opening, resource,
-                    O_WRONLY | O_CREAT | O_NOCTTY | (append ? O_APPEND : O_TRUNC), error);
+  stasis_autofd int fd = open (path,
+                               O_WRONLY | O_CREAT | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC
+                                   | (append ? O_APPEND : 0),
+                               0600);
+  struct stat st;
+  if (fd < 0)
+    return throw_output (path, error);
+  if (fstat (fd, &st) < 0)
+    return stasis_throw_errno (error, "'%s'", path);
+  if (!S_ISREG (st.st_mode) && !S_ISFIFO (st.st_mode) && !S_ISCHR (st.st_mode))
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                   _ ("'%s' is neither a regular file, a pipe nor a character device"), path);
+      return FALSE;
+    }
+  if (S_ISREG (st.st_mode) && !append && ftruncate (fd, 0) < 0)
+    return stasis_throw_errno (error, _ ("cannot empty '%s'"), path);
+  return clear_nonblock (fd, path, error)
+         && hand_over (opening, resource, stasis_fd_steal (&fd), TRUE);
 }
 
 static gboolean

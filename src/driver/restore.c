@@ -7,12 +7,13 @@
  * First everything that may say no without a QEMU: whose file it is, whether it is a complete
  * image (the reader checks all but the body), its emulator and machine, a replacement's guest
  * ABI, the domain's name and state, its disks, whether the image was resumed before.  Then QEMU
- * is started with its CPUs stopped and loads the body, while threads of ours verify it, unless
- * this very file carries a stamp that it was written or verified here (marks.c).  Only when both
- * are done may the guest run; whatever fails before ends QEMU, and the image is as it was.
+ * is started with its CPUs stopped and loads the body, while threads of ours verify it.  Only when
+ * both are done may the guest run; whatever fails before ends QEMU, and the image is as it was.
  */
 
 #include "config.h"
+
+#include "driver/restore.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -42,6 +43,7 @@ typedef struct
   StasisDomainDef *def;   /* (owned) */
   StasisHold *hold;       /* (owned) */
   StasisMonitor *monitor; /* (owned) */
+  gboolean is_managed;
   gboolean has_writable_disks;
 } Restore;
 
@@ -66,8 +68,8 @@ static gboolean G_GNUC_PRINTF (2, 3) refuse (GError **error, const char *format,
   return FALSE;
 }
 
-/* An image says which program to start with which arguments: only root's or our own is obeyed
- * without being asked to. */
+/* An image says which program to start with which arguments: only root's or our own, which
+ * nobody else can have written to, is obeyed without being asked to. */
 static gboolean
 check_owner (const Restore *restore, int fd, const char *path, GError **error)
 {
@@ -76,8 +78,16 @@ check_owner (const Restore *restore, int fd, const char *path, GError **error)
     return stasis_throw_errno (error, "'%s'", path);
   if (!S_ISREG (st.st_mode))
     return refuse (error, _ ("'%s' is not a regular file"), path);
-  if (st.st_uid == 0 || st.st_uid == geteuid () || (restore->flags & STASIS_RESTORE_TRUST))
+  if (restore->flags & STASIS_RESTORE_TRUST)
     return TRUE;
+  const gboolean is_ours = st.st_uid == 0 || st.st_uid == geteuid ();
+  if (is_ours && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+    return TRUE;
+  if (is_ours)
+    return refuse (error,
+                   _ ("others than its owner may write to '%1$s' (mode %2$04o); --trust restores "
+                      "it anyway"),
+                   path, (guint) st.st_mode & 07777);
   return refuse (error,
                  _ ("'%1$s' belongs to user %2$u, neither to root nor to you; --trust restores "
                     "it anyway"),
@@ -121,17 +131,11 @@ load_definition (Restore *restore, const char *xml, GError **error)
   return TRUE;
 }
 
-/* The emulator may be started, and has what the guest was saved with. */
+/* The emulator has what the guest was saved with. */
 static gboolean
 check_emulator (const Restore *restore, GError **error)
 {
   const char *emulator = restore->def->emulator;
-  if (!stasis_host_config_allows (restore->driver->host, emulator))
-    return refuse (error,
-                   _ ("the image wants the emulator '%s', which stasis.conf does not allow "
-                      "([emulators] allowed)"),
-                   emulator);
-
   g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (restore->driver, emulator, error);
   if (caps == NULL)
     return FALSE;
@@ -208,31 +212,30 @@ ask_everybody (Restore *restore, const char *path, const char *xml, GError **err
   return stasis_devices_test (&request, error);
 }
 
-/* Load and verify at the same time.  Where both fail, damage is the better reason. */
+/* Load and verify at the same time.  Where both fail, damage is the better reason; damage that is
+ * found first ends the load. */
 static gboolean
 load (Restore *restore, GError **error)
 {
   const StasisPaths *paths = restore->driver->paths;
   const int fd = stasis_image_fd (restore->image);
-  g_autoptr (StasisVerifyThread) verify = NULL;
-  const gboolean is_stamped = stasis_mark_is_verified (paths, fd);
-  if (!is_stamped)
-    verify = stasis_verify_thread_start (restore->image, restore->job);
-  stasis_job_set_phase (restore->job, is_stamped ? "load" : "load and verify");
-
+  struct stat before;
+  stasis_mark_begin (fd, &before);
+  stasis_job_set_phase (restore->job, "load and verify");
+  g_autoptr (StasisVerifyThread) verify = stasis_verify_thread_start (restore->image, restore->job);
   g_autoptr (GError) local = NULL;
   const gboolean loaded = stasis_load_engine_run (
       restore->image, restore->monitor, &restore->hold->status->qemu, restore->job, &local);
-  const gboolean cancelled = g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  if (verify != NULL && !cancelled && !stasis_verify_thread_finish (verify, error))
+  const gboolean cancelled = g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED)
+                             && !stasis_verify_thread_has_failed (verify);
+  if (!cancelled && !stasis_verify_thread_finish (verify, error))
     return FALSE;
   if (!loaded)
     {
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
-  if (verify != NULL)
-    stasis_mark_verified (paths, fd);
+  stasis_mark_verified_since (paths, fd, &before);
   return TRUE;
 }
 
@@ -244,13 +247,33 @@ should_run (const Restore *restore)
   return stasis_image_was_running (restore->image) && (restore->flags & STASIS_RESTORE_PAUSED) == 0;
 }
 
+/* What recovery has to know before the guest may run: the mark that it takes back if it never does,
+ * and the managed image that is used up. */
+static gboolean
+note_in_journal (Restore *restore, GError **error)
+{
+  StasisJournal *journal = &restore->hold->status->journal;
+  struct stat st;
+  if (fstat (stasis_image_fd (restore->image), &st) < 0)
+    return stasis_throw_errno (error, "'%s'", stasis_image_name (restore->image));
+  if (restore->has_writable_disks)
+    journal->mark = stasis_mark_resumed_path (restore->driver->paths, restore->image);
+  if (restore->is_managed)
+    {
+      journal->target = g_strdup (stasis_image_name (restore->image));
+      journal->device = st.st_dev;
+      journal->inode = st.st_ino;
+    }
+  return stasis_hold_write (restore->hold, error);
+}
+
 /* From a stopped QEMU to a guest that goes on. */
 static gboolean
 bring_back (Restore *restore, GError **error)
 {
-  if (!stasis_job_attach (restore->job, restore->hold->folder, error)
-      || !stasis_fault ("restore-started", error) || !load (restore, error)
-      || !stasis_fault ("restore-loaded", error))
+  stasis_job_attach (restore->job, restore->hold->folder);
+  if (!stasis_fault ("restore-started", error) || !load (restore, error)
+      || !stasis_fault ("restore-loaded", error) || !note_in_journal (restore, error))
     return FALSE;
 
   /* The mark comes first: a guest that ran without it could run twice. */
@@ -260,7 +283,8 @@ bring_back (Restore *restore, GError **error)
   if (stasis_fault ("restore-marked", error)
       && stasis_start_finish (restore->hold, restore->monitor, should_run (restore), error))
     return TRUE;
-  stasis_mark_clear_resumed (paths, restore->image);
+  if (restore->has_writable_disks)
+    stasis_mark_clear_resumed (paths, restore->image);
   return FALSE;
 }
 
@@ -293,6 +317,27 @@ run (Restore *restore, const char *path, const char *xml, GError **error)
   return FALSE;
 }
 
+/* Bring a domain back. */
+StasisDomain *
+stasis_restore_image (StasisDriver *driver, const char *path, const char *xml,
+                      StasisRestoreFlags flags, gboolean is_managed, StasisProgressFunc progress,
+                      gpointer user_data, GCancellable *cancellable, GError **error)
+{
+  if ((flags & STASIS_RESTORE_RUNNING) && (flags & STASIS_RESTORE_PAUSED))
+    {
+      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                           _ ("a domain cannot be resumed both running and paused"));
+      return NULL;
+    }
+  g_autoptr (StasisJob) job = stasis_job_new ("restore", progress, user_data, cancellable);
+  g_auto (Restore) restore
+      = { .driver = driver, .flags = flags, .job = job, .is_managed = is_managed };
+  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
+  if (!run (&restore, absolute, xml, error))
+    return NULL;
+  return stasis_domain_new (driver, restore.def->name, restore.def->uuid);
+}
+
 /**
  * stasis_driver_restore:
  * @self: a driver
@@ -315,16 +360,6 @@ stasis_driver_restore (StasisDriver *self, const char *path, const char *xml,
                        StasisRestoreFlags flags, StasisProgressFunc progress, gpointer user_data,
                        GCancellable *cancellable, GError **error)
 {
-  if ((flags & STASIS_RESTORE_RUNNING) && (flags & STASIS_RESTORE_PAUSED))
-    {
-      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
-                           _ ("a domain cannot be resumed both running and paused"));
-      return NULL;
-    }
-  g_autoptr (StasisJob) job = stasis_job_new ("restore", progress, user_data, cancellable);
-  g_auto (Restore) restore = { .driver = self, .flags = flags, .job = job };
-  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
-  if (!run (&restore, absolute, xml, error))
-    return NULL;
-  return stasis_domain_new (self, restore.def->name, restore.def->uuid);
+  return stasis_restore_image (self, path, xml, flags, /* is_managed= */ FALSE, progress, user_data,
+                               cancellable, error);
 }

@@ -56,6 +56,7 @@ typedef struct
   StasisDomainDef *def;   /* (owned): of the running instance */
   char *xml;              /* (owned): that goes into the image */
   gboolean was_running;
+  gboolean is_postmigrate;
   StasisSaveEngine *engine;  /* (owned) */
   StasisAtomicFile *file;    /* (owned) */
   StasisImageWriter *writer; /* (owned) */
@@ -115,10 +116,10 @@ look_at_guest (Save *save, GError **error)
   if (!stasis_monitor_query_status (save->monitor, &state, NULL, error))
     return FALSE;
 
-  save->was_running = state == STASIS_RUN_STATE_RUNNING;
-  if (state == STASIS_RUN_STATE_POSTMIGRATE)
-    return leave_postmigrate (save, error);
-  if (state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_PAUSED
+  /* A guest that sleeps is let go to sleep on. */
+  save->was_running = state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_SUSPENDED;
+  save->is_postmigrate = state == STASIS_RUN_STATE_POSTMIGRATE;
+  if (save->is_postmigrate || state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_PAUSED
       || state == STASIS_RUN_STATE_PRELAUNCH || state == STASIS_RUN_STATE_SUSPENDED)
     return TRUE;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
@@ -148,7 +149,11 @@ ask_everybody (Save *save, const char *xml, GError **error)
     .def = save->def,
     .monitor = save->monitor,
   };
-  return stasis_devices_test (&request, error);
+  if (!stasis_devices_test (&request, error))
+    return FALSE;
+  /* A disk that cannot be described says so now, not after minutes of copying. */
+  g_autoptr (GPtrArray) disks = stasis_disks_describe (save->def, error);
+  return disks != NULL;
 }
 
 static gboolean
@@ -204,9 +209,10 @@ open_journal (Save *save, GError **error)
   journal->temp = g_strdup (temp);
   journal->device = st.st_dev;
   journal->inode = st.st_ino;
-  return stasis_hold_write (save->hold, error)
-         && stasis_job_attach (save->job, save->hold->folder, error)
-         && stasis_fault ("save-journal", error);
+  if (!stasis_hold_write (save->hold, error))
+    return FALSE;
+  stasis_job_attach (save->job, save->hold->folder);
+  return stasis_fault ("save-journal", error);
 }
 
 /* QEMU writes, we hash what it should write. */
@@ -257,6 +263,35 @@ write_tail (Save *save, const StasisImageHashes *hashes, GError **error)
                                      stasis_job_cancellable (save->job), error);
 }
 
+/* The guest may end by itself until its CPUs have stopped: what stands still then must be a guest
+ * that can go on, and must still do so when its memory has been copied. */
+static gboolean
+check_still (const Save *save, GError **error)
+{
+  StasisRunState state;
+  if (!stasis_monitor_query_status (save->monitor, &state, NULL, error))
+    return FALSE;
+  if (state == STASIS_RUN_STATE_PAUSED || state == STASIS_RUN_STATE_SUSPENDED
+      || state == STASIS_RUN_STATE_PRELAUNCH || state == STASIS_RUN_STATE_FINISH_MIGRATE
+      || state == STASIS_RUN_STATE_POSTMIGRATE)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+               _ ("domain '%1$s' did not stay paused: it is in the state '%2$s'"),
+               save->hold->status->name, stasis_run_state_to_string (state));
+  return FALSE;
+}
+
+static gboolean
+pause_guest (Save *save, GError **error)
+{
+  if (save->is_postmigrate && !leave_postmigrate (save, error))
+    return FALSE;
+  if (save->was_running
+      && !stasis_monitor_stop (save->monitor, stasis_job_cancellable (save->job), error))
+    return FALSE;
+  return check_still (save, error);
+}
+
 /* Paused guest to complete file. */
 static gboolean
 write_state (Save *save, GError **error)
@@ -271,12 +306,12 @@ write_state (Save *save, GError **error)
 
   stasis_job_set_phase (save->job, "pause");
   save->paused_us = g_get_monotonic_time ();
-  if (save->was_running && !stasis_monitor_stop (save->monitor, cancellable, error))
+  if (!pause_guest (save, error))
     return FALSE;
   g_autoptr (StasisImageHashes) hashes = NULL;
   return stasis_fault ("save-paused", error) && copy_memory (save, &hashes, error)
-         && stasis_fault ("save-copied", error) && write_tail (save, hashes, error)
-         && stasis_fault ("save-written", error);
+         && check_still (save, error) && stasis_fault ("save-copied", error)
+         && write_tail (save, hashes, error) && stasis_fault ("save-written", error);
 }
 
 /* The rename, with the journal around it.  *@out_renamed: there is no way back any more. */
@@ -286,9 +321,11 @@ commit (Save *save, gboolean *out_renamed, GError **error)
   StasisJournal *journal = &save->hold->status->journal;
   if (g_cancellable_set_error_if_cancelled (stasis_job_cancellable (save->job), error))
     return FALSE;
+  /* Named first: at COMMIT the journal's inode is the new file's, under one name or the other. */
+  if (!stasis_atomic_file_link (save->file, error) || !stasis_fault ("save-linked", error))
+    return FALSE;
   journal->step = STASIS_STEP_COMMIT;
-  if (!stasis_hold_write (save->hold, error) || !stasis_fault ("save-commit", error)
-      || !stasis_atomic_file_link (save->file, error) || !stasis_fault ("save-linked", error))
+  if (!stasis_hold_write (save->hold, error) || !stasis_fault ("save-commit", error))
     return FALSE;
 
   g_autoptr (GError) local = NULL;

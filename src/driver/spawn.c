@@ -37,6 +37,7 @@ struct _StasisSpawn
   char *log;                     /* (owned) */
   GPtrArray *options;            /* (owned) of char *: the launcher's */
   GPtrArray *args;               /* (owned) of char *: the program's */
+  GStrv env;                     /* (owned) (nullable) the program's; NULL: ours */
   GSubprocessLauncher *launcher; /* (owned) */
   GSubprocess *process;          /* (owned) (nullable) once begun */
   int next_fd;
@@ -68,6 +69,7 @@ stasis_spawn_free (StasisSpawn *spawn)
   g_clear_object (&spawn->launcher);
   g_ptr_array_unref (spawn->options);
   g_ptr_array_unref (spawn->args);
+  g_strfreev (spawn->env);
   g_free (spawn->log);
   g_free (spawn);
 }
@@ -78,10 +80,33 @@ stasis_spawn_add_arg (StasisSpawn *spawn, const char *arg)
   g_ptr_array_add (spawn->args, g_strdup (arg));
 }
 
+/* What a program needs of an environment, and nothing that says who started it. */
+GStrv
+stasis_spawn_base_env (void)
+{
+  GStrv env = g_environ_setenv (NULL, "PATH", "/usr/local/bin:/usr/bin:/bin", TRUE);
+  env = g_environ_setenv (env, "HOME", "/", TRUE);
+  env = g_environ_setenv (env, "LANG", "C.UTF-8", TRUE);
+  env = g_environ_setenv (env, "LC_ALL", "C.UTF-8", TRUE);
+  const char *temporary = g_getenv ("TMPDIR");
+  if (temporary != NULL)
+    env = g_environ_setenv (env, "TMPDIR", temporary, TRUE);
+  return env;
+}
+
+void
+stasis_spawn_clear_env (StasisSpawn *spawn)
+{
+  g_strfreev (spawn->env);
+  spawn->env = stasis_spawn_base_env ();
+}
+
 void
 stasis_spawn_set_env (StasisSpawn *spawn, const char *name, const char *value)
 {
-  g_subprocess_launcher_setenv (spawn->launcher, name, value, TRUE);
+  if (spawn->env == NULL)
+    stasis_spawn_clear_env (spawn);
+  spawn->env = g_environ_setenv (spawn->env, name, value, TRUE);
 }
 
 static void
@@ -148,6 +173,26 @@ stasis_spawn_find_helper (const char *name)
   return g_build_filename (STASIS_LIBEXECDIR, name, NULL);
 }
 
+/* (transfer full) The launcher's command line. */
+static GPtrArray *
+make_argv (const StasisSpawn *spawn)
+{
+  GPtrArray *argv = g_ptr_array_new_with_free_func (g_free);
+  g_ptr_array_add (argv, stasis_spawn_find_helper ("stasis-launch"));
+  for (guint i = 0; i < spawn->options->len; i++)
+    g_ptr_array_add (argv, g_strdup (g_ptr_array_index (spawn->options, i)));
+  for (gsize i = 0; spawn->env != NULL && spawn->env[i] != NULL; i++)
+    {
+      g_ptr_array_add (argv, g_strdup ("--env"));
+      g_ptr_array_add (argv, g_strdup (spawn->env[i]));
+    }
+  g_ptr_array_add (argv, g_strdup ("--"));
+  for (guint i = 0; i < spawn->args->len; i++)
+    g_ptr_array_add (argv, g_strdup (g_ptr_array_index (spawn->args, i)));
+  g_ptr_array_add (argv, NULL);
+  return argv;
+}
+
 /* The program exists and waits. */
 gboolean
 stasis_spawn_begin (StasisSpawn *spawn, StasisProcess *out_process, GError **error)
@@ -162,15 +207,7 @@ stasis_spawn_begin (StasisSpawn *spawn, StasisProcess *out_process, GError **err
   spawn->go = ends[1];
   g_subprocess_launcher_take_fd (spawn->launcher, ends[0], GO_FD);
 
-  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
-  g_ptr_array_add (argv, stasis_spawn_find_helper ("stasis-launch"));
-  for (guint i = 0; i < spawn->options->len; i++)
-    g_ptr_array_add (argv, g_strdup (g_ptr_array_index (spawn->options, i)));
-  g_ptr_array_add (argv, g_strdup ("--"));
-  for (guint i = 0; i < spawn->args->len; i++)
-    g_ptr_array_add (argv, g_strdup (g_ptr_array_index (spawn->args, i)));
-  g_ptr_array_add (argv, NULL);
-
+  g_autoptr (GPtrArray) argv = make_argv (spawn);
   spawn->process
       = g_subprocess_launcher_spawnv (spawn->launcher, (const char *const *) argv->pdata, error);
   /* What was handed over is the program's alone: while its end of the pair is open here too,

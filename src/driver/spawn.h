@@ -20,6 +20,9 @@ StasisSpawn *stasis_spawn_new (const char *log);
 void stasis_spawn_free (StasisSpawn *spawn);
 
 void stasis_spawn_add_arg (StasisSpawn *spawn, const char *arg);
+/* A small fixed environment for the program in place of ours, which it has otherwise. */
+void stasis_spawn_clear_env (StasisSpawn *spawn);
+/* On top of that (which this implies); only the program gets it, never the launcher before it. */
 void stasis_spawn_set_env (StasisSpawn *spawn, const char *name, const char *value);
 /* Run as this user, with this supplementary group (or -1), without capabilities or the way to
  * new privileges. */
@@ -30,6 +33,9 @@ int stasis_spawn_take_fd (StasisSpawn *spawn, int fd_take);
 /* The program exists and waits.  If this process dies before go, it ends by itself. */
 gboolean stasis_spawn_begin (StasisSpawn *spawn, StasisProcess *out_process, GError **error);
 gboolean stasis_spawn_go (StasisSpawn *spawn, GError **error);
+
+/* (transfer full) That small environment. */
+GStrv stasis_spawn_base_env (void);
 
 /* The path of one of our helper programs: beside this one (build tree), in STASIS_LIBEXEC_DIR,
  * or in the installed libexec folder. */

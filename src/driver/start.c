@@ -27,6 +27,7 @@
 #include "driver/domain-private.h"
 #include "driver/firmware.h"
 #include "driver/live-def.h"
+#include "driver/recover.h"
 #include "driver/registry.h"
 #include "driver/resource-open.h"
 #include "driver/scope.h"
@@ -57,14 +58,54 @@ start_clear (Start *start)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Start, start_clear)
 
-/* A user for QEMU that no other running domain of ours has. */
-static guint32
-choose_uid (StasisDriver *driver, int id)
+/* (transfer full) A set of the users that running domains of ours have, or NULL. */
+static GHashTable *
+list_uids (StasisDriver *driver, GError **error)
+{
+  g_autoptr (GPtrArray) names = stasis_registry_running_names (driver, error);
+  if (names == NULL)
+    return NULL;
+  GHashTable *uids = g_hash_table_new (NULL, NULL);
+  for (guint i = 0; i < names->len; i++)
+    {
+      g_autofree char *folder
+          = stasis_paths_domain (driver->paths, g_ptr_array_index (names, i), NULL);
+      g_autoptr (StasisStatus) status = stasis_status_read (folder, NULL);
+      if (status != NULL)
+        g_hash_table_add (uids, GUINT_TO_POINTER (status->uid));
+    }
+  return uids;
+}
+
+/* A user for QEMU that no other running domain of ours has.  Numbers of domains go up, so two
+ * that are started at the same time begin to look at different places. */
+static gboolean
+choose_uid (StasisDriver *driver, int id, guint32 *out_uid, GError **error)
 {
   const StasisHostConfig *host = driver->host;
   if (geteuid () != 0 || host->uid_count == 0)
-    return geteuid ();
-  return host->uid_base + (guint32) id % host->uid_count;
+    {
+      *out_uid = geteuid ();
+      return TRUE;
+    }
+  g_autoptr (GHashTable) taken = list_uids (driver, error);
+  if (taken == NULL)
+    return FALSE;
+
+  const guint32 count = stasis_host_config_n_guests (host);
+  for (guint32 i = 0; i < count; i++)
+    {
+      const guint32 uid = host->uid_base + (guint32) (((guint64) id + i) % count);
+      if (g_hash_table_contains (taken, GUINT_TO_POINTER (uid)))
+        continue;
+      *out_uid = uid;
+      return TRUE;
+    }
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
+               _ ("all %1$u users for QEMU from %2$u on are in use by running domains; "
+                  "stasis.conf may give more ([security] uid-count)"),
+               count, host->uid_base);
+  return FALSE;
 }
 
 static StasisStatus *
@@ -73,7 +114,8 @@ make_status (Start *start, GError **error)
   const StasisDomainDef *def = start->def;
   const StasisPaths *paths = start->driver->paths;
   const int id = stasis_registry_next_id (start->driver, error);
-  if (id < 0)
+  guint32 uid = 0;
+  if (id < 0 || !choose_uid (start->driver, id, &uid, error))
     return NULL;
 
   StasisStatus *status = stasis_status_new ();
@@ -91,7 +133,7 @@ make_status (Start *start, GError **error)
   status->on_reboot = g_strdup (stasis_lifecycle_action_names[def->on_reboot]);
   status->on_crash = g_strdup (stasis_lifecycle_action_names[def->on_crash]);
   status->started_us = g_get_real_time ();
-  status->uid = choose_uid (start->driver, id);
+  status->uid = uid;
   stasis_journal_begin (&status->journal, STASIS_STEP_START, start->request->operation);
   return status;
 }
@@ -157,6 +199,7 @@ add_args (const Start *start, GError **error)
   stasis_spawn_add_arg (start->spawn, start->def->emulator);
   for (gsize i = 0; args[i] != NULL; i++)
     stasis_spawn_add_arg (start->spawn, args[i]);
+  stasis_spawn_clear_env (start->spawn);
   for (guint i = 0; i < start->def->qemu_envs->len; i++)
     {
       const StasisQemuEnvDef *env = g_ptr_array_index (start->def->qemu_envs, i);
@@ -225,26 +268,55 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
   return monitor;
 }
 
+/* `cont`; where the answer is lost the guest may run, and recovery makes sure that it does. */
+static gboolean
+let_run (StasisHold *hold, StasisMonitor *monitor, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  if (stasis_monitor_cont (monitor, NULL, &local))
+    return TRUE;
+  if (g_error_matches (local, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  return stasis_recover (hold->folder, hold->status, NULL, error);
+}
+
 /* It is started. */
 gboolean
 stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run, GError **error)
 {
-  stasis_journal_clear (&hold->status->journal);
-  if (!stasis_hold_write (hold, error))
+  StasisJournal *journal = &hold->status->journal;
+  journal->step = STASIS_STEP_RESUME;
+  journal->was_running = run;
+  if (!stasis_fault ("start-resume", error) || !stasis_hold_write (hold, error)
+      || !stasis_fault ("start-resuming", error) || (run && !let_run (hold, monitor, error)))
     return FALSE;
-  if (run && !stasis_monitor_cont (monitor, NULL, error))
-    return FALSE;
-  g_autoptr (StasisControl) control = stasis_control_open (hold->folder, error);
-  return control != NULL && stasis_control_sync (control, error);
+
+  /* A fault from here on is a process that dies, not a failure. */
+  stasis_fault ("start-running", NULL);
+  if (journal->target != NULL)
+    unlink (journal->target);
+  stasis_journal_clear (journal);
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisControl) control = NULL;
+  if (stasis_hold_write (hold, &local))
+    control = stasis_control_open (hold->folder, &local);
+  if (control == NULL || !stasis_control_sync (control, &local))
+    g_debug ("%s", local->message);
+  return TRUE;
 }
 
 /* It is not. */
 void
 stasis_start_abandon (StasisHold *hold)
 {
+  g_autoptr (GError) reason_error = NULL;
   g_autoptr (GError) error = NULL;
-  if (!stasis_end_reason_write (hold->folder, "failed", &error)
-      || !stasis_teardown (hold->status, hold->folder, "failed", &error))
-    g_warning ("%s", error->message);
+  if (!stasis_end_reason_write (hold->folder, "failed", &reason_error))
+    g_debug ("%s", reason_error->message);
+  if (!stasis_teardown (hold->status, hold->folder, "failed", &error))
+    g_debug ("%s", error->message);
   g_clear_pointer (&hold->status, stasis_status_free);
 }

@@ -24,7 +24,8 @@ StasisMonitor *stasis_start_qemu (StasisDriver *driver, StasisHold *hold, Stasis
                                   const StasisStartRequest *request, GCancellable *cancellable,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* It is started: clear the journal, and let the CPUs run if @run. */
+/* It is started: let the CPUs run if @run, and clear the journal.  FALSE: the guest did not run,
+ * and stasis_start_abandon() is safe; from the moment that it may run nothing fails any more. */
 gboolean stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run,
                               GError **error);
 

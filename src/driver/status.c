@@ -32,7 +32,7 @@
 static const char *const step_names[] = {
   [STASIS_STEP_NONE] = "none",           [STASIS_STEP_START] = "start",
   [STASIS_STEP_SAVE] = "save",           [STASIS_STEP_COMMIT] = "commit",
-  [STASIS_STEP_COMMITTED] = "committed",
+  [STASIS_STEP_COMMITTED] = "committed", [STASIS_STEP_RESUME] = "resume",
 };
 
 StasisStatus *
@@ -50,6 +50,7 @@ stasis_journal_clear (StasisJournal *journal)
   g_free (journal->operation);
   g_free (journal->target);
   g_free (journal->temp);
+  g_free (journal->mark);
   *journal = (StasisJournal){ .fdset = -1 };
 }
 
@@ -61,6 +62,16 @@ stasis_journal_begin (StasisJournal *journal, StasisStep step, const char *opera
   journal->step = step;
   journal->operation = g_strdup (operation);
   stasis_process_lookup (getpid (), &journal->owner);
+}
+
+/* Which boot this is: a pid and its start time name a process until the next one only. */
+static char *
+boot_id (void)
+{
+  char *text = NULL;
+  if (!g_file_get_contents ("/proc/sys/kernel/random/boot_id", &text, NULL, NULL))
+    return g_strdup ("unknown");
+  return g_strstrip (text);
 }
 
 /* NULL is fine. */
@@ -111,6 +122,7 @@ journal_to_json (const StasisJournal *journal)
   stasis_json_set_boolean (json, "was-running", journal->was_running);
   set_optional (json, "target", journal->target);
   set_optional (json, "temp", journal->temp);
+  set_optional (json, "mark", journal->mark);
   stasis_json_set_uint (json, "device", journal->device);
   stasis_json_set_uint (json, "inode", journal->inode);
   stasis_json_set_int (json, "fdset", journal->fdset);
@@ -122,7 +134,9 @@ gboolean
 stasis_status_write (const StasisStatus *status, const char *folder, GError **error)
 {
   g_autoptr (StasisJson) json = stasis_json_new_object ();
+  g_autofree char *boot = boot_id ();
   stasis_json_set_int (json, "format", STATUS_FORMAT);
+  stasis_json_set_string (json, "boot", boot);
   stasis_json_set_string (json, "name", status->name);
   stasis_json_set_string (json, "uuid", status->uuid);
   stasis_json_set_int (json, "id", status->id);
@@ -203,6 +217,7 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
   journal->target = dup_optional (json, "target");
   journal->temp = dup_optional (json, "temp");
+  journal->mark = dup_optional (json, "mark");
   journal->device = stasis_json_uint (stasis_json_get (json, "device"), 0);
   journal->inode = stasis_json_uint (stasis_json_get (json, "inode"), 0);
   journal->fdset = stasis_json_int (stasis_json_get (json, "fdset"), -1);
@@ -262,6 +277,14 @@ status_from_json (const StasisJson *json, GError **error)
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;
+
+  /* From before a reboot: whoever has these pids now, they are not who is meant. */
+  g_autofree char *boot = boot_id ();
+  if (!g_str_equal (stasis_json_string (stasis_json_get (json, "boot"), boot), boot))
+    {
+      status->qemu = (StasisProcess){ 0 };
+      status->journal.owner = (StasisProcess){ 0 };
+    }
   return g_steal_pointer (&status);
 }
 

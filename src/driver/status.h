@@ -16,6 +16,7 @@ typedef enum
 {
   STASIS_STEP_NONE,      /* no job */
   STASIS_STEP_START,     /* QEMU may exist, the guest never ran: end QEMU */
+  STASIS_STEP_RESUME,    /* the guest is started or loaded, and may run already: let it run */
   STASIS_STEP_SAVE,      /* before the rename: the guest is to go on as it was */
   STASIS_STEP_COMMIT,    /* the rename may have happened: the target's inode tells */
   STASIS_STEP_COMMITTED, /* the image is complete: end QEMU */
@@ -27,10 +28,12 @@ typedef struct
   char *operation;      /* (owned) "start", "save", "managedsave", "restore" */
   StasisProcess owner;  /* the process that does it */
   gboolean was_running; /* save: the guest ran before */
-  char *target;         /* (owned) (nullable) save: the image's final path */
+  char *target;         /* (owned) (nullable) save: the image's final path; resume: the managed
+                           image that is used up by it */
   char *temp;           /* (owned) (nullable) save: its hidden name, if it has one */
-  guint64 device;       /* save: device and inode of the new image */
+  guint64 device;       /* device and inode of that image */
   guint64 inode;
+  char *mark;   /* (owned) (nullable) start: the mark "resumed once", to be taken back */
   gint64 fdset; /* save: the fd set in QEMU, or -1 */
 } StasisJournal;
 

@@ -44,6 +44,14 @@ stasis_end_reason_write (const char *folder, const char *reason, GError **error)
   return stasis_atomic_file_write (path, reason, strlen (reason), 0600, error);
 }
 
+/* It goes on after all. */
+void
+stasis_end_reason_clear (const char *folder)
+{
+  g_autofree char *path = g_build_filename (folder, END_REASON_FILE, NULL);
+  unlink (path);
+}
+
 /* The reason that was noted. */
 char *
 stasis_end_reason_read (const char *folder)
@@ -199,11 +207,16 @@ remove_folder (const char *folder, GError **error)
   return stasis_throw_errno (error, _ ("cannot remove the folder '%s'"), folder);
 }
 
-/* End QEMU, write how the run ended, remove the folder. */
+/* End QEMU, write how the run ended, remove the folder.  A full disk does not keep a domain from
+ * ending: then nobody will know why it did. */
 gboolean
 stasis_teardown (const StasisStatus *status, const char *folder, const char *fallback_reason,
                  GError **error)
 {
-  return end_qemu (status, error) && write_last (status, folder, fallback_reason, error)
-         && remove_folder (folder, error);
+  if (!end_qemu (status, error))
+    return FALSE;
+  g_autoptr (GError) local = NULL;
+  if (!write_last (status, folder, fallback_reason, &local))
+    g_debug ("%s", local->message);
+  return remove_folder (folder, error);
 }

@@ -13,6 +13,9 @@ G_BEGIN_DECLS
  * "failed" ...  The last one written holds. */
 gboolean stasis_end_reason_write (const char *folder, const char *reason, GError **error);
 
+/* It goes on after all: forget the reason. */
+void stasis_end_reason_clear (const char *folder);
+
 /* The reason that was noted: (transfer full), NULL where none was. */
 char *stasis_end_reason_read (const char *folder) G_GNUC_WARN_UNUSED_RESULT;
 

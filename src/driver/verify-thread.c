@@ -52,6 +52,8 @@ verify (gpointer data)
   self->error = error;
   g_cond_signal (&self->changed);
   g_mutex_unlock (&self->lock);
+  if (!good)
+    g_cancellable_cancel (stasis_job_cancellable (self->job));
   return NULL;
 }
 
@@ -80,6 +82,17 @@ stasis_verify_thread_start (StasisImage *image, StasisJob *job)
   stasis_job_set_poll (job, take_over, self);
   self->thread = g_thread_new ("verify", verify, self);
   return self;
+}
+
+/* TRUE once it has found the image damaged. */
+gboolean
+stasis_verify_thread_has_failed (StasisVerifyThread *self)
+{
+  g_mutex_lock (&self->lock);
+  const gboolean failed = self->is_over && !self->is_good
+                          && !g_error_matches (self->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_mutex_unlock (&self->lock);
+  return failed;
 }
 
 /* Wait for its verdict. */

@@ -15,6 +15,10 @@ typedef struct _StasisVerifyThread StasisVerifyThread;
 /* Begin to verify @image (borrowed: outlives the thread).  Its progress becomes @job's. */
 StasisVerifyThread *stasis_verify_thread_start (StasisImage *image, StasisJob *job);
 
+/* TRUE once it has found the image damaged; the job's cancellable is cancelled then, so that what
+ * goes on beside it stops. */
+gboolean stasis_verify_thread_has_failed (StasisVerifyThread *thread);
+
 /* Wait for its verdict, going on to tell the job's progress. */
 gboolean stasis_verify_thread_finish (StasisVerifyThread *thread, GError **error);
 

@@ -2,12 +2,14 @@
 /*
  * launch.c: stasis-launch, what a program passes through on its way to being detached
  *
- *   stasis-launch [--uid N --gid N [--group N]] -- PROGRAM [ARG ...]
+ *   stasis-launch [--uid N --gid N [--group N]] [--env NAME=VALUE ...] -- PROGRAM [ARG ...]
  *
  * Makes a session of its own, waits for one octet on descriptor 3 (end of file: exits, for then
  * its starter died), drops to the user asked for, without capabilities, supplementary groups or
- * a way to new privileges, and becomes PROGRAM.  No library but libc's, and nothing that could
- * fail half way: whatever goes wrong is said on standard error, which is the program's log.
+ * a way to new privileges, and becomes PROGRAM.  With --env, PROGRAM's environment is just what
+ * is given so; it never is this program's own, which may still be root's: a guest's definition
+ * may hold an LD_PRELOAD.  No library but libc's, and nothing that could fail half way: whatever
+ * goes wrong is said on standard error, which is the program's log.
  */
 
 #include "config.h"
@@ -30,6 +32,8 @@ typedef struct
   long uid;
   long gid;
   long group;
+  char **env;   /* ends with NULL */
+  size_t n_env; /* 0: the environment as it is here */
   char **program;
 } Request;
 
@@ -52,10 +56,23 @@ take_option (char **argv, int i, const char *name, long *out)
   return errno == 0 && *end == '\0' && *out >= 0;
 }
 
+/* There is room: every variable takes two arguments. */
 static int
-parse (char **argv, Request *out_request)
+take_env (char **argv, int i, Request *request)
+{
+  if (strcmp (argv[i], "--env") != 0 || argv[i + 1] == NULL || strchr (argv[i + 1], '=') == NULL)
+    return 0;
+  request->env[request->n_env++] = argv[i + 1];
+  return 1;
+}
+
+static int
+parse (int argc, char **argv, Request *out_request)
 {
   *out_request = (Request){ .uid = -1, .gid = -1, .group = -1 };
+  out_request->env = calloc ((size_t) argc + 1, sizeof *out_request->env);
+  if (out_request->env == NULL)
+    return 0;
   for (int i = 1; argv[i] != NULL; i += 2)
     {
       if (strcmp (argv[i], "--") == 0)
@@ -65,7 +82,8 @@ parse (char **argv, Request *out_request)
         }
       if (!take_option (argv, i, "--uid", &out_request->uid)
           && !take_option (argv, i, "--gid", &out_request->gid)
-          && !take_option (argv, i, "--group", &out_request->group))
+          && !take_option (argv, i, "--group", &out_request->group)
+          && !take_env (argv, i, out_request))
         return 0;
     }
   return 0;
@@ -104,9 +122,8 @@ drop_privileges (const Request *request)
 int
 main (int argc, char **argv)
 {
-  (void) argc;
   Request request;
-  if (!parse (argv, &request))
+  if (!parse (argc, argv, &request))
     {
       fputs ("stasis-launch: started by hand? It belongs to the stasis driver.\n", stderr);
       return 127;
@@ -130,6 +147,9 @@ main (int argc, char **argv)
     return 126;
   if (!drop_privileges (&request))
     return fail ("cannot drop privileges");
-  execv (request.program[0], request.program);
+  if (request.n_env > 0)
+    execve (request.program[0], request.program, request.env);
+  else
+    execv (request.program[0], request.program);
   return fail (request.program[0]);
 }

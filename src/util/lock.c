@@ -19,6 +19,8 @@
 
 #include "util/fd.h"
 
+#define POLL_US 20000
+
 struct _StasisLock
 {
   int fd; /* (owned) */
@@ -53,6 +55,35 @@ stasis_lock_take (const char *path, gboolean wait, GError **error)
   StasisLock *lock = g_new0 (StasisLock, 1);
   lock->fd = stasis_fd_steal (&fd);
   return lock;
+}
+
+/* Wait for the lock of @path, with an end. */
+StasisLock *
+stasis_lock_take_within (const char *path, int timeout_ms, StasisLockAsk ask, gpointer data,
+                         GCancellable *cancellable, GError **error)
+{
+  /* The kernel's own wait (F_OFD_SETLKW) has no deadline, no descriptor to poll and ends early
+   * only by a signal, which belongs to the whole process: so the lock is tried again and again.
+   * A short operation's end is noticed within the time of a screen refresh. */
+  const gint64 deadline = g_get_monotonic_time () + (gint64) timeout_ms * 1000;
+  while (!g_cancellable_set_error_if_cancelled (cancellable, error))
+    {
+      g_autoptr (GError) local = NULL;
+      StasisLock *lock = stasis_lock_take (path, /* wait= */ FALSE, &local);
+      if (lock != NULL)
+        return lock;
+
+      const gboolean is_held = g_error_matches (local, G_IO_ERROR, G_IO_ERROR_BUSY);
+      if (is_held && ask != NULL && !ask (data, error))
+        return NULL;
+      if (!is_held || g_get_monotonic_time () >= deadline)
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return NULL;
+        }
+      g_usleep (POLL_US);
+    }
+  return NULL;
 }
 
 /* TRUE while somebody holds the lock of @path. */

@@ -16,6 +16,15 @@ typedef struct _StasisLock StasisLock;
 StasisLock *stasis_lock_take (const char *path, gboolean wait,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* FALSE with an error where waiting for a lock has lost its sense. */
+typedef gboolean (*StasisLockAsk) (gpointer data, GError **error);
+
+/* Wait for the lock of @path, but at most @timeout_ms (then G_IO_ERROR_BUSY), until @cancellable
+ * is cancelled, or until @ask, which is called each time that somebody else has it, says no. */
+StasisLock *stasis_lock_take_within (const char *path, int timeout_ms, StasisLockAsk ask,
+                                     gpointer data, GCancellable *cancellable,
+                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* TRUE while somebody holds the lock of @path; looking does not disturb who takes it. */
 gboolean stasis_lock_is_held (const char *path);
 

@@ -271,6 +271,39 @@ test_generated (void)
   g_assert_cmpstr (a->emulator, ==, "/usr/bin/qemu-system-x86_64");
 }
 
+/* A socket's place that was generated is the running instance's; one that was named is not. */
+static void
+test_automatic_path (void)
+{
+  g_autoptr (StasisDomainDef) def
+      = conf_test_parse ("<domain type='qemu'><name>x</name><memory>262144</memory>"
+                         "<os><type arch='x86_64' machine='q35'>hvm</type></os><devices>"
+                         "<serial type='unix'><source mode='bind'/></serial>"
+                         "<serial type='unix'><source mode='bind' path='/named.sock'/></serial>"
+                         "</devices></domain>");
+  StasisChardevDef *serial = g_ptr_array_index (def->serials, 0);
+  g_assert_null (serial->source_path);
+  serial->source_path = g_strdup ("/generated.sock");
+  serial->path_is_automatic = TRUE;
+
+  g_autoptr (StasisDomainDef) copy = stasis_domain_def_copy (def);
+  const StasisDomainFormatFlags flags[]
+      = { STASIS_DOMAIN_FORMAT_INACTIVE,
+          STASIS_DOMAIN_FORMAT_INACTIVE | STASIS_DOMAIN_FORMAT_MIGRATABLE };
+  for (gsize i = 0; i < G_N_ELEMENTS (flags); i++)
+    {
+      g_autofree char *text = stasis_domain_def_format (copy, flags[i]);
+      g_assert_null (strstr (text, "/generated.sock"));
+      g_assert_nonnull (strstr (text, "/named.sock"));
+      g_autoptr (StasisDomainDef) again = conf_test_parse (text);
+      const StasisChardevDef *back = g_ptr_array_index (again->serials, 0);
+      g_assert_cmpint (back->type, ==, STASIS_CHARDEV_UNIX);
+      g_assert_null (back->source_path);
+    }
+  g_autofree char *active = stasis_domain_def_format (copy, STASIS_DOMAIN_FORMAT_ACTIVE);
+  g_assert_nonnull (strstr (active, "path='/generated.sock'"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -293,6 +326,7 @@ main (int argc, char **argv)
   g_test_add_func ("/conf/domain-def/parse/newer-libvirt", test_newer_libvirt);
   g_test_add_func ("/conf/domain-def/aliases/of-the-user", test_user_alias);
   g_test_add_func ("/conf/domain-def/format/runtime-fields", test_runtime_fields);
+  g_test_add_func ("/conf/domain-def/format/automatic-path", test_automatic_path);
   g_test_add_func ("/conf/domain-def/parse/metadata", test_metadata);
   g_test_add_func ("/conf/domain-def/parse/network", test_network);
   g_test_add_func ("/conf/domain-def/parse/changed-host", test_changed_host);

@@ -536,7 +536,7 @@ test_start (gconstpointer data)
   if (shared_caps == NULL)
     {
       g_autoptr (GError) error = NULL;
-      shared_caps = stasis_qemu_caps_probe (find_qemu (), WAIT_MS, NULL, &error);
+      shared_caps = stasis_qemu_caps_probe (find_qemu (), geteuid (), WAIT_MS, NULL, &error);
       g_assert_no_error (error);
     }
 

@@ -142,6 +142,32 @@ test_describe_fails (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (error->message, "'vda'"));
 }
 
+/* What only can be read does not keep a guest from being saved. */
+static void
+test_describe_without_medium (Fixture *f, gconstpointer data)
+{
+  unlink (f->medium);
+  g_autoptr (GPtrArray) disks = describe (f->def);
+  g_assert_cmpuint (disks->len, ==, 1);
+  const StasisImageDisk *disk = g_ptr_array_index (disks, 0);
+  g_assert_cmpstr (disk->target, ==, "vda");
+}
+
+static void
+test_open_tray (Fixture *f, gconstpointer data)
+{
+  g_autoptr (StasisImage) image = save (f->def);
+  StasisDiskDef *cdrom = g_ptr_array_index (f->def->disks, 1);
+  g_assert_null (cdrom->tray);
+  cdrom->tray = g_strdup ("open");
+  g_autoptr (GPtrArray) disks = describe (f->def);
+  g_assert_cmpuint (disks->len, ==, 1);
+
+  /* Opened after the save, and the medium thrown away. */
+  unlink (f->medium);
+  assert_fine (image, f->def);
+}
+
 static void
 test_unchanged (Fixture *f, gconstpointer data)
 {
@@ -239,7 +265,7 @@ test_no_disks (Fixture *f, gconstpointer data)
   assert_fine (image, f->def);
   g_assert_false (stasis_disks_any_writable (image));
 
-  g_ptr_array_remove_index (f->def->disks, 0);
+  ((StasisDiskDef *) g_ptr_array_index (f->def->disks, 0))->readonly = TRUE;
   g_autoptr (StasisImage) readonly = save (f->def);
   assert_fine (readonly, f->def);
   g_assert_false (stasis_disks_any_writable (readonly));
@@ -253,9 +279,14 @@ main (int argc, char **argv)
     const char *test;
     void (*function) (Fixture *, gconstpointer);
   } tests[] = {
-    { "describe", test_describe },   { "describe-fails", test_describe_fails },
-    { "unchanged", test_unchanged }, { "readonly-changed", test_readonly_changed },
-    { "moved", test_moved },         { "not-in-definition", test_not_in_definition },
+    { "describe", test_describe },
+    { "describe-fails", test_describe_fails },
+    { "describe-without-medium", test_describe_without_medium },
+    { "open-tray", test_open_tray },
+    { "unchanged", test_unchanged },
+    { "readonly-changed", test_readonly_changed },
+    { "moved", test_moved },
+    { "not-in-definition", test_not_in_definition },
     { "no-disks", test_no_disks },
   };
   g_test_init (&argc, &argv, NULL);

@@ -30,8 +30,11 @@ assert_defaults (const StasisHostConfig *config)
 {
   g_assert_cmpstr (config->emulator, ==, "/usr/bin/qemu-system-x86_64");
   g_assert_true (g_strv_contains ((const char *const *) config->emulators, "/usr/bin/kvm"));
+  g_assert_true (stasis_host_config_allows (config, "/usr/local/bin/qemu-system-aarch64"));
+  g_assert_false (stasis_host_config_allows (config, "/usr/local/bin/evil"));
+  g_assert_false (stasis_host_config_allows (config, "/usr/bin/env"));
   g_assert_cmpuint (g_hash_table_size (config->networks), ==, 0);
-  g_assert_cmpuint (config->uid_base, ==, 1900000);
+  g_assert_cmpuint (config->uid_base, ==, 2013265920u);
   g_assert_cmpuint (config->uid_count, ==, 65536);
 }
 
@@ -80,6 +83,13 @@ test_uids (void)
   g_assert_cmpuint (none->uid_count, ==, 0);
   g_autoptr (StasisHostConfig) last = load ("[security]\nuid-base=4294967294\nuid-count=1\n");
   g_assert_cmpuint (last->uid_base, ==, 4294967294u);
+  g_assert_cmpuint (stasis_host_config_n_guests (none), ==, 0);
+  g_assert_cmpuint (stasis_host_config_probe_uid (none), ==, geteuid ());
+  g_assert_cmpuint (stasis_host_config_n_guests (last), ==, 1);
+  g_autoptr (StasisHostConfig) ten = load ("[security]\nuid-base=500000\nuid-count=10\n");
+  g_assert_cmpuint (stasis_host_config_n_guests (ten), ==, 9);
+  if (geteuid () == 0)
+    g_assert_cmpuint (stasis_host_config_probe_uid (ten), ==, 500009);
 }
 
 typedef struct

@@ -186,6 +186,33 @@ test_touch (Fixture *f, gconstpointer data)
   g_assert_true (stasis_mark_is_verified (f->paths, f->fd));
 }
 
+/* Touched while it was being verified: nobody knows what was read. */
+static void
+test_touch_meanwhile (Fixture *f, gconstpointer data)
+{
+  const TouchCase *c = data;
+  struct stat before;
+  stasis_mark_begin (f->fd, &before);
+  let_tick_pass ();
+  c->touch (f);
+  stasis_mark_verified_since (f->paths, f->fd, &before);
+  g_assert_false (stasis_mark_is_verified (f->paths, f->fd));
+}
+
+static void
+test_since (Fixture *f, gconstpointer data)
+{
+  struct stat before;
+  stasis_mark_begin (f->fd, &before);
+  let_tick_pass ();
+  stasis_mark_verified_since (f->paths, f->fd, &before);
+  g_assert_true (stasis_mark_is_verified (f->paths, f->fd));
+
+  stasis_mark_begin (-1, &before);
+  g_assert_cmpuint (before.st_ino, ==, 0);
+  stasis_mark_verified_since (f->paths, -1, &before);
+}
+
 /* A stamp that cannot be written is only not there. */
 static void
 test_stamp_fails (Fixture *f, gconstpointer data)
@@ -253,7 +280,12 @@ main (int argc, char **argv)
     {
       g_autofree char *test = g_strconcat ("/driver/marks/touch/", touch_cases[i].test, NULL);
       g_test_add (test, Fixture, &touch_cases[i], set_up, test_touch, tear_down);
+      if (touch_cases[i].touch == damage_the_stamp)
+        continue;
+      g_autofree char *meanwhile = g_strconcat (test, "-meanwhile", NULL);
+      g_test_add (meanwhile, Fixture, &touch_cases[i], set_up, test_touch_meanwhile, tear_down);
     }
+  g_test_add ("/driver/marks/since", Fixture, NULL, set_up, test_since, tear_down);
   g_test_add ("/driver/marks/stamp-fails", Fixture, NULL, set_up, test_stamp_fails, tear_down);
   g_test_add ("/driver/marks/resumed", Fixture, NULL, set_up, test_resumed, tear_down);
   g_test_add ("/driver/marks/resumed-fails", Fixture, NULL, set_up, test_resumed_fails, tear_down);

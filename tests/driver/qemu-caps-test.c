@@ -9,7 +9,9 @@
 
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "driver/qemu-caps-private.h"
 
@@ -85,7 +87,8 @@ static StasisQemuCaps *
 load (const Fixture *fixture)
 {
   g_autoptr (GError) error = NULL;
-  StasisQemuCaps *caps = stasis_qemu_caps_load (fixture->emulator, fixture->folder, NULL, &error);
+  StasisQemuCaps *caps
+      = stasis_qemu_caps_load (fixture->emulator, fixture->folder, geteuid (), NULL, &error);
   g_assert_no_error (error);
   g_assert_nonnull (caps);
   return caps;
@@ -135,6 +138,40 @@ test_probe (Fixture *fixture, gconstpointer data)
   g_assert_false (stasis_qemu_caps_has_device (caps, "virtio-toaster-pci"));
   g_assert_true (stasis_qemu_caps_has_migration (caps, "multifd"));
   g_assert_false (stasis_qemu_caps_has_migration (caps, "toast"));
+}
+
+/* Root asks as somebody else, who has nothing of root's. */
+static void
+test_other_user (Fixture *fixture, gconstpointer data)
+{
+  if (!has_qemu ())
+    return;
+  if (geteuid () != 0)
+    {
+      g_test_skip ("only root can become another user");
+      return;
+    }
+  const guint32 uid = 2013265999;
+  g_autofree char *made = g_build_filename (fixture->folder, "made", NULL);
+  g_autofree char *text = g_strdup_printf (
+      "#!/bin/sh\n{ id -u; id -g; id -G; grep NoNewPrivs /proc/self/status; env; } > '%s'\n"
+      "exec '%s' \"$@\"\n",
+      made, find_qemu ());
+  write_script (fixture->emulator, text);
+  g_assert_cmpint (chmod (fixture->folder, 0777), ==, 0);
+
+  g_setenv ("PROBE_OURS", "1", TRUE);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisQemuCaps) caps
+      = stasis_qemu_caps_load (fixture->emulator, fixture->folder, uid, NULL, &error);
+  g_unsetenv ("PROBE_OURS");
+  g_assert_no_error (error);
+  g_assert_cmpuint (stasis_qemu_caps_n_machines (caps), >, 10);
+  g_autofree char *told = NULL;
+  g_assert_true (g_file_get_contents (made, &told, NULL, NULL));
+  g_test_message ("%s", told);
+  g_assert_true (g_str_has_prefix (told, "2013265999\n2013265999\n2013265999\nNoNewPrivs:\t1\n"));
+  g_assert_null (strstr (told, "PROBE_OURS"));
 }
 
 /* Every machine with an alias is found by it. */
@@ -276,7 +313,7 @@ test_no_cache_folder (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autofree char *nowhere = g_build_filename (fixture->folder, "nowhere", NULL);
   g_autoptr (StasisQemuCaps) caps
-      = stasis_qemu_caps_load (fixture->emulator, nowhere, NULL, &error);
+      = stasis_qemu_caps_load (fixture->emulator, nowhere, geteuid (), NULL, &error);
   g_assert_no_error (error);
   g_assert_nonnull (caps);
 }
@@ -310,8 +347,9 @@ test_impostor (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
   const gint64 begin = g_get_monotonic_time ();
   g_autoptr (StasisQemuCaps) caps
-      = impostor->script != NULL ? stasis_qemu_caps_probe (path, 1000, NULL, &error)
-                                 : stasis_qemu_caps_load (path, fixture->folder, NULL, &error);
+      = impostor->script != NULL
+            ? stasis_qemu_caps_probe (path, geteuid (), 1000, NULL, &error)
+            : stasis_qemu_caps_load (path, fixture->folder, geteuid (), NULL, &error);
   g_assert_null (caps);
   g_assert_nonnull (error);
   g_test_message ("%s", error->message);
@@ -329,7 +367,8 @@ test_cancelled (Fixture *fixture, gconstpointer data)
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_cancellable_cancel (cancellable);
   g_autoptr (GError) error = NULL;
-  g_assert_null (stasis_qemu_caps_load (fixture->emulator, fixture->folder, cancellable, &error));
+  g_assert_null (
+      stasis_qemu_caps_load (fixture->emulator, fixture->folder, geteuid (), cancellable, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
@@ -344,6 +383,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   add ("/driver/qemu-caps/probe", NULL, test_probe);
+  add ("/driver/qemu-caps/other-user", NULL, test_other_user);
   add ("/driver/qemu-caps/machines", NULL, test_machines);
   add ("/driver/qemu-caps/cached", NULL, test_cached);
   add ("/driver/qemu-caps/replaced", NULL, test_replaced);

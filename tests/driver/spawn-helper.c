@@ -4,6 +4,7 @@
  *
  *   spawn-helper begin LOG FILE    begin "touch FILE", print its pid, and wait to be killed
  *   spawn-helper tell [FD ...]     print one line about this process, then what each FD holds
+ *   spawn-helper env               print the environment, [NAME=VALUE] a line
  */
 
 #include "config.h"
@@ -19,6 +20,8 @@
 #include <unistd.h>
 
 #include "driver/spawn.h"
+
+extern char **environ;
 
 static int
 begin (const char *log, const char *file)
@@ -75,6 +78,14 @@ tell (int argc, char **argv)
   return 0;
 }
 
+static int
+tell_env (void)
+{
+  for (char **entry = environ; *entry != NULL; entry++)
+    printf ("[%s]\n", *entry);
+  return 0;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -82,5 +93,7 @@ main (int argc, char **argv)
     return begin (argv[2], argv[3]);
   if (argc >= 2 && strcmp (argv[1], "tell") == 0)
     return tell (argc - 2, argv + 2);
+  if (argc == 2 && strcmp (argv[1], "env") == 0)
+    return tell_env ();
   return 2;
 }

@@ -12,7 +12,7 @@ import harness
 # The named steps of a save (util/fault.h), in their order; the rename lies between the lists.
 BEFORE = ["image-begin", "image-begun", "save-journal", "save-passed", "save-paused", "save-copied",
           "image-finish", "image-hashed", "image-tail", "image-tail-synced", "image-complete",
-          "image-complete-synced", "save-written", "save-commit", "save-linked"]
+          "image-complete-synced", "save-written", "save-linked", "save-commit"]
 AFTER = ["save-renamed", "save-committed"]
 
 
@@ -184,18 +184,42 @@ def qemu_killed(t):
         guest.wait_for_tick(2)
 
 
-@harness.test("kill -9 of the restoring process: nothing is left, the image can be restored")
+@harness.test("kill -9 of the restoring process: nothing is left, or the guest runs", timeout=300)
 def restorer_killed(t):
-    guest = running_guest(t)
+    guest = t.boot_sector_guest(read_only=False)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
     image = t.dir / "image.stasis"
     t.stasis("save", guest.name, image)
-    for step in ["start-spawned", "restore-started", "restore-loaded", "restore-marked"]:
+    for step in ["start-spawned", "restore-started", "restore-loaded", "restore-marked", "start-resume"]:
         result = t.stasis("restore", image, check=False, STASIS_FAULT=f"{step}=kill")
         assert result.returncode == -signal.SIGKILL, f"{step} was not reached: {result.stderr}"
         assert t.stasis("list", "--name").stdout.strip() in ("", guest.name)
         harness.wait_for(lambda: not [c for c in t.processes().values() if "qemu" in c], "QEMU to end")
+    for step in ["start-resuming", "start-running"]:
+        result = t.stasis("restore", image, check=False, STASIS_FAULT=f"{step}=kill")
+        assert result.returncode == -signal.SIGKILL, f"{step} was not reached: {result.stderr}"
+        goes_on(t, guest, step)
+        harness.wait_for(lambda: "job" not in status(t, guest), "the journal to be cleared")
+        t.stasis("save", guest.name, image)
     t.stasis("restore", image)
     guest.wait_for_tick(guest.last_tick() + 2)
+
+
+@harness.test("kill -9 while starting from a managed image: it is used up, or still there")
+def managed_start_killed(t):
+    guest = running_guest(t, define=True)
+    for step in ["restore-loaded", "restore-marked", "start-resuming", "start-running"]:
+        t.stasis("managedsave", guest.name)
+        image = next((t.state / "lib" / "save").glob("*.stasis"))
+        result = t.stasis("start", guest.name, check=False, STASIS_FAULT=f"{step}=kill")
+        assert result.returncode == -signal.SIGKILL, f"{step} was not reached: {result.stderr}"
+        if step.startswith("restore"):
+            harness.wait_for(lambda: not [c for c in t.processes().values() if "qemu" in c], "QEMU to end")
+            assert image.exists()
+            t.stasis("start", guest.name)
+        goes_on(t, guest, step)
+        harness.wait_for(lambda: not image.exists(), "the managed image to be used up")
 
 
 @harness.test("kill -9 of the starting process: nothing is left, the domain can be started")

@@ -109,6 +109,22 @@ def crashed(t):
     harness.wait_for(lambda: not t.processes(), "the supervisor to end")
 
 
+@harness.test("a graceful destroy that fails leaves no reason for a later end")
+def destroy_fails(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(1)
+    folder = t.state / "run" / "domains" / guest.name
+    pid = json.loads((folder / "status.json").read_text())["qemu"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        result = t.stasis("destroy", "--graceful", guest.name, check=False)
+        assert result.returncode == 1 and "does not end" in result.stderr, result.stderr
+        assert not (folder / "end-reason").exists()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 @harness.test("as root, QEMU runs as a user of its own and without privileges")
 def own_user(t):
     if os.geteuid() != 0:
@@ -208,6 +224,28 @@ def unique(t):
     result = t.stasis("define", same, check=False)
     assert result.returncode == 1 and "already exists" in result.stderr, result.stderr
     t.stasis("define", "/dev/stdin", check=False)
+
+
+@harness.test("a refused undefine costs nothing")
+def undefine_refused(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(1)
+    t.stasis("managedsave", guest.name)
+    images = list((t.state / "lib" / "save").glob("*"))
+    nvram = t.state / "lib" / "nvram" / f"{guest.name}_VARS.fd"
+    nvram.parent.mkdir(parents=True, exist_ok=True)
+    nvram.write_bytes(b"variables")
+    assert len(images) == 1, images
+    for options, missing in [(["--managed-save"], "--nvram"), (["--nvram"], "--managed-save"), ([], "--managed-save")]:
+        result = t.stasis("undefine", guest.name, *options, check=False)
+        assert result.returncode == 1 and missing in result.stderr, result.stderr
+        assert images[0].exists() and nvram.exists()
+        assert state(t, guest) == "shut off"
+    t.stasis("undefine", guest.name, "--managed-save", "--nvram")
+    assert not images[0].exists() and not nvram.exists()
+    assert t.stasis("domstate", guest.name, check=False).returncode == 1
 
 
 @harness.test("virt-install's default XML is understood, or refused by the name of a device")

@@ -292,4 +292,87 @@ def networks(t):
     refused(t, "define", guest.xml_file(extra), says=["default", "bridge"])
 
 
+@harness.test("an image that others may write needs --trust")
+def writable_by_others(t):
+    guest, image = saved_guest(t)
+    for mode in (0o620, 0o602):
+        image.chmod(mode)
+        refused(t, "restore", image, says=[f"{mode:04o}", "--trust"])
+    no_qemu(t)
+    t.stasis("restore", image, "--trust")
+    t.stasis("destroy", guest.name)
+    image.chmod(0o644)
+    t.stasis("restore", image)
+
+
+@harness.test("an emulator that stasis.conf does not allow is never started, whoever names it")
+def emulator_not_allowed(t):
+    guest, image = saved_guest(t)
+    evil, trace = t.dir / "evil", t.dir / "evil-ran"
+    evil.write_text(f"#!/bin/sh\ntouch {trace}\nexec {guest.qemu} \"$@\"\n")
+    evil.chmod(0o755)
+    t.dir.chmod(0o777)  # whoever it would run as, it could tell
+    xml = t.dir / "evil.xml"
+    own = t.stasis("save-image-dumpxml", image).stdout
+    xml.write_text(own.replace(f"<emulator>{guest.qemu}<", f"<emulator>{evil}<"))
+    same = t.dir / "same.xml"
+    same.write_text(own)
+    assert str(evil) in xml.read_text()
+    says = ["stasis.conf", str(evil), "allowed"]
+    refused(t, "define", xml, says=says)
+    refused(t, "create", xml, says=says)
+    refused(t, "restore", image, "--xml", xml, says=says)
+    refused(t, "save-image-define", image, "--xml", xml, says=says)
+
+    # An image that names it: made where it was allowed.
+    config = t.state / "config" / "stasis.conf"
+    strict = config.read_text()
+    config.write_text(f"[emulators]\ndefault={guest.qemu}\nallowed={guest.qemu};{evil}\n")
+    t.stasis("save-image-define", image, "--xml", xml)
+    assert trace.exists()
+    trace.unlink()
+    config.write_text(strict)
+    shutil.rmtree(t.state / "cache", ignore_errors=True)
+    refused(t, "restore", image, says=says)
+    refused(t, "restore", image, "--trust", says=says)
+    refused(t, "save-image-define", image, "--xml", same, says=says)
+    assert not trace.exists()
+    no_qemu(t)
+
+
+@harness.test("an image keeps its owner and mode when its definition is replaced")
+def define_keeps_owner(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root can give a file away")
+    _, image = saved_guest(t)
+    xml = t.dir / "same.xml"
+    xml.write_text(t.stasis("save-image-dumpxml", image).stdout)
+    os.chown(image, 12345, 12346)
+    image.chmod(0o640)
+    before = image.stat()
+    t.stasis("save-image-define", image, "--xml", xml)
+    after = image.stat()
+    assert after.st_ino != before.st_ino
+    assert (after.st_uid, after.st_gid, after.st_mode) == (12345, 12346, before.st_mode), after
+    refused(t, "restore", image, says=["12345", "--trust"])
+    t.stasis("restore", image, "--trust")
+
+
+@harness.test("two domains never run as the same user, and without a free one there is no start")
+def users(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root has users to give")
+    config = t.state / "config" / "stasis.conf"
+    # Three users: two for guests, one for probes.
+    config.write_text(config.read_text() + "[security]\nuid-base=2013300000\nuid-count=3\n")
+    guests = [t.boot_sector_guest(name=f"guest{i}") for i in range(3)]
+    t.stasis("create", guests[0].xml_file())
+    for _ in range(2):  # whatever number it gets, it is not the first one's
+        t.stasis("create", guests[1].xml_file())
+        uids = {os.stat(f"/proc/{pid}").st_uid for pid, c in t.processes().items() if "qemu-system" in c}
+        assert uids == {2013300000, 2013300001}, uids
+        refused(t, "create", guests[2].xml_file(), says=["in use", "uid-count"])
+        t.stasis("destroy", guests[1].name)
+
+
 harness.main()

@@ -182,6 +182,23 @@ def managed(t):
     harness.wait_for(lambda: 0 < guest.last_tick() < last, "a fresh boot")
 
 
+@harness.test("the place of a socket that the driver chose does not get into the image")
+def automatic_socket(t):
+    guest = t.boot_sector_guest()
+    channel = "<channel type='unix'><target type='virtio' name='org.stasis.two'/></channel>"
+    image = t.dir / "image.stasis"
+    t.stasis("create", guest.xml_file(channel))
+    guest.wait_for_tick(1)
+    folder = str(t.state / "run" / "domains" / guest.name)
+    assert f"path='{folder}/channel1.sock'" in t.stasis("dumpxml", guest.name).stdout
+    assert folder not in t.stasis("dumpxml", guest.name, "--migratable").stdout
+    t.stasis("save", guest.name, image)
+    text = t.stasis("save-image-dumpxml", image).stdout
+    assert folder not in text and str(guest.agent_path) in text, text
+    t.stasis("restore", image)
+    assert f"path='{folder}/channel1.sock'" in t.stasis("dumpxml", guest.name).stdout
+
+
 @harness.test("a managed save image that is damaged is never dropped silently")
 def managed_damaged(t):
     guest = t.boot_sector_guest()

@@ -167,8 +167,9 @@ static gpointer
 run_query (gpointer monitor)
 {
   GError *error = NULL;
-  g_assert_false (
-      stasis_monitor_command (monitor, "query-name", NULL, NULL, 0, -1, NULL, NULL, &error));
+  /* A stopped process may still answer one that came just before. */
+  while (stasis_monitor_command (monitor, "query-name", NULL, NULL, 0, -1, NULL, NULL, &error))
+    continue;
   return error;
 }
 

@@ -96,7 +96,8 @@ test_errors (void)
 static int
 run_helper (const char *lock_path, gboolean is_short)
 {
-  static StasisLock *lock; /* static, so that the leak checker still sees it at the end */
+  static StasisLock
+      *volatile lock; /* static and kept, so that the leak checker still sees it at the end */
   lock = stasis_lock_take (lock_path, FALSE, NULL);
   if (lock == NULL)
     return 1;

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * job-test.c: tests of src/driver/job.c without a supervisor
+ */
+
+#include "config.h"
+
+#include "driver/job.h"
+
+#include <unistd.h>
+
+#include "scratch.h"
+
+typedef struct
+{
+  guint calls;
+  StasisJobStats *last; /* (owned) */
+} Seen;
+
+static void
+see (const StasisJobStats *stats, gpointer data)
+{
+  Seen *seen = data;
+  seen->calls++;
+  stasis_job_stats_free (seen->last);
+  seen->last = stasis_job_stats_copy (stats);
+}
+
+/* Five times in a second at most, however often it is called; and once more at the end. */
+static void
+test_progress (void)
+{
+  Seen seen = { 0 };
+  g_autoptr (StasisJob) job = stasis_job_new ("save", see, &seen, NULL);
+  StasisJobStats *stats = stasis_job_stats (job);
+  stats->bytes_total = 100000;
+  const gint64 begin = g_get_monotonic_time ();
+  while (g_get_monotonic_time () - begin < 500000)
+    {
+      stats->bytes_processed = (guint64) (g_get_monotonic_time () - begin) / 10;
+      stats->bytes_remaining = stats->bytes_total - stats->bytes_processed;
+      stasis_job_update (job);
+      g_usleep (1000);
+    }
+  const guint calls = seen.calls;
+  g_assert_cmpuint (calls, >=, 2);
+  g_assert_cmpuint (calls, <=, 3);
+  g_assert_cmpint (seen.last->state, ==, STASIS_JOB_ACTIVE);
+  g_assert_cmpstr (seen.last->operation, ==, "save");
+  g_assert_cmpint (seen.last->owner_pid, ==, getpid ());
+  /* 100000 octets in a second. */
+  g_assert_cmpuint (seen.last->bytes_per_second, >, 50000);
+  g_assert_cmpuint (seen.last->bytes_per_second, <, 200000);
+  g_assert_cmpint (seen.last->remaining_us, >, 100000);
+  g_assert_cmpint (seen.last->elapsed_us, >=, 200000);
+
+  /* A new phase is told at once. */
+  stasis_job_set_phase (job, "commit");
+  g_assert_cmpuint (seen.calls, ==, calls + 1);
+  g_assert_cmpstr (seen.last->phase, ==, "commit");
+
+  stasis_job_end (job, NULL, NULL);
+  g_assert_cmpuint (seen.calls, ==, calls + 2);
+  g_assert_cmpint (seen.last->state, ==, STASIS_JOB_COMPLETED);
+  g_assert_cmpint (seen.last->remaining_us, ==, 0);
+  stasis_job_stats_free (seen.last);
+  stasis_job_free (NULL);
+}
+
+static void
+take_over (StasisJobStats *stats, gpointer data)
+{
+  stats->bytes_written = ++*(guint *) data;
+}
+
+static void
+test_poll (void)
+{
+  guint polls = 0;
+  Seen seen = { 0 };
+  g_autoptr (StasisJob) job = stasis_job_new ("save", see, &seen, NULL);
+  g_assert_false (stasis_job_has_poll (job));
+  stasis_job_set_poll (job, take_over, &polls);
+  g_assert_true (stasis_job_has_poll (job));
+  stasis_job_update (job);
+  stasis_job_update (job);
+  g_assert_cmpuint (polls, ==, 1);
+  g_assert_cmpuint (seen.last->bytes_written, ==, 1);
+  stasis_job_stats_free (seen.last);
+}
+
+/* The caller's wish is the job's; an abort of the job is not the caller's. */
+static void
+test_cancel (void)
+{
+  g_autoptr (GCancellable) callers = g_cancellable_new ();
+  StasisJob *job = stasis_job_new ("save", NULL, NULL, callers);
+  g_assert_false (g_cancellable_is_cancelled (stasis_job_cancellable (job)));
+  g_cancellable_cancel (callers);
+  g_assert_true (g_cancellable_is_cancelled (stasis_job_cancellable (job)));
+  stasis_job_free (job);
+
+  g_autoptr (StasisJob) late = stasis_job_new ("save", NULL, NULL, callers);
+  g_assert_true (g_cancellable_is_cancelled (stasis_job_cancellable (late)));
+
+  g_cancellable_reset (callers);
+  StasisJob *other = stasis_job_new ("save", NULL, NULL, callers);
+  g_cancellable_cancel (stasis_job_cancellable (other));
+  g_assert_false (g_cancellable_is_cancelled (callers));
+  stasis_job_free (other);
+
+  /* Nobody is told any more. */
+  g_cancellable_cancel (callers);
+  g_autoptr (StasisJob) alone = stasis_job_new ("save", NULL, NULL, NULL);
+  g_assert_false (g_cancellable_is_cancelled (stasis_job_cancellable (alone)));
+}
+
+typedef struct
+{
+  const char *test;
+  int code; /* of G_IO_ERROR; -1: it went well */
+  StasisJobState state;
+} EndCase;
+
+static const EndCase end_cases[] = {
+  { "completed", -1, STASIS_JOB_COMPLETED },
+  { "failed", G_IO_ERROR_NO_SPACE, STASIS_JOB_FAILED },
+  { "cancelled", G_IO_ERROR_CANCELLED, STASIS_JOB_CANCELLED },
+};
+
+static void
+test_kept (gconstpointer data)
+{
+  const EndCase *c = data;
+  char *folder = scratch_new ();
+  g_autoptr (StasisPaths) paths = scratch_paths (folder);
+  g_autofree char *path = stasis_paths_last_job (paths, "web");
+  g_autoptr (StasisJob) job = stasis_job_new ("managedsave", NULL, NULL, NULL);
+  StasisJobStats *stats = stasis_job_stats (job);
+  stasis_job_set_engine (job, "mapped-ram, \"fast\"");
+  stasis_job_set_phase (job, "commit");
+  stats->bytes_total = G_MAXUINT64;
+  stats->bytes_processed = 2;
+  stats->bytes_remaining = 3;
+  stats->bytes_written = 4;
+  stats->pages_zero = 5;
+  stats->pages_normal = 6;
+  stats->page_size = 4096;
+  stats->pause_us = -1;
+  g_autoptr (GError) end
+      = c->code >= 0 ? g_error_new_literal (G_IO_ERROR, c->code, "disk full") : NULL;
+  stasis_job_end (job, path, end);
+
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisJobStats) kept = stasis_job_load_completed (paths, "web", &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (kept->state, ==, c->state);
+  g_assert_cmpstr (kept->error, ==, c->code >= 0 ? "disk full" : NULL);
+  g_assert_cmpstr (kept->operation, ==, "managedsave");
+  g_assert_cmpstr (kept->phase, ==, "commit");
+  g_assert_cmpstr (kept->engine, ==, "mapped-ram, \"fast\"");
+  g_assert_cmpint (kept->owner_pid, ==, getpid ());
+  g_assert_cmpint (kept->elapsed_us, ==, stats->elapsed_us);
+  g_assert_cmpuint (kept->bytes_total, ==, G_MAXUINT64);
+  g_assert_cmpuint (kept->bytes_processed, ==, 2);
+  g_assert_cmpuint (kept->bytes_remaining, ==, 3);
+  g_assert_cmpuint (kept->bytes_written, ==, 4);
+  g_assert_cmpuint (kept->pages_zero, ==, 5);
+  g_assert_cmpuint (kept->pages_normal, ==, 6);
+  g_assert_cmpuint (kept->page_size, ==, 4096);
+  g_assert_cmpint (kept->pause_us, ==, -1);
+  scratch_remove (folder);
+}
+
+static void
+test_nothing_kept (void)
+{
+  char *folder = scratch_new ();
+  g_autoptr (StasisPaths) paths = scratch_paths (folder);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisJobStats) none = stasis_job_load_completed (paths, "web", &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (none->state, ==, STASIS_JOB_NONE);
+
+  g_autofree char *path = stasis_paths_last_job (paths, "web");
+  g_autofree char *jobs = g_path_get_dirname (path);
+  g_assert_true (stasis_paths_make (jobs, NULL));
+  g_free (scratch_text (jobs, "web.json", "{\"state\": "));
+  g_assert_null (stasis_job_load_completed (paths, "web", &error));
+  g_assert_nonnull (error);
+  g_assert_nonnull (strstr (error->message, path));
+  scratch_remove (folder);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/driver/job/progress", test_progress);
+  g_test_add_func ("/driver/job/poll", test_poll);
+  g_test_add_func ("/driver/job/cancel", test_cancel);
+  for (gsize i = 0; i < G_N_ELEMENTS (end_cases); i++)
+    {
+      g_autofree char *test = g_strconcat ("/driver/job/kept/", end_cases[i].test, NULL);
+      g_test_add_data_func (test, &end_cases[i], test_kept);
+    }
+  g_test_add_func ("/driver/job/nothing-kept", test_nothing_kept);
+  return g_test_run ();
+}

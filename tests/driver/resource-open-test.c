@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * resource-open-test.c: tests of src/driver/resource-open.c
+ *
+ * Every case ends at once: one that waits for the other end of a pipe runs into the alarm.
+ */
+
+#include "config.h"
+
+#include "driver/resource-open.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "scratch.h"
+#include "util/fd.h"
+
+#define ALARM_S 60
+
+static char *folder;
+
+/* Open one resource and give it to `cat` of its descriptor's flags; NULL: refused with @error. */
+static char *
+open_one (StasisResourceKind kind, const char *path, gboolean append, GError **error)
+{
+  g_autofree char *log = g_build_filename (folder, "log", "log", NULL);
+  unlink (log);
+  g_autoptr (StasisSpawn) spawn = stasis_spawn_new (log);
+  g_autoptr (GPtrArray) list
+      = g_ptr_array_new_with_free_func ((GDestroyNotify) stasis_resource_free);
+  StasisResource *resource = stasis_resource_new (kind, "key", path);
+  resource->append = append;
+  g_ptr_array_add (list, resource);
+  const StasisResourceUser user = { .uid = geteuid () };
+  if (!stasis_resources_open (list, &user, spawn, error))
+    return NULL;
+
+  g_autofree char *info = g_strdup_printf ("/proc/self/fdinfo/%d", resource->fd);
+  stasis_spawn_add_arg (spawn, "/bin/cat");
+  stasis_spawn_add_arg (spawn, info);
+  StasisProcess process;
+  g_assert_true (stasis_spawn_begin (spawn, &process, error));
+  stasis_autofd int pidfd = stasis_process_open (&process, error);
+  g_assert_true (stasis_spawn_go (spawn, error));
+  g_assert_true (stasis_process_wait (pidfd, ALARM_S * 1000));
+  char *text = NULL;
+  g_assert_true (g_file_get_contents (log, &text, NULL, error));
+  return text;
+}
+
+static char *
+make_fifo (void)
+{
+  char *path = g_build_filename (folder, "fifo", NULL);
+  unlink (path);
+  g_assert_cmpint (mkfifo (path, 0600), ==, 0);
+  return path;
+}
+
+static void
+assert_flags (const char *info, int set, int unset)
+{
+  const char *at = info != NULL ? strstr (info, "flags:") : NULL;
+  g_assert_nonnull (at);
+  const guint64 flags = g_ascii_strtoull (at + 6, NULL, 8);
+  g_assert_cmpuint (flags & (guint64) set, ==, (guint64) set);
+  g_assert_cmpuint (flags & (guint64) unset, ==, 0);
+}
+
+typedef struct
+{
+  const char *test;
+  StasisResourceKind kind;
+  const char *fault;
+} FifoCase;
+
+static const FifoCase fifo_cases[] = {
+  { "disk", STASIS_RESOURCE_DISK, "neither a regular file nor a device" },
+  { "loader", STASIS_RESOURCE_LOADER, "neither a regular file nor a device" },
+  { "nvram", STASIS_RESOURCE_NVRAM, "neither a regular file nor a device" },
+  { "blob", STASIS_RESOURCE_BLOB, "not a regular file" },
+  { "output", STASIS_RESOURCE_OUTPUT, "nobody reads" },
+};
+
+static void
+test_fifo (gconstpointer data)
+{
+  const FifoCase *c = data;
+  g_autofree char *path = make_fifo ();
+  g_autoptr (GError) error = NULL;
+  g_autofree char *info = open_one (c->kind, path, FALSE, &error);
+  g_assert_null (info);
+  g_assert_nonnull (error);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, path));
+  g_assert_nonnull (strstr (error->message, c->fault));
+}
+
+static void
+test_fifo_with_reader (void)
+{
+  g_autofree char *path = make_fifo ();
+  stasis_autofd int reader = open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  g_assert_cmpint (reader, >=, 0);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *info = open_one (STASIS_RESOURCE_OUTPUT, path, FALSE, &error);
+  g_assert_no_error (error);
+  assert_flags (info, O_WRONLY, O_NONBLOCK);
+}
+
+static void
+test_output_file (void)
+{
+  g_autoptr (GError) error = NULL;
+  for (int append = 0; append < 2; append++)
+    {
+      g_autofree char *path = scratch_text (folder, "output", "old");
+      g_autofree char *info = open_one (STASIS_RESOURCE_OUTPUT, path, append, &error);
+      g_assert_no_error (error);
+      assert_flags (info, O_WRONLY | (append ? O_APPEND : 0), O_NONBLOCK);
+      g_autofree char *text = NULL;
+      g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+      g_assert_cmpstr (text, ==, append ? "old" : "");
+    }
+  g_autofree char *new = g_build_filename (folder, "new", NULL);
+  g_autofree char *info = open_one (STASIS_RESOURCE_OUTPUT, new, FALSE, &error);
+  g_assert_no_error (error);
+  struct stat st;
+  g_assert_cmpint (stat (new, &st), ==, 0);
+  g_assert_cmpint (st.st_mode & 07777, ==, 0600);
+  g_autofree char *device = open_one (STASIS_RESOURCE_OUTPUT, "/dev/null", FALSE, &error);
+  g_assert_no_error (error);
+  assert_flags (device, O_WRONLY, O_NONBLOCK);
+}
+
+/* Nothing happens to what a link leads to. */
+static void
+test_output_link (void)
+{
+  g_autofree char *path = scratch_text (folder, "precious", "old");
+  g_autofree char *link = g_build_filename (folder, "link", NULL);
+  g_assert_cmpint (symlink (path, link), ==, 0);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *info = open_one (STASIS_RESOURCE_OUTPUT, link, FALSE, &error);
+  g_assert_null (info);
+  g_assert_nonnull (strstr (error->message, "symbolic link"));
+  g_autofree char *text = NULL;
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_cmpstr (text, ==, "old");
+}
+
+/* A disk may be a link; it is a descriptor like any other. */
+static void
+test_disk (void)
+{
+  g_autofree char *path = scratch_text (folder, "disk", "octets");
+  g_autofree char *link = g_build_filename (folder, "disk-link", NULL);
+  g_assert_cmpint (symlink (path, link), ==, 0);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *info = open_one (STASIS_RESOURCE_DISK, link, FALSE, &error);
+  g_assert_no_error (error);
+  assert_flags (info, O_RDWR, O_NONBLOCK);
+
+  g_autofree char *none = g_build_filename (folder, "no-disk", NULL);
+  g_autofree char *no_info = open_one (STASIS_RESOURCE_DISK, none, FALSE, &error);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+  g_assert_false (g_file_test (none, G_FILE_TEST_EXISTS));
+  g_clear_error (&error);
+  g_autofree char *no_folder = open_one (STASIS_RESOURCE_LOADER, folder, FALSE, &error);
+  g_assert_null (no_folder);
+  g_assert_nonnull (strstr (error->message, "neither a regular file nor a device"));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  folder = scratch_new ();
+  alarm (ALARM_S);
+  for (gsize i = 0; i < G_N_ELEMENTS (fifo_cases); i++)
+    {
+      g_autofree char *test = g_strconcat ("/driver/resource-open/fifo/", fifo_cases[i].test, NULL);
+      g_test_add_data_func (test, &fifo_cases[i], test_fifo);
+    }
+  g_test_add_func ("/driver/resource-open/fifo-with-reader", test_fifo_with_reader);
+  g_test_add_func ("/driver/resource-open/output-file", test_output_file);
+  g_test_add_func ("/driver/resource-open/output-link", test_output_link);
+  g_test_add_func ("/driver/resource-open/disk", test_disk);
+  const int result = g_test_run ();
+  scratch_remove (folder);
+  return result;
+}
