@@ -32,6 +32,15 @@ stasis_command_has_medium (const StasisDiskDef *disk)
   return disk->source != NULL && g_strcmp0 (disk->tray, "open") != 0;
 }
 
+/* Two guests that write to one disk must not each have a cache of the host's in between. */
+StasisDiskCache
+stasis_command_cache_mode (const StasisDiskDef *disk)
+{
+  const gboolean is_open
+      = disk->cache == STASIS_DISK_CACHE_UNSET || disk->cache == STASIS_DISK_CACHE_DEFAULT;
+  return is_open && disk->shareable && !disk->readonly ? STASIS_DISK_CACHE_NONE : disk->cache;
+}
+
 /* As QEMU defines the words: what goes past the host's cache, what is never flushed. */
 static void
 set_cache (StasisJson *node, StasisDiskCache mode)
@@ -75,7 +84,7 @@ add_storage (StasisArgs *args, const Pair *pair)
     {
       if (pair->disk->io != NULL)
         stasis_json_set_string (node, "aio", pair->disk->io);
-      set_cache (node, pair->disk->cache);
+      set_cache (node, stasis_command_cache_mode (pair->disk));
     }
   stasis_args_add_json (args, "-blockdev", node);
 }
@@ -109,7 +118,7 @@ add_format (StasisArgs *args, const Pair *pair)
     {
       if (!pair->is_backing)
         set_discard (node, pair->disk);
-      set_cache (node, pair->disk->cache);
+      set_cache (node, stasis_command_cache_mode (pair->disk));
     }
   stasis_json_set_string (node, "file", file);
   if (pair->backing_name != NULL)

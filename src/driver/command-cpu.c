@@ -53,7 +53,8 @@ append_model (GString *cpu, const StasisArgs *args, GError **error)
       return TRUE;
     case STASIS_CPU_MODE_MAXIMUM:
       stasis_args_append (cpu, "", "max");
-      append_on (cpu, "migratable", def->migratable);
+      if (def->migratable == STASIS_TRISTATE_OFF)
+        stasis_args_append (cpu, "migratable", "off");
       return TRUE;
     }
   return TRUE;

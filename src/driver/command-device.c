@@ -171,8 +171,8 @@ add_redirdev (StasisArgs *args, gconstpointer item, const char *place, GError **
 }
 
 /* The guest notices by it that it runs from a copy of its state. */
-static gboolean
-add_generation_id (StasisArgs *args, GError **error)
+gboolean
+stasis_args_add_generation_id (StasisArgs *args, GError **error)
 {
   if (args->def->genid == NULL)
     return TRUE;
@@ -212,12 +212,18 @@ stasis_args_add_hubs (StasisArgs *args, GError **error)
   return add_kind (args, &hubs, error);
 }
 
+gboolean
+stasis_args_add_inputs (StasisArgs *args, GError **error)
+{
+  const Kind inputs = { args->def->inputs, "input", add_input };
+  return add_kind (args, &inputs, error);
+}
+
 /* What is left. */
 gboolean
 stasis_args_add_devices (StasisArgs *args, GError **error)
 {
   const Kind kinds[] = {
-    { args->def->inputs, "input", add_input },
     { args->def->watchdogs, "watchdog", add_watchdog },
     { args->def->balloons, "memballoon", add_balloon },
     { args->def->rngs, "rng", add_rng },
@@ -225,8 +231,6 @@ stasis_args_add_devices (StasisArgs *args, GError **error)
     { args->def->redirdevs, "redirdev", add_redirdev },
   };
 
-  if (!add_generation_id (args, error))
-    return FALSE;
   for (gsize k = 0; k < G_N_ELEMENTS (kinds); k++)
     if (!add_kind (args, &kinds[k], error))
       return FALSE;

@@ -269,7 +269,7 @@ set_options (const StasisArgs *args, StasisJson *device, const StasisDiskDef *di
     return;
   stasis_args_set_boot_index (device, stasis_args_boot_index_of_disk (args, disk));
   set_identity (device, disk);
-  set_write_cache (device, disk->cache);
+  set_write_cache (device, stasis_command_cache_mode (disk));
   set_error_policies (device, disk);
 }
 

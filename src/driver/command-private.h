@@ -26,6 +26,7 @@ typedef struct
 /* Whether there is a resource for it (resource.c asks the same). */
 gboolean stasis_command_has_nvram (const StasisOsDef *os);
 gboolean stasis_command_has_medium (const StasisDiskDef *disk);
+StasisDiskCache stasis_command_cache_mode (const StasisDiskDef *disk);
 gboolean stasis_command_wants_vhost (const StasisInterfaceDef *interface);
 
 /* command-args.c: options, devices, addresses. */
@@ -75,6 +76,7 @@ char *stasis_args_audiodev (const StasisArgs *args, gint64 id);
 /* Themes. */
 gboolean stasis_args_add_machine (StasisArgs *args, GError **error);
 gboolean stasis_args_add_memory (StasisArgs *args, GError **error);
+gboolean stasis_args_add_generation_id (StasisArgs *args, GError **error);
 gboolean stasis_args_add_cpu (StasisArgs *args, GError **error);
 gboolean stasis_args_add_clock (StasisArgs *args, GError **error);
 gboolean stasis_args_add_boot (StasisArgs *args, GError **error);
@@ -84,6 +86,7 @@ gboolean stasis_args_add_hubs (StasisArgs *args, GError **error);
 gboolean stasis_args_add_disks (StasisArgs *args, GError **error);
 gboolean stasis_args_add_interfaces (StasisArgs *args, GError **error);
 gboolean stasis_args_add_chardevs (StasisArgs *args, GError **error);
+gboolean stasis_args_add_inputs (StasisArgs *args, GError **error);
 gboolean stasis_args_add_displays (StasisArgs *args, GError **error);
 gboolean stasis_args_add_devices (StasisArgs *args, GError **error);
 

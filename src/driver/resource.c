@@ -78,8 +78,8 @@ list_disk (GPtrArray *list, const StasisDiskDef *disk)
   StasisResource *resource = add (list, STASIS_RESOURCE_DISK, "disk:", disk->target, disk->source);
   resource->readonly = disk->readonly;
   resource->format = g_strdup (stasis_disk_format_names[disk->format]);
-  resource->direct
-      = disk->cache == STASIS_DISK_CACHE_NONE || disk->cache == STASIS_DISK_CACHE_DIRECTSYNC;
+  const StasisDiskCache cache = stasis_command_cache_mode (disk);
+  resource->direct = cache == STASIS_DISK_CACHE_NONE || cache == STASIS_DISK_CACHE_DIRECTSYNC;
   resource->is_block = disk->type == STASIS_DISK_TYPE_BLOCK;
 }
 
