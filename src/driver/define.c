@@ -126,7 +126,8 @@ stasis_domain_undefine (StasisDomain *self, StasisUndefineFlags flags, GError **
   if (hold->status == NULL)
     {
       g_autofree char *last = stasis_paths_last (driver->paths, name);
-      return remove_file (last, error);
+      g_autofree char *last_job = stasis_paths_last_job (driver->paths, name);
+      return remove_file (last, error) && remove_file (last_job, error);
     }
   hold->status->is_transient = TRUE;
   return stasis_hold_write (hold, error);

@@ -97,7 +97,6 @@ open_disk (Opening *opening, StasisResource *resource, GError **error)
   if (chain == NULL)
     return FALSE;
 
-  resource->backing = g_ptr_array_new_with_free_func ((GDestroyNotify) stasis_resource_free);
   for (guint i = 0; i < chain->len; i++)
     {
       const StasisDiskLink *link = g_ptr_array_index (chain, i);
@@ -227,7 +226,7 @@ open_one (Opening *opening, StasisResource *resource, GError **error)
     case STASIS_RESOURCE_DISK:
       return open_disk (opening, resource, error);
     case STASIS_RESOURCE_LOADER:
-      return open_file (opening, resource, O_RDONLY, error);
+      return open_file (opening, resource, resource->readonly ? O_RDONLY : O_RDWR, error);
     case STASIS_RESOURCE_NVRAM:
       return open_file (opening, resource, O_RDWR, error);
     case STASIS_RESOURCE_BLOB:

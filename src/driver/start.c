@@ -26,6 +26,7 @@
 #include "driver/command.h"
 #include "driver/domain-private.h"
 #include "driver/firmware.h"
+#include "driver/late-options.h"
 #include "driver/live-def.h"
 #include "driver/recover.h"
 #include "driver/registry.h"
@@ -236,7 +237,7 @@ static StasisMonitor *
 meet (Start *start, GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisMonitor) monitor = stasis_hold_open_monitor (start->hold, cancellable, error);
-  if (monitor == NULL
+  if (monitor == NULL || !stasis_late_options_apply (start->def, monitor, cancellable, error)
       || !stasis_live_def_complete (start->def, start->resources, monitor, cancellable, error))
     return NULL;
 

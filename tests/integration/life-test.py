@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 
 import harness
@@ -192,6 +193,34 @@ def unprivileged(t):
     ticks = guest.ticks()
     assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
     assert stasis("destroy", guest.name).returncode == 0
+
+
+@harness.test("what QEMU has no option for: a link that is down, the balloon's statistics")
+def late_options(t):
+    guest = t.boot_sector_guest()
+    xml = guest.xml("<interface type='user'><model type='virtio'/><link state='down'/></interface>")
+    path = t.dir / "late.xml"
+    path.write_text(xml.replace("<memballoon model='none'/>",
+                                "<memballoon model='virtio'><stats period='7'/></memballoon>"))
+    t.stasis("create", path)
+    guest.wait_for_tick(1)
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.connect(str(t.state / "run" / "domains" / guest.name / "monitor.sock"))
+        stream = monitor.makefile("rw")
+        answers = []
+        for command in [{"execute": "qmp_capabilities"},
+                        {"execute": "qom-get", "arguments": {"path": "/machine/peripheral/balloon0",
+                                                             "property": "guest-stats-polling-interval"}},
+                        {"execute": "human-monitor-command", "arguments": {"command-line": "info network"}}]:
+            stream.write(json.dumps(command) + "\n")
+            stream.flush()
+            while "return" not in (answer := json.loads(stream.readline())):
+                assert "error" not in answer, answer
+            answers.append(answer["return"])
+    assert answers[1] == 7, answers
+    t.stasis("save", guest.name, t.dir / "image.stasis")
+    t.stasis("restore", t.dir / "image.stasis")
+    guest.wait_for_tick(guest.last_tick() + 2)
 
 
 @harness.test("autostart marks a domain")

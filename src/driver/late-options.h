@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * late-options.h: what a definition asks for and QEMU has no option for
+ */
+
+#pragma once
+
+#include "conf/domain-def.h"
+#include "monitor/monitor.h"
+
+G_BEGIN_DECLS
+
+/* Tell a QEMU whose CPUs have not run yet: links that are down, the balloon's statistics. */
+gboolean stasis_late_options_apply (const StasisDomainDef *def, StasisMonitor *monitor,
+                                    GCancellable *cancellable, GError **error);
+
+G_END_DECLS
