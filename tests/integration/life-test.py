@@ -204,9 +204,9 @@ def late_options(t):
                                 "<memballoon model='virtio'><stats period='7'/></memballoon>"))
     t.stasis("create", path)
     guest.wait_for_tick(1)
-    with socket.socket(socket.AF_UNIX) as monitor:
-        monitor.connect(str(t.state / "run" / "domains" / guest.name / "monitor.sock"))
-        stream = monitor.makefile("rw")
+    monitor = socket.socket(socket.AF_UNIX)
+    monitor.connect(str(t.state / "run" / "domains" / guest.name / "monitor.sock"))
+    with monitor, monitor.makefile("rw") as stream:
         answers = []
         for command in [{"execute": "qmp_capabilities"},
                         {"execute": "qom-get", "arguments": {"path": "/machine/peripheral/balloon0",
