@@ -169,7 +169,7 @@ test_disk (void)
   g_clear_error (&error);
   g_autofree char *no_folder = open_one (STASIS_RESOURCE_LOADER, folder, FALSE, &error);
   g_assert_null (no_folder);
-  g_assert_nonnull (strstr (error->message, "neither a regular file nor a device"));
+  g_assert_nonnull (strstr (error->message, folder));
 }
 
 int
