@@ -30,6 +30,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/migration-quiet.h"
 #include "driver/teardown.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
@@ -65,7 +66,7 @@ is_active (StasisMigrationStatus status)
 
 /* End an outgoing migration if there is one, and wait until it has ended. */
 static gboolean
-end_migration (StasisMonitor *monitor, GError **error)
+end_migration (StasisMonitor *monitor, pid_t qemu, GError **error)
 {
   const gint64 deadline = g_get_monotonic_time () + MIGRATION_MS * 1000;
   gboolean is_cancelled = FALSE;
@@ -76,8 +77,12 @@ end_migration (StasisMonitor *monitor, GError **error)
         return FALSE;
       if (!is_active (info->status))
         return TRUE;
-      if (!is_cancelled && !stasis_monitor_migrate_cancel (monitor, NULL, error))
-        return FALSE;
+      if (!is_cancelled)
+        {
+          stasis_migration_quiet (monitor, qemu);
+          if (!stasis_monitor_migrate_cancel (monitor, NULL, error))
+            return FALSE;
+        }
       is_cancelled = TRUE;
 
       g_autoptr (StasisMonitorEvent) event = NULL;
@@ -190,12 +195,12 @@ remove_temp (const StasisJournal *journal, GError **error)
 
 /* As it was before: it ran, or it stood still. */
 static gboolean
-free_guest (StasisMonitor *monitor, const StasisJournal *journal, GError **error)
+free_guest (StasisMonitor *monitor, const StasisStatus *status, GError **error)
 {
-  if (!end_migration (monitor, error))
+  if (!end_migration (monitor, status->qemu.pid, error))
     return FALSE;
-  return journal->was_running ? let_run (monitor, error)
-                              : stasis_monitor_stop (monitor, NULL, error);
+  return status->journal.was_running ? let_run (monitor, error)
+                                     : stasis_monitor_stop (monitor, NULL, error);
 }
 
 /* Undo a save before its rename. */
@@ -206,7 +211,7 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
   StasisJournal *journal = &status->journal;
   GError *first = NULL;
   GError *next = NULL;
-  const gboolean is_free = free_guest (monitor, journal, &first);
+  const gboolean is_free = free_guest (monitor, status, &first);
   remove_temp (journal, &next);
   keep_first (&first, g_steal_pointer (&next));
 

@@ -4,6 +4,8 @@
 
 import json
 import os
+import pathlib
+import random
 import signal
 import time
 
@@ -252,6 +254,43 @@ def aborted(t):
         goes_on(t, guest, way)
         is_settled_running(t, guest, image)
     assert t.stasis("domjobabort", guest.name, check=False).returncode == 1
+
+
+def sends(pid):
+    """Whether QEMU's sending threads exist: the save is in the middle of copying."""
+    try:
+        return any("send_" in (task / "comm").read_text() for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return False
+
+
+@harness.test("cancelled and killed while QEMU's threads write: the guest goes on", timeout=1800)
+def cancelled_in_flight(t):
+    guest = t.linux_guest(memory_mib=512)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_agent(120)
+    guest.agent("fill 400 1 mix", timeout=120)
+    total = guest.agent("sum")
+    guest.close()
+    image = t.dir / "image.stasis"
+    pid = status(t, guest)["qemu"]["pid"]
+    for _ in range(200 if harness.SOAK else 15):
+        process = t.start("save", guest.name, image)
+        while process.poll() is None and not sends(pid):
+            time.sleep(0.002)
+        time.sleep(random.uniform(0, 0.15))
+        process.send_signal(random.choice([signal.SIGINT, signal.SIGKILL]))
+        process.communicate()
+        if image.exists():  # it was too late for this one
+            is_settled_saved(t, guest, image)
+            image.unlink()
+            pid = status(t, guest)["qemu"]["pid"]
+            continue
+        last = guest.last_tick()
+        harness.wait_for(lambda: guest.last_tick() > last, "the guest to go on", timeout=10)  # pylint: disable=cell-var-from-loop
+        harness.wait_for(lambda: "job" not in status(t, guest), "the journal to be cleared")
+    guest.wait_for_agent()
+    assert guest.agent("sum") == total
 
 
 @harness.test("a second save at the same time is refused and does no harm")
