@@ -5,7 +5,6 @@
 Run by ./dev demo, which has set everything up.  Uses a private folder and removes it.
 """
 
-import json
 import os
 import pathlib
 import shutil
@@ -36,13 +35,12 @@ class Demo:
         self.env = dict(os.environ, STASIS_STATE_DIR=str(self.dir / "state"))
         self.rows = []
 
-    def stasis(self, *arguments, quiet=False):
+    def stasis(self, *arguments):
         print(f"\n$ stasis {' '.join(str(a) for a in arguments)}", flush=True)
         began = time.monotonic()
         result = subprocess.run([STASIS, *map(str, arguments)], env=self.env, check=True, text=True,
                                 stdout=subprocess.PIPE)
-        if not quiet:
-            print(result.stdout.rstrip(), flush=True)
+        print(result.stdout.rstrip(), flush=True)
         return time.monotonic() - began, result.stdout
 
     def row(self, what, value):
@@ -92,13 +90,11 @@ class Demo:
         self.row("verify every octet", f"{verified:.2f} s")
         self.row("restore", f"{restored:.2f} s")
         self.row("save to next tick, all in all", f"{gap:.2f} s")
-        job = json.loads(self.stasis("domjobinfo", guest.name, "--completed", "--json", quiet=True)[1])
-        self.row("engine of the restore", str(job.get("phase") or job.get("operation")))
         guest.close()
         self.stasis("destroy", guest.name)
         self.stasis("undefine", guest.name)
         print()
-        for what, value in self.rows[:-1]:
+        for what, value in self.rows:
             print(f"  {what:32} {value}")
         print(f"\n{'The guest went on exactly where it was.' if good else 'THE GUEST DID NOT GO ON AS IT WAS.'}")
         return good
