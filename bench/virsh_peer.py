@@ -6,6 +6,10 @@ A libvirtd of our own runs in a mount namespace where its folders (/etc/libvirt,
 touched, and virsh reaches it through a socket in the private folder.  What would
 only slow libvirt down in such a place (cgroups, namespaces, security labels,
 virtlogd) is switched off.  Needs root.
+
+libvirtd looks up its built-in user before it reads its configuration.  That user
+comes with a package that starts a daemon, so where the host lacks it, it exists
+in our namespace only.
 """
 
 import os
@@ -30,10 +34,16 @@ auth_unix_ro = "none"
 auth_unix_rw = "none"
 """
 
-# Bind our folders over libvirt's, then become the daemon.
+# What libvirtd was built to run QEMU as, by file of accounts.
+ACCOUNTS = {
+    "/etc/passwd": "libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin\n",
+    "/etc/group": "libvirt-qemu:x:64055:\n",
+}
+
+# Bind our folders and files over libvirt's, then become the daemon.
 ENTER = """set -e
 top=$1; shift
-for folder in "$@"; do mount --bind "$top$folder" "$folder"; done
+for path in "$@"; do mount --bind "$top$path" "$path"; done
 exec libvirtd -f /etc/libvirt/libvirtd.conf
 """
 
@@ -51,12 +61,15 @@ class VirshPeer:
         for path in FOLDERS:
             (self.dir / path[1:]).mkdir(parents=True)
             self._make_mount_point(pathlib.Path(path))
+        for path, line in ACCOUNTS.items():
+            accounts = pathlib.Path(path).read_text(encoding="utf-8")
+            (self.dir / path[1:]).write_text(accounts if "\nlibvirt-qemu:" in accounts else accounts + line)
         (self.dir / "etc/libvirt/qemu.conf").write_text(QEMU_CONF)
         (self.dir / "etc/libvirt/libvirtd.conf").write_text(DAEMON_CONF)
         self.socket = self.dir / "run/libvirt/libvirt-sock"
         self.log = open(self.dir / "daemon.log", "wb")
         self.daemon = subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.dir), *FOLDERS],
+            ["unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.dir), *FOLDERS, *ACCOUNTS],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self._wait_for_daemon()
 
