@@ -321,14 +321,12 @@ serve (int port)
   while (1)
     {
       struct pollfd wait = { .fd = port, .events = POLLIN };
-      if (poll (&wait, 1, -1) < 0 || (wait.revents & POLLIN) == 0)
+      if (poll (&wait, 1, -1) < 0 || read (port, line + length, 1) != 1)
         {
-          length = 0; /* nobody is connected */
+          length = 0; /* nobody is connected: poll returns at once, and there is nothing to read */
           usleep (20000);
           continue;
         }
-      if (read (port, line + length, 1) != 1)
-        continue;
       if (line[length] == '\n')
         {
           line[length] = '\0';
