@@ -61,7 +61,6 @@ class FloorPeer:
 
     def save(self, path):
         """Save and end; seconds from `stop` until the image is durable, and until QEMU is gone."""
-        path.unlink(missing_ok=True)
         self.guest.close()
         start = time.monotonic()
         path.write_bytes(b"floor".ljust(HEADER, b"\0"))

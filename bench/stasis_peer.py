@@ -50,7 +50,6 @@ class StasisPeer:
 
         The first is the job's own clock: from its first question to the image's name on disk.
         """
-        path.unlink(missing_ok=True)
         self.guest.close()
         seconds, text = self.stasis("save", "--json", self.guest.name, path)
         return {"save": json.loads(text)["elapsed_us"] / 1e6, "save_and_end": seconds}

@@ -113,7 +113,6 @@ class VirshPeer:
 
     def save(self, path):
         """Save and destroy; seconds until virsh has returned."""
-        path.unlink(missing_ok=True)
         self.guest.close()
         return {"save_and_end": self._timed("save", *self.save_options, self.guest.name, path)}
 
