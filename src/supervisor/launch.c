@@ -122,7 +122,7 @@ drop_privileges (const Request *request)
 int
 main (int argc, char **argv)
 {
-  Request request;
+  static Request request; /* static: what it points to is no leak */
   if (!parse (argc, argv, &request))
     {
       fputs ("stasis-launch: started by hand? It belongs to the stasis driver.\n", stderr);

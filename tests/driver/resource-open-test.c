@@ -41,9 +41,9 @@ open_one (StasisResourceKind kind, const char *path, gboolean append, GError **e
   stasis_spawn_add_arg (spawn, info);
   StasisProcess process;
   g_assert_true (stasis_spawn_begin (spawn, &process, error));
-  stasis_autofd int pidfd = stasis_process_open (&process, error);
   g_assert_true (stasis_spawn_go (spawn, error));
-  g_assert_true (stasis_process_wait (pidfd, ALARM_S * 1000));
+  while (stasis_process_is_alive (&process)) /* no pidfd: valgrind does not know them */
+    g_usleep (5000);
   char *text = NULL;
   g_assert_true (g_file_get_contents (log, &text, NULL, error));
   return text;

@@ -9,7 +9,9 @@
 
 #include <gio/gunixfdlist.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "util/fd.h"
 
@@ -94,10 +96,34 @@ qemu_pid (const Qemu *qemu)
   return id != NULL ? (pid_t) atoi (id) : 0;
 }
 
+/* TRUE once no thread of the process runs any more. */
+static gboolean
+is_stopped (const char *pid)
+{
+  g_autofree char *folder = g_strdup_printf ("/proc/%s/task", pid);
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  g_assert_nonnull (dir);
+  const char *task;
+  while ((task = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, task, "stat", NULL);
+      g_autofree char *stat = NULL;
+      if (!g_file_get_contents (path, &stat, NULL, NULL))
+        continue;
+      const char *state = strrchr (stat, ')');
+      g_assert_nonnull (state);
+      if (state[2] != 'T')
+        return FALSE;
+    }
+  return TRUE;
+}
+
 void
 qemu_signal (const Qemu *qemu, int number)
 {
   g_subprocess_send_signal (qemu->process, number);
+  while (number == SIGSTOP && !is_stopped (g_subprocess_get_identifier (qemu->process)))
+    g_usleep (1000);
 }
 
 StasisMonitor *
