@@ -27,8 +27,8 @@
 #include "driver/load-engine.h"
 #include "driver/marks.h"
 #include "driver/registry.h"
+#include "driver/side-thread.h"
 #include "driver/start.h"
-#include "driver/verify-thread.h"
 #include "image/facts.h"
 #include "image/verify.h"
 #include "util/fault.h"
@@ -212,6 +212,13 @@ ask_everybody (Restore *restore, const char *path, const char *xml, GError **err
   return stasis_devices_test (&request, error);
 }
 
+static gboolean
+verify (StasisSideThread *side, gpointer image, GCancellable *cancellable, GError **error)
+{
+  return stasis_image_verify (image, STASIS_IMAGE_VERIFY_DEEP, 0, stasis_side_thread_tell, side,
+                              cancellable, error);
+}
+
 /* Load and verify at the same time.  Where both fail, damage is the better reason; damage that is
  * found first ends the load. */
 static gboolean
@@ -222,13 +229,14 @@ load (Restore *restore, GError **error)
   struct stat before;
   stasis_mark_begin (fd, &before);
   stasis_job_set_phase (restore->job, "load and verify");
-  g_autoptr (StasisVerifyThread) verify = stasis_verify_thread_start (restore->image, restore->job);
+  g_autoptr (StasisSideThread) side
+      = stasis_side_thread_start ("verify", verify, restore->image, restore->job);
   g_autoptr (GError) local = NULL;
   const gboolean loaded = stasis_load_engine_run (
       restore->image, restore->monitor, &restore->hold->status->qemu, restore->job, &local);
   const gboolean cancelled = g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED)
-                             && !stasis_verify_thread_has_failed (verify);
-  if (!cancelled && !stasis_verify_thread_finish (verify, error))
+                             && !stasis_side_thread_has_failed (side);
+  if (!cancelled && !stasis_side_thread_finish (side, error))
     return FALSE;
   if (!loaded)
     {
