@@ -95,6 +95,13 @@ stasis_side_thread_has_failed (StasisSideThread *self)
   return failed;
 }
 
+/* Have it stop soon. */
+void
+stasis_side_thread_stop (StasisSideThread *self)
+{
+  g_cancellable_cancel (self->cancellable);
+}
+
 /* Wait for its end. */
 gboolean
 stasis_side_thread_finish (StasisSideThread *self, GError **error)

@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 
 typedef struct _StasisSideThread StasisSideThread;
 
-/* The work, on the second thread.  It tells how far it has come by stasis_side_thread_tell(@side). */
+/* The work, on the second thread.  It tells how far it has come by stasis_side_thread_tell(@side).
+ */
 typedef gboolean (*StasisSideFunc) (StasisSideThread *side, gpointer data,
                                     GCancellable *cancellable, GError **error);
 
@@ -25,6 +26,9 @@ void stasis_side_thread_tell (guint64 done, guint64 total, gpointer side);
 
 /* TRUE once it has failed by itself, not by being cancelled. */
 gboolean stasis_side_thread_has_failed (StasisSideThread *side);
+
+/* Have it stop soon; its end is to be waited for. */
+void stasis_side_thread_stop (StasisSideThread *side);
 
 /* Wait for its end, going on to tell the job's progress.  TRUE where it did its work. */
 gboolean stasis_side_thread_finish (StasisSideThread *side, GError **error);
