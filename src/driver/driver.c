@@ -201,6 +201,7 @@ stasis_driver_open (const char *uri, GCancellable *cancellable, GError **error)
   g_autoptr (StasisDriver) self = g_object_new (STASIS_TYPE_DRIVER, NULL);
   self->uri = g_strdup (uri);
   self->paths = stasis_paths_new (is_system);
+  stasis_paths_sweep (self->paths);
   self->host = stasis_host_config_load (self->paths->config, error);
   if (self->host == NULL)
     return NULL;

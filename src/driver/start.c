@@ -228,7 +228,7 @@ launch (Start *start, GError **error)
   if (!stasis_spawn_begin (start->spawn, &status->qemu, error)
       || !stasis_hold_write (start->hold, error) || !stasis_fault ("start-spawned", error))
     return FALSE;
-  stasis_scope_enter (status->name, status->qemu.pid, start->driver->paths->is_system);
+  stasis_scope_enter (status->name, status->qemu.pid);
   return stasis_spawn_go (start->spawn, error);
 }
 

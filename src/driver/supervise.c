@@ -91,7 +91,7 @@ spawn_supervisor (const char *folder, const char *log, int ready_take, GError **
   StasisProcess process;
   if (!stasis_spawn_begin (spawn, &process, error))
     return FALSE;
-  stasis_scope_enter (name, process.pid, /* is_system= */ geteuid () == 0);
+  stasis_scope_enter (name, process.pid);
   return stasis_spawn_go (spawn, error);
 }
 
