@@ -80,8 +80,8 @@ stasis_hold_lock (StasisDriver *driver, const char *name, gboolean through_jobs,
     return lock;
   if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_BUSY))
     g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
-                 _ ("domain '%1$s' is busy: another operation has held it for %2$d s"), name,
-                 timeout_ms / 1000);
+                 _ ("domain '%1$s' is busy: another operation has held it for %2$d s (%3$s)"), name,
+                 timeout_ms / 1000, local->message);
   else
     g_propagate_error (error, g_steal_pointer (&local));
   return NULL;
