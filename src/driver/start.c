@@ -28,6 +28,7 @@
 #include "driver/firmware.h"
 #include "driver/late-options.h"
 #include "driver/live-def.h"
+#include "driver/lost.h"
 #include "driver/recover.h"
 #include "driver/registry.h"
 #include "driver/resource-open.h"
@@ -72,8 +73,11 @@ list_uids (StasisDriver *driver, GError **error)
       g_autofree char *folder
           = stasis_paths_domain (driver->paths, g_ptr_array_index (names, i), NULL);
       g_autoptr (StasisStatus) status = stasis_status_read (folder, NULL);
+      guint32 uid = 0;
       if (status != NULL)
         g_hash_table_add (uids, GUINT_TO_POINTER (status->uid));
+      else if (stasis_lost_get_user (folder, &uid))
+        g_hash_table_add (uids, GUINT_TO_POINTER (uid));
     }
   return uids;
 }

@@ -53,4 +53,138 @@ def two_users(t):
     assert t.stasis("create", between.xml_file(), check=False).returncode == 1
 
 
+def run_folder(t, guest):
+    return t.state / "run" / "domains" / guest.name
+
+
+def pid_of(t, program):
+    """The only process of the test that runs this program."""
+    pids = [pid for pid, text in t.processes().items() if program in text.split(" ", 1)[0]]
+    assert len(pids) == 1, pids
+    return pids[0]
+
+
+def refused(t, *command, says):
+    result = t.stasis(*command, check=False)
+    assert result.returncode == 1, f"{command} was not refused: {result.stdout}"
+    for word in says:
+        assert word in result.stderr, f"{command}: '{word}' is not in: {result.stderr}"
+
+
+def spoilt(t, guest, text):
+    path = run_folder(t, guest) / "status.json"
+    assert path.exists()
+    path.write_text(text)
+    return str(path)
+
+
+def seen_spoilt(t, guest, path):
+    """Nothing is said of it that is not known, and the file is named."""
+    assert t.stasis("domstate", guest.name, "--reason").stdout.strip() == "no state (unknown)"
+    assert t.stasis("list").stdout.split()[-4:] == ["-", guest.name, "no", "state"]
+    assert t.stasis("list", "--inactive", "--name").stdout.split() == []
+    for command in (["dominfo"], ["dumpxml"], ["suspend"], ["domjobinfo"], ["save", t.dir / "image"]):
+        refused(t, command[0], guest.name, *command[1:], says=[path, f"destroy {guest.name}"])
+
+
+@harness.test("a status that cannot be read: nothing else is started, destroy ends the guest")
+def unreadable_status(t):
+    for text, signalled in (("", None), ('{"format": 1, "na', signal.SIGKILL), ("{}", signal.SIGSTOP)):
+        guest = t.boot_sector_guest()
+        t.stasis("define", guest.xml_file())
+        t.stasis("start", guest.name)
+        guest.wait_for_tick(2)
+        qemu, supervisor = pid_of(t, "qemu-system"), pid_of(t, "stasis-supervisor")
+        path = spoilt(t, guest, text)
+        if signalled is not None:
+            os.kill(supervisor, signalled)
+        seen_spoilt(t, guest, path)
+        refused(t, "start", guest.name, says=[path])
+        refused(t, "undefine", guest.name, says=[path])
+        assert pid_of(t, "qemu-system") == qemu
+        t.stasis("destroy", guest.name)
+        assert not [text for text in t.processes().values() if "qemu-system" in text]
+        assert not run_folder(t, guest).exists()
+        assert t.stasis("domstate", guest.name, "--reason").stdout.strip() == "shut off (destroyed)"
+        if signalled == signal.SIGSTOP:
+            os.kill(supervisor, signal.SIGCONT)
+        harness.wait_for(lambda: not t.processes(), "the supervisor to leave")
+        t.stasis("start", guest.name)
+        t.stasis("destroy", guest.name)
+        t.stasis("undefine", guest.name)
+
+
+@harness.test("a transient domain whose status cannot be read is found and ended")
+def unreadable_transient(t):
+    guest, other = t.boot_sector_guest(), t.boot_sector_guest(name="other")
+    t.stasis("create", guest.xml_file())
+    t.stasis("create", other.xml_file())
+    uuid = t.stasis("domuuid", guest.name).stdout
+    seen_users = set(qemu_users(t))
+    path = spoilt(t, guest, "\0")
+    seen_spoilt(t, guest, path)
+    assert t.stasis("domuuid", guest.name).stdout == uuid
+    t.stasis("destroy", guest.name)
+    assert len(qemu_users(t)) == 1 and set(qemu_users(t)) <= seen_users
+    refused(t, "domstate", guest.name, says=[guest.name])
+    assert t.stasis("domstate", other.name).stdout.strip() == "running"
+
+
+@harness.test("a status that has gone does not make a second QEMU possible")
+def lost_status(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    (run_folder(t, guest) / "status.json").unlink()
+    refused(t, "start", guest.name, says=[str(run_folder(t, guest))])
+    t.stasis("destroy", guest.name)
+    assert not run_folder(t, guest).exists()
+
+
+@harness.test("QEMU of a domain whose status cannot be read keeps its user for itself")
+def unreadable_user(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root has other users for QEMU")
+    config = t.state / "config" / "stasis.conf"
+    config.write_text(config.read_text() + "[security]\nuid-base=2013300000\nuid-count=3\n")
+    first, second = t.boot_sector_guest(name="first"), t.boot_sector_guest(name="second")
+    t.stasis("create", first.xml_file())
+    spoilt(t, first, "")
+    (t.state / "run" / "last-id").write_text("2\n")
+    t.stasis("create", second.xml_file())
+    users = qemu_users(t)
+    assert len(users) == 2 and len(set(users)) == 2, users
+
+
+def both_dead(t, guest, image, step):
+    """A save whose process and supervisor were killed at this step."""
+    process = stopped(t, "save", guest.name, image, at=step)
+    os.kill(pid_of(t, "stasis-supervisor"), signal.SIGKILL)
+    process.kill()
+    process.communicate()
+
+
+@harness.test("whatever asks for a domain puts right what a dead driver and supervisor left", timeout=300)
+def asked_for(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(2)
+    for command in (["list", "--name"], ["dominfo", guest.name], ["dumpxml", guest.name], ["domid", guest.name],
+                    ["domjobinfo", guest.name], ["list", "--all"]):
+        both_dead(t, guest, t.dir / "image", "save-paused")
+        last = guest.last_tick()
+        assert t.stasis(*command).stdout
+        assert guest.wait_for_tick(last + 1)
+        assert "job" not in (run_folder(t, guest) / "status.json").read_text(), command
+    for command in (["list", "--all"], ["dominfo", guest.name], ["dumpxml", guest.name]):
+        both_dead(t, guest, t.dir / "image", "save-renamed")
+        output = t.stasis(*command).stdout
+        assert command[0] == "dumpxml" or "shut off" in output, output
+        assert not run_folder(t, guest).exists() and (t.dir / "image").exists(), command
+        (t.dir / "image").unlink()
+        t.stasis("start", guest.name)
+        guest.wait_for_tick(1)
+
+
 harness.main()
