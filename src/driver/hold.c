@@ -170,7 +170,8 @@ stasis_hold_open_monitor (const StasisHold *hold, GCancellable *cancellable, GEr
   const int fd = stasis_unix_connect (path, error);
   if (fd < 0)
     return NULL;
-  return stasis_monitor_open (fd, hold->status->log, MONITOR_TIMEOUT_MS, cancellable, error);
+  return stasis_monitor_open (fd, hold->status->log, hold->status->log_start, MONITOR_TIMEOUT_MS,
+                              cancellable, error);
 }
 
 /* Write the status with its journal. */

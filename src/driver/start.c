@@ -36,6 +36,7 @@
 #include "driver/supervise.h"
 #include "driver/teardown.h"
 #include "monitor/commands-run.h"
+#include "monitor/log-tail.h"
 #include "util/fault.h"
 #include "util/fd.h"
 
@@ -129,6 +130,7 @@ make_status (Start *start, GError **error)
   status->emulator = g_strdup (def->emulator);
   status->reason = g_strdup (start->request->reason);
   status->log = stasis_paths_log (paths, def->name);
+  status->log_start = stasis_log_size (status->log);
   status->last = stasis_paths_last (paths, def->name);
   status->lock = stasis_paths_lock (paths, def->name);
   status->definition = stasis_paths_definition (paths, def->name);

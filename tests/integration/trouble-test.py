@@ -187,4 +187,34 @@ def asked_for(t):
         guest.wait_for_tick(1)
 
 
+@harness.test("an error quotes what QEMU said in this run, not in earlier ones")
+def log_of_this_run(t):
+    guest = t.boot_sector_guest()
+    log = t.state / "log" / "qemu" / f"{guest.name}.log"
+    log.parent.mkdir(mode=0o700, parents=True)
+    log.write_text("it failed long ago\n")
+    wrong = t.dir / "wrong.xml"
+    wrong.write_text(guest.xml().replace("<domain ", "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' ")
+                     .replace("</domain>", "<qemu:commandline><qemu:arg value='-nonsense'/></qemu:commandline></domain>"))
+    for _ in range(2):
+        result = t.stasis("create", wrong, check=False)
+        assert result.returncode == 1 and result.stderr.count("-nonsense") == 1, result.stderr
+        assert "long ago" not in result.stderr, result.stderr
+    assert log.read_text().startswith("it failed long ago\n") and log.read_text().count("-nonsense") == 2
+
+    t.stasis("create", guest.xml_file())
+    result = save_of_dying_qemu(t, guest)
+    assert result.startswith("error: ") and "-nonsense" not in result and "long ago" not in result, result
+
+
+def save_of_dying_qemu(t, guest):
+    """What a save says whose QEMU is killed in the middle."""
+    process = stopped(t, "save", guest.name, t.dir / "image", at="save-passed")
+    os.kill(pid_of(t, "qemu-system"), signal.SIGKILL)
+    os.kill(process.pid, signal.SIGCONT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    return errors
+
+
 harness.main()
