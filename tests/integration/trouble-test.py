@@ -3,6 +3,7 @@
 """Something is stopped, spoilt, or happens at the same moment: the driver copes, and says what it is."""
 
 import os
+import re
 import signal
 import subprocess
 
@@ -205,6 +206,41 @@ def log_of_this_run(t):
     t.stasis("create", guest.xml_file())
     result = save_of_dying_qemu(t, guest)
     assert result.startswith("error: ") and "-nonsense" not in result and "long ago" not in result, result
+
+
+def waited_in_vain_ms(text):
+    """How long the driver was ready to wait for a supervisor that did not answer, by its own word."""
+    return sum(map(int, re.findall(r"waited (\d+) ms for a supervisor in vain", text)))
+
+
+@harness.test("a supervisor that is stopped in the middle of a save does not lengthen the pause")
+def stopped_supervisor(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image, supervisor = t.dir / "image", pid_of(t, "stasis-supervisor")
+    for fault in ("save-paused=stop", "save-paused=stop,save-written=fail"):
+        process = t.start("save", guest.name, image, STASIS_FAULT=fault, G_MESSAGES_DEBUG="all")
+        harness.wait_for(lambda: state_letter(process.pid) == "T", "the save to pause the guest")  # pylint: disable=cell-var-from-loop
+        os.kill(supervisor, signal.SIGSTOP)
+        os.kill(process.pid, signal.SIGCONT)
+        output, errors = process.communicate(timeout=90)
+        os.kill(supervisor, signal.SIGCONT)
+        waited = waited_in_vain_ms(output + errors)
+        assert 0 < waited <= 1000, f"{waited} ms: {errors}"
+        if fault.endswith("fail"):
+            assert process.returncode == 1, output
+            guest.wait_for_tick(guest.last_tick() + 2)
+            assert t.stasis("domstate", guest.name).stdout.strip() == "running"
+            assert "None" in t.stasis("domjobinfo", guest.name).stdout
+            continue
+        assert process.returncode == 0, errors
+        t.stasis("image", "verify", image)
+        harness.wait_for(lambda: not t.processes(), "the supervisor to leave")
+        t.stasis("restore", image)
+        guest.wait_for_tick(guest.last_tick() + 1)
+        image.unlink()
+        supervisor = pid_of(t, "stasis-supervisor")
 
 
 def save_of_dying_qemu(t, guest):
