@@ -121,6 +121,7 @@ def keep(argv, first_gone, tell):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     alive_in, alive_out = os.pipe()
     told, tell = os.pipe()
     if os.fork() == 0:
