@@ -224,7 +224,7 @@ end_lost_qemu (StasisDomain *self, const char *folder, StasisDestroyFlags flags,
   while (stasis_lost_find_qemu (folder, &found.qemu))
     if (!end_qemu (self, &found, flags, error))
       return FALSE;
-  return TRUE;
+  return stasis_lost_check_monitor (folder, error);
 }
 
 /* The end of a domain whose status cannot be read: of what is found of it. */

@@ -54,23 +54,45 @@ is_abandoned (const StasisStatus *status)
          && !stasis_process_is_alive (&status->journal.owner);
 }
 
-/* How it is by what its run folder says now. */
-StasisLook
-stasis_look_only (StasisDriver *driver, const char *name, StasisStatus **out_status, GError **error)
+typedef struct
 {
-  g_autofree char *folder = stasis_paths_domain (driver->paths, name, NULL);
-  g_autoptr (GError) local = NULL;
-  g_autoptr (StasisStatus) status = stasis_status_read (folder, &local);
-  if (status == NULL)
+  char *folder;         /* (owned) */
+  StasisStatus *status; /* (owned) (nullable) */
+  GError *error;        /* (owned) (nullable) why there is none */
+} Seen;
+
+static void
+seen_clear (Seen *seen)
+{
+  g_clear_pointer (&seen->folder, g_free);
+  g_clear_pointer (&seen->status, stasis_status_free);
+  g_clear_error (&seen->error);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Seen, seen_clear)
+
+static void
+see (Seen *seen, StasisDriver *driver, const char *name)
+{
+  seen_clear (seen);
+  seen->folder = stasis_paths_domain (driver->paths, name, NULL);
+  seen->status = stasis_status_read (seen->folder, &seen->error);
+}
+
+/* What it means. */
+static StasisLook
+conclude (Seen *seen, StasisStatus **out_status, GError **error)
+{
+  if (seen->status == NULL)
     {
-      if (!stasis_lost_explain (folder, &local))
+      if (!stasis_lost_explain (seen->folder, &seen->error))
         return STASIS_LOOK_OFF;
-      g_propagate_error (error, g_steal_pointer (&local));
+      g_propagate_error (error, g_steal_pointer (&seen->error));
       return STASIS_LOOK_LOST;
     }
-  if (!stasis_process_is_alive (&status->qemu))
+  if (!stasis_process_is_alive (&seen->status->qemu))
     return STASIS_LOOK_OFF;
-  *out_status = g_steal_pointer (&status);
+  *out_status = g_steal_pointer (&seen->status);
   return STASIS_LOOK_ACTIVE;
 }
 
@@ -78,9 +100,21 @@ stasis_look_only (StasisDriver *driver, const char *name, StasisStatus **out_sta
 StasisLook
 stasis_look (StasisDriver *driver, const char *name, StasisStatus **out_status, GError **error)
 {
-  g_autofree char *folder = stasis_paths_domain (driver->paths, name, NULL);
-  g_autoptr (StasisStatus) status = stasis_status_read (folder, NULL);
-  if (is_abandoned (status) && may_recover (driver, name))
-    recover (driver, name);
-  return stasis_look_only (driver, name, out_status, error);
+  g_auto (Seen) seen = { 0 };
+  see (&seen, driver, name);
+  if (is_abandoned (seen.status) && may_recover (driver, name))
+    {
+      recover (driver, name);
+      see (&seen, driver, name);
+    }
+  return conclude (&seen, out_status, error);
+}
+
+/* The same, and nothing is recovered. */
+StasisLook
+stasis_look_only (StasisDriver *driver, const char *name, StasisStatus **out_status, GError **error)
+{
+  g_auto (Seen) seen = { 0 };
+  see (&seen, driver, name);
+  return conclude (&seen, out_status, error);
 }

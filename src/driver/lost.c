@@ -9,6 +9,7 @@
  * `sockets` of the run folder over as an open descriptor, and nobody but root and ourselves can
  * open that.  A process that has this very folder open and was started as a QEMU (-name guest=) is
  * the one.  The sockets themselves do not tell: their peer is who made them, which is the driver.
+ * But that somebody listens on them means that it lives, whether it was found or not.
  */
 
 #include "config.h"
@@ -92,6 +93,22 @@ stasis_lost_find_qemu (const char *folder, StasisProcess *out_qemu)
   return is_found;
 }
 
+/* Nobody listens any more. */
+gboolean
+stasis_lost_check_monitor (const char *folder, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, "monitor.sock", NULL);
+  g_autoptr (GError) local = NULL;
+  stasis_autofd int fd = stasis_unix_connect (path, &local);
+  if (fd < 0
+      && (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED)
+          || g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)))
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
+               _ ("a process that cannot be found listens on '%s'"), path);
+  return FALSE;
+}
+
 /* The folder was given to it. */
 gboolean
 stasis_lost_get_user (const char *folder, guint32 *out_uid)
@@ -110,7 +127,9 @@ stasis_lost_explain (const char *folder, GError **error)
   StasisProcess qemu;
   g_autofree char *name = g_path_get_basename (folder);
   const gboolean is_missing = g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
-  if (is_missing && !stasis_lost_find_qemu (folder, &qemu))
+  if (is_missing
+      && (!g_file_test (folder, G_FILE_TEST_IS_DIR)
+          || (!stasis_lost_find_qemu (folder, &qemu) && stasis_lost_check_monitor (folder, NULL))))
     return FALSE;
 
   g_autofree char *why = g_strdup ((*error)->message);

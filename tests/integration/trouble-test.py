@@ -5,6 +5,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 
 import harness
@@ -129,6 +130,40 @@ def unreadable_transient(t):
     assert len(qemu_users(t)) == 1 and set(qemu_users(t)) <= seen_users
     refused(t, "domstate", guest.name, says=[guest.name])
     assert t.stasis("domstate", other.name).stdout.strip() == "running"
+
+
+@harness.test("a status that cannot be read, of a guest that has died, is cleared away by destroy")
+def unreadable_and_dead(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    spoilt(t, guest, "")
+    for program in ("stasis-supervisor", "qemu-system"):
+        os.kill(pid_of(t, program), signal.SIGKILL)
+    harness.wait_for(lambda: not t.processes(), "both to end")
+    assert t.stasis("domstate", guest.name).stdout.strip() == "no state"
+    t.stasis("destroy", guest.name)
+    t.stasis("start", guest.name)
+    t.stasis("destroy", guest.name)
+
+
+@harness.test("what has a lost guest's monitor and is not found keeps the run folder")
+def unreadable_and_hidden(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    path = spoilt(t, guest, "")
+    for program in ("stasis-supervisor", "qemu-system"):
+        os.kill(pid_of(t, program), signal.SIGKILL)
+    monitor = run_folder(t, guest) / "monitor.sock"
+    monitor.unlink()
+    with socket.socket(socket.AF_UNIX) as hidden:
+        hidden.bind(str(monitor))
+        hidden.listen()
+        refused(t, "destroy", guest.name, says=[str(monitor)])
+        assert os.path.exists(path)
+        os.unlink(path)
+        refused(t, "create", guest.xml_file(), says=["destroy"])
+    t.stasis("create", guest.xml_file())
 
 
 @harness.test("a status that has gone does not make a second QEMU possible")
