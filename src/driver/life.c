@@ -112,7 +112,9 @@ stasis_domain_start (StasisDomain *self, StasisStartFlags flags, StasisProgressF
                      gpointer user_data, GCancellable *cancellable, GError **error)
 {
   /* A start that died is cleared away by whoever takes the hold: not active. */
-  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  g_autoptr (StasisStatus) status = NULL;
+  if (!stasis_domain_look (self, &status, error))
+    return FALSE;
   if (status != NULL && status->journal.step != STASIS_STEP_START)
     return throw_active (error, stasis_domain_get_name (self));
 

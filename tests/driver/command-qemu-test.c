@@ -312,7 +312,7 @@ open_monitor (const Guest *guest, const char *socket_name)
   g_autofree char *path = g_build_filename (guest->folder, socket_name, NULL);
   const int fd = stasis_unix_connect (path, &error);
   g_assert_no_error (error);
-  StasisMonitor *monitor = stasis_monitor_open (fd, guest->log, WAIT_MS, NULL, &error);
+  StasisMonitor *monitor = stasis_monitor_open (fd, guest->log, 0, WAIT_MS, NULL, &error);
   if (error != NULL)
     g_test_message ("%s", error->message);
   g_assert_no_error (error);
