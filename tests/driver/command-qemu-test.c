@@ -268,11 +268,11 @@ kvm_works (void)
   static gsize answer;
   if (g_once_init_enter (&answer))
     {
-      g_autoptr (GSubprocess) qemu = g_subprocess_new (
-          G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_SILENCE
-              | G_SUBPROCESS_FLAGS_STDERR_SILENCE,
-          NULL, find_qemu (), "-machine", "pc,accel=kvm", "-cpu", "host", "-nodefaults", "-display",
-          "none", "-S", "-monitor", "stdio", NULL);
+      g_autoptr (GSubprocess) qemu
+          = g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_SILENCE
+                                  | G_SUBPROCESS_FLAGS_STDERR_SILENCE,
+                              NULL, find_qemu (), "-machine", "pc,accel=kvm", "-cpu", "host",
+                              "-nodefaults", "-display", "none", "-S", "-monitor", "stdio", NULL);
       const gboolean works
           = qemu != NULL && g_subprocess_communicate_utf8 (qemu, "quit\n", NULL, NULL, NULL, NULL)
             && g_subprocess_get_successful (qemu);
