@@ -84,6 +84,40 @@ def test_define():
               (0, "Domain 'web' defined from web.xml\n\n", ""))
 
 
+def variant(name, *devices):
+    """A definition with more devices, the first of them in line 10."""
+    lines = [line for line in XML.splitlines() if "graphics" not in line]
+    at = lines.index("  </devices>")
+    text = "\n".join(lines[:at] + [f"    {device}" for device in devices] + lines[at:])
+    text = text.replace("web", name).replace(UUID, UUID.replace("01", "77"))
+    pathlib.Path(FOLDER.name, f"{name}.xml").write_text(text, encoding="utf-8")
+    return f"{name}.xml"
+
+
+def refused(file, message):
+    for command in ("define", "create"):
+        done = run(command, file)
+        tap.equal((command, done.returncode, done.stderr.splitlines()[1:]),
+                  (command, 1, [f"error: {file}:{message}"]))
+    tap.equal(run("-q", "list", "--all", "--name").stdout, "web\n")
+
+
+def test_define_refuses():
+    """define refuses by name and line what start would refuse"""
+    spice = "<graphics type='spice' autoport='yes'/>"
+    refused(variant("spice", "<sound model='ich6'/>", spice),
+            "11: /domain/devices/graphics[1]/@type: 'spice' is not supported here")
+    refused(variant("both", "<redirdev bus='usb' type='spicevmc'/>", spice),
+            "11: /domain/devices/graphics[1]/@type: 'spice' is not supported here")
+    channel = "<channel type='spicevmc'><target type='virtio'/></channel>"
+    refused(variant("vmc", spice, channel),
+            "11: /domain/devices/channel[1]/@type: 'spicevmc' is not supported here")
+    refused(variant("redir", "<redirdev bus='usb' type='spicevmc'/>"),
+            "10: /domain/devices/redirdev[1]/@type: 'spicevmc' needs <graphics type='spice'>")
+    refused(variant("watch", "<watchdog model='i6300esb' action='dump'/>"),
+            "10: /domain/devices/watchdog[1]: 'dump' is not supported here")
+
+
 def test_list():
     """list, bare and in JSON"""
     tap.equal(run("list", "--all").stdout,
@@ -222,7 +256,7 @@ def test_undefine():
     tap.equal(run("-q", "list", "--all").stdout, "")
 
 
-TESTS = [test_define, test_list, test_dominfo, test_dumpxml, test_not_running, test_autostart,
+TESTS = [test_define, test_define_refuses, test_list, test_dominfo, test_dumpxml, test_not_running, test_autostart,
          test_edit, test_edit_refused, test_edit_asks, test_edit_again, test_edit_race,
          test_undefine]
 
