@@ -129,7 +129,7 @@ test_json_text (void)
                    "Domain:\n"
                    "  UUID:           u\n"
                    "  Name:           a\\x1b[2J\n"
-                   "Ram:\n"
+                   "RAM:\n"
                    "  - Name:           pc.ram\n"
                    "    Size:           1\n"
                    "  - Name:           vga\n"

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the command line says of guests that run and of their images."""
+
+import json
+import re
+import signal
+
+import harness
+
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
+VNC = "<graphics type='vnc' port='-1' autoport='yes' passwd='s3cret'/>"
+
+
+def paused(t, extra="", **options):
+    """A guest that stands still: what is asked here does not need one that runs."""
+    guest = t.boot_sector_guest(**options)
+    t.stasis("create", guest.xml_file(extra), "--paused")
+    return guest
+
+
+def saved(t, extra=""):
+    guest = paused(t, extra)
+    image = t.dir / "image.stasis"
+    t.stasis("save", guest.name, image)
+    return guest, image
+
+
+@harness.test("image info: times, the domain's name, RAM blocks once and with units")
+def info(t):
+    guest, image = saved(t)
+    text = t.stasis("image", "info", image, TZ="Asia/Kolkata").stdout
+    assert re.search(rf"^Domain name: +{guest.name}$", text, re.M), text
+    assert re.search(r"^Created: +20\S+\+05:30$", text, re.M), text
+    assert not re.search(r"\d{19}", text), text
+    assert text.count("pc.ram") == 1, text
+    assert re.search(r"Name: +pc.ram\n +Length: +64.0 MiB\n", text), text
+
+    told = json.loads(t.stasis("image", "info", image, "--json", TZ="Asia/Kolkata").stdout)
+    assert told["domain-name"] == guest.name, told
+    assert told["created-ns"] > 10**18, told
+    assert ISO.fullmatch(told["created"]) and told["created"].endswith("+05:30"), told
+    assert ISO.fullmatch(told["disks"][0]["mtime"]) and told["disks"][0]["mtime-ns"] > 10**18, told
+    assert told["memory"]["blocks"][0]["length"] == 64 << 20, told
+    assert told["qemu"]["ram-blocks"][0]["size"] == 64 << 20, told
+
+
+def run_state(t, image):
+    return json.loads(t.stasis("image", "info", image, "--json").stdout)["qemu"]["run-state"]
+
+
+@harness.test("save-image-define and -edit take --running and --paused")
+def define_run_state(t):
+    guest, image = saved(t)
+    xml = t.dir / "new.xml"
+    xml.write_text(t.stasis("save-image-dumpxml", image, "--security-info").stdout)
+    assert run_state(t, image) == "paused"
+    t.stasis("save-image-define", image, xml, "--running")
+    assert run_state(t, image) == "running"
+    t.stasis("image", "verify", image)
+    t.stasis("save-image-define", image, xml)
+    assert run_state(t, image) == "running"
+    told = t.stasis("save-image-edit", image, "--paused", EDITOR="true").stdout
+    assert told == f"State file {image} edited.\n\n", told
+    assert run_state(t, image) == "paused"
+    told = t.stasis("save-image-edit", image, EDITOR="true").stdout
+    assert "not changed" in told, told
+    both = t.stasis("save-image-define", image, xml, "--running", "--paused", check=False)
+    assert both.returncode == 1 and "mutually exclusive" in both.stderr, both
+    t.stasis("save-image-define", image, xml, "--running")
+    t.stasis("restore", image)
+    assert t.stasis("-q", "domstate", guest.name).stdout == "running\n"
+    guest.wait_for_tick(1)
+
+
+@harness.test("managedsave-define and -edit take --running and --paused")
+def managed_run_state(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name, "--paused")
+    t.stasis("managedsave", guest.name)
+    t.stasis("managedsave-edit", guest.name, "--running", EDITOR="true")
+    xml = t.dir / "new.xml"
+    xml.write_text(t.stasis("managedsave-dumpxml", guest.name, "--security-info").stdout)
+    t.stasis("managedsave-define", guest.name, xml, "--paused")
+    t.stasis("managedsave-edit", guest.name, "--running", EDITOR="true")
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(1)
+
+
+def final(text):
+    return json.loads(text)["state"]
+
+
+@harness.test("--json ends with completed where a job has ended well")
+def completed(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    image = t.dir / "image.stasis"
+    assert final(t.stasis("save", guest.name, image, "--json").stdout) == "completed"
+    verdict = json.loads(t.stasis("image", "verify", image, "--json").stdout)
+    assert verdict["statistics"]["state"] == "completed", verdict
+    assert final(t.stasis("restore", image, "--json").stdout) == "completed"
+    assert final(t.stasis("managedsave", guest.name, "--json").stdout) == "completed"
+
+
+@harness.test("--json ends with failed where a job has failed")
+def failed(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    image = t.dir / "image.stasis"
+    for words in (["save", guest.name, image], ["managedsave", guest.name]):
+        result = t.stasis(*words, "--json", "--verbose", check=False, STASIS_FAULT="save-paused=fail")
+        assert result.returncode == 1, result
+        told = json.loads(result.stdout)
+        assert told["state"] == "failed" and told["error"] in result.stderr, told
+        assert '"state":"failed"' in result.stderr.replace(" ", ""), result.stderr
+    t.stasis("save", guest.name, image)
+    result = t.stasis("restore", image, "--json", check=False, STASIS_FAULT="restore-loaded=fail")
+    assert result.returncode == 1 and final(result.stdout) == "failed", result
+    with open(image, "r+b") as file:
+        file.seek(json.loads(t.stasis("image", "info", image, "--json").stdout)
+                  ["memory"]["blocks"][0]["pages-offset"] + 0x7c00)
+        file.write(b"damage")
+    result = t.stasis("image", "verify", image, "--json", check=False)
+    verdict = json.loads(result.stdout)
+    assert result.returncode == 1 and verdict["good"] is False, verdict
+    assert verdict["statistics"]["state"] == "failed", verdict
+    assert verdict["statistics"]["error"] == verdict["error"], verdict
+
+
+@harness.test("--json ends with cancelled where a job was cancelled")
+def cancelled(t):
+    guest = t.linux_guest(memory_mib=1024)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_agent()
+    guest.agent("fill 600 1")
+    image = t.dir / "image.stasis"
+    process = t.start("save", guest.name, image, "--json", "--verbose")
+    for line in process.stderr:
+        if json.loads(line)["bytes_processed"] > 0:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    if process.returncode == 0:
+        raise harness.Skip("the save was faster than the signal")
+    assert process.returncode == 1 and "cancelled" in err, err
+    assert final(out) == "cancelled", out
+
+
+@harness.test("save-image-dumpxml leaves secrets out without --security-info")
+def secrets(t):
+    guest, image = saved(t, VNC)
+    for command in (["save-image-dumpxml"], ["image", "dumpxml"]):
+        plain = t.stasis(*command, image).stdout
+        assert "s3cret" not in plain and "<graphics type='vnc'" in plain, plain
+        secure = t.stasis(*command, image, "--security-info").stdout
+        assert "passwd='s3cret'" in secure, secure
+        assert secure.replace(" passwd='s3cret'", "") == plain
+    t.stasis("save-image-edit", image, EDITOR="sed -i s/s3cret/t0psec/")
+    assert "passwd='t0psec'" in t.stasis("image", "dumpxml", image, "--security-info").stdout
+    t.stasis("restore", image)
+    assert "t0psec" not in t.stasis("dumpxml", guest.name).stdout
+    assert "passwd='t0psec'" in t.stasis("dumpxml", guest.name, "--security-info").stdout
+    assert not any("t0psec" in line for line in t.processes().values())
+
+
+harness.main()
