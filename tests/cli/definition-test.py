@@ -118,6 +118,46 @@ def test_define_refuses():
             "10: /domain/devices/watchdog[1]: 'dump' is not supported here")
 
 
+BAD = "a\u202eb\u009bc\x1bd"
+ESCAPED = r"a\u202eb\u009bc\x1bd"
+
+
+def test_names():
+    """names that a terminal would obey are refused, and printed escaped"""
+    file = pathlib.Path(FOLDER.name, "bad.xml")
+    for character, code in (("\u202e", "202E"), ("\u009b", "009B"), ("\u200b", "200B")):
+        file.write_text(XML.replace("web", f"w{character}b"), encoding="utf-8")
+        done = run("define", "bad.xml")
+        tap.equal((done.returncode, done.stderr.splitlines()[1]),
+                  (1, "error: bad.xml:2: /domain/name: control and formatting characters are not "
+                      f"allowed (U+{code})"))
+    done = run("domid", BAD)
+    tap.equal(done.stderr, f"error: failed to get domain '{ESCAPED}'\n"
+                           f"error: no domain '{ESCAPED}'\n")
+    # One that lies there all the same.
+    domains = pathlib.Path(FOLDER.name, "state", "config", "domains")
+    (domains / f"{BAD}.xml").write_text(XML.replace("web", "x"), encoding="utf-8")
+    tap.contains(run("list", "--all").stdout, f" -    {ESCAPED}   shut off\n")
+    tap.contains(run("list", "--all", "--name").stdout, f"{BAD}\n")
+    status, output = on_terminal(["list", "--all", "--name"], [])
+    tap.equal((status, output), (0, f"{ESCAPED}\nweb\n\n"))
+    (domains / f"{BAD}.xml").unlink()
+
+
+def test_foreign_text():
+    """a title that a terminal would obey is printed escaped there, and as it is to a file"""
+    text = XML.replace("A &amp; B", "A &#x202e;&#x9b;2J B")
+    pathlib.Path(FOLDER.name, "web.xml").write_text(text, encoding="utf-8")
+    tap.equal(run("define", "web.xml").returncode, 0)
+    tap.contains(run("dumpxml", "web").stdout, "A \u202e\u009b2J B")
+    for words in (["dumpxml", "web"], ["list", "--all", "--title"], ["list", "--all", "--json"]):
+        status, output = on_terminal(words, [])
+        tap.equal(status, 0)
+        tap.contains(output, r"A \u202e\u009b2J B")
+    pathlib.Path(FOLDER.name, "web.xml").write_text(XML, encoding="utf-8")
+    tap.equal(run("define", "web.xml").returncode, 0)
+
+
 def test_list():
     """list, bare and in JSON"""
     tap.equal(run("list", "--all").stdout,
@@ -256,7 +296,7 @@ def test_undefine():
     tap.equal(run("-q", "list", "--all").stdout, "")
 
 
-TESTS = [test_define, test_define_refuses, test_list, test_dominfo, test_dumpxml, test_not_running, test_autostart,
+TESTS = [test_define, test_define_refuses, test_names, test_foreign_text, test_list, test_dominfo, test_dumpxml, test_not_running, test_autostart,
          test_edit, test_edit_refused, test_edit_asks, test_edit_again, test_edit_race,
          test_undefine]
 
