@@ -3,8 +3,10 @@
 """What the command line says of guests that run and of their images."""
 
 import json
+import os
 import re
 import signal
+import socket
 
 import harness
 
@@ -165,6 +167,95 @@ def secrets(t):
     assert "t0psec" not in t.stasis("dumpxml", guest.name).stdout
     assert "passwd='t0psec'" in t.stasis("dumpxml", guest.name, "--security-info").stdout
     assert not any("t0psec" in line for line in t.processes().values())
+
+
+DEVICES = """
+    <disk type='file' device='cdrom'><target dev='sdb' bus='sata'/></disk>
+    <interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>
+    <interface type='user'>
+      <mac address='52:54:00:00:00:02'/><target dev='tap7'/><model type='e1000e'/>
+    </interface>
+    <graphics type='vnc' port='-1' autoport='yes'/>"""
+
+
+@harness.test("domblklist and domiflist print virsh's tables, and JSON")
+def device_lists(t):
+    guest = paused(t, DEVICES)
+    rule = "-" * (len(str(guest.disk)) + 3 + 9)
+    for more in ([], ["--inactive"]):
+        told = t.stasis("domblklist", guest.name, *more).stdout
+        assert told == (f" Target   Source\n{rule}\n vda      {guest.disk}\n sdb      -\n\n"), told
+    told = t.stasis("domblklist", guest.name, "--details").stdout.splitlines()
+    assert told[0] == " Type   Device   Target   Source", told
+    assert told[2:4] == [f" file   disk     vda      {guest.disk}", " file   cdrom    sdb      -"], told
+    told = t.stasis("-q", "domblklist", guest.name).stdout
+    assert told == f" vda   {guest.disk}\n sdb   -\n", told
+    told = json.loads(t.stasis("domblklist", guest.name, "--json").stdout)
+    assert told == [
+        {"type": "file", "device": "disk", "target": "vda", "source": str(guest.disk)},
+        {"type": "file", "device": "cdrom", "target": "sdb", "source": None}], told
+
+    told = t.stasis("domiflist", guest.name).stdout
+    assert told == """\
+ Interface   Type   Source   Model    MAC
+---------------------------------------------------------
+ -           user   -        virtio   52:54:00:00:00:01
+ tap7        user   -        e1000e   52:54:00:00:00:02
+
+""", told
+    told = json.loads(t.stasis("domiflist", guest.name, "--json").stdout)
+    assert told[1] == {"interface": "tap7", "type": "user", "source": None, "model": "e1000e",
+                       "mac": "52:54:00:00:00:02"}, told
+
+
+@harness.test("vncdisplay and ttyconsole name what one can connect to")
+def displays(t):
+    guest = paused(t, DEVICES + "<console type='pty'><target type='virtio'/></console>")
+    told = t.stasis("-q", "vncdisplay", guest.name).stdout
+    assert re.fullmatch(r"127\.0\.0\.1:\d+\n", told), told
+    port = 5900 + int(told.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as vnc:
+        assert vnc.recv(4) == b"RFB "
+    tty = t.stasis("-q", "ttyconsole", guest.name).stdout.rstrip("\n")
+    assert re.fullmatch(r"/dev/pts/\d+", tty) and os.path.exists(tty), tty
+
+    bare = paused(t, name="bare")
+    for command in ("vncdisplay", "ttyconsole"):
+        result = t.stasis(command, "bare", check=False)
+        assert result.returncode == 1 and "domain 'bare' has no" in result.stderr, result
+    t.stasis("destroy", bare.name)
+    t.stasis("destroy", guest.name)
+    t.stasis("define", guest.xml_file(DEVICES))
+    for command in ("vncdisplay", "ttyconsole"):
+        result = t.stasis(command, guest.name, check=False)
+        assert result.returncode == 1 and "is not running" in result.stderr, result
+
+
+@harness.test("qemu-monitor-command passes commands and tells replies")
+def monitor(t):
+    guest = paused(t)
+
+    def ask(*words, **more):
+        return t.stasis("qemu-monitor-command", guest.name, *words, **more)
+
+    told = json.loads(ask('{"execute": "query-status", "id": 7}').stdout)
+    assert told["return"]["status"] == "prelaunch" and told["id"] == 7, told
+    assert json.loads(ask("query-status").stdout) == {"return": told["return"]}
+    text = ask("query-status", "--return-value", "--pretty").stdout
+    assert json.loads(text) == told["return"] and text.startswith("{\n"), text
+    arguments = '{"path": "/machine", "property": "type"}'
+    told = json.loads(ask("qom-get", arguments, "--return-value").stdout)
+    assert told.startswith("pc-q35-"), told
+    assert "VM status: paused" in ask("--hmp", "info", "status").stdout
+    for words in (["no-such-command"], ["{"], ['{"arguments": {}}'], ["query-status", "{x"],
+                  ['{"execute": "stop", "control": 1}'], ["qom-get", "{}"]):
+        result = ask(*words, check=False)
+        assert result.returncode == 1 and len(result.stderr.splitlines()) == 2, (words, result)
+    result = t.stasis("-r", "qemu-monitor-command", guest.name, "query-status", check=False)
+    assert result.returncode == 1 and "read only" in result.stderr, result
+    # What it changes is known at once.
+    ask("cont")
+    assert t.stasis("-q", "domstate", guest.name).stdout == "running\n"
 
 
 harness.main()
