@@ -52,6 +52,7 @@ static const StasisCliCommand *const commands[] = {
   &stasis_cmd_domiflist,
   &stasis_cmd_dominfo,
   &stasis_cmd_domstate,
+  &stasis_cmd_domstats,
   &stasis_cmd_list,
   &stasis_cmd_capabilities,
   &stasis_cmd_qemu_monitor_command,

@@ -115,13 +115,13 @@ def test_terminal():
     if pid == 0:
         os.chdir(FOLDER.name)
         os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], {**ENV, "TERM": "dumb"})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 25
     try:
         read_until(master, "ready> ", deadline)
         os.write(master, f"source {shlex.quote(COMPLETION)}\n".encode())
         read_until(master, "ready> ", deadline)
-        os.write(master, b"stasis doms\t")
-        read_until(master, "stasis domstate ", deadline)
+        os.write(master, b"stasis dominf\t")
+        read_until(master, "stasis dominfo ", deadline)
         os.write(master, b"wo\t")
         read_until(master, "rker ", deadline)
         os.write(master, b"\n")

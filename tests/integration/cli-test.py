@@ -258,4 +258,26 @@ def monitor(t):
     assert t.stasis("-q", "domstate", guest.name).stdout == "running\n"
 
 
+@harness.test("domstats tells libvirt's fields of what runs and of what does not")
+def domstats(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    idle = t.boot_sector_guest(name="idle")
+    t.stasis("define", idle.xml_file())
+    blocks = t.stasis("domstats", "--state", "--block", guest.name).stdout.splitlines()
+    assert blocks[:4] == [f"Domain: '{guest.name}'", "  state.state=1", "  block.count=1",
+                          "  block.0.name=vda"], blocks
+    assert blocks[4] == f"  block.0.path={guest.disk}", blocks
+    told = {one["domain"]: one for one in json.loads(t.stasis("domstats", "--json").stdout)}
+    assert list(told) == [guest.name, "idle"], told
+    assert told[guest.name]["block.0.rd.bytes"] >= 512, told
+    assert told[guest.name]["cpu.time"] > 0 and told[guest.name]["vcpu.current"] == 1, told
+    assert told[guest.name]["balloon.current"] == 64 << 10, told
+    assert told["idle"]["state.state"] == 5 and "cpu.time" not in told["idle"], told
+    assert told["idle"]["block.count"] == 1 and "block.0.rd.bytes" not in told["idle"], told
+    only = t.stasis("domstats", "--list-inactive", "--vcpu").stdout
+    assert only == "Domain: 'idle'\n  vcpu.current=1\n\n\n", only
+
+
 harness.main()
