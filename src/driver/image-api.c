@@ -122,7 +122,9 @@ stasis_image_get_info_json (const char *path, GError **error)
  * @flags: %STASIS_XML_SECURE: with passwords; the others mean nothing here
  * @error: return location
  *
- * The definition as it stands in the image; without %STASIS_XML_SECURE its secrets are left out.
+ * The definition as it stands in the image; without %STASIS_XML_SECURE its secrets are left out,
+ * and one that this version does not understand is refused, since nobody can tell what in it is
+ * secret.
  *
  * Returns: (transfer full): the definition inside
  */
@@ -336,18 +338,28 @@ stasis_image_check (StasisDriver *driver, const char *path, GPtrArray **out_dama
 {
   if (out_damages != NULL)
     *out_damages = NULL;
-  g_autoptr (GError) local = NULL;
-  g_autoptr (StasisImage) image = stasis_image_open (path, &local);
-  if (image == NULL)
-    return throw_unreadable (local, error);
-
-  struct stat before;
-  stasis_mark_begin (stasis_image_fd (image), &before);
   g_autofree char *operation = g_strdup ("verify");
-  Check check = { .stats = { .state = STASIS_JOB_ACTIVE, .operation = operation, .pause_us = -1 },
+  Check check = { .stats = { .state = STASIS_JOB_ACTIVE,
+                             .operation = operation,
+                             .owner_pid = getpid (),
+                             .pause_us = -1 },
                   .progress = progress,
                   .user_data = user_data,
                   .began_us = g_get_monotonic_time () };
+  g_autoptr (GError) local = NULL;
+  g_autoptr (GError) unreadable = NULL;
+  g_autoptr (StasisImage) image = stasis_image_open (path, &unreadable);
+  if (image == NULL)
+    {
+      throw_unreadable (unreadable, &local);
+      if (g_error_matches (local, STASIS_ERROR, STASIS_ERROR_IMAGE))
+        finish (&check, local);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+
+  struct stat before;
+  stasis_mark_begin (stasis_image_fd (image), &before);
   g_autoptr (GPtrArray) faults = stasis_image_verify_report (
       image, STASIS_IMAGE_VERIFY_DEEP, 0, on_progress, &check, cancellable, &local);
   if (faults != NULL && faults->len > 0)

@@ -131,6 +131,11 @@ def failed(t):
     assert result.returncode == 1 and verdict["good"] is False, verdict
     assert verdict["statistics"]["state"] == "failed", verdict
     assert verdict["statistics"]["error"] == verdict["error"], verdict
+    os.truncate(image, 4096)
+    result = t.stasis("image", "verify", image, "--json", check=False)
+    verdict = json.loads(result.stdout)
+    assert result.returncode == 1 and verdict["good"] is False, verdict
+    assert verdict["statistics"]["state"] == "failed", verdict
 
 
 @harness.test("--json ends with cancelled where a job was cancelled")
