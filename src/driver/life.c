@@ -11,6 +11,7 @@
 
 #include "driver/domain-private.h"
 #include "driver/hold.h"
+#include "driver/parse-new.h"
 #include "driver/job.h"
 #include "driver/registry.h"
 #include "driver/restore.h"
@@ -141,8 +142,7 @@ StasisDomain *
 stasis_driver_create (StasisDriver *self, const char *xml, const char *source_name,
                       StasisStartFlags flags, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (StasisDomainDef) def
-      = stasis_driver_parse (self, xml, source_name, STASIS_DOMAIN_PARSE_DEFAULT, error);
+  g_autoptr (StasisDomainDef) def = stasis_driver_parse_new (self, xml, source_name, error);
   g_autoptr (StasisHold) hold = def != NULL ? stasis_hold_take (self, def->name, error) : NULL;
   if (hold == NULL)
     return NULL;
