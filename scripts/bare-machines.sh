@@ -4,9 +4,8 @@
 #
 # For Debian 12 and 13: a minimal debootstrap root, the committed tree cloned
 # into it, ./dev build, the unit tests, the whole ./dev setup.  Nothing is
-# installed by hand, so a step missing from the set-up fails here.  Mirror, key
-# and proxy are those of this machine's own apt.  The roots are mounted in a
-# namespace of their own and every way out removes them.  Needs root.
+# installed by hand, so a step missing from the set-up fails here.  The roots are
+# mounted in a namespace of their own and every way out removes them.  Needs root.
 #
 # Usage: bare-machines.sh [SUITE...]
 set -uo pipefail
@@ -16,20 +15,14 @@ suites=("$@")
 ((${#suites[@]})) || suites=(bookworm trixie)
 steps=('minimal root' './dev build' 'unit tests' './dev setup')
 
-# Field $2 of the first index that serves suite $1 of this machine's release.
-from_apt () {
-  apt-get indextargets --format "\$(CODENAME)|\$(COMPONENT)|\$($2)" 'Created-By: Packages' |
-    awk -F '|' -v suite="$1" '$1 == suite && $2 == "main" { print $3; exit }'
-}
+# shellcheck source=scripts/debian-root.sh
+. scripts/debian-root.sh
 
 if [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null; then
   echo "1..0 # SKIP needs root and debootstrap (./dev setup)"
   exit 0
 fi
-here=$(. /etc/os-release && echo "$VERSION_CODENAME")
-mirror=$(from_apt "$here" REPO_URI)
-security=$(from_apt "$here-security" REPO_URI)
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+security=$(from_apt "$debian_here-security" REPO_URI)
 
 work=$(mktemp -d /var/tmp/stasis-bare-XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
@@ -55,7 +48,7 @@ copy_apt_ways () {
   apt-config dump | grep -E '^Acquire::(http|https|ftp|socks|Check-Date|Check-Valid-Until|Max-Future)[: ]' \
     >"$1/etc/apt/apt.conf.d/90host"
   cp /etc/resolv.conf /etc/hosts "$1/etc/" 2>/dev/null
-  if [[ $mirror == https:* ]]; then
+  if [[ $debian_mirror == https:* ]]; then
     mkdir -p "$1/etc/ssl/certs"
     cp -L /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/"
   fi
@@ -63,11 +56,11 @@ copy_apt_ways () {
 
 make_root () {
   local suite=$1 root=$2
-  debootstrap --variant=minbase --keyring=$keyring "$suite" "$root" "$mirror" || return
+  make_debian "$suite" "$root" || return
   {
-    echo "deb [signed-by=$keyring] $mirror $suite main"
-    echo "deb [signed-by=$keyring] $mirror $suite-updates main"
-    [ -z "$security" ] || echo "deb [signed-by=$keyring] $security $suite-security main"
+    echo "deb [signed-by=$debian_keyring] $debian_mirror $suite main"
+    echo "deb [signed-by=$debian_keyring] $debian_mirror $suite-updates main"
+    [ -z "$security" ] || echo "deb [signed-by=$debian_keyring] $security $suite-security main"
   } >"$root/etc/apt/sources.list"
   copy_apt_ways "$root"
   git clone -q --no-hardlinks . "$root/srv/stasis"

@@ -90,6 +90,12 @@ typedef enum /*< flags >*/
   STASIS_DESTROY_GRACEFUL = 1 << 0, /* SIGTERM only; fail where QEMU does not end */
 } StasisDestroyFlags;
 
+typedef enum /*< flags >*/
+{
+  STASIS_MONITOR_COMMAND_NONE = 0,
+  STASIS_MONITOR_COMMAND_HMP = 1 << 0, /* a line for the human monitor */
+} StasisMonitorCommandFlags;
+
 /* What it is. */
 const char *stasis_domain_get_name (StasisDomain *self);
 const char *stasis_domain_get_uuid (StasisDomain *self); /* as text */
@@ -152,6 +158,12 @@ gboolean stasis_domain_abort_job (StasisDomain *self, GError **error);
  * or socket, which is the caller's.  -1 on failure.  @force: take it from who has it. */
 int stasis_domain_open_console (StasisDomain *self, const char *device, gboolean force,
                                 GError **error);
+
+/* (transfer full): QEMU's reply to a command of its monitor, as JSON or (HMP) as text.  Unchecked:
+ * for what Stasis itself cannot do or tell. */
+char *stasis_domain_monitor_command (StasisDomain *self, const char *command,
+                                     StasisMonitorCommandFlags flags, GCancellable *cancellable,
+                                     GError **error);
 
 #pragma GCC visibility pop
 

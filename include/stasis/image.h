@@ -13,17 +13,19 @@ G_BEGIN_DECLS
 
 #pragma GCC visibility push(default)
 
-/* All that an image says of itself, as JSON text for programs: kind, version, uuid, domain
- * {name, uuid}, created, writer, qemu {version, machine, ...}, ram blocks, disks, sizes, whether it
- * is complete.  docs/save-image.md describes the members. */
+/* All that an image says of itself, as JSON text for programs: its UUID, the domain's name and
+ * UUID, when and by what it was written, memory, QEMU's facts, disks, sizes.  docs/save-image.md
+ * describes the members. */
 char *stasis_image_get_info_json (const char *path, GError **error);
 
-/* The definition inside the image. */
-char *stasis_image_get_xml (const char *path, GError **error);
+/* The definition inside the image; of @flags only STASIS_XML_SECURE means something here. */
+char *stasis_image_get_xml (const char *path, StasisXmlFlags flags, GError **error);
 
-/* Replace it by one of the same guest ABI: a new file, renamed over the old one. */
+/* Replace it by one of the same guest ABI: a new file, renamed over the old one.  @flags:
+ * STASIS_SAVE_RUNNING or STASIS_SAVE_PAUSED, what the domain is to be after a restore; neither:
+ * what the image said before. */
 gboolean stasis_image_define_xml (StasisDriver *driver, const char *path, const char *xml,
-                                  const char *source_name, GError **error);
+                                  const char *source_name, StasisSaveFlags flags, GError **error);
 
 typedef struct
 {

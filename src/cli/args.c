@@ -24,6 +24,7 @@ struct _StasisCliArgs
   const char *command;                        /* (borrowed) */
   const StasisCliOption *options;             /* (borrowed) (nullable) */
   const char *values[STASIS_CLI_OPTIONS_MAX]; /* (borrowed); "" for a flag that was given */
+  GString *joined;                            /* (owned): the value of an option of words */
 };
 
 static int
@@ -67,6 +68,19 @@ unknown_option (const StasisCliArgs *args, const char *name, GError **error)
   return FALSE;
 }
 
+/* Give a value to an option. */
+static void
+set_value (StasisCliArgs *args, guint option, const char *word)
+{
+  if (args->options[option].kind != STASIS_CLI_WORDS)
+    {
+      args->values[option] = word;
+      return;
+    }
+  g_string_append_printf (args->joined, "%s%s", args->joined->len > 0 ? " " : "", word);
+  args->values[option] = args->joined->str;
+}
+
 /* One `--name`, with the next word as its value where it needs one.  Returns how many words it
  * took, 0 on failure. */
 static guint
@@ -104,7 +118,7 @@ take_option (StasisCliArgs *args, const char *const *words, guint n_words, GErro
   if (option->kind == STASIS_CLI_FLAG)
     args->values[found] = "";
   else
-    args->values[found] = equals != NULL ? equals + 1 : words[1];
+    set_value (args, found, equals != NULL ? equals + 1 : words[1]);
   return option->kind == STASIS_CLI_FLAG || equals != NULL ? 1 : 2;
 }
 
@@ -114,9 +128,10 @@ take_data (StasisCliArgs *args, const char *word, GError **error)
   for (guint i = 0; args->options != NULL && args->options[i].name != NULL; i++)
     {
       const StasisCliOptionKind kind = args->options[i].kind;
-      if ((kind == STASIS_CLI_NEEDED || kind == STASIS_CLI_STRING) && args->values[i] == NULL)
+      const gboolean is_free = args->values[i] == NULL || kind == STASIS_CLI_WORDS;
+      if (kind != STASIS_CLI_FLAG && kind != STASIS_CLI_NAMED && is_free)
         {
-          args->values[i] = word;
+          set_value (args, i, word);
           return TRUE;
         }
     }
@@ -131,7 +146,7 @@ check_needed (const StasisCliArgs *args, GError **error)
     {
       const StasisCliOption *option = &args->options[i];
       const char *value = args->values[i];
-      if (option->kind == STASIS_CLI_NEEDED && value == NULL)
+      if ((option->kind == STASIS_CLI_NEEDED || option->kind == STASIS_CLI_WORDS) && value == NULL)
         {
           g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                        _ ("command '%1$s' requires <%2$s> option"), args->command, option->name);
@@ -155,6 +170,7 @@ stasis_cli_args_parse (const char *command, const StasisCliOption *options,
   g_autoptr (StasisCliArgs) args = g_new0 (StasisCliArgs, 1);
   args->command = command;
   args->options = options;
+  args->joined = g_string_new (NULL);
 
   gboolean only_data = FALSE;
   for (guint i = 0; i < n_words;)
@@ -185,6 +201,10 @@ stasis_cli_args_parse (const char *command, const StasisCliOption *options,
 void
 stasis_cli_args_free (StasisCliArgs *args)
 {
+  if (args == NULL)
+    return;
+
+  g_string_free (args->joined, TRUE);
   g_free (args);
 }
 

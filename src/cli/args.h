@@ -17,6 +17,7 @@ typedef enum
   STASIS_CLI_STRING, /* --xml FILE, or data in its place */
   STASIS_CLI_NAMED,  /* --mode MODE; never taken from data */
   STASIS_CLI_NEEDED, /* DOMAIN, or --domain DOMAIN; must be given */
+  STASIS_CLI_WORDS,  /* the rest of the data, joined by blanks; must be given; the last of a list */
 } StasisCliOptionKind;
 
 typedef struct

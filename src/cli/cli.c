@@ -10,8 +10,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <glib/gi18n.h>
+
+#include "cli/units.h"
 
 /* Release what the commands left in it. */
 void
@@ -66,10 +69,22 @@ stasis_cli_doing (StasisCli *cli, const char *format, ...)
   va_end (args);
 }
 
-static void G_GNUC_PRINTF (2, 0) print_valist (StasisCli *cli, const char *format, va_list args)
+static void
+put (StasisCli *cli, const char *text)
 {
-  if (vprintf (format, args) < 0 && cli->output_errno == 0)
+  if (fputs (text, stdout) < 0 && cli->output_errno == 0)
     cli->output_errno = errno;
+}
+
+/* Names and definitions come from anybody: a terminal sees nothing that it would obey, a file or
+ * pipe gets data as it is. */
+static void G_GNUC_PRINTF (3, 0)
+    print_valist (StasisCli *cli, gboolean for_people, const char *format, va_list args)
+{
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  g_autofree char *shown
+      = for_people || isatty (STDOUT_FILENO) ? stasis_cli_printable_lines (text) : NULL;
+  put (cli, shown != NULL ? shown : text);
 }
 
 /* Print data. */
@@ -78,7 +93,7 @@ stasis_cli_print (StasisCli *cli, const char *format, ...)
 {
   va_list args;
   va_start (args, format);
-  print_valist (cli, format, args);
+  print_valist (cli, /* for_people= */ FALSE, format, args);
   va_end (args);
 }
 
@@ -91,7 +106,7 @@ stasis_cli_say (StasisCli *cli, const char *format, ...)
 
   va_list args;
   va_start (args, format);
-  print_valist (cli, format, args);
+  print_valist (cli, /* for_people= */ TRUE, format, args);
   va_end (args);
 }
 
@@ -106,10 +121,12 @@ stasis_cli_print_text (StasisCli *cli, const char *text)
 void
 stasis_cli_report (const StasisCli *cli, const GError *error)
 {
-  if (cli->doing != NULL)
-    fprintf (stderr, _ ("error: %1$s\n"), cli->doing);
-  if (error != NULL)
-    fprintf (stderr, _ ("error: %1$s\n"), error->message);
+  g_autofree char *doing = cli->doing != NULL ? stasis_cli_printable_lines (cli->doing) : NULL;
+  g_autofree char *cause = error != NULL ? stasis_cli_printable_lines (error->message) : NULL;
+  if (doing != NULL)
+    fprintf (stderr, _ ("error: %1$s\n"), doing);
+  if (cause != NULL)
+    fprintf (stderr, _ ("error: %1$s\n"), cause);
 }
 
 /* Bring standard output to its end. */

@@ -11,11 +11,14 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/units.h"
 
 static void
 report_domain (const char *domain, const GError *error, gpointer user_data)
 {
-  fprintf (stderr, _ ("error: failed to start domain '%1$s': %2$s\n"), domain, error->message);
+  g_autofree char *name = stasis_cli_printable (domain);
+  g_autofree char *cause = stasis_cli_printable_lines (error->message);
+  fprintf (stderr, _ ("error: failed to start domain '%1$s': %2$s\n"), name, cause);
   *(gboolean *) user_data = TRUE;
 }
 

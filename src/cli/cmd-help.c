@@ -30,6 +30,9 @@ print_synopsis (StasisCli *cli, const StasisCliCommand *command)
       case STASIS_CLI_NEEDED:
         stasis_cli_print (cli, " <%s>", o->name);
         break;
+      case STASIS_CLI_WORDS:
+        stasis_cli_print (cli, " <%s>...", o->name);
+        break;
       }
   stasis_cli_print (cli, "\n");
 }
@@ -42,7 +45,7 @@ print_options (StasisCli *cli, const StasisCliOption *options)
       g_autofree char *left = NULL;
       if (o->kind == STASIS_CLI_FLAG)
         left = g_strdup_printf ("--%s", o->name);
-      else if (o->kind == STASIS_CLI_NEEDED)
+      else if (o->kind == STASIS_CLI_NEEDED || o->kind == STASIS_CLI_WORDS)
         left = g_strdup_printf ("[--%s] <%s>", o->name, o->value);
       else
         left = g_strdup_printf ("--%s <%s>", o->name, o->value);

@@ -11,9 +11,9 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/image-info.h"
 #include "cli/input.h"
 #include "cli/job.h"
-#include "cli/json-text.h"
 #include "cli/progress.h"
 
 #define STATUS_DAMAGED 1
@@ -30,17 +30,16 @@ run_info (StasisCli *cli, const StasisCliArgs *args, GError **error)
   g_autofree char *text = stasis_image_get_info_json (path, error);
   if (text == NULL)
     return FALSE;
-  StasisJson *json = stasis_json_parse (text, -1, error);
+  g_autoptr (StasisJson) json = stasis_json_parse (text, -1, error);
   if (json == NULL)
     return FALSE;
 
   if (stasis_cli_args_has (args, "json"))
     {
-      stasis_cli_print_json (cli, json);
+      stasis_cli_print_json (cli, stasis_cli_image_info_to_json (json));
       return TRUE;
     }
-  g_autofree char *lines = stasis_cli_json_to_text (json);
-  stasis_json_unref (json);
+  g_autofree char *lines = stasis_cli_image_info_to_text (json);
   stasis_cli_print_text (cli, lines);
   return TRUE;
 }
@@ -70,7 +69,9 @@ run_dumpxml (StasisCli *cli, const StasisCliArgs *args, GError **error)
   g_autofree char *path = stasis_cli_image_path (file, error);
   if (path == NULL)
     return FALSE;
-  g_autofree char *xml = stasis_image_get_xml (path, error);
+  const guint flags
+      = stasis_cli_args_has (args, "security-info") ? STASIS_XML_SECURE : STASIS_XML_NONE;
+  g_autofree char *xml = stasis_image_get_xml (path, flags, error);
   if (xml == NULL)
     return FALSE;
   stasis_cli_print_text (cli, xml);
@@ -80,7 +81,7 @@ run_dumpxml (StasisCli *cli, const StasisCliArgs *args, GError **error)
 static const StasisCliOption dumpxml_options[] = {
   { "file", STASIS_CLI_NEEDED, "file", N_ ("saved state file to read") },
   { "security-info", STASIS_CLI_FLAG, NULL,
-    N_ ("accepted for compatibility: the XML is shown as it stands in the image") },
+    N_ ("include security sensitive information in XML dump") },
   { .name = NULL },
 };
 
@@ -133,12 +134,12 @@ damages_to_json (const GPtrArray *damages)
 }
 
 static void
-print_verdict (StasisCli *cli, const StasisCliJob *job, const char *path, gboolean is_good,
+print_verdict (StasisCli *cli, const StasisCliJob *job, const char *path, StasisJson *good_take,
                const GError *error, const GPtrArray *damages)
 {
   StasisJson *object = stasis_json_new_object ();
   stasis_json_set_string (object, "file", path);
-  stasis_json_set_boolean (object, "good", is_good);
+  stasis_json_set (object, "good", good_take);
   stasis_json_set (object, "error",
                    error != NULL ? stasis_json_new_string (error->message)
                                  : stasis_json_new_null ());
@@ -154,7 +155,7 @@ tell_verdict (StasisCli *cli, const StasisCliArgs *args, const StasisCliJob *job
 {
   const gboolean is_good = failure == NULL;
   if (stasis_cli_args_has (args, "json"))
-    print_verdict (cli, job, path, is_good, failure, damages);
+    print_verdict (cli, job, path, stasis_json_new_boolean (is_good), failure, damages);
   else if (is_good)
     stasis_cli_say (cli, _ ("Save image %1$s is good\n"), stasis_cli_args_get (args, "file"));
   else
@@ -164,9 +165,13 @@ tell_verdict (StasisCli *cli, const StasisCliArgs *args, const StasisCliJob *job
 
 /* A cancelled check is told in one line. */
 static gboolean
-not_looked_at (StasisCli *cli, const char *file, GError *failure_take, GError **error)
+not_looked_at (StasisCli *cli, const StasisCliArgs *args, const StasisCliJob *job, const char *path,
+               GError *failure_take, GError **error)
 {
+  const char *file = stasis_cli_args_get (args, "file");
   g_autoptr (GError) failure = failure_take;
+  if (stasis_cli_args_has (args, "json") && stasis_cli_job_has_begun (job))
+    print_verdict (cli, job, path, stasis_json_new_null (), failure, NULL);
   if (g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     {
       g_clear_pointer (&cli->doing, g_free);
@@ -199,10 +204,10 @@ run_verify (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const gboolean is_good = stasis_image_check (driver, path, &damages, stasis_cli_progress_update,
                                                stasis_cli_job_progress (job),
                                                stasis_cli_job_cancellable (job), &failure);
-  stasis_cli_job_end (job);
+  stasis_cli_job_end (job, failure);
 
   if (!is_good && !g_error_matches (failure, STASIS_ERROR, STASIS_ERROR_IMAGE))
-    return not_looked_at (cli, file, g_steal_pointer (&failure), error);
+    return not_looked_at (cli, args, job, path, g_steal_pointer (&failure), error);
   if (tell_verdict (cli, args, job, path, damages, failure))
     return TRUE;
   cli->status = STATUS_DAMAGED;

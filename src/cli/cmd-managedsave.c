@@ -68,7 +68,9 @@ run_dumpxml (StasisCli *cli, const StasisCliArgs *args, GError **error)
   stasis_cli_doing (cli, _ ("failed to read the managed save image of domain '%1$s'"),
                     stasis_domain_get_name (domain));
   g_autofree char *path = image_path (domain, error);
-  g_autofree char *xml = path != NULL ? stasis_image_get_xml (path, error) : NULL;
+  const guint flags
+      = stasis_cli_args_has (args, "security-info") ? STASIS_XML_SECURE : STASIS_XML_NONE;
+  g_autofree char *xml = path != NULL ? stasis_image_get_xml (path, flags, error) : NULL;
   if (xml == NULL)
     return FALSE;
   stasis_cli_print_text (cli, xml);
@@ -78,7 +80,7 @@ run_dumpxml (StasisCli *cli, const StasisCliArgs *args, GError **error)
 static const StasisCliOption dumpxml_options[] = {
   STASIS_CLI_DOMAIN_OPTION,
   { "security-info", STASIS_CLI_FLAG, NULL,
-    N_ ("accepted for compatibility: the XML is shown as it stands in the image") },
+    N_ ("include security sensitive information in XML dump") },
   { .name = NULL },
 };
 
@@ -102,7 +104,7 @@ run_edit (StasisCli *cli, const StasisCliArgs *args, GError **error)
   stasis_cli_doing (cli, _ ("failed to edit the managed save image of domain '%1$s'"), name);
   g_autofree char *path = image_path (domain, error);
   gboolean changed = FALSE;
-  if (path == NULL || !stasis_cli_image_edit (cli, path, &changed, error))
+  if (path == NULL || !stasis_cli_image_edit (cli, args, path, &changed, error))
     return FALSE;
   if (changed)
     stasis_cli_say (cli, _ ("Managed save image of domain '%1$s' XML configuration edited.\n"),
@@ -113,12 +115,18 @@ run_edit (StasisCli *cli, const StasisCliArgs *args, GError **error)
   return TRUE;
 }
 
+static const StasisCliOption edit_options[] = {
+  STASIS_CLI_DOMAIN_OPTION,
+  STASIS_CLI_RUN_STATE_OPTIONS,
+  { .name = NULL },
+};
+
 const StasisCliCommand stasis_cmd_managedsave_edit = {
   .name = "managedsave-edit",
   .group = STASIS_CLI_GROUP_STATE,
   .summary = N_ ("edit XML for a domain's managed save state file"),
   .description = N_ ("Edit the domain XML associated with the managed save state file."),
-  .options = domain_options,
+  .options = edit_options,
   .writes = TRUE,
   .run = run_edit,
 };
@@ -133,8 +141,7 @@ run_define (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const char *name = stasis_domain_get_name (domain);
   stasis_cli_doing (cli, _ ("failed to update the managed save image of domain '%1$s'"), name);
   g_autofree char *path = image_path (domain, error);
-  if (path == NULL
-      || !stasis_cli_image_define (cli, path, stasis_cli_args_get (args, "xml"), error))
+  if (path == NULL || !stasis_cli_image_define (cli, args, path, error))
     return FALSE;
   stasis_cli_say (cli, _ ("Managed save state file of domain '%1$s' updated.\n"), name);
   return TRUE;
@@ -143,6 +150,7 @@ run_define (StasisCli *cli, const StasisCliArgs *args, GError **error)
 static const StasisCliOption define_options[] = {
   STASIS_CLI_DOMAIN_OPTION,
   { "xml", STASIS_CLI_NEEDED, "file", N_ ("filename containing updated XML for the target") },
+  STASIS_CLI_RUN_STATE_OPTIONS,
   { .name = NULL },
 };
 

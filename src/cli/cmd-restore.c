@@ -29,29 +29,39 @@ restore_flags (const StasisCliArgs *args, guint *out_flags, GError **error)
   return TRUE;
 }
 
-/* A cancelled restore is told in one line. */
-static gboolean
-restore_failed (StasisCli *cli, const char *file, GError **error)
-{
-  if (error == NULL || !g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    return FALSE;
-
-  g_clear_error (error);
-  g_clear_pointer (&cli->doing, g_free);
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
-               _ ("restore from %1$s cancelled: no domain was started"), file);
-  return FALSE;
-}
-
+/* @domain (nullable): none where the restore failed. */
 static void
 print_stats (StasisCli *cli, const StasisCliJob *job, StasisDomain *domain, const char *path)
 {
   StasisJson *object = stasis_cli_job_to_json (job);
-  stasis_json_set_string (object, "domain", stasis_domain_get_name (domain));
-  stasis_json_set_string (object, "uuid", stasis_domain_get_uuid (domain));
-  stasis_json_set_int (object, "id", stasis_domain_get_id (domain));
+  if (domain != NULL)
+    {
+      stasis_json_set_string (object, "domain", stasis_domain_get_name (domain));
+      stasis_json_set_string (object, "uuid", stasis_domain_get_uuid (domain));
+      stasis_json_set_int (object, "id", stasis_domain_get_id (domain));
+    }
   stasis_json_set_string (object, "file", path);
   stasis_cli_print_json (cli, object);
+}
+
+/* A cancelled restore is told in one line. */
+static gboolean
+restore_failed (StasisCli *cli, const StasisCliArgs *args, const StasisCliJob *job,
+                const char *path, GError *failure_take, GError **error)
+{
+  g_autoptr (GError) failure = failure_take;
+  if (stasis_cli_args_has (args, "json") && stasis_cli_job_has_begun (job))
+    print_stats (cli, job, NULL, path);
+  if (g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      g_clear_pointer (&cli->doing, g_free);
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                   _ ("restore from %1$s cancelled: no domain was started"),
+                   stasis_cli_args_get (args, "file"));
+    }
+  else
+    g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
 }
 
 /* The job itself, between the look at the options and the report. */
@@ -59,10 +69,13 @@ static StasisDomain *
 restore (StasisDriver *driver, StasisCliJob *job, const char *path, const char *xml, guint flags,
          GError **error)
 {
+  g_autoptr (GError) failure = NULL;
   StasisDomain *domain = stasis_driver_restore (
       driver, path, xml, flags, stasis_cli_progress_update, stasis_cli_job_progress (job),
-      stasis_cli_job_cancellable (job), error);
-  stasis_cli_job_end (job);
+      stasis_cli_job_cancellable (job), &failure);
+  stasis_cli_job_end (job, failure);
+  if (failure != NULL)
+    g_propagate_error (error, g_steal_pointer (&failure));
   return domain;
 }
 
@@ -86,9 +99,10 @@ run_restore (StasisCli *cli, const StasisCliArgs *args, GError **error)
   g_autoptr (StasisCliJob) job = stasis_cli_job_begin (
       cli, _ ("Restore"), _ ("cancelling the restore: the image stays as it is"),
       stasis_cli_args_has (args, "verbose"), json);
-  g_autoptr (StasisDomain) domain = restore (driver, job, path, xml, flags, error);
+  GError *failure = NULL;
+  g_autoptr (StasisDomain) domain = restore (driver, job, path, xml, flags, &failure);
   if (domain == NULL)
-    return restore_failed (cli, file, error);
+    return restore_failed (cli, args, job, path, failure, error);
 
   if (json)
     print_stats (cli, job, domain, path);

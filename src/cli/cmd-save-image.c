@@ -20,7 +20,7 @@ run_edit (StasisCli *cli, const StasisCliArgs *args, GError **error)
   stasis_cli_doing (cli, _ ("failed to edit save image %1$s"), file);
   g_autofree char *path = stasis_cli_image_path (file, error);
   gboolean changed = FALSE;
-  if (path == NULL || !stasis_cli_image_edit (cli, path, &changed, error))
+  if (path == NULL || !stasis_cli_image_edit (cli, args, path, &changed, error))
     return FALSE;
   if (changed)
     stasis_cli_say (cli, _ ("State file %1$s edited.\n"), file);
@@ -31,6 +31,7 @@ run_edit (StasisCli *cli, const StasisCliArgs *args, GError **error)
 
 static const StasisCliOption edit_options[] = {
   { "file", STASIS_CLI_NEEDED, "file", N_ ("saved state file to edit") },
+  STASIS_CLI_RUN_STATE_OPTIONS,
   { .name = NULL },
 };
 
@@ -50,8 +51,7 @@ run_define (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to update %1$s"), file);
   g_autofree char *path = stasis_cli_image_path (file, error);
-  if (path == NULL
-      || !stasis_cli_image_define (cli, path, stasis_cli_args_get (args, "xml"), error))
+  if (path == NULL || !stasis_cli_image_define (cli, args, path, error))
     return FALSE;
   stasis_cli_say (cli, _ ("State file %1$s updated.\n"), file);
   return TRUE;
@@ -60,6 +60,7 @@ run_define (StasisCli *cli, const StasisCliArgs *args, GError **error)
 static const StasisCliOption define_options[] = {
   { "file", STASIS_CLI_NEEDED, "file", N_ ("saved state file to modify") },
   { "xml", STASIS_CLI_NEEDED, "file", N_ ("filename containing updated XML for the target") },
+  STASIS_CLI_RUN_STATE_OPTIONS,
   { .name = NULL },
 };
 

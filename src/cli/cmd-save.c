@@ -37,15 +37,11 @@ begin_save (StasisCli *cli, const StasisCliArgs *args)
 
 /* A cancelled save is told in one line, with what became of the domain. */
 static gboolean
-save_failed (StasisCli *cli, StasisDomain *domain, GError **error)
+throw_cancelled (StasisCli *cli, StasisDomain *domain, GError **error)
 {
-  if (error == NULL || !g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    return FALSE;
-
   const char *name = stasis_domain_get_name (domain);
   StasisDomainState state = STASIS_DOMAIN_NOSTATE;
   const gboolean known = stasis_domain_get_state (domain, &state, NULL, NULL);
-  g_clear_error (error);
   g_clear_pointer (&cli->doing, g_free);
   if (known && state == STASIS_DOMAIN_RUNNING)
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
@@ -68,6 +64,21 @@ print_stats (StasisCli *cli, const StasisCliJob *job, StasisDomain *domain, cons
   stasis_cli_print_json (cli, object);
 }
 
+/* The end of a save that failed. */
+static gboolean
+save_failed (StasisCli *cli, const StasisCliArgs *args, StasisCliJob *job, StasisDomain *domain,
+             const char *path, GError *failure_take, GError **error)
+{
+  g_autoptr (GError) failure = failure_take;
+  stasis_cli_job_end (job, failure);
+  if (stasis_cli_args_has (args, "json") && stasis_cli_job_has_begun (job))
+    print_stats (cli, job, domain, path);
+  if (g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return throw_cancelled (cli, domain, error);
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
 static gboolean
 run_save (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
@@ -86,11 +97,13 @@ run_save (StasisCli *cli, const StasisCliArgs *args, GError **error)
   if (path == NULL || !stasis_cli_read_optional (stasis_cli_args_get (args, "xml"), &xml, error))
     return FALSE;
   g_autoptr (StasisCliJob) job = begin_save (cli, args);
+  GError *failure = NULL;
   if (!stasis_domain_save (domain, path, xml, flags, stasis_cli_progress_update,
-                           stasis_cli_job_progress (job), stasis_cli_job_cancellable (job), error))
-    return save_failed (cli, domain, error);
+                           stasis_cli_job_progress (job), stasis_cli_job_cancellable (job),
+                           &failure))
+    return save_failed (cli, args, job, domain, path, failure, error);
 
-  stasis_cli_job_end (job);
+  stasis_cli_job_end (job, NULL);
   if (stasis_cli_args_has (args, "json"))
     print_stats (cli, job, domain, path);
   else
@@ -134,12 +147,13 @@ run_managedsave (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const char *name = stasis_domain_get_name (domain);
   stasis_cli_doing (cli, _ ("failed to save domain '%1$s' state"), name);
   g_autoptr (StasisCliJob) job = begin_save (cli, args);
+  GError *failure = NULL;
   if (!stasis_domain_managed_save (domain, flags, stasis_cli_progress_update,
                                    stasis_cli_job_progress (job), stasis_cli_job_cancellable (job),
-                                   error))
-    return save_failed (cli, domain, error);
+                                   &failure))
+    return save_failed (cli, args, job, domain, NULL, failure, error);
 
-  stasis_cli_job_end (job);
+  stasis_cli_job_end (job, NULL);
   g_autofree char *path = stasis_domain_get_managed_save_path (domain);
   if (stasis_cli_args_has (args, "json"))
     print_stats (cli, job, domain, path);

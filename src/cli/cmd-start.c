@@ -59,7 +59,7 @@ run_start (StasisCli *cli, const StasisCliArgs *args, GError **error)
                             stasis_cli_job_progress (job), stasis_cli_job_cancellable (job), error))
     return FALSE;
 
-  stasis_cli_job_end (job);
+  stasis_cli_job_end (job, NULL);
   stasis_cli_say (cli, _ ("Domain '%1$s' started\n"), name);
   if (stasis_cli_args_has (args, "console"))
     return stasis_cli_console_run (cli, domain, NULL, FALSE, waits, error);
@@ -108,7 +108,7 @@ run_create (StasisCli *cli, const StasisCliArgs *args, GError **error)
   if (domain == NULL)
     return FALSE;
 
-  stasis_cli_job_end (job);
+  stasis_cli_job_end (job, NULL);
   stasis_cli_say (cli, _ ("Domain '%1$s' created from %2$s\n"), stasis_domain_get_name (domain),
                   file);
   if (stasis_cli_args_has (args, "console"))

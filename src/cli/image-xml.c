@@ -14,42 +14,78 @@ typedef struct
 {
   StasisDriver *driver; /* (borrowed) */
   const char *path;     /* (borrowed) */
+  guint flags;          /* StasisSaveFlags */
 } Edited;
 
 static char *
 fetch (gpointer data, GError **error)
 {
   const Edited *edited = data;
-  return stasis_image_get_xml (edited->path, error);
+  return stasis_image_get_xml (edited->path, STASIS_XML_SECURE, error);
 }
 
 static gboolean
 apply (gpointer data, const char *xml, GError **error)
 {
   const Edited *edited = data;
-  return stasis_image_define_xml (edited->driver, edited->path, xml, NULL, error);
+  return stasis_image_define_xml (edited->driver, edited->path, xml, NULL, edited->flags, error);
+}
+
+static gboolean
+run_state_flags (const StasisCliArgs *args, guint *out_flags, GError **error)
+{
+  if (!stasis_cli_args_exclusive (args, "running", "paused", error))
+    return FALSE;
+
+  guint flags = STASIS_SAVE_NONE;
+  stasis_cli_args_flag (args, "running", STASIS_SAVE_RUNNING, &flags);
+  stasis_cli_args_flag (args, "paused", STASIS_SAVE_PAUSED, &flags);
+  *out_flags = flags;
+  return TRUE;
+}
+
+/* The same definition with another run state. */
+static gboolean
+apply_flags (const Edited *edited, GError **error)
+{
+  g_autofree char *xml = stasis_image_get_xml (edited->path, STASIS_XML_SECURE, error);
+  return xml != NULL
+         && stasis_image_define_xml (edited->driver, edited->path, xml, NULL, edited->flags, error);
 }
 
 /* Edit it. */
 gboolean
-stasis_cli_image_edit (StasisCli *cli, const char *path, gboolean *out_changed, GError **error)
+stasis_cli_image_edit (StasisCli *cli, const StasisCliArgs *args, const char *path,
+                       gboolean *out_changed, GError **error)
 {
   static const StasisCliEditOps ops = { fetch, apply };
-  Edited edited = { .driver = stasis_cli_driver (cli, error), .path = path };
-  if (edited.driver == NULL)
+  Edited edited = { .path = path };
+  if (!run_state_flags (args, &edited.flags, error))
     return FALSE;
-  return stasis_cli_edit (cli, &ops, &edited, out_changed, error);
+  edited.driver = stasis_cli_driver (cli, error);
+  if (edited.driver == NULL || !stasis_cli_edit (cli, &ops, &edited, out_changed, error))
+    return FALSE;
+  if (*out_changed || edited.flags == STASIS_SAVE_NONE)
+    return TRUE;
+  *out_changed = TRUE;
+  return apply_flags (&edited, error);
 }
 
 /* Replace it. */
 gboolean
-stasis_cli_image_define (StasisCli *cli, const char *path, const char *xml_file, GError **error)
+stasis_cli_image_define (StasisCli *cli, const StasisCliArgs *args, const char *path,
+                         GError **error)
 {
+  guint flags = 0;
+  if (!run_state_flags (args, &flags, error))
+    return FALSE;
+  const char *xml_file = stasis_cli_args_get (args, "xml");
   g_autofree char *xml = stasis_cli_read_text (xml_file, error);
   if (xml == NULL)
     return FALSE;
   StasisDriver *driver = stasis_cli_driver (cli, error);
   if (driver == NULL)
     return FALSE;
-  return stasis_image_define_xml (driver, path, xml, stasis_cli_source_name (xml_file), error);
+  return stasis_image_define_xml (driver, path, xml, stasis_cli_source_name (xml_file), flags,
+                                  error);
 }

@@ -9,12 +9,20 @@
 
 G_BEGIN_DECLS
 
-/* In the editor.  *@out_changed: FALSE where the user left it as it was. */
-gboolean stasis_cli_image_edit (StasisCli *cli, const char *path, gboolean *out_changed,
-                                GError **error);
+/* The options of commands that do. */
+#define STASIS_CLI_RUN_STATE_OPTIONS \
+  { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") }, \
+  { \
+    "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") \
+  }
 
-/* By the definition in a file. */
-gboolean stasis_cli_image_define (StasisCli *cli, const char *path, const char *xml_file,
+/* In the editor.  *@out_changed: FALSE where the user left it as it was and the options say
+ * nothing. */
+gboolean stasis_cli_image_edit (StasisCli *cli, const StasisCliArgs *args, const char *path,
+                                gboolean *out_changed, GError **error);
+
+/* By the definition in the file that option --xml names. */
+gboolean stasis_cli_image_define (StasisCli *cli, const StasisCliArgs *args, const char *path,
                                   GError **error);
 
 G_END_DECLS

@@ -82,12 +82,37 @@ stasis_cli_job_progress (StasisCliJob *self)
   return self->progress;
 }
 
+/* A job that is refused before it holds anything ends without a last word. */
+static void
+tell_failure (StasisCliJob *self, const GError *error)
+{
+  const StasisJobStats *last = stasis_cli_progress_last (self->progress);
+  if (last == NULL || last->state != STASIS_JOB_ACTIVE)
+    return;
+
+  StasisJobStats *stats = stasis_job_stats_copy (last);
+  stats->state = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ? STASIS_JOB_CANCELLED
+                                                                           : STASIS_JOB_FAILED;
+  stats->error = g_strdup (error->message);
+  stasis_cli_progress_update (stats, self->progress);
+  stasis_job_stats_free (stats);
+}
+
 /* The end of the bar, then of the handlers: what comes now may be interrupted. */
 void
-stasis_cli_job_end (StasisCliJob *self)
+stasis_cli_job_end (StasisCliJob *self, const GError *error)
 {
+  if (error != NULL)
+    tell_failure (self, error);
   g_clear_pointer (&self->signals, stasis_cli_signals_end);
   stasis_cli_progress_end (self->progress);
+}
+
+/* Is there anything to tell? */
+gboolean
+stasis_cli_job_has_begun (const StasisCliJob *self)
+{
+  return stasis_cli_progress_last (self->progress) != NULL;
 }
 
 /* The statistics. */
@@ -105,7 +130,7 @@ stasis_cli_job_free (StasisCliJob *self)
   if (self == NULL)
     return;
 
-  stasis_cli_job_end (self);
+  stasis_cli_job_end (self, NULL);
   g_clear_pointer (&self->progress, stasis_cli_progress_free);
   g_clear_object (&self->cancellable);
   g_free (self->reassure);

@@ -21,8 +21,12 @@ StasisCliJob *stasis_cli_job_begin (StasisCli *cli, const char *title, const cha
 GCancellable *stasis_cli_job_cancellable (StasisCliJob *job);
 gpointer stasis_cli_job_progress (StasisCliJob *job); /* of stasis_cli_progress_update() */
 
-/* No more progress, signals as before. */
-void stasis_cli_job_end (StasisCliJob *job);
+/* No more progress, signals as before.  @error (nullable): why it failed; then the statistics say
+ * so even where it failed too early for the library to. */
+void stasis_cli_job_end (StasisCliJob *job, const GError *error);
+
+/* TRUE where the library told of progress. */
+gboolean stasis_cli_job_has_begun (const StasisCliJob *job);
 
 /* The final statistics as an object; empty where the library gave none.  After the end. */
 StasisJson *stasis_cli_job_to_json (const StasisCliJob *job) G_GNUC_WARN_UNUSED_RESULT;

@@ -29,17 +29,31 @@
 
 static void append_value (GString *out, const StasisJson *value, guint indent);
 
+/* A word as people write it. */
+static const char *
+spelling (const char *word)
+{
+  static const struct
+  {
+    const char *word;
+    const char *spelling;
+  } acronyms[] = { { "uuid", "UUID" }, { "qemu", "QEMU" }, { "cpu", "CPU" }, { "ram", "RAM" } };
+  for (gsize i = 0; i < G_N_ELEMENTS (acronyms); i++)
+    if (strcmp (word, acronyms[i].word) == 0)
+      return acronyms[i].spelling;
+  return word;
+}
+
 static char *
 label_of (const char *key)
 {
-  char *label = g_strdelimit (stasis_cli_printable (key), "_-", ' ');
-  if (strcmp (label, "uuid") == 0)
-    {
-      g_free (label);
-      return g_strdup ("UUID");
-    }
-  label[0] = g_ascii_toupper (label[0]);
-  return label;
+  g_autofree char *plain = stasis_cli_printable (key);
+  g_auto (GStrv) words = g_strsplit_set (plain, "_-", -1);
+  g_autoptr (GString) label = g_string_new (NULL);
+  for (guint i = 0; words[i] != NULL; i++)
+    g_string_append_printf (label, "%s%s", i > 0 ? " " : "", spelling (words[i]));
+  label->str[0] = g_ascii_toupper (label->str[0]);
+  return g_string_free (g_steal_pointer (&label), FALSE);
 }
 
 static gboolean

@@ -7,6 +7,8 @@
 
 #include "cli/units.h"
 
+#include <string.h>
+
 #include <glib/gi18n.h>
 
 static const char *const unit_names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
@@ -70,19 +72,34 @@ stasis_cli_text_width (const char *text)
   return width;
 }
 
-/* Escape what is not printable, as virsh does in its tables. */
-char *
-stasis_cli_printable (const char *text)
+/* Marks are printable; formatting characters, which g_unichar_iszerowidth() counts in, are not:
+ * those that turn the direction of writing round make a name look like another one. */
+static char *
+escape (const char *text, const char *kept)
 {
   g_autofree char *valid = g_utf8_make_valid (text, -1);
   g_autoptr (GString) out = g_string_new (NULL);
   for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p))
     {
       const gunichar c = g_utf8_get_char (p);
-      if (g_unichar_isprint (c) || g_unichar_iszerowidth (c))
+      if (g_unichar_isprint (c) || (c < 0x80 && strchr (kept, (char) c) != NULL))
         g_string_append_unichar (out, c);
       else
-        g_string_append_printf (out, "\\x%02x", c);
+        g_string_append_printf (out, c < 0x80 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", c);
     }
   return g_string_free (g_steal_pointer (&out), FALSE);
+}
+
+/* Escape what is not printable, as virsh does in its tables. */
+char *
+stasis_cli_printable (const char *text)
+{
+  return escape (text, "");
+}
+
+/* The same with lines. */
+char *
+stasis_cli_printable_lines (const char *text)
+{
+  return escape (text, "\n\t");
 }

@@ -21,7 +21,10 @@ char *stasis_cli_format_time (gint64 us);
 /* How many columns of a terminal the text takes. */
 guint stasis_cli_text_width (const char *text);
 
-/* The text without what would move a terminal's cursor: "\x1b" instead. */
+/* The text without what a terminal obeys instead of showing it: "\x1b", "\u202e" instead. */
 char *stasis_cli_printable (const char *text);
+
+/* The same of a text of several lines, which may have tabs. */
+char *stasis_cli_printable_lines (const char *text);
 
 G_END_DECLS

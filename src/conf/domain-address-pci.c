@@ -255,7 +255,11 @@ reserve_given (Placer *placer, GError **error)
                                    g_hash_table_contains (ports, info) ? STASIS_PCI_PLUG_ROOT_PORT
                                                                        : STASIS_PCI_PLUG_PCI,
                                    error))
-        return FALSE;
+        {
+          g_autofree char *place = stasis_domain_info_path (placer->def, info);
+          g_prefix_error (error, "%s/address: ", place);
+          return FALSE;
+        }
     }
 
   /* The parts of the chipset that are no devices of the definition (the ISA bridge, ...). */
@@ -492,8 +496,8 @@ normalize_given (StasisDomainDef *def)
     }
 }
 
-gboolean
-stasis_domain_assign_pci (StasisDomainDef *def, GError **error)
+static gboolean
+assign (StasisDomainDef *def, GError **error)
 {
   normalize_given (def);
   if (!add_buses (def, error))
@@ -511,4 +515,14 @@ stasis_domain_assign_pci (StasisDomainDef *def, GError **error)
   for (guint i = 0; i < def->controllers->len; i++)
     fill_options (def->controllers->pdata[i]);
   return TRUE;
+}
+
+gboolean
+stasis_domain_assign_pci (StasisDomainDef *def, GError **error)
+{
+  if (assign (def, error))
+    return TRUE;
+  if (error != NULL && *(*error)->message != '/')
+    g_prefix_error (error, "/domain/devices: ");
+  return FALSE;
 }

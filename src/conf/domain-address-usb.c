@@ -145,9 +145,11 @@ reserve (Usb *usb, const GPtrArray *infos, gboolean is_hub, GError **error)
   for (guint i = 0; i < infos->len; i++)
     {
       StasisDeviceInfo *info = infos->pdata[i];
+      g_autofree char *place = stasis_domain_info_path (usb->def, info);
       if (info->address.type != STASIS_ADDRESS_NONE && info->address.type != STASIS_ADDRESS_USB)
-        return stasis_conf_invalid (error, _ ("USB device with an address of type '%1$s'"),
-                                    stasis_address_type_names[info->address.type]);
+        return stasis_conf_invalid (error,
+                                    _ ("%1$s/address: USB device with an address of type '%2$s'"),
+                                    place, stasis_address_type_names[info->address.type]);
       if (!is_given (info))
         continue;
 
@@ -157,12 +159,12 @@ reserve (Usb *usb, const GPtrArray *infos, gboolean is_hub, GError **error)
           = stasis_domain_find_controller (usb->def, STASIS_CONTROLLER_USB, info->address.bus);
       if (controller == NULL
           || !g_regex_match_simple ("^[1-9][0-9]{0,2}(\\.[1-9][0-9]{0,2}){0,3}$", port, 0, 0))
-        return stasis_conf_invalid (error, _ ("USB address %1$d:%2$s does not exist"),
-                                    (int) info->address.bus, port);
+        return stasis_conf_invalid (error, _ ("%1$s/address: USB address %2$d:%3$s does not exist"),
+                                    place, (int) info->address.bus, port);
       char *name = g_strdup_printf ("%d:%s", (int) info->address.bus, port);
       if (!g_hash_table_insert (usb->plugged, name, GINT_TO_POINTER (is_hub ? HUB_PORTS : 0)))
-        return stasis_conf_invalid (error, _ ("USB address %1$d:%2$s is used twice"),
-                                    (int) info->address.bus, port);
+        return stasis_conf_invalid (error, _ ("%1$s/address: USB address %2$d:%3$s is used twice"),
+                                    place, (int) info->address.bus, port);
     }
   return TRUE;
 }
@@ -216,8 +218,10 @@ plug_all (Usb *usb, const GPtrArray *infos, gboolean is_hub, GError **error)
   for (guint i = 0; i < infos->len; i++)
     {
       StasisDeviceInfo *info = infos->pdata[i];
-      if (!is_given (info) && !plug (usb, info, is_hub))
-        return stasis_conf_invalid (error, _ ("a USB device, but no USB port for it"));
+      if (is_given (info) || plug (usb, info, is_hub))
+        continue;
+      g_autofree char *place = stasis_domain_info_path (usb->def, info);
+      return stasis_conf_invalid (error, _ ("%1$s: a USB device, but no USB port for it"), place);
     }
   return TRUE;
 }

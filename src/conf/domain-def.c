@@ -62,8 +62,7 @@ stasis_domain_def_parse (const char *xml, gssize length, const char *source_name
 
   if (!complete (def, context != NULL ? context : &no_context, flags, error))
     {
-      if (source_name != NULL)
-        g_prefix_error (error, "%s: ", source_name);
+      stasis_domain_def_place_error (xml, (gssize) size, source_name, error);
       return NULL;
     }
   return g_steal_pointer (&def);
@@ -72,8 +71,12 @@ stasis_domain_def_parse (const char *xml, gssize length, const char *source_name
 char *
 stasis_domain_def_format (const StasisDomainDef *def, StasisDomainFormatFlags flags)
 {
-  return stasis_schema_format (&stasis_domain_schema, def, "domain",
-                               (flags & STASIS_DOMAIN_FORMAT_ACTIVE) != 0);
+  guint hidden = 0;
+  if ((flags & STASIS_DOMAIN_FORMAT_ACTIVE) == 0)
+    hidden |= STASIS_FIELD_RUNTIME;
+  if ((flags & STASIS_DOMAIN_FORMAT_SECURE) == 0)
+    hidden |= STASIS_FIELD_SECRET;
+  return stasis_schema_format (&stasis_domain_schema, def, "domain", hidden);
 }
 
 gboolean

@@ -177,6 +177,7 @@ typedef struct
   char *socket;
   char *keymap;
   char *share_policy;
+  char *passwd;       /* vnc; a secret */
   GPtrArray *listens; /* of StasisListenDef */
   StasisTristate gl;
   char *image_compression;
@@ -509,6 +510,12 @@ StasisDomainDef *stasis_domain_def_parse (const char *xml, gssize length, const 
                                           const StasisConfContext *context,
                                           StasisDomainParseFlags flags,
                                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Put in front of @error's message, which begins with a path ("/domain/devices/disk[2]: "), where
+ * in
+ * @xml that is: "FILE:LINE: ".  Parse does so itself; this is for those who check more. */
+void stasis_domain_def_place_error (const char *xml, gssize length, const char *source_name,
+                                    GError **error);
 
 /* The XML as libvirt would print it; parsing it again gives an equal definition. */
 char *stasis_domain_def_format (const StasisDomainDef *def, StasisDomainFormatFlags flags);

@@ -9,28 +9,39 @@
 
 #include "conf/domain-schema.h"
 
-/* Where the lists of devices are, and where each keeps its StasisDeviceInfo. */
+/* What the devices are called, where the lists of them are, and where each keeps its
+ * StasisDeviceInfo. */
 static const struct
 {
+  const char *name;
   gsize list;
   gsize info;
 } lists[] = {
-  { G_STRUCT_OFFSET (StasisDomainDef, disks), G_STRUCT_OFFSET (StasisDiskDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, controllers), G_STRUCT_OFFSET (StasisControllerDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, interfaces), G_STRUCT_OFFSET (StasisInterfaceDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, serials), G_STRUCT_OFFSET (StasisChardevDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, parallels), G_STRUCT_OFFSET (StasisChardevDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, consoles), G_STRUCT_OFFSET (StasisChardevDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, channels), G_STRUCT_OFFSET (StasisChardevDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, inputs), G_STRUCT_OFFSET (StasisInputDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, sounds), G_STRUCT_OFFSET (StasisSoundDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, videos), G_STRUCT_OFFSET (StasisVideoDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, redirdevs), G_STRUCT_OFFSET (StasisChardevDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, hubs), G_STRUCT_OFFSET (StasisHubDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, watchdogs), G_STRUCT_OFFSET (StasisWatchdogDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, balloons), G_STRUCT_OFFSET (StasisBalloonDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, rngs), G_STRUCT_OFFSET (StasisRngDef, info) },
-  { G_STRUCT_OFFSET (StasisDomainDef, panics), G_STRUCT_OFFSET (StasisPanicDef, info) },
+  { "disk", G_STRUCT_OFFSET (StasisDomainDef, disks), G_STRUCT_OFFSET (StasisDiskDef, info) },
+  { "controller", G_STRUCT_OFFSET (StasisDomainDef, controllers),
+    G_STRUCT_OFFSET (StasisControllerDef, info) },
+  { "interface", G_STRUCT_OFFSET (StasisDomainDef, interfaces),
+    G_STRUCT_OFFSET (StasisInterfaceDef, info) },
+  { "serial", G_STRUCT_OFFSET (StasisDomainDef, serials),
+    G_STRUCT_OFFSET (StasisChardevDef, info) },
+  { "parallel", G_STRUCT_OFFSET (StasisDomainDef, parallels),
+    G_STRUCT_OFFSET (StasisChardevDef, info) },
+  { "console", G_STRUCT_OFFSET (StasisDomainDef, consoles),
+    G_STRUCT_OFFSET (StasisChardevDef, info) },
+  { "channel", G_STRUCT_OFFSET (StasisDomainDef, channels),
+    G_STRUCT_OFFSET (StasisChardevDef, info) },
+  { "input", G_STRUCT_OFFSET (StasisDomainDef, inputs), G_STRUCT_OFFSET (StasisInputDef, info) },
+  { "sound", G_STRUCT_OFFSET (StasisDomainDef, sounds), G_STRUCT_OFFSET (StasisSoundDef, info) },
+  { "video", G_STRUCT_OFFSET (StasisDomainDef, videos), G_STRUCT_OFFSET (StasisVideoDef, info) },
+  { "redirdev", G_STRUCT_OFFSET (StasisDomainDef, redirdevs),
+    G_STRUCT_OFFSET (StasisChardevDef, info) },
+  { "hub", G_STRUCT_OFFSET (StasisDomainDef, hubs), G_STRUCT_OFFSET (StasisHubDef, info) },
+  { "watchdog", G_STRUCT_OFFSET (StasisDomainDef, watchdogs),
+    G_STRUCT_OFFSET (StasisWatchdogDef, info) },
+  { "memballoon", G_STRUCT_OFFSET (StasisDomainDef, balloons),
+    G_STRUCT_OFFSET (StasisBalloonDef, info) },
+  { "rng", G_STRUCT_OFFSET (StasisDomainDef, rngs), G_STRUCT_OFFSET (StasisRngDef, info) },
+  { "panic", G_STRUCT_OFFSET (StasisDomainDef, panics), G_STRUCT_OFFSET (StasisPanicDef, info) },
 };
 
 GPtrArray *
@@ -45,6 +56,21 @@ stasis_domain_list_infos (const StasisDomainDef *def)
         g_ptr_array_add (infos, (guint8 *) list->pdata[k] + lists[i].info);
     }
   return infos;
+}
+
+/* Controllers have been sorted when this is asked: which was written where is not known. */
+char *
+stasis_domain_info_path (const StasisDomainDef *def, const StasisDeviceInfo *info)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (lists); i++)
+    {
+      const GPtrArray *list = *(GPtrArray *const *) ((const guint8 *) def + lists[i].list);
+      for (guint k = 0; k < list->len; k++)
+        if ((const guint8 *) info == (const guint8 *) list->pdata[k] + lists[i].info
+            && list != def->controllers)
+          return g_strdup_printf ("/domain/devices/%s[%u]", lists[i].name, k + 1);
+    }
+  return g_strdup ("/domain/devices");
 }
 
 StasisControllerDef *

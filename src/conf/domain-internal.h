@@ -36,6 +36,9 @@ gboolean stasis_domain_assign_usb (StasisDomainDef *def, GError **error);
 /* The StasisDeviceInfo of every device (domain-devices.c). (transfer container) */
 GPtrArray *stasis_domain_list_infos (const StasisDomainDef *def);
 
+/* (transfer full): "/domain/devices/disk[2]", for messages; "/domain/devices" of a controller. */
+char *stasis_domain_info_path (const StasisDomainDef *def, const StasisDeviceInfo *info);
+
 /* Controllers in a definition (domain-devices.c). */
 void stasis_domain_insert_controller (StasisDomainDef *def, StasisControllerDef *controller_take);
 StasisControllerDef *stasis_domain_find_controller (const StasisDomainDef *def,

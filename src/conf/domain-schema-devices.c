@@ -181,6 +181,7 @@ static const StasisField graphics_fields[] = {
   F (STRING, "@listen", listen, HOST),
   F (STRING, "@keymap", keymap, HOST),
   F (STRING, "@sharePolicy", share_policy, HOST, WHEN (type, VNC)),
+  F (STRING, "@passwd", passwd, .flags = STASIS_FIELD_HOST | STASIS_FIELD_SECRET, WHEN (type, VNC)),
   F (LIST, "listen", listens, .schema = &listen_schema, HOST),
   F (STRING, "image@compression", image_compression, HOST, WHEN (type, SPICE)),
   F (ENUM, "clipboard@copypaste", copypaste, YES_NO, HOST, WHEN (type, SPICE)),

@@ -10,6 +10,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#define VNC_PASSWORD_MAX 8u /* octets, by the protocol */
+
 #define MODEL_BIT(name) (G_GUINT64_CONSTANT (1) << STASIS_CONTROLLER_MODEL_##name)
 
 /* The models of each type of controller. */
@@ -168,6 +170,9 @@ validate_graphics (const StasisDomainDef *def, GError **error)
       if (graphics->type == STASIS_GRAPHICS_VNC && graphics->port != STASIS_UNSET
           && (graphics->port < 5900 || graphics->port > 65535))
         return stasis_conf_invalid (error, _ ("%1$s/@port: not between 5900 and 65535"), place);
+      if (graphics->passwd != NULL && strlen (graphics->passwd) > VNC_PASSWORD_MAX)
+        return stasis_conf_invalid (error, _ ("%1$s/@passwd: longer than %2$u octets"), place,
+                                    VNC_PASSWORD_MAX);
       if (graphics->listens->len == 1
           && !validate_listen (graphics->listens->pdata[0], place, error))
         return FALSE;
@@ -231,10 +236,11 @@ validate_boot_order (const StasisDomainDef *def, GError **error)
       if (def->os.boots->len > 0)
         return stasis_conf_invalid (
             error, _ ("/domain/os/boot: devices with <boot order=…> exclude <boot dev=…>"));
+      g_autofree char *place = stasis_domain_info_path (def, info);
       if (info->boot_order < 1 || info->boot_order > 65535)
-        return stasis_conf_invalid (error, _ ("boot/@order: not between 1 and 65535"));
+        return stasis_conf_invalid (error, _ ("%1$s/boot/@order: not between 1 and 65535"), place);
       if (!g_hash_table_add (orders, GINT_TO_POINTER ((int) info->boot_order)))
-        return stasis_conf_invalid (error, _ ("boot/@order: '%1$d' is used twice"),
+        return stasis_conf_invalid (error, _ ("%1$s/boot/@order: '%2$d' is used twice"), place,
                                     (int) info->boot_order);
     }
   return TRUE;

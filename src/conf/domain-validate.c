@@ -16,6 +16,23 @@
 #define IOTHREADS_MAX   256
 #define MEMORY_MAX      (G_GINT64_CONSTANT (1) << 42) /* KiB: 4 PiB */
 
+/* What a terminal obeys instead of showing it: control characters, and formatting ones such as
+ * those that turn the direction of writing round. */
+static gboolean
+is_invisible (gunichar c)
+{
+  switch (g_unichar_type (c))
+    {
+    case G_UNICODE_CONTROL:
+    case G_UNICODE_FORMAT:
+    case G_UNICODE_LINE_SEPARATOR:
+    case G_UNICODE_PARAGRAPH_SEPARATOR:
+      return TRUE;
+    default:
+      return FALSE;
+    }
+}
+
 static gboolean
 validate_name (const char *name, GError **error)
 {
@@ -27,9 +44,11 @@ validate_name (const char *name, GError **error)
   if (strchr (name, '/') != NULL || strcmp (name, ".") == 0 || strcmp (name, "..") == 0)
     return stasis_conf_invalid (error, _ ("/domain/name: '%1$s' cannot be part of a file name"),
                                 name);
-  for (const char *p = name; *p != '\0'; p++)
-    if (g_ascii_iscntrl (*p))
-      return stasis_conf_invalid (error, _ ("/domain/name: control characters are not allowed"));
+  for (const char *p = name; *p != '\0'; p = g_utf8_next_char (p))
+    if (is_invisible (g_utf8_get_char (p)))
+      return stasis_conf_invalid (
+          error, _ ("/domain/name: control and formatting characters are not allowed (U+%1$04X)"),
+          g_utf8_get_char (p));
   if (strspn (name, " ") == strlen (name))
     return stasis_conf_invalid (error, _ ("/domain/name: nothing but blanks"));
   return TRUE;

@@ -148,11 +148,11 @@ field_text (const StasisField *field, gconstpointer item)
 }
 
 static gboolean
-is_printed (const StasisField *field, gconstpointer item, gboolean active)
+is_printed (const StasisField *field, gconstpointer item, guint hidden)
 {
-  if (!stasis_field_applies (field, item))
+  if (!stasis_field_applies (field, item) || (field->flags & STASIS_FIELD_SECRET & hidden) != 0)
     return FALSE;
-  if (active)
+  if ((hidden & STASIS_FIELD_RUNTIME) == 0)
     return TRUE;
   if ((field->flags & STASIS_FIELD_ALIAS) != 0)
     {
@@ -183,7 +183,7 @@ add_text (Element *parent, const StasisField *field, gconstpointer item)
 }
 
 static void add_fields (Element *element, const StasisSchema *schema, gconstpointer item,
-                        gboolean active);
+                        guint hidden);
 
 /* TRUE where an embedded struct has anything to print: an empty element would be noise. */
 static gboolean
@@ -193,24 +193,24 @@ says_something (const Element *element)
 }
 
 static void
-add_struct (Element *parent, const StasisField *field, gconstpointer item, gboolean active)
+add_struct (Element *parent, const StasisField *field, gconstpointer item, guint hidden)
 {
   gconstpointer at = stasis_field_at (field, item);
   if (*field->path == '\0')
     {
-      add_fields (parent, field->schema, at, active);
+      add_fields (parent, field->schema, at, hidden);
       return;
     }
 
   const char *rest = NULL;
   Element *element = need_path (parent, field->path, /* keep_last: */ FALSE, &rest);
-  add_fields (element, field->schema, at, active);
+  add_fields (element, field->schema, at, hidden);
   if (!says_something (element))
     g_ptr_array_remove (parent->children, element);
 }
 
 static void
-add_list (Element *parent, const StasisField *field, gconstpointer item, gboolean active)
+add_list (Element *parent, const StasisField *field, gconstpointer item, guint hidden)
 {
   const GPtrArray *list = *(GPtrArray *const *) stasis_field_at (field, item);
   if (list->len == 0)
@@ -219,21 +219,21 @@ add_list (Element *parent, const StasisField *field, gconstpointer item, gboolea
   const char *name = NULL;
   Element *container = need_path (parent, field->path, /* keep_last: */ TRUE, &name);
   for (guint i = 0; i < list->len; i++)
-    add_fields (add_child (container, name, strlen (name)), field->schema, list->pdata[i], active);
+    add_fields (add_child (container, name, strlen (name)), field->schema, list->pdata[i], hidden);
 }
 
 static void
-add_field (Element *element, const StasisField *field, gconstpointer item, gboolean active)
+add_field (Element *element, const StasisField *field, gconstpointer item, guint hidden)
 {
   const char *rest = NULL;
 
   switch (field->kind)
     {
     case STASIS_FIELD_STRUCT:
-      add_struct (element, field, item, active);
+      add_struct (element, field, item, hidden);
       return;
     case STASIS_FIELD_LIST:
-      add_list (element, field, item, active);
+      add_list (element, field, item, hidden);
       return;
     case STASIS_FIELD_FLAG:
       if (*(const gboolean *) stasis_field_at (field, item))
@@ -252,11 +252,11 @@ add_field (Element *element, const StasisField *field, gconstpointer item, gbool
 }
 
 static void
-add_fields (Element *element, const StasisSchema *schema, gconstpointer item, gboolean active)
+add_fields (Element *element, const StasisSchema *schema, gconstpointer item, guint hidden)
 {
   for (guint i = 0; i < schema->n_fields; i++)
-    if (is_printed (&schema->fields[i], item, active))
-      add_field (element, &schema->fields[i], item, active);
+    if (is_printed (&schema->fields[i], item, hidden))
+      add_field (element, &schema->fields[i], item, hidden);
 }
 
 /* As deep as the tables nest. */
@@ -307,10 +307,10 @@ declare_namespaces (Element *root)
 
 char *
 stasis_schema_format (const StasisSchema *schema, gconstpointer item, const char *root,
-                      gboolean active)
+                      guint hidden)
 {
   Element *element = element_new (root, strlen (root));
-  add_fields (element, schema, item, active);
+  add_fields (element, schema, item, hidden);
   declare_namespaces (element);
 
   GString *out = g_string_new (NULL);

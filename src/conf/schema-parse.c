@@ -122,10 +122,12 @@ follow (Reader *reader, xmlNode *node, const char *path, gboolean keep_last, xml
   return TRUE;
 }
 
+/* Decimal; only what is printed in hexadecimal (PCI addresses and their like) may be written so. */
 static gboolean
-parse_number (const char *text, guint64 *out_value)
+parse_number (const StasisField *field, const char *text, guint64 *out_value)
 {
-  const gboolean is_hex = g_str_has_prefix (text, "0x") || g_str_has_prefix (text, "0X");
+  const gboolean is_hex
+      = field->hex > 0 && (g_str_has_prefix (text, "0x") || g_str_has_prefix (text, "0X"));
   return g_ascii_string_to_unsigned (is_hex ? text + 2 : text, is_hex ? 16 : 10, 0, G_MAXINT64 / 2,
                                      out_value, NULL);
 }
@@ -193,8 +195,8 @@ set_size (Reader *reader, const StasisField *field, gpointer item, xmlNode *node
 
   guint64 value = 0;
   guint64 octets = 0;
-  if (factor == 0 || !parse_number (text, &value) || !g_uint64_checked_mul (&octets, value, factor)
-      || octets > G_MAXINT64 / 2)
+  if (factor == 0 || !parse_number (field, text, &value)
+      || !g_uint64_checked_mul (&octets, value, factor) || octets > G_MAXINT64 / 2)
     return fail (reader, STASIS_CONF_ERROR_INVALID, node, attribute, _ ("'%1$s' is not a size"),
                  text);
 
@@ -209,7 +211,7 @@ set_int (Reader *reader, const StasisField *field, gpointer item, xmlNode *node,
   guint64 value = 0;
   if ((field->flags & STASIS_FIELD_MINUS_ONE) != 0 && strcmp (text, "-1") == 0)
     return TRUE;
-  if (!parse_number (text, &value))
+  if (!parse_number (field, text, &value))
     return fail (reader, STASIS_CONF_ERROR_INVALID, node, attribute, _ ("'%1$s' is not a number"),
                  text);
 

@@ -42,6 +42,7 @@ typedef enum
   STASIS_FIELD_ALIAS = 1 << 2,   /* runtime, unless it starts with "ua-" */
   STASIS_FIELD_MINUS_ONE = 1 << 3, /* -1 may be written for "not given" */
   STASIS_FIELD_MULTIPLE = 1 << 4,  /* XML: several elements of that name */
+  STASIS_FIELD_SECRET = 1 << 5,    /* printed only for those who asked for secrets */
 } StasisFieldFlags;
 
 typedef struct _StasisSchema StasisSchema;
@@ -99,9 +100,10 @@ gboolean stasis_schema_parse (const StasisSchema *schema, gpointer item, const c
                               const char *xml, gsize length, const char *source_name,
                               gboolean active, GError **error);
 
-/* Print @item as element @root (schema-format.c). */
+/* Print @item as element @root (schema-format.c).  @hidden: fields with one of these flags are
+ * left out; without STASIS_FIELD_RUNTIME among them, those of a running instance are printed. */
 char *stasis_schema_format (const StasisSchema *schema, gconstpointer item, const char *root,
-                            gboolean active);
+                            guint hidden);
 
 /* Append one line to @differences for each field that the guest sees and that differs
  * (schema-compare.c). */

@@ -102,6 +102,8 @@ add_vnc (StasisArgs *args, const StasisGraphicsDef *graphics)
   append_vnc_listen (vnc, args, graphics);
   if (graphics->websocket > 0)
     g_string_append_printf (vnc, ",websocket=%" PRId64, graphics->websocket);
+  if (graphics->passwd != NULL)
+    g_string_append (vnc, ",password=on"); /* which comes later: not by the command line */
   if (graphics->share_policy != NULL)
     stasis_args_append (vnc, "share", graphics->share_policy);
   if (audiodev != NULL)
@@ -111,8 +113,9 @@ add_vnc (StasisArgs *args, const StasisGraphicsDef *graphics)
     stasis_args_add (args, "-k", graphics->keymap);
 }
 
+/* First of all: what is missing is the display, not the sound that would go through it. */
 static gboolean
-add_graphics (StasisArgs *args, GError **error)
+check_graphics (StasisArgs *args, GError **error)
 {
   for (guint i = 0; i < args->def->graphics->len; i++)
     {
@@ -124,8 +127,15 @@ add_graphics (StasisArgs *args, GError **error)
                        i + 1, stasis_graphics_type_names[graphics->type]);
           return FALSE;
         }
-      add_vnc (args, graphics);
     }
+  return TRUE;
+}
+
+static gboolean
+add_graphics (StasisArgs *args, GError **error)
+{
+  for (guint i = 0; i < args->def->graphics->len; i++)
+    add_vnc (args, args->def->graphics->pdata[i]);
   return TRUE;
 }
 
@@ -287,6 +297,6 @@ add_sounds (StasisArgs *args, GError **error)
 gboolean
 stasis_args_add_displays (StasisArgs *args, GError **error)
 {
-  return add_audios (args, error) && add_graphics (args, error) && add_videos (args, error)
-         && add_sounds (args, error);
+  return check_graphics (args, error) && add_audios (args, error) && add_graphics (args, error)
+         && add_videos (args, error) && add_sounds (args, error);
 }

@@ -61,14 +61,8 @@ open_pty (const char *path, gboolean force, GError **error)
 int
 stasis_domain_open_console (StasisDomain *self, const char *device, gboolean force, GError **error)
 {
-  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
-  if (status == NULL)
-    {
-      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
-                   _ ("domain '%s' is not running"), stasis_domain_get_name (self));
-      return -1;
-    }
-  g_autoptr (StasisDomainDef) def = stasis_domain_load_live (self, error);
+  g_autoptr (StasisStatus) status = stasis_domain_need_status (self, error);
+  g_autoptr (StasisDomainDef) def = status != NULL ? stasis_domain_load_live (self, error) : NULL;
   if (def == NULL)
     return -1;
 

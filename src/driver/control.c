@@ -8,6 +8,12 @@
  * After a failure in the middle nobody knows which reply would come next, so the connection is
  * closed; only a job's updates open a new one, for the supervisor may have been replaced while
  * the job goes on.
+ *
+ * A job's updates come while its guest may stand still, so a supervisor that hangs or is stopped
+ * must not hold them up: an update waits a moment for its reply, and if that has not come, it is
+ * owed.  While it is owed nothing more is sent and nothing is waited for; the reply is taken when
+ * an update finds it there.  So the supervisor costs a moment for each reply that it does give,
+ * and one for the last that it does not.
  */
 
 #include "config.h"
@@ -28,15 +34,19 @@
 #include "util/json.h"
 
 #define CONTROL_FILE "control.sock"
-#define TIMEOUT_US   (5 * G_USEC_PER_SEC)
+#define TIMEOUT_MS   5000
+#define MOMENT_MS    50            /* for the reply to an update */
+#define END_MS       500           /* for a reply that is owed, once the guest goes on */
 #define REPLY_MAX    (64u * 1024u) /* octets */
 
 struct _StasisControl
 {
-  char *path;      /* (owned) of the socket */
-  char *name;      /* (owned) the domain's, for messages */
-  int fd;          /* (owned) or -1 after a failure */
-  char *operation; /* (owned) (nullable) the job begun on it */
+  char *path;       /* (owned) of the socket */
+  char *name;       /* (owned) the domain's, for messages */
+  int fd;           /* (owned) or -1 after a failure */
+  char *operation;  /* (owned) (nullable) the job begun on it */
+  GString *line;    /* (owned) of the reply that is coming */
+  gboolean is_owed; /* the reply to the last update has not come yet */
 };
 
 /* NULL is fine. */
@@ -47,6 +57,7 @@ stasis_control_free (StasisControl *control)
     return;
 
   stasis_fd_clear (&control->fd);
+  g_string_free (control->line, TRUE);
   g_free (control->path);
   g_free (control->name);
   g_free (control->operation);
@@ -65,6 +76,7 @@ StasisControl *
 stasis_control_open (const char *folder, GError **error)
 {
   g_autoptr (StasisControl) control = g_new0 (StasisControl, 1);
+  control->line = g_string_new (NULL);
   control->path = g_build_filename (folder, CONTROL_FILE, NULL);
   control->name = g_path_get_basename (folder);
   control->fd = stasis_unix_connect (control->path, error);
@@ -87,13 +99,25 @@ stasis_control_get_pid (const StasisControl *control)
   return peer.pid;
 }
 
+typedef struct
+{
+  gint64 end_us;
+  int length_ms;
+} Deadline;
+
+static Deadline
+deadline_in (int length_ms)
+{
+  return (Deadline){ g_get_monotonic_time () + (gint64) length_ms * 1000, length_ms };
+}
+
 /* Wait until the socket is ready for @events. */
 static gboolean
-wait_ready (int fd, short events, gint64 deadline_us, GError **error)
+wait_ready (int fd, short events, const Deadline *deadline, GError **error)
 {
   for (;;)
     {
-      const gint64 left = deadline_us - g_get_monotonic_time ();
+      const gint64 left = deadline->end_us - g_get_monotonic_time ();
       struct pollfd one = { .fd = fd, .events = events };
       const int n = poll (&one, 1, left > 0 ? (int) ((left + 999) / 1000) : 0);
       if (n > 0)
@@ -103,13 +127,15 @@ wait_ready (int fd, short events, gint64 deadline_us, GError **error)
       if (n == 0)
         break;
     }
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, _ ("nothing came within %d s"),
-               (int) (TIMEOUT_US / G_USEC_PER_SEC));
+  /* Tests add these up. */
+  g_debug ("waited %d ms for a supervisor in vain", deadline->length_ms);
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, _ ("nothing came within %d ms"),
+               deadline->length_ms);
   return FALSE;
 }
 
 static gboolean
-send_line (int fd, const StasisJson *request, gint64 deadline_us, GError **error)
+send_line (int fd, const StasisJson *request, const Deadline *deadline, GError **error)
 {
   g_autofree char *text = stasis_json_to_string (request);
   g_autofree char *line = g_strconcat (text, "\n", NULL);
@@ -122,43 +148,59 @@ send_line (int fd, const StasisJson *request, gint64 deadline_us, GError **error
         done += (gsize) n;
       else if (errno != EAGAIN && errno != EINTR)
         return stasis_throw_errno (error, _ ("cannot send"));
-      else if (!wait_ready (fd, POLLOUT, deadline_us, error))
+      else if (!wait_ready (fd, POLLOUT, deadline, error))
         return FALSE;
     }
   return TRUE;
 }
 
-/* Nothing may follow the reply's line: we asked for nothing more. */
-static char *
-receive_line (int fd, gint64 deadline_us, GError **error)
+/* Read what there is of the reply.  *@out_reply: NULL until all of it has come.  Nothing may follow
+ * its line: we asked for nothing more. */
+static gboolean
+receive_some (StasisControl *control, StasisJson **out_reply, GError **error)
 {
-  g_autoptr (GString) line = g_string_new (NULL);
   char octets[4096];
-  while (line->len <= REPLY_MAX)
+  const gssize n = recv (control->fd, octets, sizeof octets, MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    return TRUE;
+  if (n < 0)
+    return stasis_throw_errno (error, _ ("cannot receive"));
+  if (n == 0)
     {
-      if (!wait_ready (fd, POLLIN, deadline_us, error))
-        return NULL;
-      const gssize n = recv (fd, octets, sizeof octets, MSG_DONTWAIT);
-      if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        continue;
-      if (n < 0)
-        {
-          stasis_throw_errno (error, _ ("cannot receive"));
-          return NULL;
-        }
-      if (n == 0)
-        {
-          g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED,
-                               _ ("it closed the connection"));
-          return NULL;
-        }
-      g_string_append_len (line, octets, n);
-      if (octets[n - 1] == '\n')
-        return g_string_free (g_steal_pointer (&line), FALSE);
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED, _ ("it closed the connection"));
+      return FALSE;
     }
+  g_string_append_len (control->line, octets, n);
+  if (octets[n - 1] == '\n')
+    {
+      *out_reply = stasis_json_parse (control->line->str, (gssize) control->line->len, error);
+      g_string_truncate (control->line, 0);
+      return *out_reply != NULL;
+    }
+  if (control->line->len <= REPLY_MAX)
+    return TRUE;
   g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
                        _ ("its reply is too long"));
-  return NULL;
+  return FALSE;
+}
+
+static StasisJson *
+receive (StasisControl *control, const Deadline *deadline, GError **error)
+{
+  StasisJson *reply = NULL;
+  while (reply == NULL)
+    if (!wait_ready (control->fd, POLLIN, deadline, error)
+        || !receive_some (control, &reply, error))
+      return NULL;
+  return reply;
+}
+
+static void
+hang_up (StasisControl *control)
+{
+  stasis_fd_clear (&control->fd);
+  g_string_truncate (control->line, 0);
+  control->is_owed = FALSE;
 }
 
 static StasisJson *
@@ -169,11 +211,10 @@ exchange (StasisControl *control, const StasisJson *request, GError **error)
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED, _ ("the connection is closed"));
       return NULL;
     }
-  const gint64 deadline_us = g_get_monotonic_time () + TIMEOUT_US;
-  if (!send_line (control->fd, request, deadline_us, error))
+  const Deadline deadline = deadline_in (TIMEOUT_MS);
+  if (!send_line (control->fd, request, &deadline, error))
     return NULL;
-  g_autofree char *line = receive_line (control->fd, deadline_us, error);
-  return line != NULL ? stasis_json_parse (line, -1, error) : NULL;
+  return receive (control, &deadline, error);
 }
 
 /* What the supervisor refuses has a code that says what it is to the caller. */
@@ -200,7 +241,7 @@ ask (StasisControl *control, const StasisJson *request, StasisJson **out_reply, 
   g_autoptr (StasisJson) reply = exchange (control, request, error);
   if (reply == NULL)
     {
-      stasis_fd_clear (&control->fd);
+      hang_up (control);
       return prefix_dead (control, error);
     }
   if (!stasis_json_boolean (stasis_json_get (reply, "ok"), FALSE))
@@ -251,13 +292,20 @@ stasis_control_sync (StasisControl *control, GError **error)
   return ask_plain (control, "sync", error);
 }
 
+static StasisJson *
+begin_request (const char *operation)
+{
+  StasisJson *request = new_request ("job-begin");
+  stasis_json_set_string (request, "operation", operation);
+  stasis_json_set_int (request, "pid", getpid ());
+  return request;
+}
+
 /* This process begins a job. */
 gboolean
 stasis_control_job_begin (StasisControl *control, const char *operation, GError **error)
 {
-  g_autoptr (StasisJson) request = new_request ("job-begin");
-  stasis_json_set_string (request, "operation", operation);
-  stasis_json_set_int (request, "pid", getpid ());
+  g_autoptr (StasisJson) request = begin_request (operation);
   if (!ask (control, request, NULL, error))
     return FALSE;
   g_autofree char *old = control->operation;
@@ -265,48 +313,109 @@ stasis_control_job_begin (StasisControl *control, const char *operation, GError 
   return TRUE;
 }
 
+/* Take the reply that is owed, if it comes within @wait_ms; it may say that the job shall end. */
+static gboolean
+take_owed (StasisControl *control, int wait_ms, gboolean *out_abort, GError **error)
+{
+  const Deadline deadline = deadline_in (wait_ms);
+  g_autoptr (StasisJson) reply = NULL;
+  while (reply == NULL)
+    {
+      g_autoptr (GError) local = NULL;
+      if (wait_ms > 0 && !wait_ready (control->fd, POLLIN, &deadline, &local))
+        {
+          if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+            return TRUE;
+          g_propagate_error (error, g_steal_pointer (&local));
+        }
+      if (local != NULL || !receive_some (control, &reply, error))
+        {
+          hang_up (control);
+          return prefix_dead (control, error);
+        }
+      if (wait_ms == 0)
+        break;
+    }
+  if (reply == NULL)
+    return TRUE;
+  control->is_owed = FALSE;
+  if (!stasis_json_boolean (stasis_json_get (reply, "ok"), FALSE))
+    return throw_refusal (control, reply, error);
+  *out_abort = *out_abort || stasis_json_boolean (stasis_json_get (reply, "abort"), FALSE);
+  return TRUE;
+}
+
+/* Send without waiting for more than a moment: the reply is taken now or later. */
+static gboolean
+post (StasisControl *control, const StasisJson *request, gboolean *out_abort, GError **error)
+{
+  const Deadline deadline = deadline_in (MOMENT_MS);
+  if (!send_line (control->fd, request, &deadline, error))
+    {
+      hang_up (control);
+      return prefix_dead (control, error);
+    }
+  control->is_owed = TRUE;
+  return take_owed (control, MOMENT_MS, out_abort, error);
+}
+
 /* The supervisor that knew of the job has gone: tell the one that may have come. */
 static gboolean
-begin_again (StasisControl *control, GError **error)
+begin_again (StasisControl *control, gboolean *out_abort, GError **error)
 {
   if (control->fd >= 0 || control->operation == NULL)
     return TRUE;
   control->fd = stasis_unix_connect (control->path, error);
   if (control->fd < 0)
     return prefix_dead (control, error);
-  g_autofree char *operation = g_strdup (control->operation);
-  return stasis_control_job_begin (control, operation, error);
+  g_autoptr (StasisJson) request = begin_request (control->operation);
+  return post (control, request, out_abort, error);
 }
 
-static gboolean
-tell_stats (StasisControl *control, const char *what, const StasisJobStats *stats,
-            gboolean *out_abort, GError **error)
+static StasisJson *
+stats_request (const char *what, const StasisJobStats *stats)
 {
-  if (!begin_again (control, error))
-    return FALSE;
-  g_autoptr (StasisJson) request = new_request (what);
+  StasisJson *request = new_request (what);
   stasis_json_set (request, "stats", stasis_job_stats_to_json (stats));
-  g_autoptr (StasisJson) reply = NULL;
-  if (!ask (control, request, &reply, error))
-    return FALSE;
-  if (out_abort != NULL)
-    *out_abort = stasis_json_boolean (stasis_json_get (reply, "abort"), FALSE);
-  return TRUE;
+  return request;
 }
 
-/* How the job stands; *@out_abort: somebody wants it to end. */
+/* How the job stands; *@out_abort: somebody wants it to end.  Where the supervisor is silent this
+ * is not told to it. */
 gboolean
 stasis_control_job_update (StasisControl *control, const StasisJobStats *stats, gboolean *out_abort,
                            GError **error)
 {
-  return tell_stats (control, "job-stats", stats, out_abort, error);
+  *out_abort = FALSE;
+  if (!begin_again (control, out_abort, error)
+      || (control->is_owed && !take_owed (control, 0, out_abort, error)))
+    return FALSE;
+  if (control->is_owed)
+    return TRUE;
+  g_autoptr (StasisJson) request = stats_request ("job-stats", stats);
+  if (control->fd >= 0)
+    return post (control, request, out_abort, error);
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED, _ ("the connection is closed"));
+  return prefix_dead (control, error);
 }
 
 /* The job has ended, one way or the other. */
 gboolean
 stasis_control_job_end (StasisControl *control, const StasisJobStats *stats, GError **error)
 {
-  if (!tell_stats (control, "job-end", stats, NULL, error))
+  gboolean is_aborted = FALSE;
+  if (!begin_again (control, &is_aborted, error)
+      || (control->is_owed && !take_owed (control, END_MS, &is_aborted, error)))
+    return FALSE;
+  if (control->is_owed)
+    {
+      /* It sees the end of the connection when it goes on. */
+      hang_up (control);
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, _ ("nothing came"));
+      return prefix_dead (control, error);
+    }
+  g_autoptr (StasisJson) request = stats_request ("job-end", stats);
+  if (!ask (control, request, NULL, error))
     return FALSE;
   g_clear_pointer (&control->operation, g_free);
   return TRUE;

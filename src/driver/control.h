@@ -2,8 +2,9 @@
 /*
  * control.h: talk to the supervisor of a running domain
  *
- * docs/supervisor.md describes the wire.  Every call blocks for five seconds at most; its error
- * names the domain.  A connection belongs to one thread at a time.
+ * docs/supervisor.md describes the wire.  Every call blocks for five seconds at most, an update of
+ * a job for a twentieth of one; its error names the domain.  A connection belongs to one thread at
+ * a time.
  */
 
 #pragma once
@@ -32,7 +33,8 @@ gboolean stasis_control_sync (StasisControl *control, GError **error);
 
 /* This process begins a job, and lives on as long as the connection does.  STASIS_ERROR_BUSY where
  * another connection has one.  If the supervisor is replaced meanwhile, the next update finds the
- * new one by itself. */
+ * new one by itself.  An update that finds the supervisor silent is dropped, and so is every later
+ * one until it has answered: nothing is waited for, a guest may stand still. */
 gboolean stasis_control_job_begin (StasisControl *control, const char *operation, GError **error);
 gboolean stasis_control_job_update (StasisControl *control, const StasisJobStats *stats,
                                     gboolean *out_abort, GError **error);

@@ -12,6 +12,7 @@
 
 #include "driver/domain-private.h"
 #include "driver/hold.h"
+#include "driver/parse-new.h"
 #include "driver/registry.h"
 #include "util/fd.h"
 
@@ -22,15 +23,15 @@
  * @source_name: (nullable): where it is from, for messages
  * @error: return location
  *
- * Makes or replaces a persistent definition.  A running instance goes on as it is.
+ * Makes or replaces a persistent definition.  A running instance goes on as it is.  What could not
+ * be started is refused.
  *
  * Returns: (transfer full): the domain
  */
 StasisDomain *
 stasis_driver_define (StasisDriver *self, const char *xml, const char *source_name, GError **error)
 {
-  g_autoptr (StasisDomainDef) def
-      = stasis_driver_parse (self, xml, source_name, STASIS_DOMAIN_PARSE_DEFAULT, error);
+  g_autoptr (StasisDomainDef) def = stasis_driver_parse_new (self, xml, source_name, error);
   if (def == NULL)
     return NULL;
 

@@ -16,6 +16,12 @@ G_BEGIN_DECLS
 /* The status of a domain whose QEMU lives, or NULL. */
 StasisStatus *stasis_domain_read_status (StasisDomain *self);
 
+/* The same; NULL in *@out_status where it does not run, FALSE where that cannot be told. */
+gboolean stasis_domain_look (StasisDomain *self, StasisStatus **out_status, GError **error);
+
+/* The same; STASIS_ERROR_INVALID_STATE where it does not run. */
+StasisStatus *stasis_domain_need_status (StasisDomain *self, GError **error);
+
 /* The definition of the running instance. */
 StasisDomainDef *stasis_domain_load_live (StasisDomain *self, GError **error);
 

@@ -14,6 +14,8 @@
 #include "driver/domain-private.h"
 #include "driver/hold.h"
 #include "driver/job.h"
+#include "driver/look.h"
+#include "driver/lost.h"
 #include "driver/supervise.h"
 #include "driver/teardown.h"
 #include "monitor/commands-run.h"
@@ -214,6 +216,43 @@ end_with_reason (StasisDomain *self, const char *folder, const StasisStatus *sta
   return FALSE;
 }
 
+/* TRUE once no QEMU has the run folder any more. */
+static gboolean
+end_lost_qemu (StasisDomain *self, const char *folder, StasisDestroyFlags flags, GError **error)
+{
+  StasisStatus found = { 0 };
+  while (stasis_lost_find_qemu (folder, &found.qemu))
+    if (!end_qemu (self, &found, flags, error))
+      return FALSE;
+  return stasis_lost_check_monitor (folder, error);
+}
+
+/* The end of a domain whose status cannot be read: of what is found of it. */
+static gboolean
+destroy_lost (StasisDomain *self, const char *folder, StasisDestroyFlags flags, GError **error)
+{
+  StasisDriver *driver = stasis_domain_get_driver (self);
+  const char *name = stasis_domain_get_name (self);
+  if (!end_lost_qemu (self, folder, flags, error))
+    return FALSE;
+  g_autoptr (StasisLock) lock = stasis_hold_lock (driver, name, /* through_jobs= */ TRUE,
+                                                  STASIS_HOLD_DEADLINE_MS, NULL, error);
+  if (lock == NULL)
+    return FALSE;
+
+  /* Whoever had the lock may have written it anew, or cleared it away. */
+  g_autoptr (StasisStatus) now = NULL;
+  if (stasis_look_only (driver, name, &now, NULL) == STASIS_LOOK_ACTIVE
+      || !g_file_test (folder, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_autoptr (StasisStatus) status = stasis_status_new ();
+  status->name = g_strdup (name);
+  status->uuid = g_strdup (stasis_domain_get_uuid (self));
+  status->last = stasis_paths_last (driver->paths, name);
+  status->started_us = g_get_real_time ();
+  return stasis_teardown (status, folder, "destroyed", error);
+}
+
 /**
  * stasis_domain_destroy:
  * @self: a running domain
@@ -230,12 +269,15 @@ stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **er
 {
   StasisDriver *driver = stasis_domain_get_driver (self);
   const char *name = stasis_domain_get_name (self);
-  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
-  if (status == NULL)
+  g_autofree char *folder = stasis_paths_domain (driver->paths, name, NULL);
+  g_autoptr (StasisStatus) status = NULL;
+  const StasisLook look = stasis_look_only (driver, name, &status, NULL);
+  if (look == STASIS_LOOK_LOST)
+    return destroy_lost (self, folder, flags, error);
+  if (look == STASIS_LOOK_OFF)
     return throw_state (error, self, _ ("is not running"));
 
   /* Without the hold: a job must not keep a guest alive that is to go. */
-  g_autofree char *folder = stasis_paths_domain (driver->paths, name, NULL);
   if (!end_with_reason (self, folder, status, flags, error))
     return FALSE;
 
@@ -264,12 +306,9 @@ stasis_domain_get_job (StasisDomain *self, gboolean completed, GError **error)
     return stasis_job_load_completed (stasis_domain_get_driver (self)->paths,
                                       stasis_domain_get_name (self), error);
 
-  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  g_autoptr (StasisStatus) status = stasis_domain_need_status (self, error);
   if (status == NULL)
-    {
-      throw_state (error, self, _ ("is not running"));
-      return NULL;
-    }
+    return NULL;
   g_autoptr (StasisControl) control = stasis_domain_open_control (self, error);
   return control != NULL ? stasis_control_get_job (control, error) : NULL;
 }
@@ -286,9 +325,9 @@ stasis_domain_get_job (StasisDomain *self, gboolean completed, GError **error)
 gboolean
 stasis_domain_abort_job (StasisDomain *self, GError **error)
 {
-  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  g_autoptr (StasisStatus) status = stasis_domain_need_status (self, error);
   if (status == NULL)
-    return throw_state (error, self, _ ("is not running"));
+    return FALSE;
   g_autoptr (StasisControl) control = stasis_domain_open_control (self, error);
   return control != NULL && stasis_control_abort_job (control, error);
 }

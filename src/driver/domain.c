@@ -17,6 +17,7 @@
 #include "driver/domain-private.h"
 #include "driver/hold.h"
 #include "driver/live-def.h"
+#include "driver/look.h"
 #include "driver/registry.h"
 #include "driver/supervise.h"
 #include "util/json.h"
@@ -74,11 +75,28 @@ stasis_domain_get_driver (StasisDomain *self)
 StasisStatus *
 stasis_domain_read_status (StasisDomain *self)
 {
-  g_autofree char *folder = stasis_paths_domain (self->driver->paths, self->name, NULL);
-  g_autoptr (StasisStatus) status = stasis_status_read (folder, NULL);
-  if (status == NULL || !stasis_process_is_alive (&status->qemu))
-    return NULL;
-  return g_steal_pointer (&status);
+  StasisStatus *status = NULL;
+  stasis_look (self->driver, self->name, &status, NULL);
+  return status;
+}
+
+/* The same; FALSE where it cannot be told. */
+gboolean
+stasis_domain_look (StasisDomain *self, StasisStatus **out_status, GError **error)
+{
+  *out_status = NULL;
+  return stasis_look (self->driver, self->name, out_status, error) != STASIS_LOOK_LOST;
+}
+
+/* The same; an error where it does not run. */
+StasisStatus *
+stasis_domain_need_status (StasisDomain *self, GError **error)
+{
+  StasisStatus *status = NULL;
+  if (stasis_domain_look (self, &status, error) && status == NULL)
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE, _ ("domain '%s' is not running"),
+                 self->name);
+  return status;
 }
 
 /* The definition of the running instance. */
@@ -153,6 +171,8 @@ stasis_domain_get_uuid (StasisDomain *self)
   else
     {
       g_autoptr (StasisDomainDef) def = stasis_registry_load (self->driver, self->name, NULL);
+      if (def == NULL)
+        def = stasis_domain_load_live (self, NULL);
       self->uuid = g_strdup (def != NULL ? def->uuid : "00000000-0000-0000-0000-000000000000");
     }
   return self->uuid;
@@ -236,7 +256,8 @@ last_reason (StasisDomain *self)
  * @out_reason: (out) (optional): why, in a word
  * @error: return location
  *
- * Asks the domain's supervisor (starting a new one where the old one has died).
+ * Asks the domain's supervisor (starting a new one where the old one has died).  Where the status
+ * of a running domain cannot be read it is %STASIS_DOMAIN_NOSTATE.
  *
  * Returns: %TRUE if it could be told
  */
@@ -244,8 +265,15 @@ gboolean
 stasis_domain_get_state (StasisDomain *self, StasisDomainState *out_state, const char **out_reason,
                          GError **error)
 {
-  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  g_autoptr (StasisStatus) status = NULL;
   g_autofree char *reason = NULL;
+  if (!stasis_domain_look (self, &status, NULL))
+    {
+      *out_state = STASIS_DOMAIN_NOSTATE;
+      if (out_reason != NULL)
+        *out_reason = "unknown";
+      return TRUE;
+    }
   if (status == NULL)
     {
       *out_state = STASIS_DOMAIN_SHUTOFF;
@@ -295,7 +323,9 @@ cpu_time_ns (pid_t pid)
 gboolean
 stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError **error)
 {
-  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  g_autoptr (StasisStatus) status = NULL;
+  if (!stasis_domain_look (self, &status, error))
+    return FALSE;
   g_autoptr (StasisDomainDef) def = status != NULL
                                         ? stasis_domain_load_live (self, error)
                                         : stasis_registry_load (self->driver, self->name, error);
@@ -319,13 +349,20 @@ stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError *
   return stasis_domain_get_autostart (self, &out_info->autostart, error);
 }
 
-/* The definition that the flags ask for. */
+/* The definition that the flags ask for; *@out_status is the running instance's. */
 static StasisDomainDef *
-load_for (StasisDomain *self, gboolean is_active, StasisXmlFlags flags, GError **error)
+load_for (StasisDomain *self, StasisXmlFlags flags, StasisStatus **out_status, GError **error)
 {
-  if (!is_active || ((flags & STASIS_XML_INACTIVE) != 0 && stasis_domain_is_persistent (self)))
-    return stasis_registry_load (self->driver, self->name, error);
-  return stasis_domain_load_live (self, error);
+  const gboolean is_known = stasis_domain_look (self, out_status, error);
+  if ((flags & STASIS_XML_INACTIVE) != 0 && stasis_domain_is_persistent (self))
+    {
+      g_clear_error (error);
+      return stasis_registry_load (self->driver, self->name, error);
+    }
+  if (!is_known)
+    return NULL;
+  return *out_status != NULL ? stasis_domain_load_live (self, error)
+                             : stasis_registry_load (self->driver, self->name, error);
 }
 
 /**
@@ -339,8 +376,8 @@ load_for (StasisDomain *self, gboolean is_active, StasisXmlFlags flags, GError *
 char *
 stasis_domain_get_xml (StasisDomain *self, StasisXmlFlags flags, GError **error)
 {
-  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
-  g_autoptr (StasisDomainDef) def = load_for (self, status != NULL, flags, error);
+  g_autoptr (StasisStatus) status = NULL;
+  g_autoptr (StasisDomainDef) def = load_for (self, flags, &status, error);
   if (def == NULL)
     return NULL;
 

@@ -22,7 +22,8 @@ struct _StasisDriver
   StasisPaths *paths;     /* (owned) */
   StasisHostConfig *host; /* (owned) */
   GMutex lock;
-  GHashTable *caps; /* (owned) (guarded by lock) emulator (char *) -> StasisQemuCaps */
+  GHashTable *caps;        /* (owned) (guarded by lock) emulator (char *) -> StasisQemuCaps */
+  GHashTable *unrecovered; /* (owned) (guarded by lock) name -> gint64, see look.c */
 };
 
 /* What this emulator can do: probed once, then from the cache.  One that stasis.conf does not

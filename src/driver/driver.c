@@ -44,6 +44,7 @@ stasis_driver_finalize (GObject *object)
   stasis_paths_free (self->paths);
   stasis_host_config_free (self->host);
   g_hash_table_unref (self->caps);
+  g_hash_table_unref (self->unrecovered);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (stasis_driver_parent_class)->finalize (object);
 }
@@ -65,6 +66,7 @@ stasis_driver_init (StasisDriver *self)
 {
   g_mutex_init (&self->lock);
   self->caps = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, unref_caps);
+  self->unrecovered = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
 }
 
 /* What this emulator can do: probed once, then from the cache; an allowed one only. */
@@ -201,6 +203,7 @@ stasis_driver_open (const char *uri, GCancellable *cancellable, GError **error)
   g_autoptr (StasisDriver) self = g_object_new (STASIS_TYPE_DRIVER, NULL);
   self->uri = g_strdup (uri);
   self->paths = stasis_paths_new (is_system);
+  stasis_paths_sweep (self->paths);
   self->host = stasis_host_config_load (self->paths->config, error);
   if (self->host == NULL)
     return NULL;

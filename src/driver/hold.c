@@ -16,6 +16,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/lost.h"
 #include "driver/recover.h"
 #include "driver/supervise.h"
 #include "driver/teardown.h"
@@ -80,8 +81,8 @@ stasis_hold_lock (StasisDriver *driver, const char *name, gboolean through_jobs,
     return lock;
   if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_BUSY))
     g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
-                 _ ("domain '%1$s' is busy: another operation has held it for %2$d s"), name,
-                 timeout_ms / 1000);
+                 _ ("domain '%1$s' is busy: another operation has held it for %2$d s (%3$s)"), name,
+                 timeout_ms / 1000, local->message);
   else
     g_propagate_error (error, g_steal_pointer (&local));
   return NULL;
@@ -103,15 +104,15 @@ settle (StasisHold *hold, GError **error)
   return TRUE;
 }
 
-/* Take hold of a domain; @cancellable ends waiting for it. */
+/* Take hold of a domain; the deadline or @cancellable end waiting for it. */
 StasisHold *
-stasis_hold_take_cancellable (StasisDriver *driver, const char *name, GCancellable *cancellable,
-                              GError **error)
+stasis_hold_take_within (StasisDriver *driver, const char *name, int timeout_ms,
+                         GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisHold) hold = g_new0 (StasisHold, 1);
   hold->folder = stasis_paths_domain (driver->paths, name, NULL);
-  hold->lock = stasis_hold_lock (driver, name, /* through_jobs= */ FALSE, STASIS_HOLD_DEADLINE_MS,
-                                 cancellable, error);
+  hold->lock
+      = stasis_hold_lock (driver, name, /* through_jobs= */ FALSE, timeout_ms, cancellable, error);
   if (hold->lock == NULL)
     return NULL;
 
@@ -119,7 +120,8 @@ stasis_hold_take_cancellable (StasisDriver *driver, const char *name, GCancellab
   hold->status = stasis_status_read (hold->folder, &local);
   if (hold->status == NULL)
     {
-      if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+      /* A QEMU that the status does not tell of must not get a second one beside it. */
+      if (!stasis_lost_explain (hold->folder, &local))
         return g_steal_pointer (&hold);
       g_propagate_error (error, g_steal_pointer (&local));
       return NULL;
@@ -127,6 +129,14 @@ stasis_hold_take_cancellable (StasisDriver *driver, const char *name, GCancellab
   if (!settle (hold, error))
     return NULL;
   return g_steal_pointer (&hold);
+}
+
+/* Take hold of a domain; @cancellable ends waiting for it. */
+StasisHold *
+stasis_hold_take_cancellable (StasisDriver *driver, const char *name, GCancellable *cancellable,
+                              GError **error)
+{
+  return stasis_hold_take_within (driver, name, STASIS_HOLD_DEADLINE_MS, cancellable, error);
 }
 
 /* Take hold of a domain. */
@@ -160,7 +170,8 @@ stasis_hold_open_monitor (const StasisHold *hold, GCancellable *cancellable, GEr
   const int fd = stasis_unix_connect (path, error);
   if (fd < 0)
     return NULL;
-  return stasis_monitor_open (fd, hold->status->log, MONITOR_TIMEOUT_MS, cancellable, error);
+  return stasis_monitor_open (fd, hold->status->log, hold->status->log_start, MONITOR_TIMEOUT_MS,
+                              cancellable, error);
 }
 
 /* Write the status with its journal. */

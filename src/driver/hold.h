@@ -33,6 +33,11 @@ StasisHold *stasis_hold_take_cancellable (StasisDriver *driver, const char *name
                                           GCancellable *cancellable,
                                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same, with another end to waiting. */
+StasisHold *stasis_hold_take_within (StasisDriver *driver, const char *name, int timeout_ms,
+                                     GCancellable *cancellable,
+                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The same, and STASIS_ERROR_INVALID_STATE where the domain does not run. */
 StasisHold *stasis_hold_take_running (StasisDriver *driver, const char *name,
                                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -20,6 +20,7 @@
 #include "driver/marks.h"
 #include "driver/save-target.h"
 #include "image/error.h"
+#include "image/facts.h"
 #include "image/info.h"
 #include "image/rewrite.h"
 #include "image/verify.h"
@@ -59,6 +60,43 @@ stasis_image_damage_free (StasisImageDamage *self)
   g_free (self);
 }
 
+static char *
+image_text (const StasisImage *image)
+{
+  gsize size = 0;
+  const char *octets = g_bytes_get_data (stasis_image_xml (image), &size);
+  return g_strndup (octets, size);
+}
+
+/* The definition as it stands there, with nothing filled in. */
+static StasisDomainDef *
+image_def (const StasisImage *image, GError **error)
+{
+  g_autofree char *xml = image_text (image);
+  return stasis_domain_def_parse (xml, -1, stasis_image_name (image), NULL,
+                                  STASIS_DOMAIN_PARSE_ACTIVE | STASIS_DOMAIN_PARSE_AS_IS, error);
+}
+
+/* What the reader tells, and behind the first member the domain's name, which only the definition
+ * knows: null where that is not one of ours. */
+static StasisJson *
+info_with_name (const StasisImage *image)
+{
+  g_autoptr (StasisJson) info = stasis_image_info_to_json (image);
+  g_autoptr (StasisDomainDef) def = image_def (image, NULL);
+  StasisJson *named = stasis_json_new_object ();
+  for (guint i = 0; i < stasis_json_object_size (info); i++)
+    {
+      stasis_json_set (named, stasis_json_object_key (info, i),
+                       stasis_json_ref ((StasisJson *) stasis_json_object_value (info, i)));
+      if (i == 0)
+        stasis_json_set (named, "domain-name",
+                         def != NULL && def->name != NULL ? stasis_json_new_string (def->name)
+                                                          : stasis_json_new_null ());
+    }
+  return named;
+}
+
 /**
  * stasis_image_get_info_json:
  * @path: (type filename): a save image
@@ -74,26 +112,34 @@ stasis_image_get_info_json (const char *path, GError **error)
   g_autoptr (StasisImage) image = stasis_image_open (path, error);
   if (image == NULL)
     return NULL;
-  g_autoptr (StasisJson) json = stasis_image_info_to_json (image);
+  g_autoptr (StasisJson) json = info_with_name (image);
   return stasis_json_to_pretty_string (json);
 }
 
 /**
  * stasis_image_get_xml:
  * @path: (type filename): a save image
+ * @flags: %STASIS_XML_SECURE: with passwords; the others mean nothing here
  * @error: return location
+ *
+ * The definition as it stands in the image; without %STASIS_XML_SECURE its secrets are left out,
+ * and one that this version does not understand is refused, since nobody can tell what in it is
+ * secret.
  *
  * Returns: (transfer full): the definition inside
  */
 char *
-stasis_image_get_xml (const char *path, GError **error)
+stasis_image_get_xml (const char *path, StasisXmlFlags flags, GError **error)
 {
   g_autoptr (StasisImage) image = stasis_image_open (path, error);
   if (image == NULL)
     return NULL;
-  gsize size = 0;
-  const char *octets = g_bytes_get_data (stasis_image_xml (image), &size);
-  return g_strndup (octets, size);
+  if (flags & STASIS_XML_SECURE)
+    return image_text (image);
+  g_autoptr (StasisDomainDef) def = image_def (image, error);
+  if (def == NULL)
+    return NULL;
+  return stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_ACTIVE);
 }
 
 /* The new definition as it goes into the image: the same guest, by ABI. */
@@ -101,9 +147,7 @@ static char *
 check_xml (StasisDriver *driver, const StasisImage *image, const char *xml, const char *source_name,
            GError **error)
 {
-  gsize size = 0;
-  const char *octets = g_bytes_get_data (stasis_image_xml (image), &size);
-  g_autofree char *old_xml = g_strndup (octets, size);
+  g_autofree char *old_xml = image_text (image);
   g_autoptr (StasisDomainDef) old = stasis_driver_parse (driver, old_xml, stasis_image_name (image),
                                                          STASIS_DOMAIN_PARSE_DEFAULT, error);
   g_autoptr (StasisDomainDef) new
@@ -136,12 +180,24 @@ keep_owner (const StasisImage *image, int fd, GError **error)
   return TRUE;
 }
 
+/* The facts where they are to say another run state, else NULL. */
+static StasisJson *
+other_facts (const StasisImage *image, StasisSaveFlags flags)
+{
+  if ((flags & (STASIS_SAVE_RUNNING | STASIS_SAVE_PAUSED)) == 0)
+    return NULL;
+  return stasis_image_facts_with_run_state (stasis_image_qemu_facts (image),
+                                            (flags & STASIS_SAVE_RUNNING) != 0);
+}
+
 /**
  * stasis_image_define_xml:
  * @driver: a driver
  * @path: (type filename): a save image
  * @xml: a definition of the same guest ABI
  * @source_name: (nullable): where it is from, for messages
+ * @flags: %STASIS_SAVE_RUNNING or %STASIS_SAVE_PAUSED: what the domain is to be after a restore;
+ *   neither: what the image said before
  * @error: return location
  *
  * Replaces the definition inside: a new file, renamed over the old one when it is complete.  It
@@ -151,8 +207,14 @@ keep_owner (const StasisImage *image, int fd, GError **error)
  */
 gboolean
 stasis_image_define_xml (StasisDriver *driver, const char *path, const char *xml,
-                         const char *source_name, GError **error)
+                         const char *source_name, StasisSaveFlags flags, GError **error)
 {
+  if ((flags & STASIS_SAVE_RUNNING) && (flags & STASIS_SAVE_PAUSED))
+    {
+      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                           _ ("an image cannot be resumed both running and paused"));
+      return FALSE;
+    }
   g_autofree char *target = stasis_save_target_resolve (path, error);
   g_autoptr (StasisImage) image = target != NULL ? stasis_image_open (target, error) : NULL;
   g_autofree char *text = image != NULL ? check_xml (driver, image, xml, source_name, error) : NULL;
@@ -162,9 +224,10 @@ stasis_image_define_xml (StasisDriver *driver, const char *path, const char *xml
   const gboolean was_verified = stasis_mark_is_verified (driver->paths, stasis_image_fd (image));
   g_autoptr (StasisAtomicFile) file = stasis_atomic_file_begin (target, 0600, error);
   g_autoptr (GBytes) octets = g_bytes_new_static (text, strlen (text));
+  g_autoptr (StasisJson) facts = other_facts (image, flags);
   if (file == NULL
-      || !stasis_image_rewrite_xml (image, octets, stasis_atomic_file_fd (file), NULL, NULL, NULL,
-                                    error)
+      || !stasis_image_rewrite (image, octets, facts, stasis_atomic_file_fd (file), NULL, NULL,
+                                NULL, error)
       || !keep_owner (image, stasis_atomic_file_fd (file), error)
       || !stasis_atomic_file_commit (file, NULL, error))
     return FALSE;
@@ -199,6 +262,24 @@ on_progress (guint64 done, guint64 total, gpointer data)
         = (gint64) (stats->bytes_remaining * G_USEC_PER_SEC / stats->bytes_per_second);
   if (check->progress != NULL)
     check->progress (stats, check->user_data);
+}
+
+/* The last word goes to the caller as every job's does: how it ended. */
+static void
+finish (Check *check, const GError *error)
+{
+  StasisJobStats *stats = &check->stats;
+  g_autofree char *message = error != NULL ? g_strdup (error->message) : NULL;
+  stats->state = STASIS_JOB_COMPLETED;
+  if (error != NULL)
+    stats->state = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ? STASIS_JOB_CANCELLED
+                                                                             : STASIS_JOB_FAILED;
+  stats->error = message;
+  stats->remaining_us = 0;
+  stats->elapsed_us = g_get_monotonic_time () - check->began_us;
+  if (check->progress != NULL)
+    check->progress (stats, check->user_data);
+  stats->error = NULL;
 }
 
 static gboolean
@@ -257,24 +338,38 @@ stasis_image_check (StasisDriver *driver, const char *path, GPtrArray **out_dama
 {
   if (out_damages != NULL)
     *out_damages = NULL;
-  g_autoptr (GError) local = NULL;
-  g_autoptr (StasisImage) image = stasis_image_open (path, &local);
-  if (image == NULL)
-    return throw_unreadable (local, error);
-
-  struct stat before;
-  stasis_mark_begin (stasis_image_fd (image), &before);
   g_autofree char *operation = g_strdup ("verify");
-  Check check = { .stats = { .state = STASIS_JOB_ACTIVE, .operation = operation, .pause_us = -1 },
+  Check check = { .stats = { .state = STASIS_JOB_ACTIVE,
+                             .operation = operation,
+                             .owner_pid = getpid (),
+                             .pause_us = -1 },
                   .progress = progress,
                   .user_data = user_data,
                   .began_us = g_get_monotonic_time () };
+  g_autoptr (GError) local = NULL;
+  g_autoptr (GError) unreadable = NULL;
+  g_autoptr (StasisImage) image = stasis_image_open (path, &unreadable);
+  if (image == NULL)
+    {
+      throw_unreadable (unreadable, &local);
+      if (g_error_matches (local, STASIS_ERROR, STASIS_ERROR_IMAGE))
+        finish (&check, local);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+
+  struct stat before;
+  stasis_mark_begin (stasis_image_fd (image), &before);
   g_autoptr (GPtrArray) faults = stasis_image_verify_report (
-      image, STASIS_IMAGE_VERIFY_DEEP, 0, on_progress, &check, cancellable, error);
-  if (faults == NULL)
-    return FALSE;
-  if (faults->len > 0)
-    return throw_damaged (path, faults, out_damages, error);
+      image, STASIS_IMAGE_VERIFY_DEEP, 0, on_progress, &check, cancellable, &local);
+  if (faults != NULL && faults->len > 0)
+    throw_damaged (path, faults, out_damages, &local);
+  finish (&check, local);
+  if (local != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
   stasis_mark_verified_since (driver->paths, stasis_image_fd (image), &before);
   return TRUE;
 }

@@ -33,6 +33,18 @@ poll_balloon (const StasisBalloonDef *balloon, StasisMonitor *monitor, GCancella
                                  cancellable, error);
 }
 
+/* Until then a display with a password lets nobody in. */
+static gboolean
+set_password (const StasisGraphicsDef *graphics, StasisMonitor *monitor, GCancellable *cancellable,
+              GError **error)
+{
+  StasisJson *arguments = stasis_json_new_object ();
+  stasis_json_set_string (arguments, "protocol", "vnc");
+  stasis_json_set_string (arguments, "password", graphics->passwd);
+  return stasis_monitor_command (monitor, "set_password", arguments, NULL, 0, TIMEOUT_MS, NULL,
+                                 cancellable, error);
+}
+
 /* Tell a QEMU whose CPUs have not run yet. */
 gboolean
 stasis_late_options_apply (const StasisDomainDef *def, StasisMonitor *monitor,
@@ -50,6 +62,12 @@ stasis_late_options_apply (const StasisDomainDef *def, StasisMonitor *monitor,
       const StasisBalloonDef *balloon = g_ptr_array_index (def->balloons, i);
       if (balloon->model != STASIS_BALLOON_NONE && balloon->stats_period > 0
           && !poll_balloon (balloon, monitor, cancellable, error))
+        return FALSE;
+    }
+  for (guint i = 0; i < def->graphics->len; i++)
+    {
+      const StasisGraphicsDef *graphics = g_ptr_array_index (def->graphics, i);
+      if (graphics->passwd != NULL && !set_password (graphics, monitor, cancellable, error))
         return FALSE;
     }
   return TRUE;

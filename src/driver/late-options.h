@@ -10,7 +10,8 @@
 
 G_BEGIN_DECLS
 
-/* Tell a QEMU whose CPUs have not run yet: links that are down, the balloon's statistics. */
+/* Tell a QEMU whose CPUs have not run yet: links that are down, passwords, the
+ * balloon's statistics. */
 gboolean stasis_late_options_apply (const StasisDomainDef *def, StasisMonitor *monitor,
                                     GCancellable *cancellable, GError **error);
 

@@ -11,6 +11,7 @@
 
 #include "driver/domain-private.h"
 #include "driver/hold.h"
+#include "driver/parse-new.h"
 #include "driver/job.h"
 #include "driver/registry.h"
 #include "driver/restore.h"
@@ -112,7 +113,9 @@ stasis_domain_start (StasisDomain *self, StasisStartFlags flags, StasisProgressF
                      gpointer user_data, GCancellable *cancellable, GError **error)
 {
   /* A start that died is cleared away by whoever takes the hold: not active. */
-  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  g_autoptr (StasisStatus) status = NULL;
+  if (!stasis_domain_look (self, &status, error))
+    return FALSE;
   if (status != NULL && status->journal.step != STASIS_STEP_START)
     return throw_active (error, stasis_domain_get_name (self));
 
@@ -139,8 +142,7 @@ StasisDomain *
 stasis_driver_create (StasisDriver *self, const char *xml, const char *source_name,
                       StasisStartFlags flags, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (StasisDomainDef) def
-      = stasis_driver_parse (self, xml, source_name, STASIS_DOMAIN_PARSE_DEFAULT, error);
+  g_autoptr (StasisDomainDef) def = stasis_driver_parse_new (self, xml, source_name, error);
   g_autoptr (StasisHold) hold = def != NULL ? stasis_hold_take (self, def->name, error) : NULL;
   if (hold == NULL)
     return NULL;

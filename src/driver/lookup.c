@@ -11,6 +11,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "driver/driver-private.h"
+#include "driver/look.h"
 #include "driver/registry.h"
 #include "driver/status.h"
 
@@ -20,17 +21,6 @@ throw_no_domain (GError **error, const char *what, const char *key)
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_NO_DOMAIN, _ ("no domain with %1$s '%2$s'"), what,
                key);
   return FALSE;
-}
-
-/* The status of a domain whose QEMU lives, or NULL. */
-static StasisStatus *
-read_living (StasisDriver *self, const char *name)
-{
-  g_autofree char *folder = stasis_paths_domain (self->paths, name, NULL);
-  g_autoptr (StasisStatus) status = stasis_status_read (folder, NULL);
-  if (status == NULL || !stasis_process_is_alive (&status->qemu))
-    return NULL;
-  return g_steal_pointer (&status);
 }
 
 /**
@@ -45,10 +35,9 @@ StasisDomain *
 stasis_driver_lookup_by_name (StasisDriver *self, const char *name, GError **error)
 {
   g_autoptr (StasisStatus) status = NULL;
-  const gboolean is_name = stasis_paths_check_name (name, NULL);
-  if (is_name)
-    status = read_living (self, name);
-  if (status != NULL || (is_name && stasis_registry_has (self, name)))
+  if (stasis_paths_check_name (name, NULL)
+      && (stasis_look (self, name, &status, NULL) != STASIS_LOOK_OFF
+          || stasis_registry_has (self, name)))
     return stasis_domain_new (self, name, status != NULL ? status->uuid : NULL);
 
   throw_no_domain (error, _ ("name"), name);
@@ -63,8 +52,9 @@ find_running (StasisDriver *self, gboolean (*matches) (const StasisStatus *, gco
   g_autoptr (GPtrArray) names = stasis_registry_running_names (self, NULL);
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
-      g_autoptr (StasisStatus) status = read_living (self, g_ptr_array_index (names, i));
-      if (status != NULL && matches (status, key))
+      g_autoptr (StasisStatus) status = NULL;
+      if (stasis_look (self, g_ptr_array_index (names, i), &status, NULL) == STASIS_LOOK_ACTIVE
+          && matches (status, key))
         return g_strdup (status->name);
     }
   return NULL;
@@ -180,7 +170,7 @@ typedef struct
 {
   char *name;
   char *uuid; /* (nullable) */
-  int id;     /* -1: inactive */
+  int id;     /* -1: inactive, or not known */
 } Entry;
 
 static void
@@ -223,12 +213,17 @@ collect_running (StasisDriver *self, guint flags, GPtrArray *entries, GHashTable
     return FALSE;
   for (guint i = 0; i < names->len; i++)
     {
-      g_autoptr (StasisStatus) status = read_living (self, g_ptr_array_index (names, i));
-      if (status == NULL)
+      const char *name = g_ptr_array_index (names, i);
+      g_autoptr (StasisStatus) status = NULL;
+      if (stasis_look (self, name, &status, NULL) == STASIS_LOOK_OFF)
         continue;
-      g_hash_table_add (seen, g_strdup (status->name));
-      if (is_listed (self, status->name, TRUE, flags))
-        add_entry (entries, status->name, status->uuid, status->id);
+      g_hash_table_add (seen, g_strdup (name));
+      if (!is_listed (self, name, TRUE, flags))
+        continue;
+      if (status != NULL)
+        add_entry (entries, name, status->uuid, status->id);
+      else
+        add_entry (entries, name, NULL, -1);
     }
   return TRUE;
 }

@@ -5,18 +5,28 @@
  * Small files under LIB/marks.  The stamp's change time (ctime) is the kernel's: no user can set
  * it back, so a file that was written to since has another one.  Damage below the file system
  * does not change it: that is what verification in spite of the stamp is for.
+ *
+ * Nobody tells us when an image has gone.  So whoever writes a mark looks whether there are too
+ * many of its kind, and drops the oldest: of stamps soon, for a lost one costs a verification; of
+ * marks "resumed" only where they are far more than there can be images, for a lost one is a guest
+ * that may be resumed twice.
  */
 
 #include "config.h"
 
 #include "driver/marks.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 
 #include "util/atomic-file.h"
+
+#define VERIFIED_MAX 4096u
+#define RESUMED_MAX  65536u
 
 static char *
 stamp_path (const StasisPaths *paths, const struct stat *st)
@@ -34,12 +44,85 @@ stamp_text (const struct stat *st)
                           (long) st->st_ctim.tv_nsec);
 }
 
+static guint
+count_marks (DIR *dir)
+{
+  guint count = 0;
+  const struct dirent *entry;
+  while ((entry = readdir (dir)) != NULL)
+    if (entry->d_name[0] != '.')
+      count++;
+  return count;
+}
+
+typedef struct
+{
+  char *name; /* (owned) */
+  struct timespec written;
+} Mark;
+
+static void
+mark_clear (gpointer data)
+{
+  Mark *mark = data;
+  g_free (mark->name);
+}
+
+static int
+compare_marks (gconstpointer a, gconstpointer b)
+{
+  const struct timespec *x = &((const Mark *) a)->written;
+  const struct timespec *y = &((const Mark *) b)->written;
+  if (x->tv_sec != y->tv_sec)
+    return x->tv_sec < y->tv_sec ? -1 : 1;
+  return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
+}
+
+static GArray *
+list_marks (DIR *dir)
+{
+  GArray *marks = g_array_new (FALSE, FALSE, sizeof (Mark));
+  g_array_set_clear_func (marks, mark_clear);
+  const struct dirent *entry;
+  while ((entry = readdir (dir)) != NULL)
+    {
+      struct stat st;
+      if (entry->d_name[0] == '.'
+          || fstatat (dirfd (dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        continue;
+      const Mark mark = { g_strdup (entry->d_name), st.st_mtim };
+      g_array_append_val (marks, mark);
+    }
+  return marks;
+}
+
+/* Where there are more than @max, drop the oldest quarter of them. */
+static void
+prune (const char *folder, guint max)
+{
+  DIR *dir = opendir (folder);
+  if (dir == NULL)
+    return;
+  if (count_marks (dir) > max)
+    {
+      rewinddir (dir);
+      g_autoptr (GArray) marks = list_marks (dir);
+      g_array_sort (marks, compare_marks);
+      for (guint i = 0; i + max - max / 4 < marks->len; i++)
+        unlinkat (dirfd (dir), g_array_index (marks, Mark, i).name, 0);
+    }
+  closedir (dir);
+}
+
 static gboolean
-write_mark (const char *path, const char *text, GError **error)
+write_mark (const char *path, const char *text, guint max, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (path);
-  return stasis_paths_make (folder, error)
-         && stasis_atomic_file_write (path, text, strlen (text), 0600, error);
+  if (!stasis_paths_make (folder, error)
+      || !stasis_atomic_file_write (path, text, strlen (text), 0600, error))
+    return FALSE;
+  prune (folder, max);
+  return TRUE;
 }
 
 static void
@@ -48,7 +131,7 @@ write_stamp (const StasisPaths *paths, const struct stat *st)
   g_autofree char *path = stamp_path (paths, st);
   g_autofree char *text = stamp_text (st);
   g_autoptr (GError) error = NULL;
-  if (!write_mark (path, text, &error))
+  if (!write_mark (path, text, VERIFIED_MAX, &error))
     g_debug ("no verification stamp: %s", error->message);
 }
 
@@ -115,7 +198,7 @@ stasis_mark_resumed (const StasisPaths *paths, const StasisImage *image, GError 
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   g_autofree char *when = g_date_time_format_iso8601 (now);
   g_autofree char *text = g_strdup_printf ("%s %s\n", when, stasis_image_name (image));
-  return write_mark (path, text, error);
+  return write_mark (path, text, RESUMED_MAX, error);
 }
 
 gboolean

@@ -3,6 +3,14 @@
  * paths.c: where a driver keeps its state
  *
  * docs/architecture.md, "State on disk", lists the folders and who writes what.
+ *
+ * Theory of operation
+ *
+ * A session's running domains live on after logout, so their folder is not XDG_RUNTIME_DIR, which
+ * logind removes then, and which not every environment of the user names.  It is one in his state
+ * folder, and since a home may be shared by hosts and stays at boot, one for each host and boot:
+ * RUN/HOST-BOOT.  So nobody ever takes another host's domains for dead ones of his own, and what
+ * is there is always of this boot.  Those of this host's earlier boots are swept.
  */
 
 #include "config.h"
@@ -10,6 +18,8 @@
 #include "driver/paths.h"
 
 #include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
@@ -29,6 +39,29 @@ new_below (const char *root)
   paths->log = g_build_filename (root, "log", NULL);
   paths->cache = g_build_filename (root, "cache", NULL);
   return paths;
+}
+
+/* Eight digits that stand for the text of a file, or for @fallback. */
+static char *
+digest (const char *path, const char *fallback)
+{
+  g_autofree char *text = NULL;
+  const gboolean is_there = g_file_get_contents (path, &text, NULL, NULL) && *text != '\0';
+  g_autofree char *sum
+      = g_compute_checksum_for_string (G_CHECKSUM_SHA256, is_there ? text : fallback, -1);
+  return g_strndup (sum, 8);
+}
+
+/* HOST-BOOT below the session's folder of them. */
+static void
+set_session_run (StasisPaths *paths)
+{
+  /* Hashed, for machine-id(5) asks to keep it from others. */
+  g_autofree char *host = digest ("/etc/machine-id", g_get_host_name ());
+  g_autofree char *boot = digest ("/proc/sys/kernel/random/boot_id", "");
+  g_autofree char *prefix = g_strconcat (host, "-", NULL);
+  paths->old_runs = g_build_filename (g_get_user_state_dir (), "stasis", "run", prefix, NULL);
+  paths->run = g_strconcat (paths->old_runs, boot, NULL);
 }
 
 /* STASIS_STATE_DIR, the system's folders, or the XDG ones of a session. */
@@ -56,7 +89,7 @@ stasis_paths_new (gboolean is_system)
       paths = g_new0 (StasisPaths, 1);
       paths->config = g_build_filename (g_get_user_config_dir (), "stasis", NULL);
       paths->lib = g_build_filename (g_get_user_data_dir (), "stasis", NULL);
-      paths->run = g_build_filename (g_get_user_runtime_dir (), "stasis", NULL);
+      set_session_run (paths);
       paths->log = g_build_filename (g_get_user_state_dir (), "stasis", "log", NULL);
       paths->cache = g_build_filename (g_get_user_cache_dir (), "stasis", NULL);
     }
@@ -74,9 +107,38 @@ stasis_paths_free (StasisPaths *paths)
   g_free (paths->config);
   g_free (paths->lib);
   g_free (paths->run);
+  g_free (paths->old_runs);
   g_free (paths->log);
   g_free (paths->cache);
   g_free (paths);
+}
+
+static int
+remove_one (const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+  /* Another process may be at it too. */
+  if (remove (path) < 0 && errno != ENOENT)
+    g_debug ("cannot remove '%s': %s", path, g_strerror (errno));
+  return 0;
+}
+
+/* Remove the run folders of earlier boots. */
+void
+stasis_paths_sweep (const StasisPaths *paths)
+{
+  /* Once a boot: where ours is there already, this was done. */
+  if (paths->old_runs == NULL || g_file_test (paths->run, G_FILE_TEST_EXISTS))
+    return;
+
+  g_autofree char *parent = g_path_get_dirname (paths->run);
+  g_autoptr (GDir) dir = g_dir_open (parent, 0, NULL);
+  const char *entry;
+  while (dir != NULL && (entry = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (parent, entry, NULL);
+      if (g_str_has_prefix (path, paths->old_runs) && !g_str_equal (path, paths->run))
+        nftw (path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    }
 }
 
 /* mkdir -p, mode 0700. */

@@ -16,6 +16,7 @@ typedef struct
   char *config;       /* (owned) definitions and stasis.conf: lives on */
   char *lib;          /* (owned) managed saves, NVRAM, marks: lives on */
   char *run;          /* (owned) running domains: gone at boot */
+  char *old_runs;     /* (owned) (nullable) what begins so beside run is of earlier boots */
   char *log;          /* (owned) QEMU's and the supervisors' logs */
   char *cache;        /* (owned) what can be found out again */
 } StasisPaths;
@@ -23,6 +24,9 @@ typedef struct
 /* STASIS_STATE_DIR, the system's folders, or the XDG ones of a session. */
 StasisPaths *stasis_paths_new (gboolean is_system);
 void stasis_paths_free (StasisPaths *paths);
+
+/* Remove the run folders of earlier boots where nothing else does: a session's. */
+void stasis_paths_sweep (const StasisPaths *paths);
 
 /* mkdir -p, mode 0700. */
 gboolean stasis_paths_make (const char *folder, GError **error);

@@ -247,7 +247,7 @@ ask (Probe *probe, const char *emulator, guint32 uid, GError **error)
     return NULL;
   g_autofree char *log_path = g_strdup_printf ("/proc/self/fd/%d", probe->log_fd);
   probe->monitor
-      = stasis_monitor_open (socket, log_path, remaining_ms (probe), probe->cancellable, error);
+      = stasis_monitor_open (socket, log_path, 0, remaining_ms (probe), probe->cancellable, error);
   if (probe->monitor == NULL)
     return NULL;
 

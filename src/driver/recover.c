@@ -242,7 +242,7 @@ open_monitor (const char *folder, const StasisStatus *status, gint64 timeout_ms,
   const int socket = stasis_unix_connect (path, error);
   if (socket < 0)
     return NULL;
-  return stasis_monitor_open (socket, status->log, timeout_ms, NULL, error);
+  return stasis_monitor_open (socket, status->log, status->log_start, timeout_ms, NULL, error);
 }
 
 static gboolean

@@ -9,7 +9,8 @@
  * definition counts: a link that is missing, or leads to no definition with that UUID, is found
  * out, and made anew from the definitions.  Changes are made under RUN/registry.lock; readers
  * need no lock, for files and links are replaced by rename, and a link that a reader makes too
- * late is found out like any other.
+ * late is found out like any other.  The same lock is held while a starting domain picks a user for
+ * its QEMU that no other has (start.c).
  */
 
 #include "config.h"
@@ -26,15 +27,31 @@
 #include "driver/status.h"
 #include "util/atomic-file.h"
 #include "util/fd.h"
-#include "util/lock.h"
 
-static StasisLock *
-take_lock (StasisDriver *driver, GError **error)
+/* Take the registry's lock, with an end to waiting: its holder may be a process that is stopped. */
+StasisLock *
+stasis_registry_lock (StasisDriver *driver, int timeout_ms, GError **error)
 {
   if (!stasis_paths_make (driver->paths->run, error))
     return NULL;
   g_autofree char *path = g_build_filename (driver->paths->run, "registry.lock", NULL);
-  return stasis_lock_take (path, /* wait= */ TRUE, error);
+  g_autoptr (GError) local = NULL;
+  StasisLock *lock = stasis_lock_take_within (path, timeout_ms, NULL, NULL, NULL, &local);
+  if (lock != NULL)
+    return lock;
+  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_BUSY))
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
+                 _ ("the definitions are busy: for %1$d s now %2$s"), timeout_ms / 1000,
+                 local->message);
+  else
+    g_propagate_error (error, g_steal_pointer (&local));
+  return NULL;
+}
+
+static StasisLock *
+take_lock (StasisDriver *driver, GError **error)
+{
+  return stasis_registry_lock (driver, STASIS_REGISTRY_DEADLINE_MS, error);
 }
 
 /* The names of a folder's entries without @suffix, those that have it.  No folder: none. */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "driver/driver-private.h"
+#include "util/lock.h"
 
 G_BEGIN_DECLS
 
@@ -25,6 +26,13 @@ char *stasis_registry_name_of_uuid (StasisDriver *driver, const char *uuid);
  * name, persistent or running.  The caller holds the registry's lock or accepts the race. */
 gboolean stasis_registry_check_unique (StasisDriver *driver, const char *name, const char *uuid,
                                        GError **error);
+
+#define STASIS_REGISTRY_DEADLINE_MS 30000
+
+/* The registry's lock, for changes that are short: definitions, ids, the users of QEMUs.  Whoever
+ * has it for longer than @timeout_ms is named: STASIS_ERROR_BUSY. */
+StasisLock *stasis_registry_lock (StasisDriver *driver, int timeout_ms,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Store (replace) and remove, each under the registry's lock. */
 gboolean stasis_registry_store (StasisDriver *driver, const StasisDomainDef *def, GError **error);

@@ -10,9 +10,22 @@
 
 G_BEGIN_DECLS
 
-/* Move @pid into a new scope "stasis-@name-PID.scope", so that the end of a login session or of a
- * service does not touch it.  Does nothing where the host was not booted with systemd; a failure
- * is only logged, for the process then lives on in its starter's. */
-void stasis_scope_enter (const char *name, pid_t pid, gboolean is_system);
+typedef enum
+{
+  STASIS_SCOPE_NONE, /* stay in the starter's cgroup */
+  STASIS_SCOPE_USER, /* of the user's own manager */
+  STASIS_SCOPE_SYSTEM,
+} StasisScopeKind;
+
+/* Which manager's scope outlives most for a process of this user.
+ * @cgroups: its /proc/PID/cgroup
+ * @lingers_func: whether the user lingers; called only where that matters */
+StasisScopeKind stasis_scope_choose (guint32 uid, const char *cgroups,
+                                     gboolean (*lingers_func) (guint32 uid));
+
+/* Move @pid, a process of ours, into a new scope "stasis-@name-PID.scope" of the manager that is
+ * chosen so; it is there on return.  Does nothing where the host was not booted with systemd; a
+ * failure is only logged, for the process then lives on in its starter's. */
+void stasis_scope_enter (const char *name, pid_t pid);
 
 G_END_DECLS

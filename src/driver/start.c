@@ -28,6 +28,7 @@
 #include "driver/firmware.h"
 #include "driver/late-options.h"
 #include "driver/live-def.h"
+#include "driver/lost.h"
 #include "driver/recover.h"
 #include "driver/registry.h"
 #include "driver/resource-open.h"
@@ -35,6 +36,7 @@
 #include "driver/supervise.h"
 #include "driver/teardown.h"
 #include "monitor/commands-run.h"
+#include "monitor/log-tail.h"
 #include "util/fault.h"
 #include "util/fd.h"
 
@@ -72,14 +74,16 @@ list_uids (StasisDriver *driver, GError **error)
       g_autofree char *folder
           = stasis_paths_domain (driver->paths, g_ptr_array_index (names, i), NULL);
       g_autoptr (StasisStatus) status = stasis_status_read (folder, NULL);
+      guint32 uid = 0;
       if (status != NULL)
         g_hash_table_add (uids, GUINT_TO_POINTER (status->uid));
+      else if (stasis_lost_get_user (folder, &uid))
+        g_hash_table_add (uids, GUINT_TO_POINTER (uid));
     }
   return uids;
 }
 
-/* A user for QEMU that no other running domain of ours has.  Numbers of domains go up, so two
- * that are started at the same time begin to look at different places. */
+/* A user for QEMU that no other running domain of ours has. */
 static gboolean
 choose_uid (StasisDriver *driver, int id, guint32 *out_uid, GError **error)
 {
@@ -115,8 +119,7 @@ make_status (Start *start, GError **error)
   const StasisDomainDef *def = start->def;
   const StasisPaths *paths = start->driver->paths;
   const int id = stasis_registry_next_id (start->driver, error);
-  guint32 uid = 0;
-  if (id < 0 || !choose_uid (start->driver, id, &uid, error))
+  if (id < 0)
     return NULL;
 
   StasisStatus *status = stasis_status_new ();
@@ -127,6 +130,7 @@ make_status (Start *start, GError **error)
   status->emulator = g_strdup (def->emulator);
   status->reason = g_strdup (start->request->reason);
   status->log = stasis_paths_log (paths, def->name);
+  status->log_start = stasis_log_size (status->log);
   status->last = stasis_paths_last (paths, def->name);
   status->lock = stasis_paths_lock (paths, def->name);
   status->definition = stasis_paths_definition (paths, def->name);
@@ -134,7 +138,6 @@ make_status (Start *start, GError **error)
   status->on_reboot = g_strdup (stasis_lifecycle_action_names[def->on_reboot]);
   status->on_crash = g_strdup (stasis_lifecycle_action_names[def->on_crash]);
   status->started_us = g_get_real_time ();
-  status->uid = uid;
   stasis_journal_begin (&status->journal, STASIS_STEP_START, start->request->operation);
   return status;
 }
@@ -150,6 +153,17 @@ make_folder (const Start *start, GError **error)
   if (status->uid != geteuid () && chown (sockets, status->uid, status->uid) < 0)
     return stasis_throw_errno (error, _ ("cannot give '%s' to QEMU's user"), sockets);
   return stasis_hold_write (start->hold, error);
+}
+
+/* The user is free as long as no status file names it: looking and writing ours are one step. */
+static gboolean
+claim_user (const Start *start, GError **error)
+{
+  StasisStatus *status = start->hold->status;
+  g_autoptr (StasisLock) lock
+      = stasis_registry_lock (start->driver, STASIS_REGISTRY_DEADLINE_MS, error);
+  return lock != NULL && choose_uid (start->driver, status->id, &status->uid, error)
+         && stasis_fault ("start-user", error) && make_folder (start, error);
 }
 
 /* A listening socket for a monitor, handed over; its number in QEMU, or -1. */
@@ -228,7 +242,7 @@ launch (Start *start, GError **error)
   if (!stasis_spawn_begin (start->spawn, &status->qemu, error)
       || !stasis_hold_write (start->hold, error) || !stasis_fault ("start-spawned", error))
     return FALSE;
-  stasis_scope_enter (status->name, status->qemu.pid, start->driver->paths->is_system);
+  stasis_scope_enter (status->name, status->qemu.pid);
   return stasis_spawn_go (start->spawn, error);
 }
 
@@ -262,7 +276,7 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
     return NULL;
 
   StasisMonitor *monitor = NULL;
-  if (make_folder (&start, error) && launch (&start, error))
+  if (claim_user (&start, error) && launch (&start, error))
     monitor = meet (&start, cancellable, error);
   if (monitor == NULL)
     stasis_start_abandon (hold);

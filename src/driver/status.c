@@ -145,6 +145,7 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   set_optional (json, "emulator", status->emulator);
   set_optional (json, "reason", status->reason);
   set_optional (json, "log", status->log);
+  stasis_json_set_uint (json, "log-start", status->log_start);
   set_optional (json, "last", status->last);
   set_optional (json, "lock", status->lock);
   set_optional (json, "definition", status->definition);
@@ -267,6 +268,7 @@ status_from_json (const StasisJson *json, GError **error)
   status->emulator = dup_optional (json, "emulator");
   status->reason = dup_optional (json, "reason");
   status->log = dup_optional (json, "log");
+  status->log_start = stasis_json_uint (stasis_json_get (json, "log-start"), 0);
   status->last = dup_optional (json, "last");
   status->lock = dup_optional (json, "lock");
   status->definition = dup_optional (json, "definition");

@@ -48,6 +48,7 @@ typedef struct
   char *emulator;        /* (owned) */
   char *reason;          /* (owned) why it runs: "booted", "restored" */
   char *log;             /* (owned) QEMU's log */
+  guint64 log_start;     /* the size that it had before this run */
   char *last;            /* (owned) where to write how it ended */
   char *lock;            /* (owned) the domain's lock file */
   char *definition;      /* (owned) the persistent definition's path, there or not */

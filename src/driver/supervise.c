@@ -24,14 +24,14 @@
 #include "driver/scope.h"
 #include "driver/spawn.h"
 #include "driver/status.h"
+#include "monitor/log-tail.h"
 #include "util/fd.h"
 #include "util/lock.h"
 
-#define LOCK_FILE    "supervisor.lock"
-#define PROGRAM      "stasis-supervisor"
-#define READY_MS     10000
-#define NAP_MS       5
-#define LOG_TAIL_MAX 1000 /* octets in a message */
+#define LOCK_FILE "supervisor.lock"
+#define PROGRAM   "stasis-supervisor"
+#define READY_MS  10000
+#define NAP_MS    5
 
 /* TRUE while a supervisor lives. */
 gboolean
@@ -52,27 +52,20 @@ log_path (const char *folder, const StasisStatus *status)
   return g_strdup_printf ("%.*s.supervisor.log", (int) stem, status->log);
 }
 
-/* The end of the log, for a message. */
-static char *
-log_tail (const char *path)
+/* A supervisor's log, and its size before that supervisor was started. */
+typedef struct
 {
-  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY, 0, NULL);
-  if (fd < 0)
-    return g_strdup ("");
-  const off_t size = lseek (fd, 0, SEEK_END);
-  char text[LOG_TAIL_MAX + 1] = { 0 };
-  if (size < 0 || pread (fd, text, LOG_TAIL_MAX, MAX (0, size - LOG_TAIL_MAX)) < 0)
-    return g_strdup ("");
-  return g_strstrip (g_utf8_make_valid (text, -1));
-}
+  const char *path;
+  guint64 start;
+} Log;
 
 static gboolean
-throw_dead (const StasisStatus *status, const char *log, const char *what, GError **error)
+throw_dead (const StasisStatus *status, const Log *log, const char *what, GError **error)
 {
-  g_autofree char *tail = log_tail (log);
+  g_autofree char *tail = stasis_log_tail (log->path, log->start);
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED,
                _ ("the supervisor of domain '%1$s' %2$s; its log '%3$s' ends with: %4$s"),
-               status->name, what, log, tail);
+               status->name, what, log->path, tail);
   return FALSE;
 }
 
@@ -91,13 +84,13 @@ spawn_supervisor (const char *folder, const char *log, int ready_take, GError **
   StasisProcess process;
   if (!stasis_spawn_begin (spawn, &process, error))
     return FALSE;
-  stasis_scope_enter (name, process.pid, /* is_system= */ geteuid () == 0);
+  stasis_scope_enter (name, process.pid);
   return stasis_spawn_go (spawn, error);
 }
 
 /* An octet, the end of file, or the deadline. */
 static gboolean
-wait_ready (int fd, const char *folder, const StasisStatus *status, const char *log, GError **error)
+wait_ready (int fd, const char *folder, const StasisStatus *status, const Log *log, GError **error)
 {
   struct pollfd one = { .fd = fd, .events = POLLIN };
   int n;
@@ -156,7 +149,8 @@ stasis_supervise_ensure (const char *folder, GError **error)
   if (!g_unix_open_pipe (ready, FD_CLOEXEC, error))
     return FALSE;
   stasis_autofd int ours = ready[0];
-  g_autofree char *log = log_path (folder, status);
-  return spawn_supervisor (folder, log, ready[1], error)
-         && wait_ready (ours, folder, status, log, error);
+  g_autofree char *path = log_path (folder, status);
+  const Log log = { path, stasis_log_size (path) };
+  return spawn_supervisor (folder, path, ready[1], error)
+         && wait_ready (ours, folder, status, &log, error);
 }

@@ -54,3 +54,15 @@ stasis_image_facts_check (const StasisJson *facts, GError **error)
     }
   return check_capabilities (stasis_json_get (facts, STASIS_IMAGE_FACTS_CAPABILITIES), error);
 }
+
+/* The members are shared. */
+StasisJson *
+stasis_image_facts_with_run_state (const StasisJson *facts, gboolean running)
+{
+  StasisJson *copy = stasis_json_new_object ();
+  for (guint i = 0; i < stasis_json_object_size (facts); i++)
+    stasis_json_set (copy, stasis_json_object_key (facts, i),
+                     stasis_json_ref ((StasisJson *) stasis_json_object_value (facts, i)));
+  stasis_json_set_string (copy, STASIS_IMAGE_FACTS_RUN_STATE, running ? "running" : "paused");
+  return copy;
+}

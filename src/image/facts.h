@@ -31,4 +31,8 @@ G_BEGIN_DECLS
  * STASIS_IMAGE_ERROR_INVALID. */
 gboolean stasis_image_facts_check (const StasisJson *facts, GError **error);
 
+/* A copy that says another run state. */
+StasisJson *stasis_image_facts_with_run_state (const StasisJson *facts,
+                                               gboolean running) G_GNUC_WARN_UNUSED_RESULT;
+
 G_END_DECLS

@@ -5,9 +5,9 @@
  * Theory of operation
  *
  * The body keeps its offset, for QEMU's own offsets inside it are absolute, and so its hashes stay
- * what they are.  All records but DOMAIN_XML and END are copied octet by octet, unknown optional
- * ones included.  The new XML goes into the front where the slack before the body suffices, and
- * into the tail where it does not (docs/save-image.md, "DOMAIN_XML").
+ * what they are.  All records but DOMAIN_XML, END and facts that are replaced are copied octet by
+ * octet, unknown optional ones included.  The new XML goes into the front where the slack before
+ * the body suffices, and into the tail where it does not (docs/save-image.md, "DOMAIN_XML").
  *
  * Of the body nothing is copied where the file system can share extents (FICLONE), only the data
  * where it can't.
@@ -18,6 +18,7 @@
 #include "image/rewrite.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@
 #include "image/commit.h"
 #include "image/error.h"
 #include "image/extents.h"
+#include "image/facts.h"
 #include "image/octets.h"
 #include "image/reader-private.h"
 #include "util/fd.h"
@@ -36,8 +38,9 @@
 typedef struct
 {
   const StasisImage *image;
-  GBytes *xml; /* (borrowed) */
-  int fd;      /* (borrowed) */
+  GBytes *xml;   /* (borrowed) */
+  GBytes *facts; /* (borrowed) (nullable): instead of those of the image */
+  int fd;        /* (borrowed) */
   StasisImageHeader header;
   StasisRecordDigest digest;
   StasisImageProgress progress;
@@ -142,6 +145,13 @@ is_in_front (const Rewrite *self, const StasisRecord *record)
   return record->offset < self->header.body_offset;
 }
 
+static gboolean
+is_replaced (const Rewrite *self, const StasisRecord *record)
+{
+  return record->type == STASIS_RECORD_DOMAIN_XML || record->type == STASIS_RECORD_END
+         || (record->type == STASIS_RECORD_QEMU_FACTS && self->facts != NULL);
+}
+
 /* The kept records of front or tail. */
 static gboolean
 copy_records (Rewrite *self, gboolean front, guint64 *offset, GError **error)
@@ -150,8 +160,7 @@ copy_records (Rewrite *self, gboolean front, guint64 *offset, GError **error)
   for (guint i = 0; i < records->len; i++)
     {
       const StasisRecord *record = g_ptr_array_index (records, i);
-      if (is_in_front (self, record) != front || record->type == STASIS_RECORD_DOMAIN_XML
-          || record->type == STASIS_RECORD_END)
+      if (is_in_front (self, record) != front || is_replaced (self, record))
         continue;
       if (!copy_record (self, record, offset, error))
         return FALSE;
@@ -159,19 +168,37 @@ copy_records (Rewrite *self, gboolean front, guint64 *offset, GError **error)
   return TRUE;
 }
 
+/* Where the records before the body end, without the XML. */
+static guint64
+front_end (const Rewrite *self)
+{
+  const GPtrArray *records = self->image->records;
+  guint64 end = STASIS_IMAGE_HEADER_SIZE;
+  if (self->facts != NULL)
+    end += stasis_record_size (g_bytes_get_size (self->facts));
+  for (guint i = 0; i < records->len; i++)
+    {
+      const StasisRecord *record = g_ptr_array_index (records, i);
+      if (is_in_front (self, record) && !is_replaced (self, record))
+        end += stasis_record_size (record->length);
+    }
+  return end;
+}
+
 /* TRUE where the new XML stands before the body with all that is there. */
 static gboolean
 xml_fits (const Rewrite *self)
 {
-  const GPtrArray *records = self->image->records;
-  guint64 end = STASIS_IMAGE_HEADER_SIZE + stasis_record_size (g_bytes_get_size (self->xml));
-  for (guint i = 0; i < records->len; i++)
-    {
-      const StasisRecord *record = g_ptr_array_index (records, i);
-      if (is_in_front (self, record) && record->type != STASIS_RECORD_DOMAIN_XML)
-        end += stasis_record_size (record->length);
-    }
-  return end <= self->header.body_offset;
+  return front_end (self) + stasis_record_size (g_bytes_get_size (self->xml))
+         <= self->header.body_offset;
+}
+
+static gboolean
+write_facts (Rewrite *self, guint64 *offset, GError **error)
+{
+  return self->facts == NULL
+         || stasis_record_write (self->fd, offset, STASIS_RECORD_QEMU_FACTS, self->facts,
+                                 &self->digest, error);
 }
 
 static gboolean
@@ -186,7 +213,8 @@ write_records (Rewrite *self, guint64 *out_file_size, GError **error)
 {
   const gboolean fits = xml_fits (self);
   guint64 offset = STASIS_IMAGE_HEADER_SIZE;
-  if ((fits && !write_xml (self, &offset, error)) || !copy_records (self, TRUE, &offset, error))
+  if ((fits && !write_xml (self, &offset, error)) || !write_facts (self, &offset, error)
+      || !copy_records (self, TRUE, &offset, error))
     return FALSE;
 
   self->header.front_length = offset - STASIS_IMAGE_HEADER_SIZE;
@@ -214,21 +242,38 @@ rewrite (Rewrite *self, GCancellable *cancellable, GError **error)
          && stasis_image_commit_seal (self->fd, &self->header, file_size, error);
 }
 
-/* Write a copy of @image with another domain XML. */
-gboolean
-stasis_image_rewrite_xml (const StasisImage *image, GBytes *xml, int out_fd,
-                          StasisImageProgress progress, gpointer progress_data,
-                          GCancellable *cancellable, GError **error)
+static gboolean
+check_room (const Rewrite *self, GError **error)
 {
-  if (!stasis_image_xml_check (xml, error) || !stasis_image_commit_check_file (out_fd, error))
+  if (front_end (self) <= self->header.body_offset)
+    return TRUE;
+  g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INVALID,
+               _ ("the QEMU facts do not fit before the memory in '%1$s'"), self->image->name);
+  return FALSE;
+}
+
+/* Write a copy of @image with another domain XML, and other facts. */
+gboolean
+stasis_image_rewrite (const StasisImage *image, GBytes *xml, const StasisJson *facts, int out_fd,
+                      StasisImageProgress progress, gpointer progress_data,
+                      GCancellable *cancellable, GError **error)
+{
+  if (!stasis_image_xml_check (xml, error)
+      || (facts != NULL && !stasis_image_facts_check (facts, error))
+      || !stasis_image_commit_check_file (out_fd, error))
     return FALSE;
 
+  char *text = facts != NULL ? stasis_json_to_string (facts) : NULL;
+  g_autoptr (GBytes) octets = text != NULL ? g_bytes_new_take (text, strlen (text)) : NULL;
   Rewrite self = { .image = image,
                    .xml = xml,
+                   .facts = octets,
                    .fd = out_fd,
                    .header = image->header,
                    .progress = progress,
                    .progress_data = progress_data };
+  if (!check_room (&self, error))
+    return FALSE;
   g_strlcpy (self.header.writer, STASIS_IMAGE_WRITER_NAME, sizeof self.header.writer);
   stasis_record_digest_init (&self.digest);
   const gboolean ok = rewrite (&self, cancellable, error);

@@ -19,7 +19,7 @@
 #include "util/fd.h"
 
 static gsize
-read_end (const char *path, char *buffer, gsize size)
+read_end (const char *path, guint64 first, char *buffer, gsize size)
 {
   /* Nonblocking: a FIFO in the log's place must not hold us up. */
   stasis_autofd int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -27,7 +27,9 @@ read_end (const char *path, char *buffer, gsize size)
   if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
     return 0;
 
-  const off_t start = MAX (0, st.st_size - (off_t) size);
+  if (first > (guint64) st.st_size)
+    first = 0;
+  const off_t start = MAX ((off_t) first, st.st_size - (off_t) size);
   const gssize n = pread (fd, buffer, size, start);
   return n > 0 ? (gsize) n : 0;
 }
@@ -58,15 +60,23 @@ clean (char *text)
 
 /* The end of the log. */
 char *
-stasis_log_tail (const char *path)
+stasis_log_tail (const char *path, guint64 start)
 {
   char buffer[STASIS_LOG_TAIL_OCTETS];
-  gsize length = read_end (path, buffer, sizeof buffer);
+  gsize length = read_end (path, start, buffer, sizeof buffer);
   while (length > 0 && g_ascii_isspace (buffer[length - 1]))
     length--;
 
-  const char *start = find_start (buffer, length);
-  char *tail = g_utf8_make_valid (start, (gssize) (buffer + length - start));
+  const char *first = find_start (buffer, length);
+  char *tail = g_utf8_make_valid (first, (gssize) (buffer + length - first));
   clean (tail);
   return tail;
+}
+
+/* The size of the log. */
+guint64
+stasis_log_size (const char *path)
+{
+  struct stat st;
+  return stat (path, &st) == 0 && S_ISREG (st.st_mode) ? (guint64) st.st_size : 0;
 }

@@ -13,7 +13,12 @@ G_BEGIN_DECLS
 #define STASIS_LOG_TAIL_LINES  10u
 
 /* (transfer full) At most so many octets and lines from the end of the file, UTF-8, without
- * control characters and the last line end; "" where there is nothing to read. */
-char *stasis_log_tail (const char *path) G_GNUC_WARN_UNUSED_RESULT;
+ * control characters and the last line end; "" where there is nothing to read.  Nothing from
+ * before @start, the size that the log had when the run began; a log that has been made shorter
+ * since is taken from its beginning. */
+char *stasis_log_tail (const char *path, guint64 start) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The size of the log now, 0 where there is none. */
+guint64 stasis_log_size (const char *path);
 
 G_END_DECLS

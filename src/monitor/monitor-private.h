@@ -29,6 +29,7 @@ struct _StasisMonitor
   int wake_fd;                  /* (owned) an eventfd that makes the reader leave */
   int event_fd;                 /* (owned) an eventfd, see stasis_monitor_event_fd */
   char *log_path;               /* (owned) (nullable) */
+  guint64 log_start;            /* where this QEMU's part of it begins */
   GThread *reader;              /* (owned) */
   StasisMonitorVersion version; /* constant once open */
 

@@ -78,8 +78,9 @@ stasis_monitor_fail (StasisMonitor *monitor, GError *fault_take)
 static GError *
 make_hangup_error (const StasisMonitor *monitor)
 {
-  g_autofree char *tail
-      = monitor->log_path != NULL ? stasis_log_tail (monitor->log_path) : g_strdup ("");
+  g_autofree char *tail = monitor->log_path != NULL
+                              ? stasis_log_tail (monitor->log_path, monitor->log_start)
+                              : g_strdup ("");
   if (*tail == '\0')
     return g_error_new_literal (STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_CLOSED,
                                 _ ("QEMU has ended or closed its monitor"));

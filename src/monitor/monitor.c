@@ -84,13 +84,14 @@ stasis_monitor_wait_changed (StasisMonitor *monitor, gint64 deadline_us)
 }
 
 static StasisMonitor *
-new_monitor (int socket_take, const char *log_path, GError **error)
+new_monitor (int socket_take, const char *log_path, guint64 log_start, GError **error)
 {
   StasisMonitor *monitor = g_new0 (StasisMonitor, 1);
   monitor->socket = socket_take;
   monitor->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   monitor->event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   monitor->log_path = g_strdup (log_path);
+  monitor->log_start = log_start;
   monitor->calls = g_hash_table_new (g_int64_hash, g_int64_equal);
   g_mutex_init (&monitor->lock);
   g_cond_init (&monitor->changed);
@@ -156,11 +157,11 @@ take_greeting (StasisMonitor *monitor, gint64 deadline_us, GCancellable *cancell
 /* Take the greeting and negotiate capabilities.  We ask for none: `oob` is for commands that must
  * overtake others, and those may not carry descriptors. */
 StasisMonitor *
-stasis_monitor_open (int socket_take, const char *log_path, gint64 timeout_ms,
+stasis_monitor_open (int socket_take, const char *log_path, guint64 log_start, gint64 timeout_ms,
                      GCancellable *cancellable, GError **error)
 {
   const gint64 deadline_us = stasis_monitor_deadline (timeout_ms);
-  g_autoptr (StasisMonitor) monitor = new_monitor (socket_take, log_path, error);
+  g_autoptr (StasisMonitor) monitor = new_monitor (socket_take, log_path, log_start, error);
   if (monitor == NULL || !take_greeting (monitor, deadline_us, cancellable, error))
     return NULL;
 

@@ -32,9 +32,10 @@ typedef struct
 
 /* Take the greeting and negotiate capabilities on a connected unix stream socket.
  * @socket_take: consumed, on failure too
- * @log_path: (nullable): QEMU's log, whose end goes into the error when QEMU has died */
-StasisMonitor *stasis_monitor_open (int socket_take, const char *log_path, gint64 timeout_ms,
-                                    GCancellable *cancellable,
+ * @log_path: (nullable): QEMU's log, whose end goes into the error when QEMU has died
+ * @log_start: the size that it had when this QEMU was started */
+StasisMonitor *stasis_monitor_open (int socket_take, const char *log_path, guint64 log_start,
+                                    gint64 timeout_ms, GCancellable *cancellable,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Fail every waiter with STASIS_MONITOR_ERROR_CLOSED, wait until they have left, free all.

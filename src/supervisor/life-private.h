@@ -24,6 +24,7 @@ struct _StasisLife
 {
   const char *folder; /* (borrowed: outlives us) */
   char *log;          /* (owned) (nullable) QEMU's */
+  guint64 log_start;  /* where this run's part of it begins */
   int qemu_pidfd;     /* (borrowed: outlives us) */
   StasisPolicy on_poweroff;
   StasisPolicy on_reboot;

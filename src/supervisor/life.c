@@ -77,7 +77,7 @@ connect_monitor (StasisLife *life)
   const int socket = stasis_unix_connect (path, &error);
   StasisMonitor *monitor = NULL;
   if (socket >= 0)
-    monitor = stasis_monitor_open (socket, life->log, OPEN_MS, NULL, &error);
+    monitor = stasis_monitor_open (socket, life->log, life->log_start, OPEN_MS, NULL, &error);
   g_mutex_lock (&life->lock);
   life->monitor = monitor;
   g_mutex_unlock (&life->lock);
@@ -203,6 +203,7 @@ stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd)
   StasisLife *life = g_new0 (StasisLife, 1);
   life->folder = folder;
   life->log = g_strdup (status->log);
+  life->log_start = status->log_start;
   life->qemu_pidfd = qemu_pidfd;
   life->on_poweroff = stasis_policy_parse (status->on_poweroff, STASIS_POLICY_DESTROY);
   life->on_reboot = stasis_policy_parse (status->on_reboot, STASIS_POLICY_RESTART);

@@ -5,6 +5,9 @@
  * An open-file-description lock belongs to the descriptor, not to the process: two drivers in
  * one process exclude each other as two processes do, and closing another descriptor of the
  * same file does not drop it.
+ *
+ * The kernel does not tell who has such a lock (F_GETLK says -1), so its holder writes its pid
+ * into the file.  That is for messages only: a file without one, or an old one, does no harm.
  */
 
 #include "config.h"
@@ -13,6 +16,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -25,6 +30,42 @@ struct _StasisLock
 {
   int fd; /* (owned) */
 };
+
+/* Who has it now. */
+static void
+sign (int fd)
+{
+  char text[16];
+  const int size = g_snprintf (text, sizeof text, "%d\n", (int) getpid ());
+  /* A longer old number must not show behind ours. */
+  if (ftruncate (fd, 0) < 0 || pwrite (fd, text, (gsize) size, 0) != size)
+    g_debug ("a lock file is not signed: %s", g_strerror (errno));
+}
+
+/* The process that has the lock of @path. */
+pid_t
+stasis_lock_holder (const char *path)
+{
+  if (!stasis_lock_is_held (path))
+    return 0;
+  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, NULL);
+  char text[16] = "";
+  if (fd < 0 || pread (fd, text, sizeof text - 1, 0) <= 0)
+    return 0;
+  const int pid = atoi (text);
+  return pid > 0 && (kill (pid, 0) == 0 || errno == EPERM) ? pid : 0;
+}
+
+static void
+throw_held (GError **error, const char *path)
+{
+  const pid_t holder = stasis_lock_holder (path);
+  if (holder > 0)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, _ ("'%1$s' is locked by process %2$d"), path,
+                 (int) holder);
+  else
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, _ ("'%s' is locked by another process"), path);
+}
 
 /* Take the exclusive lock of @path. */
 StasisLock *
@@ -42,8 +83,7 @@ stasis_lock_take (const char *path, gboolean wait, GError **error)
 
   if (result < 0 && (errno == EAGAIN || errno == EACCES))
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, _ ("'%s' is locked by another process"),
-                   path);
+      throw_held (error, path);
       return NULL;
     }
   if (result < 0)
@@ -52,6 +92,7 @@ stasis_lock_take (const char *path, gboolean wait, GError **error)
       return NULL;
     }
 
+  sign (fd);
   StasisLock *lock = g_new0 (StasisLock, 1);
   lock->fd = stasis_fd_steal (&fd);
   return lock;

@@ -28,6 +28,9 @@ StasisLock *stasis_lock_take_within (const char *path, int timeout_ms, StasisLoc
 /* TRUE while somebody holds the lock of @path; looking does not disturb who takes it. */
 gboolean stasis_lock_is_held (const char *path);
 
+/* The process that has the lock of @path, for messages; 0 where nobody does or it is not known. */
+pid_t stasis_lock_holder (const char *path);
+
 /* Release.  NULL is fine.  The file stays: unlinking a lock file races with its next taker. */
 void stasis_lock_release (StasisLock *lock);
 

@@ -122,6 +122,30 @@ test_exclusive (void)
   g_assert_cmpstr (error->message, ==, "options --all and --running are mutually exclusive");
 }
 
+/* The rest of the data goes to an option of words, options in between do not. */
+static void
+test_words (void)
+{
+  static const StasisCliOption list[] = {
+    { "domain", STASIS_CLI_NEEDED, "domain", "" },
+    { "hmp", STASIS_CLI_FLAG, NULL, "" },
+    { "cmd", STASIS_CLI_WORDS, "command", "" },
+    { .name = NULL },
+  };
+  const char *words[] = { "web", "info", "--hmp", "block", "-v", "--", "--x" };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisCliArgs) args = stasis_cli_args_parse ("test", list, words, 7, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (stasis_cli_args_get (args, "domain"), ==, "web");
+  g_assert_true (stasis_cli_args_has (args, "hmp"));
+  g_assert_cmpstr (stasis_cli_args_get (args, "cmd"), ==, "info block -v --x");
+
+  g_autoptr (StasisCliArgs) none = stasis_cli_args_parse ("test", list, words, 1, &error);
+  g_assert_null (none);
+  g_assert_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE);
+  g_assert_cmpstr (error->message, ==, "command 'test' requires <cmd> option");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -133,5 +157,6 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/cli/args/no-options", test_no_options);
   g_test_add_func ("/cli/args/exclusive", test_exclusive);
+  g_test_add_func ("/cli/args/words", test_words);
   return g_test_run ();
 }

@@ -84,6 +84,80 @@ def test_define():
               (0, "Domain 'web' defined from web.xml\n\n", ""))
 
 
+def variant(name, *devices):
+    """A definition with more devices, the first of them in line 10."""
+    lines = [line for line in XML.splitlines() if "graphics" not in line]
+    at = lines.index("  </devices>")
+    text = "\n".join(lines[:at] + [f"    {device}" for device in devices] + lines[at:])
+    text = text.replace("web", name).replace(UUID, UUID.replace("01", "77"))
+    pathlib.Path(FOLDER.name, f"{name}.xml").write_text(text, encoding="utf-8")
+    return f"{name}.xml"
+
+
+def refused(file, message):
+    for command in ("define", "create"):
+        done = run(command, file)
+        tap.equal((command, done.returncode, done.stderr.splitlines()[1:]),
+                  (command, 1, [f"error: {file}:{message}"]))
+    tap.equal(run("-q", "list", "--all", "--name").stdout, "web\n")
+
+
+def test_define_refuses():
+    """define refuses by name and line what start would refuse"""
+    spice = "<graphics type='spice' autoport='yes'/>"
+    refused(variant("spice", "<sound model='ich6'/>", spice),
+            "11: /domain/devices/graphics[1]/@type: 'spice' is not supported here")
+    refused(variant("both", "<redirdev bus='usb' type='spicevmc'/>", spice),
+            "11: /domain/devices/graphics[1]/@type: 'spice' is not supported here")
+    channel = "<channel type='spicevmc'><target type='virtio'/></channel>"
+    refused(variant("vmc", spice, channel),
+            "11: /domain/devices/channel[1]/@type: 'spicevmc' is not supported here")
+    refused(variant("redir", "<redirdev bus='usb' type='spicevmc'/>"),
+            "10: /domain/devices/redirdev[1]/@type: 'spicevmc' needs <graphics type='spice'>")
+    refused(variant("watch", "<watchdog model='i6300esb' action='dump'/>"),
+            "10: /domain/devices/watchdog[1]: 'dump' is not supported here")
+
+
+BAD = "a\u202eb\u009bc\x1bd"
+ESCAPED = r"a\u202eb\u009bc\x1bd"
+
+
+def test_names():
+    """names that a terminal would obey are refused, and printed escaped"""
+    file = pathlib.Path(FOLDER.name, "bad.xml")
+    for character, code in (("\u202e", "202E"), ("\u009b", "009B"), ("\u200b", "200B")):
+        file.write_text(XML.replace("web", f"w{character}b"), encoding="utf-8")
+        done = run("define", "bad.xml")
+        tap.equal((done.returncode, done.stderr.splitlines()[1]),
+                  (1, "error: bad.xml:2: /domain/name: control and formatting characters are not "
+                      f"allowed (U+{code})"))
+    done = run("domid", BAD)
+    tap.equal(done.stderr, f"error: failed to get domain '{ESCAPED}'\n"
+                           f"error: no domain '{ESCAPED}'\n")
+    # One that lies there all the same.
+    domains = pathlib.Path(FOLDER.name, "state", "config", "domains")
+    (domains / f"{BAD}.xml").write_text(XML.replace("web", "x"), encoding="utf-8")
+    tap.contains(run("list", "--all").stdout, f" -    {ESCAPED}   shut off\n")
+    tap.contains(run("list", "--all", "--name").stdout, f"{BAD}\n")
+    status, output = on_terminal(["list", "--all", "--name"], [])
+    tap.equal((status, output), (0, f"{ESCAPED}\nweb\n\n"))
+    (domains / f"{BAD}.xml").unlink()
+
+
+def test_foreign_text():
+    """a title that a terminal would obey is printed escaped there, and as it is to a file"""
+    text = XML.replace("A &amp; B", "A &#x202e;&#x9b;2J B")
+    pathlib.Path(FOLDER.name, "web.xml").write_text(text, encoding="utf-8")
+    tap.equal(run("define", "web.xml").returncode, 0)
+    tap.contains(run("dumpxml", "web").stdout, "A \u202e\u009b2J B")
+    for words in (["dumpxml", "web"], ["list", "--all", "--title"], ["list", "--all", "--json"]):
+        status, output = on_terminal(words, [])
+        tap.equal(status, 0)
+        tap.contains(output, r"A \u202e\u009b2J B")
+    pathlib.Path(FOLDER.name, "web.xml").write_text(XML, encoding="utf-8")
+    tap.equal(run("define", "web.xml").returncode, 0)
+
+
 def test_list():
     """list, bare and in JSON"""
     tap.equal(run("list", "--all").stdout,
@@ -222,7 +296,7 @@ def test_undefine():
     tap.equal(run("-q", "list", "--all").stdout, "")
 
 
-TESTS = [test_define, test_list, test_dominfo, test_dumpxml, test_not_running, test_autostart,
+TESTS = [test_define, test_define_refuses, test_names, test_foreign_text, test_list, test_dominfo, test_dumpxml, test_not_running, test_autostart,
          test_edit, test_edit_refused, test_edit_asks, test_edit_again, test_edit_race,
          test_undefine]
 

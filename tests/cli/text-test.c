@@ -115,7 +115,8 @@ test_json_text (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisJson) json = stasis_json_parse (
       "{\"kind\":\"stasis\",\"file_size\":18446744073709551615,\"complete\":true,\"parent\":null,"
-      "\"domain\":{\"uuid\":\"u\",\"name\":\"a\\u001b[2J\"},\"ram\":[{\"name\":\"pc.ram\",\"size\":"
+      "\"domain\":{\"uuid\":\"u\",\"name\":\"a\\u001b[2J\\u202e\"},\"ram\":[{\"name\":\"pc.ram\","
+      "\"size\":"
       "1},"
       "{\"name\":\"vga\",\"size\":2}],\"tags\":[\"a\",[1]],\"disks\":[]}",
       -1, &error);
@@ -128,8 +129,8 @@ test_json_text (void)
                    "Parent:         -\n"
                    "Domain:\n"
                    "  UUID:           u\n"
-                   "  Name:           a\\x1b[2J\n"
-                   "Ram:\n"
+                   "  Name:           a\\x1b[2J\\u202e\n"
+                   "RAM:\n"
                    "  - Name:           pc.ram\n"
                    "    Size:           1\n"
                    "  - Name:           vga\n"

@@ -268,11 +268,11 @@ kvm_works (void)
   static gsize answer;
   if (g_once_init_enter (&answer))
     {
-      g_autoptr (GSubprocess) qemu = g_subprocess_new (
-          G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_SILENCE
-              | G_SUBPROCESS_FLAGS_STDERR_SILENCE,
-          NULL, find_qemu (), "-machine", "pc,accel=kvm", "-cpu", "host", "-nodefaults", "-display",
-          "none", "-S", "-monitor", "stdio", NULL);
+      g_autoptr (GSubprocess) qemu
+          = g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_SILENCE
+                                  | G_SUBPROCESS_FLAGS_STDERR_SILENCE,
+                              NULL, find_qemu (), "-machine", "pc,accel=kvm", "-cpu", "host",
+                              "-nodefaults", "-display", "none", "-S", "-monitor", "stdio", NULL);
       const gboolean works
           = qemu != NULL && g_subprocess_communicate_utf8 (qemu, "quit\n", NULL, NULL, NULL, NULL)
             && g_subprocess_get_successful (qemu);
@@ -312,7 +312,7 @@ open_monitor (const Guest *guest, const char *socket_name)
   g_autofree char *path = g_build_filename (guest->folder, socket_name, NULL);
   const int fd = stasis_unix_connect (path, &error);
   g_assert_no_error (error);
-  StasisMonitor *monitor = stasis_monitor_open (fd, guest->log, WAIT_MS, NULL, &error);
+  StasisMonitor *monitor = stasis_monitor_open (fd, guest->log, 0, WAIT_MS, NULL, &error);
   if (error != NULL)
     g_test_message ("%s", error->message);
   g_assert_no_error (error);

@@ -111,9 +111,11 @@ typedef struct
 #define SPICE "<graphics type='spice' autoport='yes'/>"
 
 static const Refusal refusals[] = {
-  { "spice", "qemu", "q35", "", SPICE, "/domain/devices/audio[1]/@type: 'spice'" },
+  { "spice", "qemu", "q35", "", SPICE, "/domain/devices/graphics[1]/@type: 'spice'" },
   { "spice-graphics", "qemu", "q35", "", SPICE "<audio id='1' type='none'/>",
     "/domain/devices/graphics[1]/@type: 'spice'" },
+  { "spice-audio", "qemu", "q35", "", "<graphics type='vnc'/><audio id='1' type='spice'/>",
+    "/domain/devices/audio[1]/@type: 'spice'" },
   { "spicevmc", "qemu", "q35", "",
     SPICE "<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>",
     "/domain/devices/channel[1]/@type: 'spicevmc'" },

@@ -270,6 +270,76 @@ test_resumed_fails (Fixture *f, gconstpointer data)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_DIRECTORY);
 }
 
+/* So many old marks of this kind, the higher their number the younger. */
+static char *
+make_old_marks (Fixture *f, const char *kind, guint count)
+{
+  g_autofree char *one = stasis_paths_mark (f->paths, kind, "0");
+  char *folder = g_path_get_dirname (one);
+  g_assert_true (stasis_paths_make (folder, NULL));
+  stasis_autofd int at = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  for (guint i = 0; i < count; i++)
+    {
+      char name[16];
+      g_snprintf (name, sizeof name, "%u", i);
+      stasis_autofd int fd = openat (at, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+      const struct timespec times[] = { { .tv_sec = 1000 + i }, { .tv_sec = 1000 + i } };
+      g_assert_cmpint (futimens (fd, times), ==, 0);
+    }
+  return folder;
+}
+
+static guint
+count_marks (const char *folder)
+{
+  guint count = 0;
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  while (g_dir_read_name (dir) != NULL)
+    count++;
+  return count;
+}
+
+static gboolean
+has_mark (const char *folder, guint number)
+{
+  g_autofree char *path = g_strdup_printf ("%s/%u", folder, number);
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+/* Stamps of images that have gone do not pile up: the oldest go, the new one stays. */
+static void
+test_prune (Fixture *f, gconstpointer data)
+{
+  g_autofree char *folder = make_old_marks (f, "verified", 4095);
+  stasis_mark_verified (f->paths, f->fd);
+  g_assert_cmpuint (count_marks (folder), ==, 4096);
+  stasis_mark_verified (f->paths, f->fd);
+  g_assert_cmpuint (count_marks (folder), ==, 4096);
+
+  g_free (scratch_text (folder, "5000", "young"));
+  stasis_mark_verified (f->paths, f->fd);
+  g_assert_cmpuint (count_marks (folder), ==, 3072);
+  g_assert_true (stasis_mark_is_verified (f->paths, f->fd));
+  g_assert_true (has_mark (folder, 5000));
+  g_assert_true (has_mark (folder, 4094));
+  g_assert_false (has_mark (folder, 0));
+  g_assert_false (has_mark (folder, 1024));
+  g_assert_true (has_mark (folder, 1025));
+}
+
+/* Losing one of these would let a guest be resumed twice: so many are kept that none is missed. */
+static void
+test_prune_resumed (Fixture *f, gconstpointer data)
+{
+  g_autofree char *folder = make_old_marks (f, "resumed", 10000);
+  stasis_autofd int fd = sample_image (STASIS_IMAGE_BODY_STREAM);
+  g_autoptr (StasisImage) image = open_image (fd);
+  g_autoptr (GError) error = NULL;
+  g_assert_true (stasis_mark_resumed (f->paths, image, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (count_marks (folder), ==, 10001);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -289,5 +359,7 @@ main (int argc, char **argv)
   g_test_add ("/driver/marks/stamp-fails", Fixture, NULL, set_up, test_stamp_fails, tear_down);
   g_test_add ("/driver/marks/resumed", Fixture, NULL, set_up, test_resumed, tear_down);
   g_test_add ("/driver/marks/resumed-fails", Fixture, NULL, set_up, test_resumed_fails, tear_down);
+  g_test_add ("/driver/marks/prune", Fixture, NULL, set_up, test_prune, tear_down);
+  g_test_add ("/driver/marks/prune-resumed", Fixture, NULL, set_up, test_prune_resumed, tear_down);
   return g_test_run ();
 }

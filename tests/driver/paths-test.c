@@ -159,7 +159,7 @@ test_kinds (void)
   g_autoptr (StasisPaths) session = scratch_paths ("");
   g_assert_cmpstr (session->config, ==, "/xdg/config/stasis");
   g_assert_cmpstr (session->lib, ==, "/xdg/data/stasis");
-  g_assert_cmpstr (session->run, ==, "/xdg/runtime/stasis");
+  g_assert_true (g_str_has_prefix (session->run, "/xdg/state/stasis/run/"));
   g_assert_cmpstr (session->log, ==, "/xdg/state/stasis/log");
   g_assert_cmpstr (session->cache, ==, "/xdg/cache/stasis");
 
@@ -171,7 +171,91 @@ test_kinds (void)
   g_assert_cmpstr (system->run, ==, "/run/stasis");
   g_assert_cmpstr (system->log, ==, "/var/log/stasis");
   g_assert_cmpstr (system->cache, ==, "/var/cache/stasis");
+  g_assert_null (system->old_runs);
+  g_assert_null (test->old_runs);
   stasis_paths_free (NULL);
+}
+
+/* Neither logout, which removes XDG_RUNTIME_DIR, nor an environment without it changes where a
+ * session's domains are. */
+static void
+test_session_run (void)
+{
+  g_autoptr (StasisPaths) with = scratch_paths ("");
+  g_unsetenv ("XDG_RUNTIME_DIR");
+  g_autoptr (StasisPaths) without = scratch_paths ("");
+  g_setenv ("XDG_RUNTIME_DIR", "/xdg/other", TRUE);
+  g_autoptr (StasisPaths) other = scratch_paths ("");
+  g_assert_cmpstr (with->run, ==, without->run);
+  g_assert_cmpstr (with->run, ==, other->run);
+
+  g_assert_true (
+      g_regex_match_simple ("^/xdg/state/stasis/run/[0-9a-f]{8}-[0-9a-f]{8}$", with->run, 0, 0));
+  g_assert_cmpstr (with->old_runs, !=, NULL);
+  g_assert_true (g_str_has_prefix (with->run, with->old_runs));
+  g_assert_true (g_str_has_suffix (with->old_runs, "-"));
+}
+
+typedef struct
+{
+  const char *name; /* below run/ */
+  gboolean stays;
+} SweepCase;
+
+/* A file in a folder in each of them. */
+static const SweepCase sweep_cases[] = {
+  { "aaaaaaaa-00000001", FALSE }, /* earlier boots of this host */
+  { "aaaaaaaa-00000002", FALSE },
+  { "bbbbbbbb-00000003", TRUE }, /* another host's */
+  { "notes", TRUE },
+};
+
+static void
+assert_swept (const char *folder, gboolean is_swept)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (sweep_cases); i++)
+    {
+      g_autofree char *file
+          = g_build_filename (folder, sweep_cases[i].name, "domains", "web", "status.json", NULL);
+      g_autofree char *top = g_build_filename (folder, sweep_cases[i].name, NULL);
+      const gboolean stays = sweep_cases[i].stays || !is_swept;
+      g_assert_cmpint (g_file_test (file, G_FILE_TEST_EXISTS), ==, stays);
+      g_assert_cmpint (g_file_test (top, G_FILE_TEST_EXISTS), ==, stays);
+    }
+}
+
+static void
+test_sweep (void)
+{
+  char *folder = scratch_new ();
+  for (gsize i = 0; i < G_N_ELEMENTS (sweep_cases); i++)
+    {
+      g_autofree char *inside
+          = g_build_filename (folder, sweep_cases[i].name, "domains", "web", NULL);
+      g_assert_true (stasis_paths_make (inside, NULL));
+      g_free (scratch_text (inside, "status.json", "{}"));
+    }
+  /* A link is removed, not what it leads to. */
+  g_autofree char *link = g_build_filename (folder, "aaaaaaaa-00000001", "link", NULL);
+  g_assert_cmpint (symlink ("../notes", link), ==, 0);
+
+  g_autoptr (StasisPaths) paths = scratch_paths ("");
+  g_free (paths->run);
+  g_free (paths->old_runs);
+  paths->run = g_build_filename (folder, "aaaaaaaa-00000004", NULL);
+  paths->old_runs = g_build_filename (folder, "aaaaaaaa-", NULL);
+  g_assert_true (stasis_paths_make (paths->run, NULL));
+  stasis_paths_sweep (paths); /* not the first one of this boot */
+  assert_swept (folder, FALSE);
+
+  g_assert_cmpint (rmdir (paths->run), ==, 0);
+  stasis_paths_sweep (paths);
+  assert_swept (folder, TRUE);
+
+  g_autoptr (StasisPaths) fixed = scratch_paths (folder);
+  stasis_paths_sweep (fixed);
+  assert_swept (folder, TRUE);
+  scratch_remove (folder);
 }
 
 static void
@@ -220,6 +304,8 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/paths/distinct", test_distinct);
   g_test_add_func ("/driver/paths/relative-state-dir", test_relative_state_dir);
   g_test_add_func ("/driver/paths/kinds", test_kinds);
+  g_test_add_func ("/driver/paths/session-run", test_session_run);
+  g_test_add_func ("/driver/paths/sweep", test_sweep);
   g_test_add_func ("/driver/paths/make", test_make);
   return g_test_run ();
 }

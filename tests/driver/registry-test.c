@@ -191,6 +191,20 @@ test_damaged (Fixture *f, gconstpointer data)
   assert_name (f, UUID, NULL);
 }
 
+/* Who holds the lock and does not go on, a stopped process, is not waited for, but named. */
+static void
+test_lock_deadline (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisLock) other = stasis_registry_lock (f->driver, 0, &error);
+  g_assert_no_error (error);
+  g_autofree char *who = g_strdup_printf ("process %d", (int) getpid ());
+  g_assert_null (stasis_registry_lock (f->driver, 100, &error));
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_BUSY);
+  g_assert_nonnull (strstr (error->message, "registry.lock"));
+  g_assert_nonnull (strstr (error->message, who));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -204,5 +218,7 @@ main (int argc, char **argv)
     }
   g_test_add ("/driver/registry/no-repair", Fixture, NULL, set_up, test_no_repair, tear_down);
   g_test_add ("/driver/registry/damaged", Fixture, NULL, set_up, test_damaged, tear_down);
+  g_test_add ("/driver/registry/lock-deadline", Fixture, NULL, set_up, test_lock_deadline,
+              tear_down);
   return g_test_run ();
 }

@@ -30,6 +30,7 @@ make_status (void)
   status->emulator = g_strdup ("/usr/bin/qemu-system-x86_64");
   status->reason = g_strdup ("restored");
   status->log = g_strdup ("/l/web.log");
+  status->log_start = G_GUINT64_CONSTANT (1) << 40;
   status->last = g_strdup ("/l/last/web.json");
   status->lock = g_strdup ("/r/locks/web.lock");
   status->definition = g_strdup ("/c/domains/web.xml");
@@ -79,6 +80,7 @@ assert_same (const StasisStatus *a, const StasisStatus *b)
   g_assert_cmpstr (a->emulator, ==, b->emulator);
   g_assert_cmpstr (a->reason, ==, b->reason);
   g_assert_cmpstr (a->log, ==, b->log);
+  g_assert_cmpuint (a->log_start, ==, b->log_start);
   g_assert_cmpstr (a->last, ==, b->last);
   g_assert_cmpstr (a->lock, ==, b->lock);
   g_assert_cmpstr (a->definition, ==, b->definition);

@@ -29,7 +29,7 @@ edit (const StasisImage *image)
   stasis_autofd int fd = memfd_create ("edited", MFD_CLOEXEC);
   g_autoptr (GBytes) xml = g_bytes_new_static ("<domain/>", 9);
   g_autoptr (GError) error = NULL;
-  if (!stasis_image_rewrite_xml (image, xml, fd, NULL, NULL, NULL, &error))
+  if (!stasis_image_rewrite (image, xml, NULL, fd, NULL, NULL, NULL, &error))
     g_assert_nonnull (error);
 }
 

@@ -145,7 +145,7 @@ keep_rewritten (gsize xml_size)
   stasis_autofd int out = sample_file ();
   g_autoptr (StasisImage) image = sample_open (fd, &error);
   g_autoptr (GBytes) xml = g_bytes_new_take (g_strnfill (xml_size, 'x'), xml_size);
-  stasis_image_rewrite_xml (image, xml, out, NULL, NULL, NULL, &error);
+  stasis_image_rewrite (image, xml, NULL, out, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   keep (out, "rewritten-%zu", xml_size);
 }

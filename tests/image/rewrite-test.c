@@ -27,7 +27,7 @@ rewrite (int fd, gsize xml_size)
   g_autoptr (StasisImage) image = sample_open (fd, &error);
   g_assert_no_error (error);
   g_autoptr (GBytes) xml = g_bytes_new_take (g_strnfill (xml_size, 'x'), xml_size);
-  g_assert_true (stasis_image_rewrite_xml (image, xml, out, NULL, NULL, NULL, &error));
+  g_assert_true (stasis_image_rewrite (image, xml, NULL, out, NULL, NULL, NULL, &error));
   g_assert_no_error (error);
   g_assert_true (sample_verify (out, &error));
   g_assert_no_error (error);
@@ -106,13 +106,13 @@ test_refused (void)
   g_autoptr (GBytes) good = g_bytes_new_static ("<x/>", 4);
   g_autoptr (GBytes) huge = g_bytes_new_take (g_strnfill (16 * MIB + 1, 'x'), 16 * MIB + 1);
 
-  g_assert_false (stasis_image_rewrite_xml (image, empty, out, NULL, NULL, NULL, &error));
+  g_assert_false (stasis_image_rewrite (image, empty, NULL, out, NULL, NULL, NULL, &error));
   g_assert_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INVALID);
   g_clear_error (&error);
-  g_assert_false (stasis_image_rewrite_xml (image, good, fd, NULL, NULL, NULL, &error));
+  g_assert_false (stasis_image_rewrite (image, good, NULL, fd, NULL, NULL, NULL, &error));
   g_assert_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INVALID);
   g_clear_error (&error);
-  g_assert_false (stasis_image_rewrite_xml (image, huge, out, NULL, NULL, NULL, &error));
+  g_assert_false (stasis_image_rewrite (image, huge, NULL, out, NULL, NULL, NULL, &error));
   g_assert_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_TOO_LARGE);
   g_clear_error (&error);
   g_assert_null (sample_open (out, &error));

@@ -52,7 +52,7 @@ test_open_second (void)
   g_autoptr (GError) error = NULL;
   const int fd = stasis_unix_connect (qemu->socket_path, &error);
   g_assert_no_error (error);
-  g_assert_null (stasis_monitor_open (fd, NULL, 200, NULL, &error));
+  g_assert_null (stasis_monitor_open (fd, NULL, 0, 200, NULL, &error));
 
   g_assert_error (error, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_TIMEOUT);
 }

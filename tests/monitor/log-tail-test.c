@@ -38,7 +38,7 @@ check (const char *text, gssize length, const char *expected)
   g_autoptr (GError) error = NULL;
   g_close (g_file_open_tmp ("stasis-XXXXXX", &path, &error), NULL);
   g_assert_true (g_file_set_contents (path, text, length, &error));
-  g_autofree char *tail = stasis_log_tail (path);
+  g_autofree char *tail = stasis_log_tail (path, 0);
   g_unlink (path);
   g_assert_cmpstr (tail, ==, expected);
 }
@@ -64,6 +64,29 @@ test_long_line (void)
   check (text, -1, expected);
 }
 
+/* What was there before the run began is not its own; a log that was emptied since begins anew. */
+static void
+test_start (void)
+{
+  static const struct
+  {
+    guint64 start;
+    const char *expected;
+  } cuts[] = { { 0, "old\nnew" }, { 4, "new" }, { 8, "" }, { 9, "old\nnew" } };
+  g_autofree char *path = NULL;
+  g_close (g_file_open_tmp ("stasis-XXXXXX", &path, NULL), NULL);
+  g_assert_cmpuint (stasis_log_size (path), ==, 0);
+  g_assert_true (g_file_set_contents (path, "old\nnew\n", -1, NULL));
+  g_assert_cmpuint (stasis_log_size (path), ==, 8);
+  for (gsize i = 0; i < G_N_ELEMENTS (cuts); i++)
+    {
+      g_autofree char *tail = stasis_log_tail (path, cuts[i].start);
+      g_assert_cmpstr (tail, ==, cuts[i].expected);
+    }
+  g_unlink (path);
+  g_assert_cmpuint (stasis_log_size (path), ==, 0);
+}
+
 /* Nothing to read is nothing to say; a FIFO must not hold us up. */
 static void
 test_no_file (void)
@@ -75,7 +98,7 @@ test_no_file (void)
   const char *const paths[] = { none, folder, fifo };
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
     {
-      g_autofree char *tail = stasis_log_tail (paths[i]);
+      g_autofree char *tail = stasis_log_tail (paths[i], 0);
       g_assert_cmpstr (tail, ==, "");
     }
   g_unlink (fifo);
@@ -93,6 +116,7 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/monitor/log-tail/nul", test_nul);
   g_test_add_func ("/monitor/log-tail/long-line", test_long_line);
+  g_test_add_func ("/monitor/log-tail/start", test_start);
   g_test_add_func ("/monitor/log-tail/no-file", test_no_file);
   return g_test_run ();
 }

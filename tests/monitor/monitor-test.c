@@ -56,8 +56,8 @@ test_open (gconstpointer data)
   g_autoptr (GError) error = NULL;
   const gint64 timeout_ms = c->code == STASIS_MONITOR_ERROR_TIMEOUT ? 100 : 10000;
 
-  g_autoptr (StasisMonitor) monitor
-      = stasis_monitor_open (stasis_fd_steal (&peer->monitor_end), NULL, timeout_ms, NULL, &error);
+  g_autoptr (StasisMonitor) monitor = stasis_monitor_open (stasis_fd_steal (&peer->monitor_end),
+                                                           NULL, 0, timeout_ms, NULL, &error);
 
   if (c->code < 0)
     {
@@ -83,7 +83,7 @@ test_open_cancelled (void)
   g_autoptr (GError) error = NULL;
   g_cancellable_cancel (cancellable);
   g_assert_null (
-      stasis_monitor_open (stasis_fd_steal (&peer->monitor_end), NULL, -1, cancellable, &error));
+      stasis_monitor_open (stasis_fd_steal (&peer->monitor_end), NULL, 0, -1, cancellable, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 

@@ -101,8 +101,8 @@ StasisMonitor *
 peer_open (Peer *peer, const char *log_path)
 {
   g_autoptr (GError) error = NULL;
-  StasisMonitor *monitor
-      = stasis_monitor_open (stasis_fd_steal (&peer->monitor_end), log_path, 10000, NULL, &error);
+  StasisMonitor *monitor = stasis_monitor_open (stasis_fd_steal (&peer->monitor_end), log_path, 0,
+                                                10000, NULL, &error);
   g_assert_no_error (error);
   return monitor;
 }

@@ -132,7 +132,7 @@ qemu_open (const Qemu *qemu)
   g_autoptr (GError) error = NULL;
   const int socket = stasis_unix_connect (qemu->socket_path, &error);
   g_assert_no_error (error);
-  StasisMonitor *monitor = stasis_monitor_open (socket, qemu->log_path, WAIT_MS, NULL, &error);
+  StasisMonitor *monitor = stasis_monitor_open (socket, qemu->log_path, 0, WAIT_MS, NULL, &error);
   g_assert_no_error (error);
   return monitor;
 }

@@ -116,7 +116,7 @@ open_monitor (const char *folder, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, "monitor.sock", NULL);
   const int socket = stasis_unix_connect (path, error);
-  return socket >= 0 ? stasis_monitor_open (socket, NULL, 10000, NULL, error) : NULL;
+  return socket >= 0 ? stasis_monitor_open (socket, NULL, 0, 10000, NULL, error) : NULL;
 }
 
 /* The image in an fd set and under a name, as a save gives it to QEMU. */

@@ -77,6 +77,33 @@ test_wait (void)
   g_assert_cmpint (g_subprocess_get_exit_status (helper), ==, 0);
 }
 
+/* Whoever has it is named, and nobody else: not who had it, or what else the file says. */
+static void
+test_holder (void)
+{
+  g_autoptr (GError) error = NULL;
+  StasisLock *lock = stasis_lock_take (path, FALSE, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (stasis_lock_holder (path), ==, getpid ());
+  stasis_lock_release (lock);
+  g_assert_cmpint (stasis_lock_holder (path), ==, 0);
+  g_assert_true (g_file_set_contents (path, "nonsense, and longer than a number", -1, NULL));
+
+  g_autoptr (GSubprocess) helper = helper_start (NULL, path, NULL);
+  const char *pid = g_subprocess_get_identifier (helper);
+  g_assert_cmpint (stasis_lock_holder (path), ==, g_ascii_strtoll (pid, NULL, 10));
+  g_assert_null (stasis_lock_take (path, FALSE, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
+  g_assert_true (g_str_has_suffix (error->message, pid));
+  /* Written over in place: the lock is this file's. */
+  g_autoptr (GFile) file = g_file_new_for_path (path);
+  g_autoptr (GFileIOStream) stream = g_file_open_readwrite (file, NULL, NULL);
+  g_assert_true (g_seekable_truncate (G_SEEKABLE (stream), 0, NULL, NULL));
+  g_assert_cmpint (stasis_lock_holder (path), ==, 0);
+  g_subprocess_force_exit (helper);
+  g_subprocess_wait (helper, NULL, NULL);
+}
+
 static void
 test_errors (void)
 {
@@ -121,6 +148,7 @@ main (int argc, char **argv)
   g_test_add_func ("/util/lock/one-process", test_one_process);
   g_test_add_func ("/util/lock/two-processes", test_two_processes);
   g_test_add_func ("/util/lock/wait", test_wait);
+  g_test_add_func ("/util/lock/holder", test_holder);
   g_test_add_func ("/util/lock/errors", test_errors);
   const int result = g_test_run ();
   g_unlink (path);

@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the command line says of guests that run and of their images."""
+
+import json
+import os
+import re
+import signal
+import socket
+
+import harness
+
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
+VNC = "<graphics type='vnc' port='-1' autoport='yes' passwd='s3cret'/>"
+
+
+def paused(t, extra="", **options):
+    """A guest that stands still: what is asked here does not need one that runs."""
+    guest = t.boot_sector_guest(**options)
+    t.stasis("create", guest.xml_file(extra), "--paused")
+    return guest
+
+
+def saved(t, extra=""):
+    guest = paused(t, extra)
+    image = t.dir / "image.stasis"
+    t.stasis("save", guest.name, image)
+    return guest, image
+
+
+@harness.test("image info: times, the domain's name, RAM blocks once and with units")
+def info(t):
+    guest, image = saved(t)
+    text = t.stasis("image", "info", image, TZ="Asia/Kolkata").stdout
+    assert re.search(rf"^Domain name: +{guest.name}$", text, re.M), text
+    assert re.search(r"^Created: +20\S+\+05:30$", text, re.M), text
+    assert not re.search(r"\d{19}", text), text
+    assert text.count("pc.ram") == 1, text
+    assert re.search(r"Name: +pc.ram\n +(Length|Size): +64.0 MiB\n", text), text
+
+    told = json.loads(t.stasis("image", "info", image, "--json", TZ="Asia/Kolkata").stdout)
+    assert told["domain-name"] == guest.name, told
+    assert told["created-ns"] > 10**18, told
+    assert ISO.fullmatch(told["created"]) and told["created"].endswith("+05:30"), told
+    assert ISO.fullmatch(told["disks"][0]["mtime"]) and told["disks"][0]["mtime-ns"] > 10**18, told
+    if told["body"]["kind"] == "mapped-ram":  # a stream says nothing of its blocks but the facts
+        assert told["memory"]["blocks"][0]["length"] == 64 << 20, told
+    assert told["qemu"]["ram-blocks"][0]["size"] == 64 << 20, told
+
+
+def run_state(t, image):
+    return json.loads(t.stasis("image", "info", image, "--json").stdout)["qemu"]["run-state"]
+
+
+@harness.test("save-image-define and -edit take --running and --paused")
+def define_run_state(t):
+    guest, image = saved(t)
+    xml = t.dir / "new.xml"
+    xml.write_text(t.stasis("save-image-dumpxml", image, "--security-info").stdout)
+    assert run_state(t, image) == "paused"
+    t.stasis("save-image-define", image, xml, "--running")
+    assert run_state(t, image) == "running"
+    t.stasis("image", "verify", image)
+    t.stasis("save-image-define", image, xml)
+    assert run_state(t, image) == "running"
+    told = t.stasis("save-image-edit", image, "--paused", EDITOR="true").stdout
+    assert told == f"State file {image} edited.\n\n", told
+    assert run_state(t, image) == "paused"
+    told = t.stasis("save-image-edit", image, EDITOR="true").stdout
+    assert "not changed" in told, told
+    both = t.stasis("save-image-define", image, xml, "--running", "--paused", check=False)
+    assert both.returncode == 1 and "mutually exclusive" in both.stderr, both
+    t.stasis("save-image-define", image, xml, "--running")
+    t.stasis("restore", image)
+    assert t.stasis("-q", "domstate", guest.name).stdout == "running\n"
+    guest.wait_for_tick(1)
+
+
+@harness.test("managedsave-define and -edit take --running and --paused")
+def managed_run_state(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name, "--paused")
+    t.stasis("managedsave", guest.name)
+    t.stasis("managedsave-edit", guest.name, "--running", EDITOR="true")
+    xml = t.dir / "new.xml"
+    xml.write_text(t.stasis("managedsave-dumpxml", guest.name, "--security-info").stdout)
+    t.stasis("managedsave-define", guest.name, xml, "--paused")
+    t.stasis("managedsave-edit", guest.name, "--running", EDITOR="true")
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(1)
+
+
+def final(text):
+    return json.loads(text)["state"]
+
+
+@harness.test("--json ends with completed where a job has ended well")
+def completed(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    image = t.dir / "image.stasis"
+    assert final(t.stasis("save", guest.name, image, "--json").stdout) == "completed"
+    verdict = json.loads(t.stasis("image", "verify", image, "--json").stdout)
+    assert verdict["statistics"]["state"] == "completed", verdict
+    assert final(t.stasis("restore", image, "--json").stdout) == "completed"
+    assert final(t.stasis("managedsave", guest.name, "--json").stdout) == "completed"
+
+
+@harness.test("--json ends with failed where a job has failed")
+def failed(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    image = t.dir / "image.stasis"
+    for words in (["save", guest.name, image], ["managedsave", guest.name]):
+        result = t.stasis(*words, "--json", "--verbose", check=False, STASIS_FAULT="save-paused=fail")
+        assert result.returncode == 1, result
+        told = json.loads(result.stdout)
+        assert told["state"] == "failed" and told["error"] in result.stderr, told
+        assert '"state":"failed"' in result.stderr.replace(" ", ""), result.stderr
+    t.stasis("save", guest.name, image)
+    result = t.stasis("restore", image, "--json", check=False, STASIS_FAULT="restore-loaded=fail")
+    assert result.returncode == 1 and final(result.stdout) == "failed", result
+    told = json.loads(t.stasis("image", "info", image, "--json").stdout)
+    is_mapped = "memory" in told
+    with open(image, "r+b") as file:
+        file.seek(told["memory"]["blocks"][0]["pages-offset"] + 0x7c00 if is_mapped
+                  else told["body"]["offset"] + told["body"]["length"] // 2)
+        file.write(b"damage")
+    result = t.stasis("image", "verify", image, "--json", check=False)
+    verdict = json.loads(result.stdout)
+    assert result.returncode == 1 and verdict["good"] is False, verdict
+    assert verdict["statistics"]["state"] == "failed", verdict
+    assert verdict["statistics"]["error"] == verdict["error"], verdict
+    os.truncate(image, 4096)
+    result = t.stasis("image", "verify", image, "--json", check=False)
+    verdict = json.loads(result.stdout)
+    assert result.returncode == 1 and verdict["good"] is False, verdict
+    assert verdict["statistics"]["state"] == "failed", verdict
+
+
+@harness.test("--json ends with cancelled where a job was cancelled")
+def cancelled(t):
+    guest = t.linux_guest(memory_mib=1024)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_agent()
+    guest.agent("fill 600 1")
+    image = t.dir / "image.stasis"
+    process = t.start("save", guest.name, image, "--json", "--verbose")
+    for line in process.stderr:
+        if json.loads(line)["bytes_processed"] > 0:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    if process.returncode == 0:
+        raise harness.Skip("the save was faster than the signal")
+    assert process.returncode == 1 and "cancelled" in err, err
+    assert final(out) == "cancelled", out
+
+
+@harness.test("save-image-dumpxml leaves secrets out without --security-info")
+def secrets(t):
+    guest, image = saved(t, VNC)
+    for command in (["save-image-dumpxml"], ["image", "dumpxml"]):
+        plain = t.stasis(*command, image).stdout
+        assert "s3cret" not in plain and "<graphics type='vnc'" in plain, plain
+        secure = t.stasis(*command, image, "--security-info").stdout
+        assert "passwd='s3cret'" in secure, secure
+        assert secure.replace(" passwd='s3cret'", "") == plain
+    t.stasis("save-image-edit", image, EDITOR="sed -i s/s3cret/t0psec/")
+    assert "passwd='t0psec'" in t.stasis("image", "dumpxml", image, "--security-info").stdout
+    t.stasis("restore", image)
+    assert "t0psec" not in t.stasis("dumpxml", guest.name).stdout
+    assert "passwd='t0psec'" in t.stasis("dumpxml", guest.name, "--security-info").stdout
+    assert not any("t0psec" in line for line in t.processes().values())
+
+
+DEVICES = """
+    <disk type='file' device='cdrom'><target dev='sdb' bus='sata'/></disk>
+    <interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>
+    <interface type='user'>
+      <mac address='52:54:00:00:00:02'/><target dev='tap7'/><model type='e1000e'/>
+    </interface>
+    <graphics type='vnc' port='-1' autoport='yes'/>"""
+
+
+@harness.test("domblklist and domiflist print virsh's tables, and JSON")
+def device_lists(t):
+    guest = paused(t, DEVICES)
+    rule = "-" * (len(str(guest.disk)) + 3 + 9)
+    for more in ([], ["--inactive"]):
+        told = t.stasis("domblklist", guest.name, *more).stdout
+        assert told == (f" Target   Source\n{rule}\n vda      {guest.disk}\n sdb      -\n\n"), told
+    told = t.stasis("domblklist", guest.name, "--details").stdout.splitlines()
+    assert told[0] == " Type   Device   Target   Source", told
+    assert told[2:4] == [f" file   disk     vda      {guest.disk}", " file   cdrom    sdb      -"], told
+    told = t.stasis("-q", "domblklist", guest.name).stdout
+    assert told == f" vda   {guest.disk}\n sdb   -\n", told
+    told = json.loads(t.stasis("domblklist", guest.name, "--json").stdout)
+    assert told == [
+        {"type": "file", "device": "disk", "target": "vda", "source": str(guest.disk)},
+        {"type": "file", "device": "cdrom", "target": "sdb", "source": None}], told
+
+    told = t.stasis("domiflist", guest.name).stdout
+    assert told == """\
+ Interface   Type   Source   Model    MAC
+---------------------------------------------------------
+ -           user   -        virtio   52:54:00:00:00:01
+ tap7        user   -        e1000e   52:54:00:00:00:02
+
+""", told
+    told = json.loads(t.stasis("domiflist", guest.name, "--json").stdout)
+    assert told[1] == {"interface": "tap7", "type": "user", "source": None, "model": "e1000e",
+                       "mac": "52:54:00:00:00:02"}, told
+
+
+@harness.test("vncdisplay and ttyconsole name what one can connect to")
+def displays(t):
+    guest = paused(t, DEVICES + "<console type='pty'><target type='virtio'/></console>")
+    told = t.stasis("-q", "vncdisplay", guest.name).stdout
+    assert re.fullmatch(r"127\.0\.0\.1:\d+\n", told), told
+    port = 5900 + int(told.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as vnc:
+        assert vnc.recv(4) == b"RFB "
+    tty = t.stasis("-q", "ttyconsole", guest.name).stdout.rstrip("\n")
+    assert re.fullmatch(r"/dev/pts/\d+", tty) and os.path.exists(tty), tty
+
+    bare = paused(t, name="bare")
+    for command in ("vncdisplay", "ttyconsole"):
+        result = t.stasis(command, "bare", check=False)
+        assert result.returncode == 1 and "domain 'bare' has no" in result.stderr, result
+    t.stasis("destroy", bare.name)
+    t.stasis("destroy", guest.name)
+    t.stasis("define", guest.xml_file(DEVICES))
+    for command in ("vncdisplay", "ttyconsole"):
+        result = t.stasis(command, guest.name, check=False)
+        assert result.returncode == 1 and "is not running" in result.stderr, result
+
+
+@harness.test("qemu-monitor-command passes commands and tells replies")
+def monitor(t):
+    guest = paused(t)
+
+    def ask(*words, **more):
+        return t.stasis("qemu-monitor-command", guest.name, *words, **more)
+
+    told = json.loads(ask('{"execute": "query-status", "id": 7}').stdout)
+    assert told["return"]["status"] == "prelaunch" and told["id"] == 7, told
+    assert json.loads(ask("query-status").stdout) == {"return": told["return"]}
+    text = ask("query-status", "--return-value", "--pretty").stdout
+    assert json.loads(text) == told["return"] and text.startswith("{\n"), text
+    arguments = '{"path": "/machine", "property": "type"}'
+    told = json.loads(ask("qom-get", arguments, "--return-value").stdout)
+    assert told.startswith("pc-q35-"), told
+    assert "VM status: paused" in ask("--hmp", "info", "status").stdout
+    for words in (["no-such-command"], ["{"], ['{"arguments": {}}'], ["query-status", "{x"],
+                  ['{"execute": "stop", "control": 1}'], ["qom-get", "{}"]):
+        result = ask(*words, check=False)
+        assert result.returncode == 1 and len(result.stderr.splitlines()) == 2, (words, result)
+    result = t.stasis("-r", "qemu-monitor-command", guest.name, "query-status", check=False)
+    assert result.returncode == 1 and "read only" in result.stderr, result
+    # What it changes is known at once.
+    ask("cont")
+    assert t.stasis("-q", "domstate", guest.name).stdout == "running\n"
+
+
+@harness.test("domstats tells libvirt's fields of what runs and of what does not")
+def domstats(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    idle = t.boot_sector_guest(name="idle")
+    t.stasis("define", idle.xml_file())
+    blocks = t.stasis("domstats", "--state", "--block", guest.name).stdout.splitlines()
+    assert blocks[:4] == [f"Domain: '{guest.name}'", "  state.state=1", "  block.count=1",
+                          "  block.0.name=vda"], blocks
+    assert blocks[4] == f"  block.0.path={guest.disk}", blocks
+    told = {one["domain"]: one for one in json.loads(t.stasis("domstats", "--json").stdout)}
+    assert list(told) == [guest.name, "idle"], told
+    assert told[guest.name]["block.0.rd.bytes"] >= 512, told
+    assert told[guest.name]["cpu.time"] > 0 and told[guest.name]["vcpu.current"] == 1, told
+    assert told[guest.name]["balloon.current"] == 64 << 10, told
+    assert told["idle"]["state.state"] == 5 and "cpu.time" not in told["idle"], told
+    assert told["idle"]["block.count"] == 1 and "block.0.rd.bytes" not in told["idle"], told
+    only = t.stasis("domstats", "--list-inactive", "--vcpu").stdout
+    assert only == "Domain: 'idle'\n  vcpu.current=1\n\n\n", only
+
+
+harness.main()

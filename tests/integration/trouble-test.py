@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Something is stopped, spoilt, or happens at the same moment: the driver copes, and says what it is."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import harness
+
+
+def state_letter(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
+def stopped(t, *command, at):
+    """A command that has stopped (SIGSTOP) at this step."""
+    process = t.start(*command, STASIS_FAULT=f"{at}=stop")
+    harness.wait_for(lambda: state_letter(process.pid) == "T", f"{command[0]} to come by {at}")
+    return process
+
+
+def go_on(slow, *others):
+    os.kill(slow.pid, signal.SIGCONT)
+    for process in (slow, *others):
+        output, errors = process.communicate(timeout=90)
+        assert process.returncode == 0, output + errors
+
+
+def qemu_users(t):
+    return [os.stat(f"/proc/{pid}").st_uid for pid, text in t.processes().items() if "qemu-system" in text]
+
+
+@harness.test("two domains that are started at the same moment get different users")
+def two_users(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root has other users for QEMU")
+    config = t.state / "config" / "stasis.conf"
+    config.write_text(config.read_text() + "[security]\nuid-base=2013300000\nuid-count=3\n")
+    first, second, between = [t.boot_sector_guest(name=name) for name in ("first", "second", "between")]
+    slow = stopped(t, "create", first.xml_file(), at="start-user")
+    # Its number lies between theirs, which begin to look at the same user then.
+    (t.state / "run" / "last-id").write_text("2\n")
+    fast = t.start("create", second.xml_file())
+    try:
+        fast.wait(3)  # it had better wait for the other one
+    except subprocess.TimeoutExpired:
+        pass
+    go_on(slow, fast)
+    users = qemu_users(t)
+    assert len(users) == 2 and len(set(users)) == 2, users
+    assert t.stasis("create", between.xml_file(), check=False).returncode == 1
+
+
+def run_folder(t, guest):
+    return t.state / "run" / "domains" / guest.name
+
+
+def pid_of(t, program):
+    """The only process of the test that runs this program."""
+    pids = [pid for pid, text in t.processes().items() if program in text.split(" ", 1)[0]]
+    assert len(pids) == 1, pids
+    return pids[0]
+
+
+def refused(t, *command, says):
+    result = t.stasis(*command, check=False)
+    assert result.returncode == 1, f"{command} was not refused: {result.stdout}"
+    for word in says:
+        assert word in result.stderr, f"{command}: '{word}' is not in: {result.stderr}"
+
+
+def spoilt(t, guest, text):
+    path = run_folder(t, guest) / "status.json"
+    assert path.exists()
+    path.write_text(text)
+    return str(path)
+
+
+def seen_spoilt(t, guest, path):
+    """Nothing is said of it that is not known, and the file is named."""
+    assert t.stasis("domstate", guest.name, "--reason").stdout.strip() == "no state (unknown)"
+    assert t.stasis("list").stdout.split()[-4:] == ["-", guest.name, "no", "state"]
+    assert t.stasis("list", "--inactive", "--name").stdout.split() == []
+    for command in (["dominfo"], ["dumpxml"], ["suspend"], ["domjobinfo"], ["save", t.dir / "image"]):
+        refused(t, command[0], guest.name, *command[1:], says=[path, f"destroy {guest.name}"])
+
+
+@harness.test("a status that cannot be read: nothing else is started, destroy ends the guest")
+def unreadable_status(t):
+    for text, signalled in (("", None), ('{"format": 1, "na', signal.SIGKILL), ("{}", signal.SIGSTOP)):
+        guest = t.boot_sector_guest()
+        t.stasis("define", guest.xml_file())
+        t.stasis("start", guest.name)
+        guest.wait_for_tick(2)
+        qemu, supervisor = pid_of(t, "qemu-system"), pid_of(t, "stasis-supervisor")
+        path = spoilt(t, guest, text)
+        if signalled is not None:
+            os.kill(supervisor, signalled)
+        seen_spoilt(t, guest, path)
+        refused(t, "start", guest.name, says=[path])
+        refused(t, "undefine", guest.name, says=[path])
+        assert pid_of(t, "qemu-system") == qemu
+        t.stasis("destroy", guest.name)
+        assert not [text for text in t.processes().values() if "qemu-system" in text]
+        assert not run_folder(t, guest).exists()
+        assert t.stasis("domstate", guest.name, "--reason").stdout.strip() == "shut off (destroyed)"
+        if signalled == signal.SIGSTOP:
+            os.kill(supervisor, signal.SIGCONT)
+        harness.wait_for(lambda: not t.processes(), "the supervisor to leave")
+        t.stasis("start", guest.name)
+        t.stasis("destroy", guest.name)
+        t.stasis("undefine", guest.name)
+
+
+@harness.test("a transient domain whose status cannot be read is found and ended")
+def unreadable_transient(t):
+    guest, other = t.boot_sector_guest(), t.boot_sector_guest(name="other")
+    t.stasis("create", guest.xml_file())
+    t.stasis("create", other.xml_file())
+    uuid = t.stasis("domuuid", guest.name).stdout
+    seen_users = set(qemu_users(t))
+    path = spoilt(t, guest, "\0")
+    seen_spoilt(t, guest, path)
+    assert t.stasis("domuuid", guest.name).stdout == uuid
+    t.stasis("destroy", guest.name)
+    assert len(qemu_users(t)) == 1 and set(qemu_users(t)) <= seen_users
+    refused(t, "domstate", guest.name, says=[guest.name])
+    assert t.stasis("domstate", other.name).stdout.strip() == "running"
+
+
+@harness.test("a status that cannot be read, of a guest that has died, is cleared away by destroy")
+def unreadable_and_dead(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    spoilt(t, guest, "")
+    for program in ("stasis-supervisor", "qemu-system"):
+        os.kill(pid_of(t, program), signal.SIGKILL)
+    harness.wait_for(lambda: not t.processes(), "both to end")
+    assert t.stasis("domstate", guest.name).stdout.strip() == "no state"
+    t.stasis("destroy", guest.name)
+    t.stasis("start", guest.name)
+    t.stasis("destroy", guest.name)
+
+
+@harness.test("what has a lost guest's monitor and is not found keeps the run folder")
+def unreadable_and_hidden(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    path = spoilt(t, guest, "")
+    for program in ("stasis-supervisor", "qemu-system"):
+        os.kill(pid_of(t, program), signal.SIGKILL)
+    monitor = run_folder(t, guest) / "monitor.sock"
+    monitor.unlink()
+    with socket.socket(socket.AF_UNIX) as hidden:
+        hidden.bind(str(monitor))
+        hidden.listen()
+        refused(t, "destroy", guest.name, says=[str(monitor)])
+        assert os.path.exists(path)
+        os.unlink(path)
+        refused(t, "create", guest.xml_file(), says=["destroy"])
+    t.stasis("create", guest.xml_file())
+
+
+@harness.test("a status that has gone does not make a second QEMU possible")
+def lost_status(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    (run_folder(t, guest) / "status.json").unlink()
+    refused(t, "start", guest.name, says=[str(run_folder(t, guest))])
+    t.stasis("destroy", guest.name)
+    assert not run_folder(t, guest).exists()
+
+
+@harness.test("QEMU of a domain whose status cannot be read keeps its user for itself")
+def unreadable_user(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root has other users for QEMU")
+    config = t.state / "config" / "stasis.conf"
+    config.write_text(config.read_text() + "[security]\nuid-base=2013300000\nuid-count=3\n")
+    first, second = t.boot_sector_guest(name="first"), t.boot_sector_guest(name="second")
+    t.stasis("create", first.xml_file())
+    spoilt(t, first, "")
+    (t.state / "run" / "last-id").write_text("2\n")
+    t.stasis("create", second.xml_file())
+    users = qemu_users(t)
+    assert len(users) == 2 and len(set(users)) == 2, users
+
+
+def both_dead(t, guest, image, step):
+    """A save whose process and supervisor were killed at this step."""
+    process = stopped(t, "save", guest.name, image, at=step)
+    os.kill(pid_of(t, "stasis-supervisor"), signal.SIGKILL)
+    process.kill()
+    process.communicate()
+
+
+@harness.test("whatever asks for a domain puts right what a dead driver and supervisor left", timeout=300)
+def asked_for(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(2)
+    for command in (["list", "--name"], ["dominfo", guest.name], ["dumpxml", guest.name], ["domid", guest.name],
+                    ["domjobinfo", guest.name], ["list", "--all"]):
+        both_dead(t, guest, t.dir / "image", "save-paused")
+        last = guest.last_tick()
+        assert t.stasis(*command).stdout
+        assert guest.wait_for_tick(last + 1)
+        assert "job" not in (run_folder(t, guest) / "status.json").read_text(), command
+    for command in (["list", "--all"], ["dominfo", guest.name], ["dumpxml", guest.name]):
+        both_dead(t, guest, t.dir / "image", "save-renamed")
+        output = t.stasis(*command).stdout
+        assert command[0] == "dumpxml" or "shut off" in output, output
+        assert not run_folder(t, guest).exists() and (t.dir / "image").exists(), command
+        (t.dir / "image").unlink()
+        t.stasis("start", guest.name)
+        guest.wait_for_tick(1)
+
+
+@harness.test("an error quotes what QEMU said in this run, not in earlier ones")
+def log_of_this_run(t):
+    guest = t.boot_sector_guest()
+    log = t.state / "log" / "qemu" / f"{guest.name}.log"
+    log.parent.mkdir(mode=0o700, parents=True)
+    log.write_text("it failed long ago\n")
+    wrong = t.dir / "wrong.xml"
+    wrong.write_text(guest.xml().replace("<domain ", "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' ")
+                     .replace("</domain>", "<qemu:commandline><qemu:arg value='-nonsense'/></qemu:commandline></domain>"))
+    for _ in range(2):
+        result = t.stasis("create", wrong, check=False)
+        assert result.returncode == 1 and result.stderr.count("-nonsense") == 1, result.stderr
+        assert "long ago" not in result.stderr, result.stderr
+    assert log.read_text().startswith("it failed long ago\n") and log.read_text().count("-nonsense") == 2
+
+    t.stasis("create", guest.xml_file())
+    result = save_of_dying_qemu(t, guest)
+    assert result.startswith("error: ") and "-nonsense" not in result and "long ago" not in result, result
+
+
+def waited_in_vain_ms(text):
+    """How long the driver was ready to wait for a supervisor that did not answer, by its own word."""
+    return sum(map(int, re.findall(r"waited (\d+) ms for a supervisor in vain", text)))
+
+
+@harness.test("a supervisor that is stopped in the middle of a save does not lengthen the pause")
+def stopped_supervisor(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image, supervisor = t.dir / "image", pid_of(t, "stasis-supervisor")
+    for fault in ("save-paused=stop", "save-paused=stop,save-written=fail"):
+        process = t.start("save", guest.name, image, STASIS_FAULT=fault, G_MESSAGES_DEBUG="all")
+        harness.wait_for(lambda: state_letter(process.pid) == "T", "the save to pause the guest")  # pylint: disable=cell-var-from-loop
+        os.kill(supervisor, signal.SIGSTOP)
+        os.kill(process.pid, signal.SIGCONT)
+        output, errors = process.communicate(timeout=90)
+        os.kill(supervisor, signal.SIGCONT)
+        waited = waited_in_vain_ms(output + errors)
+        assert 0 < waited <= 1000, f"{waited} ms: {errors}"
+        if fault.endswith("fail"):
+            assert process.returncode == 1, output
+            guest.wait_for_tick(guest.last_tick() + 2)
+            assert t.stasis("domstate", guest.name).stdout.strip() == "running"
+            assert "None" in t.stasis("domjobinfo", guest.name).stdout
+            continue
+        assert process.returncode == 0, errors
+        t.stasis("image", "verify", image)
+        harness.wait_for(lambda: not t.processes(), "the supervisor to leave")
+        t.stasis("restore", image)
+        guest.wait_for_tick(guest.last_tick() + 1)
+        image.unlink()
+        supervisor = pid_of(t, "stasis-supervisor")
+
+
+def save_of_dying_qemu(t, guest):
+    """What a save says whose QEMU is killed in the middle."""
+    process = stopped(t, "save", guest.name, t.dir / "image", at="save-passed")
+    os.kill(pid_of(t, "qemu-system"), signal.SIGKILL)
+    os.kill(process.pid, signal.SIGCONT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    return errors
+
+
+harness.main()
