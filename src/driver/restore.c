@@ -101,7 +101,11 @@ open_image (Restore *restore, const char *path, GError **error)
   if (fd < 0 || !check_owner (restore, fd, path, error))
     return FALSE;
   restore->image = stasis_image_open_fd (stasis_fd_steal (&fd), path, error);
-  return restore->image != NULL;
+  if (restore->image == NULL)
+    return FALSE;
+  if (stasis_image_body_kind (restore->image) != STASIS_IMAGE_BODY_CHUNKS)
+    return TRUE;
+  return refuse (error, _ ("'%s' is a streamed image, which cannot be restored yet"), path);
 }
 
 static StasisDomainDef *

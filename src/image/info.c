@@ -78,6 +78,11 @@ body_to_json (const StasisImage *image)
                           stasis_image_body_kind_to_string (image->header.body_kind));
   stasis_json_set_uint (object, "offset", image->header.body_offset);
   stasis_json_set_uint (object, "length", image->header.body_length);
+  if (image->chunks != NULL)
+    {
+      stasis_json_set_uint (object, "chunks", image->chunks->len);
+      stasis_json_set_uint (object, "stream-length", image->stream_length);
+    }
   return object;
 }
 

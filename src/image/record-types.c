@@ -7,6 +7,8 @@
 
 #include "image/record-types.h"
 
+#include "image/chunk-record.h"
+
 #define MIB         G_GUINT64_CONSTANT (1048576)
 #define UNKNOWN_MAX (64 * MIB)
 
@@ -29,7 +31,8 @@ static const Type types[] = {
   [STASIS_RECORD_EXTERNAL_DEVICE] = { "external-device", 0, UNKNOWN_MAX },
   [STASIS_RECORD_STORE_STATE] = { "store-state", 0, UNKNOWN_MAX },
   [STASIS_RECORD_PARENT] = { "parent", 0, UNKNOWN_MAX },
-  [STASIS_RECORD_CHUNK] = { "chunk", 0, UNKNOWN_MAX },
+  [STASIS_RECORD_CHUNK]
+  = { "chunk", STASIS_RECORD_IN_BODY, STASIS_CHUNK_HEAD_SIZE + STASIS_CHUNK_MAX },
   [STASIS_RECORD_CHECKPOINT] = { "checkpoint", 0, UNKNOWN_MAX },
 };
 
@@ -44,7 +47,7 @@ stasis_record_type_to_string (guint32 type)
 gboolean
 stasis_record_type_is_known (guint32 type)
 {
-  return type < STASIS_RECORD_N_KNOWN;
+  return type < STASIS_RECORD_N_KNOWN || type == STASIS_RECORD_CHUNK;
 }
 
 /* Where a record of a known type may stand. */

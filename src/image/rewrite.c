@@ -9,8 +9,11 @@
  * octet, unknown optional ones included.  The new XML goes into the front where the slack before
  * the body suffices, and into the tail where it does not (docs/save-image.md, "DOMAIN_XML").
  *
- * Of the body nothing is copied where the file system can share extents (FICLONE), only the data
- * where it can't.
+ * The records of a streamed image say nothing of where they are, so there the body moves, and the
+ * new XML is always in the front.
+ *
+ * Of a body in place nothing is copied where the file system can share extents (FICLONE), only the
+ * data where it can't.
  */
 
 #include "config.h"
@@ -51,15 +54,16 @@ static void
 report (const Rewrite *self, guint64 done)
 {
   if (self->progress != NULL)
-    self->progress (done, self->header.body_length, self->progress_data);
+    self->progress (done, self->image->header.body_length, self->progress_data);
 }
 
 /* One step of copying, by the kernel where it can; *@out_count octets are done. */
 static gboolean
-copy_some (int in, int out, guint64 offset, gsize size, gsize *out_count, GError **error)
+copy_some (int in, guint64 in_offset, int out, guint64 out_offset, gsize size, gsize *out_count,
+           GError **error)
 {
-  off_t from = (off_t) offset;
-  off_t to = (off_t) offset;
+  off_t from = (off_t) in_offset;
+  off_t to = (off_t) out_offset;
   const gssize n = copy_file_range (in, &from, out, &to, size, 0);
   if (n > 0)
     {
@@ -71,22 +75,25 @@ copy_some (int in, int out, guint64 offset, gsize size, gsize *out_count, GError
 
   g_autofree guint8 *buffer = g_malloc (size);
   *out_count = size;
-  return stasis_fd_pread_exact (in, buffer, size, offset, error)
-         && stasis_fd_pwrite_exact (out, buffer, size, offset, error);
+  return stasis_fd_pread_exact (in, buffer, size, in_offset, error)
+         && stasis_fd_pwrite_exact (out, buffer, size, out_offset, error);
 }
 
+/* [@start, @end) of the old body to its place in the new one. */
 static gboolean
 copy_extent (Rewrite *self, guint64 start, guint64 end, GCancellable *cancellable, GError **error)
 {
+  const guint64 old_offset = self->image->header.body_offset;
   while (start < end)
     {
       gsize count = 0;
       if (g_cancellable_set_error_if_cancelled (cancellable, error)
-          || !copy_some (self->image->fd, self->fd, start, MIN (end - start, COPY_PIECE), &count,
-                         error))
+          || !copy_some (self->image->fd, start, self->fd,
+                         start - old_offset + self->header.body_offset,
+                         MIN (end - start, COPY_PIECE), &count, error))
         return FALSE;
       start += count;
-      report (self, start - self->header.body_offset);
+      report (self, start - old_offset);
     }
   return TRUE;
 }
@@ -142,7 +149,7 @@ copy_record (Rewrite *self, const StasisRecord *record, guint64 *offset, GError 
 static gboolean
 is_in_front (const Rewrite *self, const StasisRecord *record)
 {
-  return record->offset < self->header.body_offset;
+  return record->offset < self->image->header.body_offset;
 }
 
 static gboolean
@@ -209,6 +216,13 @@ write_xml (Rewrite *self, guint64 *offset, GError **error)
 }
 
 static gboolean
+write_end (Rewrite *self, guint64 *offset, GError **error)
+{
+  g_autoptr (GBytes) end = stasis_record_end_encode (self->header.uuid, &self->digest);
+  return stasis_record_write (self->fd, offset, STASIS_RECORD_END, end, NULL, error);
+}
+
+static gboolean
 write_records (Rewrite *self, guint64 *out_file_size, GError **error)
 {
   const gboolean fits = xml_fits (self);
@@ -222,11 +236,42 @@ write_records (Rewrite *self, guint64 *out_file_size, GError **error)
   if ((!fits && !write_xml (self, &offset, error)) || !copy_records (self, FALSE, &offset, error))
     return FALSE;
 
-  g_autoptr (GBytes) end = stasis_record_end_encode (self->header.uuid, &self->digest);
-  if (!stasis_record_write (self->fd, &offset, STASIS_RECORD_END, end, NULL, error))
-    return FALSE;
   *out_file_size = offset;
+  return write_end (self, out_file_size, error);
+}
+
+/* The CHUNK records as they are: their checksums know nothing of where they stand in the file. */
+static gboolean
+copy_chunks (Rewrite *self, guint64 *offset, GCancellable *cancellable, GError **error)
+{
+  const StasisImageHeader *old = &self->image->header;
+  const GArray *chunks = self->image->chunks;
+  if (!copy_extent (self, old->body_offset, stasis_image_header_body_end (old), cancellable, error))
+    return FALSE;
+  for (guint i = 0; i < chunks->len; i++)
+    stasis_record_digest_add (&self->digest, &g_array_index (chunks, StasisImageChunk, i).checksum);
+  *offset += old->body_length;
   return TRUE;
+}
+
+/* A streamed image stays one.  Its header comes last: before that the file is no image. */
+static gboolean
+rewrite_streamed (Rewrite *self, GCancellable *cancellable, GError **error)
+{
+  guint64 offset = STASIS_IMAGE_HEADER_SIZE;
+  if (!write_xml (self, &offset, error) || !write_facts (self, &offset, error)
+      || !copy_records (self, TRUE, &offset, error))
+    return FALSE;
+
+  StasisImageHeader *header = &self->header;
+  header->body_offset = offset;
+  header->front_length = offset - STASIS_IMAGE_HEADER_SIZE;
+  if (!copy_chunks (self, &offset, cancellable, error)
+      || !copy_records (self, FALSE, &offset, error) || !write_end (self, &offset, error))
+    return FALSE;
+
+  header->file_size = header->body_length = header->tail_offset = header->tail_length = 0;
+  return stasis_image_commit_stream (self->fd, header, error);
 }
 
 static gboolean
@@ -245,7 +290,7 @@ rewrite (Rewrite *self, GCancellable *cancellable, GError **error)
 static gboolean
 check_room (const Rewrite *self, GError **error)
 {
-  if (front_end (self) <= self->header.body_offset)
+  if (self->image->chunks != NULL || front_end (self) <= self->header.body_offset)
     return TRUE;
   g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INVALID,
                _ ("the QEMU facts do not fit before the memory in '%1$s'"), self->image->name);
@@ -276,7 +321,8 @@ stasis_image_rewrite (const StasisImage *image, GBytes *xml, const StasisJson *f
     return FALSE;
   g_strlcpy (self.header.writer, STASIS_IMAGE_WRITER_NAME, sizeof self.header.writer);
   stasis_record_digest_init (&self.digest);
-  const gboolean ok = rewrite (&self, cancellable, error);
+  const gboolean ok = image->chunks != NULL ? rewrite_streamed (&self, cancellable, error)
+                                            : rewrite (&self, cancellable, error);
   stasis_record_digest_clear (&self.digest);
   return ok;
 }

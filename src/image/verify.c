@@ -27,8 +27,10 @@ run (StasisVerification *self, GCancellable *cancellable, GError **error)
   if (deep && !stasis_damage_list_is_done (&self->damages)
       && !stasis_verify_mapped_ram (self, cancellable, error))
     return FALSE;
-  return stasis_damage_list_is_done (&self->damages)
-         || stasis_verify_body (self, cancellable, error);
+  if (stasis_damage_list_is_done (&self->damages))
+    return TRUE;
+  return self->image->chunks != NULL ? stasis_verify_chunks (self, cancellable, error)
+                                     : stasis_verify_body (self, cancellable, error);
 }
 
 static GPtrArray *

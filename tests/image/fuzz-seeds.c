@@ -69,6 +69,27 @@ keep_images (const char *corpus)
 }
 
 static void
+keep_streamed (const char *corpus)
+{
+  static const char *const names[]
+      = { "chunks-nothing", "chunks-optional", "chunks-swapped", "chunk-one",     "chunk-encoding",
+          "frame-other",    "frame-two",       "frame-no-size",  "chunks-hashes", NULL };
+  for (gsize i = 0; i < sample_n_cases; i++)
+    {
+      if (!g_strv_contains (names, sample_cases[i].name))
+        continue;
+      stasis_autofd int fd = sample_edited (sample_cases[i].kind, sample_cases[i].edit);
+      g_autoptr (GBytes) octets = sample_octets (fd);
+      keep (corpus, "streamed-image", sample_cases[i].name, g_bytes_get_data (octets, NULL),
+            g_bytes_get_size (octets));
+    }
+  stasis_autofd int fd = sample_image (STASIS_IMAGE_BODY_CHUNKS);
+  g_autoptr (GBytes) octets = sample_octets (fd);
+  keep (corpus, "streamed-image", "cut", g_bytes_get_data (octets, NULL),
+        g_bytes_get_size (octets) - 300);
+}
+
+static void
 keep_headers (const char *corpus)
 {
   guint8 octets[STASIS_IMAGE_HEADER_SIZE];
@@ -115,6 +136,7 @@ main (int argc, char **argv)
   g_assert_cmpint (argc, ==, 2);
   keep_headers (argv[1]);
   keep_images (argv[1]);
+  keep_streamed (argv[1]);
   keep_mapped_ram (argv[1]);
   return 0;
 }
