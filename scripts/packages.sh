@@ -8,7 +8,7 @@ packages_build='gcc libc6-dev meson ninja-build pkg-config gettext python3
 
 # The whole test run: guests, sanitizers, lint.  The emulator stands apart
 # (setup-qemu.sh), since Debian 12 takes it from its backports suite.
-packages_test='git qemu-utils seabios ovmf busybox-static cpio kmod xz-utils virtinst e2fsprogs
+packages_test='git qemu-utils seabios ovmf busybox-static cpio kmod xz-utils bzip2 lzop zstd virtinst e2fsprogs
   valgrind clang clang-format codespell gcovr shellcheck debootstrap'
 packages_qemu='qemu-system-x86 qemu-utils'
 
