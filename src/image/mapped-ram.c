@@ -123,13 +123,9 @@ stasis_mapped_ram_take (StasisQemuInput *input, StasisQemuHead *head, GError **e
       stasis_qemu_input_throw_corrupt (input, _ ("written without 'mapped-ram'"), error);
       return NULL;
     }
-  if (!take_blocks (input, blocks, head->ram_total, error))
-    return NULL;
-
-  StasisImageRamMap *map = g_new0 (StasisImageRamMap, 1);
-  map->n_blocks = blocks->len;
-  map->blocks = (gpointer) g_array_free (g_steal_pointer (&blocks), FALSE);
-  return map;
+  return take_blocks (input, blocks, head->ram_total, error)
+             ? stasis_image_ram_map_new (g_steal_pointer (&blocks))
+             : NULL;
 }
 
 /* Parse QEMU's stream as far as its RAMBlocks. */

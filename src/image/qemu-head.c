@@ -170,6 +170,17 @@ stasis_qemu_head_take (StasisQemuInput *input, StasisQemuHead *self, GError **er
          && take_ram_head (input, self, error);
 }
 
+/* The same for a stream that has its pages in it. */
+gboolean
+stasis_qemu_head_take_plain (StasisQemuInput *input, StasisQemuHead *self, GError **error)
+{
+  return stasis_qemu_head_take (input, self, error)
+         && (!self->mapped_ram
+             || stasis_qemu_input_throw (input, STASIS_IMAGE_ERROR_UNSUPPORTED,
+                                         _ ("written with 'mapped-ram', not a plain stream"),
+                                         error));
+}
+
 /* TRUE where a block may have that length. */
 gboolean
 stasis_qemu_head_check_length (guint64 used_length, guint64 left)
@@ -193,31 +204,36 @@ take_block (StasisQemuInput *input, guint64 left, GHashTable *names, StasisImage
          || stasis_qemu_input_throw_corrupt (input, _ ("two RAM blocks have the same name"), error);
 }
 
+static gboolean
+take_blocks (StasisQemuInput *input, GArray *blocks, guint64 total, GError **error)
+{
+  g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  for (guint64 left = total; left > 0;)
+    {
+      StasisImageBlock block = { .used_length = 0 };
+      if (blocks->len >= STASIS_IMAGE_BLOCKS_MAX)
+        return stasis_qemu_input_throw_corrupt (input, _ ("too many RAM blocks"), error);
+      if (!take_block (input, left, names, &block, error))
+        return FALSE;
+      left -= block.used_length;
+      g_array_append_val (blocks, block);
+    }
+  return TRUE;
+}
+
 /* The blocks of a stream without mapped-ram. */
-GArray *
+StasisImageRamMap *
 stasis_qemu_head_take_blocks (StasisQemuInput *input, const StasisQemuHead *self, GError **error)
 {
   g_autoptr (GArray) blocks = g_array_new (FALSE, TRUE, sizeof (StasisImageBlock));
-  g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (self->ram_total == 0 || self->ram_total > STASIS_IMAGE_END_MAX)
     {
       stasis_qemu_input_throw_corrupt (input, _ ("the total of the RAM makes no sense"), error);
       return NULL;
     }
-  for (guint64 left = self->ram_total; left > 0;)
-    {
-      StasisImageBlock block = { .used_length = 0 };
-      if (blocks->len >= STASIS_IMAGE_BLOCKS_MAX)
-        {
-          stasis_qemu_input_throw_corrupt (input, _ ("too many RAM blocks"), error);
-          return NULL;
-        }
-      if (!take_block (input, left, names, &block, error))
-        return NULL;
-      left -= block.used_length;
-      g_array_append_val (blocks, block);
-    }
-  return g_steal_pointer (&blocks);
+  return take_blocks (input, blocks, self->ram_total, error)
+             ? stasis_image_ram_map_new (g_steal_pointer (&blocks))
+             : NULL;
 }
 
 void

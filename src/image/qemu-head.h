@@ -35,9 +35,12 @@ gboolean stasis_qemu_head_take_magic (StasisQemuInput *input, GError **error);
 /* As far as the total of the RAM; STASIS_IMAGE_ERROR_CORRUPT or UNSUPPORTED.  The blocks follow. */
 gboolean stasis_qemu_head_take (StasisQemuInput *input, StasisQemuHead *self, GError **error);
 
+/* The same; STASIS_IMAGE_ERROR_UNSUPPORTED where it was written with mapped-ram. */
+gboolean stasis_qemu_head_take_plain (StasisQemuInput *input, StasisQemuHead *self, GError **error);
+
 /* The blocks of a stream without mapped-ram: names, which differ, and used lengths. */
-GArray *stasis_qemu_head_take_blocks (StasisQemuInput *input, const StasisQemuHead *self,
-                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+StasisImageRamMap *stasis_qemu_head_take_blocks (StasisQemuInput *input, const StasisQemuHead *self,
+                                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* TRUE where a block may have that length, @left being what the blocks still have to add up to. */
 gboolean stasis_qemu_head_check_length (guint64 used_length, guint64 left);

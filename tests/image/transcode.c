@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * transcode.c: scanner and transcoders as a program, for tests with real guests
+ *
+ * usage: transcode scan FILE
+ *        transcode scan-mapped FILE OFFSET
+ * Offsets are in octets; a body ends with its file.
+ */
+
+#include "config.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "image/qemu-stream.h"
+#include "util/fd.h"
+
+static guint64
+size_of (int fd)
+{
+  struct stat st;
+  return fstat (fd, &st) == 0 ? (guint64) st.st_size : 0;
+}
+
+static gboolean
+print_info (const StasisQemuStreamInfo *info)
+{
+  if (info == NULL)
+    return FALSE;
+  g_print ("machine %s\nlength %" PRIu64 "\n", info->machine, info->length);
+  for (guint i = 0; i < info->map->n_blocks; i++)
+    g_print ("block %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+             info->map->blocks[i].name, info->map->blocks[i].used_length, info->counts[i].n_stored,
+             info->counts[i].n_zero, info->counts[i].n_filled);
+  for (guint i = 0; i < info->devices->len; i++)
+    {
+      const StasisQemuDevice *device = g_ptr_array_index (info->devices, i);
+      g_print ("device %s %u %u %" PRIu64 " %" PRIu64 "%s\n", device->name, device->instance,
+               device->version, device->offset, device->size, device->exact ? "" : " inexact");
+    }
+  return TRUE;
+}
+
+static gboolean
+scan (char **args, GError **error)
+{
+  stasis_autofd int fd = stasis_fd_open (args[0], O_RDONLY, 0, error);
+  if (fd < 0)
+    return FALSE;
+  g_autoptr (StasisStreamIn) in = stasis_stream_in_new_pipe (fd);
+  g_autoptr (StasisQemuStreamInfo) info = stasis_qemu_stream_scan (in, NULL, error);
+  return print_info (info);
+}
+
+static gboolean
+scan_mapped (char **args, GError **error)
+{
+  stasis_autofd int fd = stasis_fd_open (args[0], O_RDONLY, 0, error);
+  if (fd < 0)
+    return FALSE;
+  g_autoptr (StasisQemuStreamInfo) info = stasis_qemu_stream_scan_mapped (
+      fd, strtoull (args[1], NULL, 10), size_of (fd), NULL, error);
+  return print_info (info);
+}
+
+static const struct
+{
+  const char *name;
+  int n_args;
+  gboolean (*run) (char **args, GError **error);
+} verbs[] = {
+  { "scan", 1, scan },
+  { "scan-mapped", 2, scan_mapped },
+};
+
+int
+main (int argc, char **argv)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
+    if (argc == verbs[i].n_args + 2 && g_str_equal (argv[1], verbs[i].name))
+      {
+        g_autoptr (GError) error = NULL;
+        const gboolean ok = verbs[i].run (argv + 2, &error);
+        if (!ok)
+          g_printerr ("%s\n", error->message);
+        return ok ? 0 : 1;
+      }
+  g_printerr ("usage: see the beginning of transcode.c\n");
+  return 2;
+}
