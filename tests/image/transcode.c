@@ -4,6 +4,9 @@
  *
  * usage: transcode scan FILE
  *        transcode scan-mapped FILE OFFSET
+ *        transcode unmap FILE OFFSET OUT
+ *        transcode map FILE OUT OFFSET
+ *        transcode remap FILE OFFSET OUT NEW-OFFSET
  * Offsets are in octets; a body ends with its file.
  */
 
@@ -13,8 +16,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "image/map-stream.h"
 #include "image/qemu-stream.h"
+#include "image/remap.h"
+#include "image/unmap-stream.h"
 #include "util/fd.h"
 
 static guint64
@@ -65,14 +72,70 @@ scan_mapped (char **args, GError **error)
   return print_info (info);
 }
 
+/* "-" is the standard output. */
+static int
+open_out (const char *path, GError **error)
+{
+  return g_str_equal (path, "-") ? dup (STDOUT_FILENO)
+                                 : stasis_fd_open (path, O_RDWR | O_CREAT, 0600, error);
+}
+
+static gboolean
+unmap (char **args, GError **error)
+{
+  stasis_autofd int fd = stasis_fd_open (args[0], O_RDONLY, 0, error);
+  stasis_autofd int out_fd = fd < 0 ? -1 : open_out (args[2], error);
+  if (out_fd < 0)
+    return FALSE;
+  g_autoptr (StasisStreamIn) in
+      = stasis_unmap_stream_new (fd, strtoull (args[1], NULL, 10), size_of (fd), NULL, error);
+  g_autoptr (StasisStreamOut) out = stasis_stream_out_new_pipe (out_fd);
+  if (in == NULL || !stasis_stream_copy (in, out, NULL, NULL, NULL, error))
+    return FALSE;
+  g_assert_cmpuint (in->position, ==, stasis_unmap_stream_length (in));
+  return TRUE;
+}
+
+static gboolean
+map (char **args, GError **error)
+{
+  stasis_autofd int fd = stasis_fd_open (args[0], O_RDONLY, 0, error);
+  stasis_autofd int out = fd < 0 ? -1 : open_out (args[1], error);
+  if (out < 0)
+    return FALSE;
+  g_autoptr (StasisStreamIn) in = stasis_stream_in_new_pipe (fd);
+  const gint64 start = g_get_monotonic_time ();
+  guint64 end;
+  if (!stasis_map_stream (in, out, strtoull (args[2], NULL, 10), &end, NULL, NULL, NULL, error))
+    return FALSE;
+  g_print ("end %" PRIu64 "\nMB/s %.0f\n", end,
+           (double) in->position / (double) (g_get_monotonic_time () - start));
+  return TRUE;
+}
+
+static gboolean
+remap (char **args, GError **error)
+{
+  stasis_autofd int fd = stasis_fd_open (args[0], O_RDONLY, 0, error);
+  stasis_autofd int out = fd < 0 ? -1 : open_out (args[2], error);
+  guint64 end;
+  if (out < 0
+      || !stasis_remap (fd, strtoull (args[1], NULL, 10), size_of (fd), out,
+                        strtoull (args[3], NULL, 10), &end, NULL, NULL, NULL, error))
+    return FALSE;
+  g_print ("end %" PRIu64 "\n", end);
+  return TRUE;
+}
+
 static const struct
 {
   const char *name;
   int n_args;
   gboolean (*run) (char **args, GError **error);
 } verbs[] = {
-  { "scan", 1, scan },
-  { "scan-mapped", 2, scan_mapped },
+  { "scan", 1, scan },   { "scan-mapped", 2, scan_mapped },
+  { "unmap", 3, unmap }, { "map", 3, map },
+  { "remap", 4, remap },
 };
 
 int
