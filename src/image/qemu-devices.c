@@ -9,8 +9,7 @@
  * them, in their order, as JSON: the octet 00 (end), 06, a length, the text.  It is found from the
  * end.  It has the size of every field and names the subsections that were sent, so the size of a
  * section is a sum (scripts/analyze-migration.py in QEMU's tree reads it the same way).  Where the
- * sum does not lead to the footer, the footer is looked for, and must be followed by the next
- * section's head, exactly.
+ * sum leads nowhere, a footer is looked for that is followed by the next section's head, exactly.
  */
 
 #include "config.h"
@@ -103,12 +102,19 @@ match_head (const Area *area, gsize at, const Head *head)
              : 0;
 }
 
-/* Whether the footer of section @id stands at @at and is followed by @next (NULL: by nothing). */
+/* Whether the footer of section @id stands at @at. */
 static gboolean
-match_end (const Area *area, gsize at, guint32 id, const Head *next)
+match_footer (const Area *area, gsize at, guint32 id)
 {
-  if (at > area->size || area->size - at < FOOTER_SIZE || area->octets[at] != STASIS_QEMU_FOOTER
-      || stasis_get_be32 (area->octets + at + 1) != id)
+  return at <= area->size && area->size - at >= FOOTER_SIZE
+         && area->octets[at] == STASIS_QEMU_FOOTER && stasis_get_be32 (area->octets + at + 1) == id;
+}
+
+/* Whether the next section (NULL: nothing) stands behind a footer at @at. */
+static gboolean
+match_next (const Area *area, gsize at, const Head *next)
+{
+  if (at > area->size || area->size - at < FOOTER_SIZE)
     return FALSE;
   return next != NULL ? match_head (area, at + FOOTER_SIZE, next) > 0
                       : at + FOOTER_SIZE == area->size;
@@ -124,7 +130,7 @@ search_end (const Area *area, gsize at, guint32 id, const Head *next)
       if (found == NULL)
         break;
       at = (gsize) (found - area->octets);
-      if (match_end (area, at, id, next))
+      if (match_footer (area, at, id) && match_next (area, at, next))
         return at;
       at++;
     }
@@ -182,6 +188,22 @@ find_description (const guint8 *octets, gsize size, gsize *out_at)
   return FALSE;
 }
 
+/* Where the footer stands of a device whose fields begin at @start; @area->size where nowhere.  If
+ * either footer or next section is where the description says, both must be. */
+static gsize
+find_end (const Area *area, gsize start, guint64 described, guint32 id, const Head *next)
+{
+  if (described <= area->size - start)
+    {
+      const gsize at = start + (gsize) described;
+      const gboolean footer = match_footer (area, at, id);
+      const gboolean follows = match_next (area, at, next);
+      if (footer || follows)
+        return footer && follows ? at : area->size;
+    }
+  return search_end (area, start, id, next);
+}
+
 /* The device of @head at @at; where the next one begins, or 0 with an error. */
 static gsize
 add_device (const Area *area, gsize at, const StasisJson *json, const Head *head, const Head *next,
@@ -197,11 +219,9 @@ add_device (const Area *area, gsize at, const StasisJson *json, const Head *head
     }
 
   const guint32 id = stasis_get_be32 (area->octets + at + 1);
+  const guint64 described = described_size (json);
   const gsize start = at + head_size;
-  const guint64 expected = described_size (json);
-  const gboolean exact
-      = expected <= area->size - start && match_end (area, start + (gsize) expected, id, next);
-  const gsize end = exact ? start + (gsize) expected : search_end (area, start, id, next);
+  const gsize end = find_end (area, start, described, id, next);
   if (end == area->size)
     {
       g_autofree char *what
@@ -217,7 +237,7 @@ add_device (const Area *area, gsize at, const StasisJson *json, const Head *head
   device->section_id = id;
   device->offset = area->offset + at;
   device->size = end - start;
-  device->exact = exact;
+  device->exact = described == device->size;
   g_ptr_array_add (devices, device);
   return end + FOOTER_SIZE;
 }

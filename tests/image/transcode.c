@@ -77,7 +77,7 @@ static int
 open_out (const char *path, GError **error)
 {
   return g_str_equal (path, "-") ? dup (STDOUT_FILENO)
-                                 : stasis_fd_open (path, O_RDWR | O_CREAT, 0600, error);
+                                 : stasis_fd_open (path, O_RDWR | O_CREAT | O_TRUNC, 0600, error);
 }
 
 static gboolean
