@@ -101,7 +101,7 @@ tell (Mover *self, guint64 done)
   const gint64 now = g_get_monotonic_time ();
   if (self->progress == NULL || (now - self->told_us < TELL_EVERY_US && done < self->total))
     return;
-  self->progress (done, self->total, self->progress_data);
+  self->progress (MIN (done, self->total), self->total, self->progress_data);
   self->told_us = now;
 }
 
