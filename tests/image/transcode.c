@@ -6,6 +6,7 @@
  *        transcode scan-mapped FILE OFFSET
  *        transcode unmap FILE OFFSET OUT
  *        transcode map FILE OUT OFFSET
+ *        transcode draw FILE OFFSET TITLE OUT.png|OUT.svg
  *        transcode remap FILE OFFSET OUT NEW-OFFSET
  * Offsets are in octets; a body ends with its file.
  */
@@ -18,7 +19,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image/draw-map.h"
 #include "image/map-stream.h"
+#include "image/mapped-ram.h"
 #include "image/qemu-stream.h"
 #include "image/remap.h"
 #include "image/unmap-stream.h"
@@ -127,6 +130,26 @@ remap (char **args, GError **error)
   return TRUE;
 }
 
+static gboolean
+draw (char **args, GError **error)
+{
+  stasis_autofd int fd = stasis_fd_open (args[0], O_RDONLY, 0, error);
+  if (fd < 0)
+    return FALSE;
+  g_autoptr (StasisMemoryPicture) picture = stasis_memory_picture_new (args[2]);
+  g_autoptr (StasisImageRamMap) blocks
+      = stasis_mapped_ram_parse (fd, strtoull (args[1], NULL, 10), size_of (fd), error);
+  if (blocks == NULL
+      || !stasis_memory_picture_add_map (picture, fd, blocks, NULL, NULL, NULL, error))
+    return FALSE;
+  g_autoptr (GBytes) bytes = g_str_has_suffix (args[3], ".svg")
+                                 ? stasis_memory_picture_to_svg (picture)
+                                 : stasis_memory_picture_to_png (picture, error);
+  return bytes != NULL
+         && g_file_set_contents (args[3], g_bytes_get_data (bytes, NULL),
+                                 (gssize) g_bytes_get_size (bytes), error);
+}
+
 static const struct
 {
   const char *name;
@@ -135,7 +158,7 @@ static const struct
 } verbs[] = {
   { "scan", 1, scan },   { "scan-mapped", 2, scan_mapped },
   { "unmap", 3, unmap }, { "map", 3, map },
-  { "remap", 4, remap },
+  { "remap", 4, remap }, { "draw", 4, draw },
 };
 
 int
