@@ -48,7 +48,7 @@ check_info (const StasisQemuStreamInfo *info)
 {
   g_assert_cmpstr (info->machine, ==, "none");
   g_assert_cmpuint (info->map->n_blocks, ==, SAMPLE_PLAIN_N_BLOCKS);
-  g_assert_cmpstr (info->map->blocks[1].name, ==, "vga.rom");
+  g_assert_cmpstr (info->map->blocks[1].name, ==, "pc.rom");
   g_assert_cmpuint (info->map->blocks[1].used_length, ==, 16 * 4096);
   const StasisQemuPageCounts total = stasis_qemu_stream_total (info);
   g_assert_cmpuint (total.n_stored, ==, SAMPLE_PLAIN_N_STORED);
@@ -187,7 +187,7 @@ static const Case cases[] = {
   { "total-zero", AT (list), 0, "\0\0\0\0\0\0\0\4", 8, BAD, "total of the RAM" },
   { "total-max", AT (list), 0, "\377\377\377\377\377\377\360\4", 8, BAD, "total of the RAM" },
   { "total-8-tib", AT (list), 0, "\0\0\x08\0\0\0\0\4", 8, BAD, "total of the RAM" },
-  { "name-twice", AT (list), 8 + 15, "\6pc.ram", 7, BAD, "RAM block" },
+  { "name-twice", AT (list), 8 + 15, "\6pc.ram", 7, BAD, "two RAM blocks" },
   { "length-odd", AT (list), 8 + 14, "\1", 1, BAD, "length of a RAM block" },
   { "length-zero", AT (list), 8 + 7, "\0\0\0\0\0\0\0\0", 8, BAD, "length of a RAM block" },
   { "length-max", AT (list), 8 + 7, "\377\377\377\377\377\377\360\0", 8, BAD,

@@ -11,7 +11,7 @@
 
 #define PAGE 4096u
 
-const char *const sample_plain_names[SAMPLE_PLAIN_N_BLOCKS] = { "pc.ram", "vga.rom" };
+const char *const sample_plain_names[SAMPLE_PLAIN_N_BLOCKS] = { "pc.ram", "pc.rom" };
 const guint sample_plain_pages[SAMPLE_PLAIN_N_BLOCKS] = { 64, 16 };
 
 static const char description[]

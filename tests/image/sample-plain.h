@@ -35,7 +35,7 @@ typedef struct
   gsize description; /* the octets 00 06 */
 } SamplePlaces;
 
-/* A live save of two blocks, "pc.ram" (64 pages) and "vga.rom" (16 pages), in which page 1 of the
+/* A live save of two blocks, "pc.ram" (64 pages) and "pc.rom" (16 pages), in which page 1 of the
  * first one became data, page 5 zero and page 10 changed after they had been sent; three devices.
  * @content (nullable): of SampleRange.  @places is nullable. */
 GByteArray *sample_plain (GArray *content, SamplePlaces *places);
