@@ -59,9 +59,10 @@ filter_rows (const guint8 *pixels, gsize row, guint32 height)
     {
       guint8 *out = rows + y * (row + 1);
       const guint8 *here = pixels + y * row;
+      const guint8 *above = y > 0 ? here - row : here;
       out[0] = FILTER_UP;
       for (gsize x = 0; x < row; x++)
-        out[1 + x] = (guint8) (here[x] - (y > 0 ? here[x - row] : 0));
+        out[1 + x] = (guint8) (here[x] - (y > 0 ? above[x] : 0));
     }
   return rows;
 }

@@ -62,7 +62,7 @@ decode_rows (const guint8 *octets, gsize size, Picture *picture)
       g_assert_true (g_input_stream_read_all (in, here, row, &n, NULL, &error));
       g_assert_cmpuint (n, ==, row);
       for (gsize x = 0; y > 0 && x < row; x++)
-        here[x] = (guint8) (here[x] + here[x - row]);
+        here[x] = (guint8) (here[x] + (here - row)[x]);
     }
   guint8 more;
   g_assert_cmpint (g_input_stream_read (in, &more, 1, NULL, NULL), ==, 0);
@@ -261,7 +261,7 @@ test_svg (void)
   g_autoptr (GBytes) svg = stasis_memory_picture_to_svg (picture);
   gsize size;
   const char *text = g_bytes_get_data (svg, &size);
-  const GMarkupParser parser = { NULL };
+  const GMarkupParser parser = { .text = NULL };
   g_autoptr (GMarkupParseContext) context
       = g_markup_parse_context_new (&parser, G_MARKUP_PREFIX_ERROR_POSITION, NULL, NULL);
   g_assert_true (g_markup_parse_context_parse (context, text, (gssize) size, &error));

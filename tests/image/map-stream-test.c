@@ -251,6 +251,24 @@ test_map_progress (void)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
+/* In an image, where it is verified like any body. */
+static void
+test_image (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GByteArray) octets = sample_plain (NULL, NULL);
+  stasis_autofd int fd = sample_file ();
+  g_autoptr (StasisImageWriter) writer = sample_begin (fd, STASIS_IMAGE_BODY_MAPPED_RAM);
+  const StasisImageTail tail = { .disks = NULL };
+  guint64 end;
+  map (octets, fd, stasis_image_writer_body_offset (writer), &end, &error);
+  g_assert_no_error (error);
+  stasis_image_writer_finish (writer, 0, &tail, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (sample_verify (fd, &error));
+  g_assert_no_error (error);
+}
+
 /* There and back: the same body, and from then on the same stream. */
 static void
 test_unmap (void)
@@ -423,6 +441,7 @@ main (int argc, char **argv)
   g_test_add_func ("/image/map-stream/prefixes", test_map_prefixes);
   g_test_add_func ("/image/map-stream/fails", test_map_fails);
   g_test_add_func ("/image/map-stream/progress", test_map_progress);
+  g_test_add_func ("/image/map-stream/image", test_image);
   g_test_add_func ("/image/unmap-stream/good", test_unmap);
   g_test_add_func ("/image/unmap-stream/large", test_unmap_large);
   g_test_add_func ("/image/unmap-stream/fails", test_unmap_fails);

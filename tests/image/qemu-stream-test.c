@@ -228,9 +228,10 @@ test_bad (gconstpointer data)
   g_autoptr (GError) error = NULL;
   SamplePlaces places;
   g_autoptr (GByteArray) octets = sample_plain (NULL, &places);
-  const gsize at = *(const gsize *) ((const guint8 *) &places + c->place) + (gsize) c->delta;
+  const gsize at = G_STRUCT_MEMBER (gsize, &places, c->place) + (gsize) c->delta;
   memcpy (octets->data + at, c->octets, c->size);
   g_autoptr (StasisQemuStreamInfo) info = scan (octets, 0, &error);
+  g_assert_null (info);
   g_assert_error (error, STASIS_IMAGE_ERROR, c->code);
   g_assert_nonnull (strstr (error->message, c->message));
 }
@@ -362,6 +363,7 @@ test_mapped_head (void)
   g_byte_array_append (changed, (const guint8 *) list, sizeof list - 1);
   g_byte_array_append (changed, octets->data + 17, octets->len - 17);
   g_autoptr (StasisQemuStreamInfo) info = scan (changed, 0, &error);
+  g_assert_null (info);
   g_assert_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_UNSUPPORTED);
   g_assert_nonnull (strstr (error->message, "mapped-ram"));
 }
