@@ -7,7 +7,7 @@
 # systemd boots as process 1 of new namespaces in a cgroup of its own, and runs
 # tests/systemd/logout-test.py as a service.  All that is written goes to a tmpfs of its mount
 # namespace.  The end of this script, whatever the way, ends the machine and removes its root.
-# Needs root, cgroup2, and a build with test guests (./dev test makes both).
+# Needs root and cgroup2.
 #
 # STASIS_MACHINE_ROOT=FOLDER uses that root and leaves it there; arguments choose tests.
 set -uo pipefail
@@ -69,10 +69,6 @@ if [ -z "$cgroups" ] || [ ! -w "$cgroups" ]; then
   echo "1..0 # SKIP no cgroup2 here"
   exit 0
 fi
-if [ ! -e build/build.ninja ] || [ ! -e build/guest/boot-sector.img ]; then
-  echo "1..0 # SKIP nothing built (./dev test)"
-  exit 0
-fi
 # shellcheck source=scripts/debian-root.sh
 . scripts/debian-root.sh
 
@@ -100,6 +96,8 @@ fail () {
   exit 1
 }
 
+# What is installed below is what stands here.
+{ scripts/dev-build.sh build && scripts/build-guest.sh; } >"$work/log" 2>&1 || fail 'build'
 mkdir "$work"/{machine,out}
 root=${STASIS_MACHINE_ROOT:-$work/root}
 if [ ! -e "$root/lib/systemd/systemd" ]; then

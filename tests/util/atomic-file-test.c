@@ -7,6 +7,7 @@
 
 #include "util/atomic-file.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
