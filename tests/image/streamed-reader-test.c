@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "image/error.h"
+#include "image/info.h"
 #include "sample-edits.h"
 #include "sample.h"
 #include "util/fd.h"
@@ -71,6 +72,11 @@ test_accessors (void)
   g_assert_true (g_bytes_equal (stasis_image_xml (image), stasis_image_xml (file)));
   g_assert_true (stasis_image_was_running (image));
   g_assert_cmpint (stasis_image_body_kind (image), ==, STASIS_IMAGE_BODY_CHUNKS);
+  /* All that is known; of disks and file nothing is. */
+  g_autoptr (StasisJson) info = stasis_image_info_to_json (image);
+  g_assert_nonnull (stasis_json_get (info, "qemu"));
+  g_assert_null (stasis_json_get (info, "disks"));
+  g_assert_null (stasis_json_get (info, "file"));
   /* The front was read, and not an octet of the body. */
   g_assert_cmpuint (in->position, ==, stasis_image_body_offset (file));
 }
