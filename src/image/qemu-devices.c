@@ -189,7 +189,8 @@ find_description (const guint8 *octets, gsize size, gsize *out_at)
 }
 
 /* Where the footer stands of a device whose fields begin at @start; @area->size where nowhere.  If
- * either footer or next section is where the description says, both must be. */
+ * either footer or next section is where the description says, both must be; the caller looks at
+ * the next one. */
 static gsize
 find_end (const Area *area, gsize start, guint64 described, guint32 id, const Head *next)
 {
@@ -198,6 +199,8 @@ find_end (const Area *area, gsize start, guint64 described, guint32 id, const He
       const gsize at = start + (gsize) described;
       const gboolean footer = match_footer (area, at, id);
       const gboolean follows = match_next (area, at, next);
+      if (footer && next != NULL)
+        return at;
       if (footer || follows)
         return footer && follows ? at : area->size;
     }

@@ -174,6 +174,19 @@ make_pieces (int fd, guint64 end)
   return out;
 }
 
+/* The stream with the first @from replaced, by as many octets. */
+static void
+keep_edited (const char *corpus, const char *name, const GByteArray *plain, const char *from,
+             const char *to)
+{
+  g_autofree guint8 *octets = g_memdup2 (plain->data, plain->len);
+  guint8 *found = memmem (octets, plain->len, from, strlen (from));
+  g_assert_nonnull (found);
+  memcpy (found, to, strlen (from));
+  keep (corpus, "qemu-stream", name, octets, plain->len);
+  keep (corpus, "map-stream", name, octets, plain->len);
+}
+
 static void
 keep_streams (const char *corpus)
 {
@@ -190,6 +203,10 @@ keep_streams (const char *corpus)
   keep (corpus, "qemu-stream", "cut", plain->data, plain->len - 100);
   keep (corpus, "map-stream", "good", plain->data, plain->len);
   keep (corpus, "unmap-stream", "good", pieces->data, pieces->len);
+  keep_edited (corpus, "undescribed", plain, "\"devices\"", "\"Devices\"");
+  keep_edited (corpus, "inexact", plain, "\"size\":8", "\"size\":9");
+  keep_edited (corpus, "no-end", plain, "\x7e", "\x7f");
+  keep_edited (corpus, "other-device", plain, "timer", "Timer");
 }
 
 int

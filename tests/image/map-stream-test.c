@@ -353,6 +353,42 @@ test_unmap_fails (void)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT);
 }
 
+/* Every flipped bit of [@start, @end) is noticed. */
+static void
+check_flips (int fd, guint64 body_end, guint64 start, guint64 end)
+{
+  for (guint64 at = start; at < end; at++)
+    for (guint bit = 0; bit < 8; bit++)
+      {
+        g_autoptr (GError) error = NULL;
+        guint8 octet;
+        g_assert_true (stasis_fd_pread_exact (fd, &octet, 1, at, NULL));
+        octet ^= (guint8) (1u << bit);
+        g_assert_true (stasis_fd_pwrite_exact (fd, &octet, 1, at, NULL));
+        g_autoptr (StasisStreamIn) in = stasis_unmap_stream_new (fd, 0, body_end, NULL, &error);
+        g_assert_null (in);
+        g_assert_cmpint (error->domain, ==, STASIS_IMAGE_ERROR);
+        octet ^= (guint8) (1u << bit);
+        g_assert_true (stasis_fd_pwrite_exact (fd, &octet, 1, at, NULL));
+      }
+}
+
+/* The blocks' headers, and the parts of the RAM behind the pages. */
+static void
+test_unmap_flips (void)
+{
+  g_autoptr (GError) error = NULL;
+  stasis_autofd int fd = new_mapped (0);
+  const guint64 end = get_size (fd);
+  g_autoptr (StasisQemuStreamInfo) info = stasis_qemu_stream_scan_mapped (fd, 0, end, NULL, &error);
+  g_assert_no_error (error);
+  const StasisImageBlock *blocks = info->map->blocks;
+  const StasisQemuDevice *device = g_ptr_array_index (info->devices, 0);
+  for (guint i = 0; i < info->map->n_blocks; i++)
+    check_flips (fd, end, blocks[i].bitmap_offset - 36, blocks[i].bitmap_offset);
+  check_flips (fd, end, blocks[1].pages_offset + blocks[1].used_length, device->offset);
+}
+
 static void
 test_unmap_cancel (void)
 {
@@ -445,6 +481,7 @@ main (int argc, char **argv)
   g_test_add_func ("/image/unmap-stream/good", test_unmap);
   g_test_add_func ("/image/unmap-stream/large", test_unmap_large);
   g_test_add_func ("/image/unmap-stream/fails", test_unmap_fails);
+  g_test_add_func ("/image/unmap-stream/flips", test_unmap_flips);
   g_test_add_func ("/image/unmap-stream/cancel", test_unmap_cancel);
   g_test_add_func ("/image/remap/good", test_remap);
   g_test_add_func ("/image/remap/to-disk", test_remap_to_disk);

@@ -7,6 +7,7 @@ STASIS_TRANSCODE names the program around them (tests/image/transcode.c).
 
 import contextlib
 import os
+import random
 import subprocess
 
 import harness
@@ -187,6 +188,34 @@ def cut(t):
         for arguments in ("scan", plain), ("map", plain, mapped, OFFSET):
             result = transcode(*arguments, check=False)
             assert result.returncode == 1 and "stream" in result.stderr, (size, arguments, result)
+
+
+@harness.test("a flipped bit in the structure is noticed, anywhere else it does no harm")
+def flipped(t):
+    guest, plain, mapped = t.boot_sector_guest(), t.dir / "plain", t.dir / "mapped"
+    with start(guest) as qemu:
+        guest.wait_for_tick(1)
+        save_plain(qemu, plain)
+    octets = bytearray(plain.read_bytes())
+    devices = [line.split() for line in transcode("scan", plain).splitlines() if line.startswith("device ")]
+
+    def scan_flipped(at, bit):
+        octets[at] ^= 1 << bit
+        plain.write_bytes(octets)
+        octets[at] ^= 1 << bit
+        return transcode("scan", plain, check=False)
+
+    for number, (_, name, _, _, offset, size, *_) in enumerate(devices):
+        head = 14 + len(name)
+        for at in int(offset) + number % head, int(offset) + head + int(size) + number % 5:
+            result = scan_flipped(at, number % 8)
+            assert result.returncode == 1 and name in result.stderr, (name, at - int(offset), result)
+    generator = random.Random(7)
+    for _ in range(200):
+        result = scan_flipped(generator.randrange(len(octets)), generator.randrange(8))
+        assert result.returncode in (0, 1), result
+    result = transcode("map", plain, mapped, OFFSET, check=False)
+    assert result.returncode in (0, 1), result
 
 
 harness.main()
