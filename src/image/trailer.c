@@ -89,7 +89,6 @@ typedef struct
   StasisStreamIn *in; /* (borrowed) */
   guint8 *octets;     /* (owned) */
   gsize start, end;   /* what of them was not given out */
-  gboolean has_uuid;
   guint8 uuid[STASIS_UUID_SIZE];
 } Held;
 
@@ -120,9 +119,11 @@ held_read (StasisStreamIn *base, void *octets, gsize size, GCancellable *cancell
         return -1;
       if (n > 0)
         continue;
-      self->has_uuid = self->end - self->start == STASIS_TRAILER_SIZE
-                       && stasis_trailer_decode (self->octets + self->start, self->uuid);
-      return self->has_uuid || throw_no_trailer ("", error) ? 0 : -1;
+      if (self->end - self->start == STASIS_TRAILER_SIZE
+          && stasis_trailer_decode (self->octets + self->start, self->uuid))
+        return 0;
+      throw_no_trailer ("", error);
+      return -1;
     }
 
   const gsize n = MIN (size, self->end - self->start - STASIS_TRAILER_SIZE);
@@ -177,7 +178,7 @@ const guint8 *
 stasis_trailer_body_uuid (StasisStreamIn *body)
 {
   const Held *held = (const Held *) ((const Body *) body)->held;
-  return held->has_uuid ? held->uuid : NULL;
+  return body->is_over ? held->uuid : NULL;
 }
 
 /* Write a trailer, behind QEMU's stream. */

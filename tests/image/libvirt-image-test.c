@@ -14,6 +14,7 @@
 #include "libvirt-sample.h"
 #include "sample.h"
 #include "streams.h"
+#include "util/fd.h"
 
 static const StasisLibvirtFormat streamed[]
     = { STASIS_LIBVIRT_FORMAT_RAW, STASIS_LIBVIRT_FORMAT_GZIP, STASIS_LIBVIRT_FORMAT_BZIP2,
@@ -230,6 +231,59 @@ test_sparse (void)
   close (fd);
 }
 
+/* The same map, or a refusal. */
+static gboolean
+is_noticed (int fd, const LibvirtSample *sample, gsize at, const StasisImageRamMap *expected)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisLibvirtImage) image = stasis_libvirt_image_open_fd (dup (fd), "x", &error);
+  g_autoptr (StasisImageRamMap) map = NULL;
+  if (image == NULL || !stasis_libvirt_image_check_strictly (image, &error)
+      || (map = stasis_libvirt_image_ram_map (image, &error)) == NULL)
+    {
+      g_assert_true (error->domain == STASIS_IMAGE_ERROR);
+      return TRUE;
+    }
+  if (!is_blind (sample, at))
+    check_image (image, sample);
+  return map->n_blocks != expected->n_blocks
+         || map->blocks[0].pages_offset != expected->blocks[0].pages_offset;
+}
+
+/* Whatever bit is turned before the memory of a sparse image: refused, or where nothing can tell:
+ * besides the texts and the state these are names and numbers of QEMU that only QEMU understands.
+ */
+static void
+test_sparse_bits (void)
+{
+  const LibvirtSample sample = { .format = STASIS_LIBVIRT_FORMAT_SPARSE, .slack = 10 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) front = libvirt_sample_front (&sample);
+  const gsize offset = g_bytes_get_size (front);
+  stasis_autofd int fd = streams_file (front);
+  sample_write_mapped_ram (fd, offset);
+  g_autoptr (StasisLibvirtImage) image = stasis_libvirt_image_open_fd (dup (fd), "x", &error);
+  g_autoptr (StasisImageRamMap) map = stasis_libvirt_image_ram_map (image, &error);
+  g_assert_no_error (error);
+
+  gsize n_unnoticed = 0;
+  for (gsize i = 0; i < map->blocks[0].bitmap_offset * 8; i++)
+    {
+      guint8 octet;
+      g_assert_cmpint (pread (fd, &octet, 1, (off_t) (i / 8)), ==, 1);
+      const guint8 changed = octet ^ (guint8) (1u << i % 8);
+      g_assert_cmpint (pwrite (fd, &changed, 1, (off_t) (i / 8)), ==, 1);
+      const gboolean noticed = is_noticed (fd, &sample, i / 8, map);
+      /* Of the header and the slack nothing else goes unnoticed. */
+      if (!noticed && !is_blind (&sample, i / 8))
+        g_assert_cmpuint (i / 8, >=, offset);
+      n_unnoticed += !noticed && i / 8 >= offset;
+      g_assert_cmpint (pwrite (fd, &octet, 1, (off_t) (i / 8)), ==, 1);
+    }
+  g_test_message ("%zu bits before the first bitmap mean something to QEMU only", n_unnoticed);
+  g_assert_cmpuint (n_unnoticed, <, 130);
+}
+
 /* Bodies that are no stream of QEMU, or one that is too old. */
 static void
 test_not_qemu (void)
@@ -297,6 +351,7 @@ main (int argc, char **argv)
   add ("trailing", test_trailing);
   add ("bits", test_bits);
   g_test_add_func ("/image/libvirt-image/sparse", test_sparse);
+  g_test_add_func ("/image/libvirt-image/sparse-bits", test_sparse_bits);
   g_test_add_func ("/image/libvirt-image/not-qemu", test_not_qemu);
   g_test_add_func ("/image/libvirt-image/no-body", test_no_body);
   g_test_add_func ("/image/libvirt-image/open", test_open);

@@ -129,6 +129,18 @@ test_bits (void)
     }
 }
 
+/* A good trailer behind too short a stream is not given out. */
+static void
+test_short (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) stream = g_bytes_new_static ("QEVM\0\0\0", 7);
+  g_autoptr (GBytes) octets = make_image (stream);
+  gboolean has_uuid;
+  g_assert_null (read_pipe (octets, 100, &has_uuid, &error));
+  g_assert_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_CORRUPT);
+}
+
 /* Octets in the stream that look like a trailer are none. */
 static void
 test_in_the_midst (void)
@@ -153,6 +165,7 @@ main (int argc, char **argv)
   g_test_add_func ("/image/trailer/write", test_write);
   g_test_add_func ("/image/trailer/prefixes", test_prefixes);
   g_test_add_func ("/image/trailer/bits", test_bits);
+  g_test_add_func ("/image/trailer/short", test_short);
   g_test_add_func ("/image/trailer/in-the-midst", test_in_the_midst);
   return g_test_run ();
 }
