@@ -84,6 +84,20 @@ class Libvirt:
         assert self.guest.damaged_pages() == 0
         self.virsh("destroy", self.guest.name)
 
+    def restore_by_stasis(self, t, path, tick, through_pipe=False):
+        """The same by us, as a file or through a pipe."""
+        self.guest.serial.unlink()
+        if through_pipe:
+            with subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as cat:
+                t.stasis("restore", "-", stdin=cat.stdout)
+        else:
+            t.stasis("restore", path)
+        self.guest.wait_for_tick(tick + 3)
+        assert self.guest.ticks()[0] in (tick, tick + 1), (tick, self.guest.ticks())
+        assert self.guest.damaged_pages() == 0
+        assert t.stasis("domstate", self.guest.name).stdout.strip() == "running"
+        t.stasis("destroy", self.guest.name)
+
 
 def both_ways(t, name, kind):
     """libvirt's image is read; raw and compressed ones that we write of it are restored."""
@@ -112,6 +126,9 @@ def both_ways(t, name, kind):
         libvirt.restore(image, tick)
         libvirt.restore(raw, tick)
         libvirt.restore(again, tick)
+        libvirt.restore_by_stasis(t, image, tick)
+        libvirt.restore_by_stasis(t, again, tick)
+        libvirt.restore_by_stasis(t, image, tick, through_pipe=True)
         if name != "raw":
             refused_if_cut(t, again)
 
