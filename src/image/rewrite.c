@@ -20,7 +20,6 @@
 
 #include "image/rewrite.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -29,14 +28,13 @@
 #include <linux/fs.h>
 
 #include "image/commit.h"
+#include "image/copy.h"
 #include "image/error.h"
 #include "image/extents.h"
 #include "image/facts.h"
 #include "image/octets.h"
 #include "image/reader-private.h"
 #include "util/fd.h"
-
-#define COPY_PIECE (1024u * 1024)
 
 typedef struct
 {
@@ -57,58 +55,15 @@ report (const Rewrite *self, guint64 done)
     self->progress (done, self->image->header.body_length, self->progress_data);
 }
 
-/* One step of copying, by the kernel where it can; *@out_count octets are done. */
-static gboolean
-copy_some (int in, guint64 in_offset, int out, guint64 out_offset, gsize size, gsize *out_count,
-           GError **error)
-{
-  off_t from = (off_t) in_offset;
-  off_t to = (off_t) out_offset;
-  const gssize n = copy_file_range (in, &from, out, &to, size, 0);
-  if (n > 0)
-    {
-      *out_count = (gsize) n;
-      return TRUE;
-    }
-  if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS)
-    return stasis_throw_errno (error, _ ("cannot copy the image"));
-
-  g_autofree guint8 *buffer = g_malloc (size);
-  *out_count = size;
-  return stasis_fd_pread_exact (in, buffer, size, in_offset, error)
-         && stasis_fd_pwrite_exact (out, buffer, size, out_offset, error);
-}
-
-/* [@start, @end) of the old body to its place in the new one. */
-static gboolean
-copy_extent (Rewrite *self, guint64 start, guint64 end, GCancellable *cancellable, GError **error)
-{
-  const guint64 old_offset = self->image->header.body_offset;
-  while (start < end)
-    {
-      gsize count = 0;
-      if (g_cancellable_set_error_if_cancelled (cancellable, error)
-          || !copy_some (self->image->fd, start, self->fd,
-                         start - old_offset + self->header.body_offset,
-                         MIN (end - start, COPY_PIECE), &count, error))
-        return FALSE;
-      start += count;
-      report (self, start - old_offset);
-    }
-  return TRUE;
-}
-
-/* The body by its data; holes stay holes. */
+/* The body to its place in the new file; holes stay holes. */
 static gboolean
 copy_body (Rewrite *self, GCancellable *cancellable, GError **error)
 {
-  const guint64 end = stasis_image_header_body_end (&self->header);
-  guint64 start, stop;
-  for (guint64 at = self->header.body_offset; at < end; at = stop)
-    if (!stasis_extent_next (self->image->fd, at, end, &start, &stop, error)
-        || !copy_extent (self, start, stop, cancellable, error))
-      return FALSE;
-  return TRUE;
+  const StasisImageHeader *old = &self->image->header;
+  return stasis_image_copy_range (self->image->fd, old->body_offset,
+                                  stasis_image_header_body_end (old), self->fd,
+                                  self->header.body_offset, self->progress, self->progress_data,
+                                  cancellable, error);
 }
 
 /* Everything of the old file that stays, and nothing else: the body, with nothing in front. */
@@ -246,7 +201,7 @@ copy_chunks (Rewrite *self, guint64 *offset, GCancellable *cancellable, GError *
 {
   const StasisImageHeader *old = &self->image->header;
   const GArray *chunks = self->image->chunks;
-  if (!copy_extent (self, old->body_offset, stasis_image_header_body_end (old), cancellable, error))
+  if (!copy_body (self, cancellable, error))
     return FALSE;
   for (guint i = 0; i < chunks->len; i++)
     stasis_record_digest_add (&self->digest, &g_array_index (chunks, StasisImageChunk, i).checksum);
