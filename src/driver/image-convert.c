@@ -200,8 +200,7 @@ take_definition (Conversion *self, GError **error)
 static gboolean
 should_map (const Conversion *self)
 {
-  guint64 offset, end;
-  if (stasis_image_input_get_mapped (self->input, &offset, &end) || self->peek.emulator == NULL)
+  if (self->peek.emulator == NULL)
     return TRUE;
   g_autoptr (StasisQemuCaps) caps
       = stasis_driver_get_caps (self->driver, self->peek.emulator, NULL);

@@ -68,16 +68,6 @@ rewrite (const StasisImageInput *input, GBytes *xml, StasisSaveFlags flags, int 
   return stasis_image_rewrite (image, xml, facts, fd, NULL, NULL, NULL, error);
 }
 
-static gboolean
-check_is_file (const StasisImageInput *input, GError **error)
-{
-  if (stasis_image_input_is_file (input))
-    return TRUE;
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT, _ ("'%s' is not a regular file"),
-               stasis_image_input_name (input));
-  return FALSE;
-}
-
 /**
  * stasis_image_define_xml:
  * @driver: a driver
@@ -106,9 +96,7 @@ stasis_image_define_xml (StasisDriver *driver, const char *path, const char *xml
   g_autofree char *target = stasis_save_target_resolve (path, error);
   g_autoptr (StasisImageInput) image
       = target != NULL ? stasis_image_open_any (target, -1, NULL, error) : NULL;
-  g_autofree char *text = image != NULL && check_is_file (image, error)
-                              ? check_xml (driver, image, xml, source_name, error)
-                              : NULL;
+  g_autofree char *text = image != NULL ? check_xml (driver, image, xml, source_name, error) : NULL;
   if (text == NULL)
     return FALSE;
 

@@ -21,12 +21,13 @@ add_map (StasisMemoryPicture *picture, const StasisImageInput *input, GCancellab
   guint64 offset, end;
   if (!stasis_image_input_get_mapped (input, &offset, &end))
     {
-      g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-                   _ ("the memory in '%1$s' (of kind '%2$s') does not lie in place, so that there "
-                      "is no map of it; 'stasis image convert -O stasis' makes an image that has "
-                      "one"),
-                   stasis_image_input_name (input),
-                   stasis_image_kind_to_string (stasis_image_input_kind (input)));
+      g_set_error (
+          error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+          _ ("the memory in '%1$s' (of kind '%2$s') does not lie in place, so that there "
+             "is no map of it; 'stasis image convert -O libvirt-sparse' makes an image that has "
+             "one"),
+          stasis_image_input_name (input),
+          stasis_image_kind_to_string (stasis_image_input_kind (input)));
       return FALSE;
     }
   const StasisImage *ours = stasis_image_input_ours (input);

@@ -14,7 +14,32 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "image/error.h"
 #include "util/fd.h"
+
+/* A FIFO by that name must not hold us up, and one that nobody writes to yet would look empty. */
+static int
+open_path (const char *path, GError **error)
+{
+  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, error);
+  struct stat st;
+  if (fd < 0)
+    return -1;
+  if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
+    return stasis_fd_steal (&fd);
+  g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_NOT_AN_IMAGE,
+               _ ("'%1$s' is not a regular file"), path);
+  return -1;
+}
+
+static int
+duplicate (int fd, const char *name, GError **error)
+{
+  const int own = fcntl (fd, F_DUPFD_CLOEXEC, 3);
+  if (own < 0)
+    stasis_throw_errno (error, "'%s'", name);
+  return own;
+}
 
 /* Open @path, or a duplicate of @fd. */
 StasisImageInput *
@@ -23,10 +48,7 @@ stasis_image_open_any (const char *path, int fd, GCancellable *cancellable, GErr
   g_autofree char *name = path != NULL ? g_strdup (path) : NULL;
   if (name == NULL)
     name = fd == STDIN_FILENO ? g_strdup ("/dev/stdin") : g_strdup_printf ("/dev/fd/%d", fd);
-  const int own = path != NULL ? stasis_fd_open (path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, error)
-                               : fcntl (fd, F_DUPFD_CLOEXEC, 3);
-  if (own < 0 && path == NULL)
-    stasis_throw_errno (error, "'%s'", name);
+  const int own = path != NULL ? open_path (path, error) : duplicate (fd, name, error);
   return own < 0 ? NULL : stasis_image_input_open (own, name, cancellable, error);
 }
 

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -70,6 +71,30 @@ def every_kind(t):
         assert info["origin"]["kind"] == kind and info["origin"]["program"].startswith("stasis "), info
         guest.serial.unlink(missing_ok=True)
         goes_on(t, guest, back, last)
+
+
+@harness.test("a Linux guest has the same memory afterwards", timeout=900)
+def linux(t):
+    guest = t.linux_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(1, timeout=120)
+    guest.wait_for_agent()
+    guest.agent("fill 32 7 mix")
+    total = guest.agent("sum")
+    guest.close()
+    image, there = t.dir / "image", t.dir / "there"
+    for kind in "stasis-stream", "libvirt-zstd", "libvirt-sparse", "trailer":
+        image.unlink(missing_ok=True)
+        t.stasis("save", guest.name, image)
+        t.stasis("image", "convert", "-O", kind, image, there)
+        t.stasis("image", "convert", there, image)
+        t.stasis("restore", image)
+        there.unlink()
+        guest.wait_for_agent()
+        assert guest.agent("sum") == total, kind
+        assert guest.agent("check").startswith("0 bad of 8192 pages"), kind
+        guest.close()
 
 
 @harness.test("among all kinds: the same stream comes out in the end", timeout=900)
@@ -224,6 +249,9 @@ def damaged(t):
             assert done.returncode == 1 and done.stderr.startswith("error: "), (kind, at)
             assert out.read_bytes() == before
             assert t.stasis("image", "verify", image, check=False).returncode == 1, (kind, at)
+        with open(t.dir / "by-fd", "w+b") as dest:
+            done = convert(t, "-O", "stasis", image, "--out-fd", dest.fileno(), pass_fds=[dest.fileno()], check=False)
+            assert done.returncode == 1 and os.fstat(dest.fileno()).st_size == 0, done
 
 
 @harness.test("no space, no reader, no program: each is said, and nothing is left")
@@ -281,10 +309,46 @@ def full_disk(t):
     t.stasis("image", "verify", first)
 
 
+@harness.test("Ctrl-C: the older image stays, and nothing else")
+def cancelled(t):
+    _guest, first = saved(t)
+    out = t.dir / "out"
+    t.stasis("image", "convert", "-O", "libvirt", first, out)
+    before = out.read_bytes()
+    with subprocess.Popen([harness.STASIS, "image", "convert", "--verbose", "-", out], stdin=subprocess.PIPE,
+                          env=t.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        process.stdin.write(before[:len(before) // 2])
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        assert b"cancel" in process.stderr.read().lower() and process.wait() == 1
+    assert out.read_bytes() == before and not list(t.dir.glob(".*.tmp"))
+
+
+@harness.test("what cannot be looked at is not called damaged")
+def not_looked_at(t):
+    _guest, first = saved(t)
+    image, empty = t.dir / "image", t.dir / "empty"
+    empty.mkdir()
+    t.stasis("image", "convert", "-O", "libvirt-xz", first, image)
+    done = t.stasis("image", "verify", image, check=False, PATH=empty)
+    assert done.returncode == 2 and "xz-utils" in done.stderr, done
+    octets = bytearray(image.read_bytes())
+    octets[0:16] = b"LibvirtQemudPart"
+    image.write_bytes(octets)
+    done = t.stasis("image", "verify", image, check=False)
+    assert done.returncode == 1, done
+    for command in "info", "dumpxml":
+        done = t.stasis("image", command, image, check=False)
+        assert done.returncode == 1 and "did not finish" in done.stderr, done
+    verdict = json.loads(t.stasis("image", "verify", image, "--json", check=False).stdout)
+    assert verdict["good"] is False, verdict
+
+
 @harness.test("a map of the memory")
 def picture(t):
     _guest, first = saved(t)
-    for image in first, t.dir / "sparse":
+    in_place = json.loads(t.stasis("image", "info", first, "--json").stdout)["body"]["kind"] == "mapped-ram"
+    for image in ([first] if in_place else []) + [t.dir / "sparse"]:
         if image != first:
             t.stasis("image", "convert", "-O", "libvirt-sparse", first, image)
         t.stasis("image", "map", image, "--svg", t.dir / "map.svg")
