@@ -220,9 +220,10 @@ def prefixes(t):
         cuts |= set(range(size // 12, size, size // 12))
         for cut in sorted(cut for cut in cuts if 0 <= cut < size):
             image.write_bytes(octets[:cut])
-            done = t.stasis("image", "convert", image, out, check=False)
-            assert done.returncode == 1, (kind, cut, size)
-            assert not out.exists(), (kind, cut)
+            for dest in "stasis", "libvirt":
+                done = t.stasis("image", "convert", "-O", dest, image, out, check=False)
+                assert done.returncode == 1, (kind, dest, cut, size)
+                assert not out.exists(), (kind, dest, cut)
             verdict = t.stasis("image", "verify", image, check=False)
             assert verdict.returncode != 0, (kind, cut, size)
         image.unlink()
