@@ -141,7 +141,8 @@ run_convert (StasisCli *cli, const StasisCliArgs *args, GError **error)
   if (driver == NULL)
     return FALSE;
 
-  stasis_cli_doing (cli, _ ("failed to convert the save image"));
+  stasis_cli_doing (cli, _ ("failed to convert save image %s"),
+                    request.in_path != NULL ? request.in_path : "-");
   g_autoptr (StasisCliJob) job
       = stasis_cli_job_begin (cli, _ ("Convert"), _ ("cancelling: the input stays as it is"),
                               stasis_cli_args_has (args, "verbose"), json);

@@ -265,9 +265,11 @@ run_to_fd (Conversion *self, GError **error)
   struct stat st;
   if (fstat (fd, &st) < 0)
     return stasis_throw_errno (error, _ ("cannot write to descriptor %d"), fd);
+  if (S_ISREG (st.st_mode) && st.st_size > 0)
+    return throw_argument (error, _ ("descriptor %d is a file that is not empty"), fd);
   if (run (self, fd, error))
     return TRUE;
-  if (S_ISREG (st.st_mode) && ftruncate (fd, st.st_size) < 0)
+  if (S_ISREG (st.st_mode) && ftruncate (fd, 0) < 0)
     g_warning ("cannot cut back the output that is not complete: %s", g_strerror (errno));
   return FALSE;
 }

@@ -141,6 +141,14 @@ def pipes(t):
             piped.write_bytes(done.stdout)
             check_image(t, piped, dest)
     out = t.dir / "out"
+    with open(out, "wb") as dest:
+        subprocess.run([harness.STASIS, "image", "convert", first, "-"], env=t.environment(), stdout=dest, check=True)
+    check_image(t, out, "stasis-stream")
+    with open(out, "ab") as dest:
+        done = subprocess.run([harness.STASIS, "image", "convert", first, "-"], env=t.environment(), stdout=dest,
+                              stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1 and b"not empty" in done.stderr, done
+    check_image(t, out, "stasis-stream")
     with open(first, "rb") as source, open(out, "w+b") as dest:
         t_fds = [source.fileno(), dest.fileno()]
         convert(t, "-O", "stasis", "--in-fd", t_fds[0], "--out-fd", t_fds[1], pass_fds=t_fds)
@@ -323,6 +331,18 @@ def cancelled(t):
         process.send_signal(signal.SIGINT)
         assert b"cancel" in process.stderr.read().lower() and process.wait() == 1
     assert out.read_bytes() == before and not list(t.dir.glob(".*.tmp"))
+
+
+@harness.test("somebody else's image stays somebody else's: restore does not trust it by itself")
+def owner(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("needs root to give a file away")
+    _guest, first = saved(t)
+    os.chown(first, 65534, 65534)
+    t.stasis("image", "convert", first, t.dir / "out")
+    assert (t.dir / "out").stat().st_uid == 65534
+    done = t.stasis("restore", t.dir / "out", check=False)
+    assert done.returncode == 1 and "--trust" in done.stderr, done
 
 
 @harness.test("what cannot be looked at is not called damaged")
