@@ -69,6 +69,12 @@ stasis_image_was_running (const StasisImage *image)
 }
 
 const StasisJson *
+stasis_image_origin (const StasisImage *image)
+{
+  return image->origin;
+}
+
+const StasisJson *
 stasis_image_disks (const StasisImage *image)
 {
   return image->disks;

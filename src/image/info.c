@@ -119,7 +119,9 @@ stasis_image_info_to_json (const StasisImage *image)
   if (image->map != NULL)
     stasis_json_set (object, "memory", memory_to_json (image));
   stasis_json_set (object, "qemu", share (image->qemu_facts));
-  if (image->disks != NULL) /* NULL: they are still to come out of a pipe */
+  if (image->origin != NULL)
+    stasis_json_set (object, "origin", share (image->origin));
+  if (image->disks != NULL) /* of a pipe they are known at its end */
     stasis_json_set (object, "disks", share (stasis_json_get (image->disks, "disks")));
   if (image->fd >= 0)
     stasis_json_set (object, "file", file_to_json (image));

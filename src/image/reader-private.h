@@ -22,6 +22,7 @@ struct _StasisImage
   GBytes *xml;            /* (owned) */
   StasisJson *qemu_facts; /* (owned) */
   StasisJson *disks;      /* (owned) */
+  StasisJson *origin;     /* (owned, nullable) */
   StasisImageRamMap *map; /* (owned, nullable) */
   GBytes *hashes;         /* (owned, nullable) CHUNK_HASHES, checked against the body */
   GArray *chunks;         /* (owned, nullable) of StasisImageChunk: CHUNKS in a file */

@@ -18,6 +18,7 @@
 #include "image/error.h"
 #include "image/facts.h"
 #include "image/hash-table.h"
+#include "image/origin.h"
 
 /* A body that the format does not allow, although its checksum is right. */
 static gboolean
@@ -68,6 +69,18 @@ take_disks (StasisImage *image, const StasisRecord *record, GError **error)
   g_autoptr (GPtrArray) disks
       = image->disks == NULL ? NULL : stasis_image_disks_from_json (image->disks, &cause);
   return disks != NULL || throw_cause (record, cause, error);
+}
+
+static gboolean
+take_origin (StasisImage *image, const StasisRecord *record, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+  if (image->origin != NULL)
+    return stasis_record_throw (record, _ ("is there twice"), error);
+  image->origin = parse_json (record, &cause);
+  if (image->origin == NULL || !stasis_image_origin_check (image->origin, &cause))
+    return throw_cause (record, cause, error);
+  return TRUE;
 }
 
 static gboolean
@@ -156,6 +169,8 @@ accept_record (StasisImage *image, StasisRecordPlace place, const StasisRecord *
     return stasis_record_throw (record, _ ("must not stand here"), error);
   if (!is_wanted (image, record->type))
     return stasis_record_throw (record, _ ("the body has none"), error);
+  if (record->type == STASIS_RECORD_ORIGIN)
+    return take_origin (image, record, error);
   if ((image->seen & 1u << record->type) != 0)
     return stasis_record_throw (record, _ ("is there twice"), error);
 

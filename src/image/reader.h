@@ -42,6 +42,7 @@ GBytes *stasis_image_xml (const StasisImage *image);
 const StasisJson *stasis_image_qemu_facts (const StasisImage *image); /* image/facts.h */
 gboolean stasis_image_was_running (const StasisImage *image);         /* before the save */
 const StasisJson *stasis_image_disks (const StasisImage *image);      /* image/disks.h */
+const StasisJson *stasis_image_origin (const StasisImage *image);     /* image/origin.h; or NULL */
 
 StasisImageBodyKind stasis_image_body_kind (const StasisImage *image);
 guint64 stasis_image_body_offset (const StasisImage *image);

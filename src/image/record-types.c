@@ -36,30 +36,42 @@ static const Type types[] = {
   [STASIS_RECORD_CHECKPOINT] = { "checkpoint", 0, UNKNOWN_MAX },
 };
 
+static const Type origin = { "origin", STASIS_RECORD_IN_FRONT, MIB };
+static const Type unknown = { "unknown", 0, UNKNOWN_MAX };
+
+static const Type *
+get_type (guint32 type)
+{
+  if (type == STASIS_RECORD_ORIGIN)
+    return &origin;
+  return type < G_N_ELEMENTS (types) ? &types[type] : &unknown;
+}
+
 /* The name of a type, for messages. */
 const char *
 stasis_record_type_to_string (guint32 type)
 {
-  return type < G_N_ELEMENTS (types) ? types[type].name : "unknown";
+  return get_type (type)->name;
 }
 
 /* TRUE where this version knows what the type means. */
 gboolean
 stasis_record_type_is_known (guint32 type)
 {
-  return type < STASIS_RECORD_N_KNOWN || type == STASIS_RECORD_CHUNK;
+  return type < STASIS_RECORD_N_KNOWN || type == STASIS_RECORD_CHUNK
+         || type == STASIS_RECORD_ORIGIN;
 }
 
 /* Where a record of a known type may stand. */
 guint
 stasis_record_type_places (guint32 type)
 {
-  return type < G_N_ELEMENTS (types) ? types[type].places : 0;
+  return get_type (type)->places;
 }
 
 /* The most octets that its body may have. */
 guint64
 stasis_record_type_max (guint32 type)
 {
-  return type < G_N_ELEMENTS (types) ? types[type].max : UNKNOWN_MAX;
+  return get_type (type)->max;
 }

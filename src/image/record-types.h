@@ -29,6 +29,8 @@ typedef enum
   STASIS_RECORD_CHECKPOINT = 11,
 } StasisRecordType;
 
+#define STASIS_RECORD_ORIGIN (STASIS_RECORD_OPTIONAL | 1u)
+
 typedef enum
 {
   STASIS_RECORD_IN_FRONT = 1 << 0,

@@ -48,10 +48,37 @@ edit_xml_in_tail (GPtrArray *front, GPtrArray *tail)
   g_ptr_array_insert (tail, 0, steal_record (front, STASIS_RECORD_DOMAIN_XML));
 }
 
+#define ORIGIN "{\"kind\": \"libvirt\", \"program\": \"stasis 0\"}"
+
+static void
+edit_origin (GPtrArray *front, GPtrArray *tail)
+{
+  g_ptr_array_insert (front, 1, sample_record (STASIS_RECORD_ORIGIN, ORIGIN, strlen (ORIGIN)));
+}
+
+static void
+edit_two_origins (GPtrArray *front, GPtrArray *tail)
+{
+  edit_origin (front, tail);
+  edit_origin (front, tail);
+}
+
+static void
+edit_late_origin (GPtrArray *front, GPtrArray *tail)
+{
+  g_ptr_array_insert (tail, 0, sample_record (STASIS_RECORD_ORIGIN, ORIGIN, strlen (ORIGIN)));
+}
+
+static void
+edit_origin_without_kind (GPtrArray *front, GPtrArray *tail)
+{
+  g_ptr_array_insert (front, 1, sample_record (STASIS_RECORD_ORIGIN, "{\"program\": \"x\"}", 16));
+}
+
 static void
 edit_optional (GPtrArray *front, GPtrArray *tail)
 {
-  g_ptr_array_insert (front, 1, sample_record (0x80000001, "origin", 6));
+  g_ptr_array_insert (front, 1, sample_record (0x80000002, "others", 6));
   g_ptr_array_insert (tail, 0, sample_record (0xffffffff, "x", 1));
   g_ptr_array_insert (tail, 0, sample_record (0xffffffff, "", 0));
 }
@@ -113,7 +140,7 @@ edit_no_end (GPtrArray *front, GPtrArray *tail)
 static void
 edit_behind_end (GPtrArray *front, GPtrArray *tail)
 {
-  g_ptr_array_add (tail, sample_record (0x80000001, "late", 4));
+  g_ptr_array_add (tail, sample_record (0x80000002, "late", 4));
 }
 
 static void
@@ -314,13 +341,13 @@ edit_chunk_in_front (GPtrArray *front, GPtrArray *tail)
 static void
 edit_optional_in_body (GPtrArray *front, GPtrArray *tail)
 {
-  g_ptr_array_insert (tail, 1, sample_record (0x80000001, "origin", 6));
+  g_ptr_array_insert (tail, 1, sample_record (0x80000002, "others", 6));
 }
 
 static void
 edit_optional_in_tail (GPtrArray *front, GPtrArray *tail)
 {
-  g_ptr_array_insert (front, 1, sample_record (0x80000001, "origin", 6));
+  g_ptr_array_insert (front, 1, sample_record (0x80000002, "others", 6));
   g_ptr_array_insert (tail, 3, sample_record (0xffffffff, "x", 1));
   g_ptr_array_insert (tail, 3, sample_record (0xffffffff, "", 0));
 }
@@ -487,6 +514,13 @@ const SampleCase sample_cases[] = {
   { "nothing", STASIS_IMAGE_BODY_STREAM, edit_nothing, -1, NULL },
   { "xml-in-tail", STASIS_IMAGE_BODY_STREAM, edit_xml_in_tail, -1, NULL },
   { "unknown-optional", STASIS_IMAGE_BODY_STREAM, edit_optional, -1, NULL },
+  { "origin", STASIS_IMAGE_BODY_STREAM, edit_origin, -1, NULL },
+  { "origin-twice", STASIS_IMAGE_BODY_STREAM, edit_two_origins, STASIS_IMAGE_ERROR_CORRUPT,
+    "is there twice" },
+  { "origin-late", STASIS_IMAGE_BODY_STREAM, edit_late_origin, STASIS_IMAGE_ERROR_CORRUPT,
+    "must not stand here" },
+  { "origin-without-kind", STASIS_IMAGE_BODY_STREAM, edit_origin_without_kind,
+    STASIS_IMAGE_ERROR_CORRUPT, "member 'kind'" },
   { "unknown-mandatory", STASIS_IMAGE_BODY_STREAM, edit_mandatory, NEWER,
     "does not know record 'unknown' (0x4d)" },
   { "reserved-number", STASIS_IMAGE_BODY_STREAM, edit_reserved, NEWER, "record 'parent' (0x9)" },

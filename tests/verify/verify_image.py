@@ -24,6 +24,7 @@ MAGIC = bytes.fromhex("895354530d0a1a0a")
 VERSION = 2
 END, DOMAIN_XML, QEMU_FACTS, STATIC_END, RAM_MAP, DISKS, CHUNK_HASHES = range(7)
 CHUNK_RECORD = 10
+ORIGIN = 0x80000001
 MAPPED_RAM, STREAM, CHUNKS = 1, 2, 3
 FRONT, TAIL, BODY = 1, 2, 4
 PIECE_MAX, PIECES_MAX = 4 * MIB, 2 * MIB
@@ -38,6 +39,7 @@ TYPES = {
     DISKS: ("DISKS", TAIL, MIB),
     CHUNK_HASHES: ("CHUNK_HASHES", TAIL, 64 * MIB + 32),
     CHUNK_RECORD: ("CHUNK", BODY, 16 + PIECE_MAX),
+    ORIGIN: ("ORIGIN", FRONT, MIB),
 }
 RECORDS_MAX, BLOCKS_MAX, CAPABILITIES_MAX = 4096, 4096, 64
 PAGE, CHUNK, END_MAX = 4096, MIB, 4 << 40
@@ -283,6 +285,8 @@ class Image:
 
     def check_presence(self):
         for number, (name, _, _) in TYPES.items():
+            if number == ORIGIN:
+                continue
             wanted = {RAM_MAP: self.header.kind == MAPPED_RAM, CHUNK_RECORD: False,
                       CHUNK_HASHES: self.header.kind != CHUNKS}.get(number, True)
             if wanted != (number in self.seen):
@@ -297,6 +301,8 @@ class Image:
             raise xml.bad("not UTF-8") from None
         self.check_facts(self.seen[QEMU_FACTS])
         self.check_disks(self.seen[DISKS])
+        if ORIGIN in self.seen:
+            self.check_origin(self.seen[ORIGIN])
         if RAM_MAP in self.seen:
             self.check_ram_map(self.seen[RAM_MAP])
         if CHUNK_HASHES in self.seen:
@@ -313,6 +319,13 @@ class Image:
         capabilities = facts.get("capabilities")
         if not isinstance(capabilities, list) or not all(isinstance(c, str) for c in capabilities):
             raise record.bad("capabilities")
+
+    @staticmethod
+    def check_origin(record):
+        origin = record.json()
+        for key in ("kind", "program"):
+            if not isinstance(origin.get(key), str):
+                raise record.bad(f"member {key}")
 
     @staticmethod
     def check_disks(record):
