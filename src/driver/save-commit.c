@@ -20,6 +20,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/side-thread.h"
 #include "util/fault.h"
 
 static gboolean
@@ -51,6 +52,28 @@ commit_file (StasisSavePlace *place, StasisHold *hold, GError **error)
   return STASIS_SAVE_OPEN;
 }
 
+/* What is done on a second thread: a reader may let us wait, and the job is to be seen and aborted
+ * meanwhile. */
+typedef struct
+{
+  StasisSaveSink *sink; /* (borrowed) */
+  gboolean begun;
+} Sending;
+
+static gboolean
+settle (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError **error)
+{
+  const Sending *sending = data;
+  return stasis_save_sink_settle (sending->sink, cancellable, error);
+}
+
+static gboolean
+release (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError **error)
+{
+  Sending *sending = data;
+  return stasis_save_sink_release (sending->sink, &sending->begun, cancellable, error);
+}
+
 /* The reader has gone: it cannot have the end. */
 static gboolean
 has_lost_reader (const GError *error)
@@ -61,18 +84,17 @@ has_lost_reader (const GError *error)
 static StasisSaveOutcome
 commit_stream (StasisSavePlace *place, StasisHold *hold, StasisJob *job, GError **error)
 {
-  GCancellable *cancellable = stasis_job_cancellable (job);
-  if (!stasis_save_sink_settle (place->sink, cancellable, error)
+  Sending sending = { .sink = place->sink };
+  if (!stasis_side_thread_run ("settle", settle, &sending, job, NULL, NULL, error)
       || !stasis_fault ("save-linked", error) || !write_journal (hold, error))
     return STASIS_SAVE_OPEN;
 
-  gboolean begun = FALSE;
   g_autoptr (GError) local = NULL;
-  if (stasis_save_sink_release (place->sink, &begun, cancellable, &local)
+  if (stasis_side_thread_run ("release", release, &sending, job, NULL, NULL, &local)
       && stasis_fault ("save-released", &local)
       && stasis_save_sink_await_reader (place->sink, job, &local))
     return STASIS_SAVE_COMPLETE;
-  if (!begun || has_lost_reader (local))
+  if (!sending.begun || has_lost_reader (local))
     {
       g_propagate_error (error, g_steal_pointer (&local));
       return STASIS_SAVE_OPEN;

@@ -20,6 +20,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/side-thread.h"
 #include "image/libvirt-writer.h"
 #include "image/streamed-writer.h"
 #include "image/trailer.h"
@@ -38,7 +39,8 @@ typedef struct
   guint64 (*offset) (const StasisSaveOutput *self);
   StasisStreamOut *(*sink) (StasisSaveOutput *self); /* for THROUGH */
   gboolean (*finish) (StasisSaveOutput *self, const StasisJson *disks,
-                      const StasisImageHashes *hashes, StasisJob *job, GError **error);
+                      const StasisImageHashes *hashes, StasisJob *job, GCancellable *cancellable,
+                      GError **error);
 } Ops;
 
 struct _StasisSaveOutput
@@ -118,11 +120,11 @@ on_hash_progress (guint64 done, guint64 total, gpointer data)
 
 static gboolean
 seekable_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisImageHashes *hashes,
-                 StasisJob *job, GError **error)
+                 StasisJob *job, GCancellable *cancellable, GError **error)
 {
   const StasisImageTail tail = { .disks = disks, .hashes = hashes };
-  return stasis_image_writer_finish (self->seekable, 0, &tail, on_hash_progress, job,
-                                     stasis_job_cancellable (job), error);
+  return stasis_image_writer_finish (self->seekable, 0, &tail, on_hash_progress, job, cancellable,
+                                     error);
 }
 
 static const Ops seekable_ops
@@ -149,9 +151,9 @@ streamed_sink (StasisSaveOutput *self)
 
 static gboolean
 streamed_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisImageHashes *hashes,
-                 StasisJob *job, GError **error)
+                 StasisJob *job, GCancellable *cancellable, GError **error)
 {
-  return stasis_streamed_writer_finish (self->streamed, disks, stasis_job_cancellable (job), error)
+  return stasis_streamed_writer_finish (self->streamed, disks, cancellable, error)
          && sync_file (self, error);
 }
 
@@ -192,9 +194,9 @@ libvirt_sink (StasisSaveOutput *self)
 
 static gboolean
 libvirt_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisImageHashes *hashes,
-                StasisJob *job, GError **error)
+                StasisJob *job, GCancellable *cancellable, GError **error)
 {
-  return stasis_libvirt_writer_finish (self->libvirt, stasis_job_cancellable (job), error);
+  return stasis_libvirt_writer_finish (self->libvirt, cancellable, error);
 }
 
 static const Ops libvirt_plain_ops
@@ -223,9 +225,8 @@ trailer_sink (StasisSaveOutput *self)
 /* In a file QEMU has written the stream itself. */
 static gboolean
 trailer_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisImageHashes *hashes,
-                StasisJob *job, GError **error)
+                StasisJob *job, GCancellable *cancellable, GError **error)
 {
-  GCancellable *cancellable = stasis_job_cancellable (job);
   const int fd = stasis_save_place_file_fd (self->place);
   if (fd < 0)
     return stasis_trailer_write (self->out, self->uuid, cancellable, error);
@@ -325,12 +326,31 @@ stasis_save_output_body (StasisSaveOutput *self)
   return body;
 }
 
-/* Write what stands behind the body. */
+typedef struct
+{
+  StasisSaveOutput *self;
+  const StasisJson *disks;
+  const StasisImageHashes *hashes;
+  StasisJob *job;
+} End;
+
+static gboolean
+finish_aside (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError **error)
+{
+  const End *end = data;
+  return end->self->ops->finish (end->self, end->disks, end->hashes, end->job, cancellable, error);
+}
+
+/* Write what stands behind the body.  Where that has to wait for a reader or a compressor, the job
+ * is to be seen and aborted meanwhile. */
 gboolean
 stasis_save_output_finish (StasisSaveOutput *self, const StasisJson *disks,
                            const StasisImageHashes *hashes, StasisJob *job, GError **error)
 {
-  return self->ops->finish (self, disks, hashes, job, error);
+  End end = { .self = self, .disks = disks, .hashes = hashes, .job = job };
+  if (stasis_save_output_way (self) == STASIS_SAVE_WAY_THROUGH)
+    return stasis_side_thread_run ("finish", finish_aside, &end, job, show_written, self, error);
+  return self->ops->finish (self, disks, hashes, job, stasis_job_cancellable (job), error);
 }
 
 /* NULL is fine. */
