@@ -244,7 +244,7 @@ static const StasisCliOption save_options[] = {
   { "bypass-cache", STASIS_CLI_FLAG, NULL, N_ ("avoid file system cache when saving") },
   { "xml", STASIS_CLI_STRING, "file", N_ ("filename containing updated XML for the target") },
   { "format", STASIS_CLI_NAMED, "kind", N_ ("kind of save image: stasis, libvirt ...") },
-  { "compress", STASIS_CLI_NAMED, "how", N_ ("zstd or zstd:LEVEL (1 to 19)") },
+  { "compress", STASIS_CLI_NAMED, "how", N_ ("compress with zstd or zstd:LEVEL (1 to 19)") },
   { "fd", STASIS_CLI_NAMED, "number", N_ ("save to an inherited file descriptor") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") },

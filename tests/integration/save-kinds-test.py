@@ -323,6 +323,22 @@ def killed_pipe(t):
     comes_back(t, guest, image, "stasis-stream")
 
 
+@harness.test("what a save had sent before its COMMIT when it died is no complete image, whatever its kind")
+def cut_images(t):
+    guest = running_guest(t)
+    image = t.dir / "image"
+    for kind in filter(available, PIPE_KINDS):
+        status, errors = save_through_pipe(t, guest, image, "--format", kind, STASIS_FAULT="save-linked=kill")
+        assert status == -signal.SIGKILL, errors
+        goes_on(t, guest, kind)
+        t.stasis("destroy", guest.name)
+        result = t.stasis("restore", image, check=False)
+        assert result.returncode == 1, f"{kind}: the image is complete"
+        print(f"# {kind}: {image.stat().st_size} octets: {result.stderr.strip().splitlines()[-1]}")
+        t.stasis("start", guest.name)
+        guest.wait_for_tick(2)
+
+
 @harness.test("the image of a save that died at its very end, if the reader has it, is good")
 def killed_with_image(t):
     guest = running_guest(t)
