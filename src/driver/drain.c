@@ -58,8 +58,8 @@ begin (StasisMonitor *monitor, const char *fd_name, Drain *drain, GCancellable *
 
 /* Let QEMU send its state away, and write it to @out. */
 gboolean
-stasis_drain_run (StasisStreamOut *out, const char *fd_name, StasisMonitor *monitor, StasisJob *job,
-                  GError **error)
+stasis_drain_run (StasisStreamOut *out, const char *fd_name, StasisMonitor *monitor,
+                  StasisJobPoll poll, gpointer poll_data, StasisJob *job, GError **error)
 {
   Drain drain = { .out = out, .fd = -1 };
   GCancellable *cancellable = stasis_job_cancellable (job);
@@ -72,7 +72,7 @@ stasis_drain_run (StasisStreamOut *out, const char *fd_name, StasisMonitor *moni
   g_autofree char *uri = g_strconcat ("fd:", fd_name, NULL);
   g_autoptr (GError) of_qemu = NULL;
   g_autoptr (StasisSideThread) side = stasis_side_thread_start ("drain", drain_all, &drain, job);
-  stasis_job_set_poll (job, NULL, NULL);
+  stasis_job_set_poll (job, poll, poll_data);
   const gboolean sent = stasis_monitor_migrate (monitor, uri, cancellable, &of_qemu)
                         && stasis_migration_wait (monitor, job, &of_qemu);
   if (sent)

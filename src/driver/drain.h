@@ -12,8 +12,9 @@
 G_BEGIN_DECLS
 
 /* Let QEMU send its state away as a plain stream, the guest being paused, and write that to @out
- * (borrowed; not finished).  The descriptor is known to QEMU as @fd_name. */
+ * (borrowed; not finished).  The descriptor is known to QEMU as @fd_name.  @poll (nullable) adds to
+ * what the job shows of QEMU's progress. */
 gboolean stasis_drain_run (StasisStreamOut *out, const char *fd_name, StasisMonitor *monitor,
-                           StasisJob *job, GError **error);
+                           StasisJobPoll poll, gpointer poll_data, StasisJob *job, GError **error);
 
 G_END_DECLS

@@ -144,3 +144,13 @@ stasis_side_thread_free (StasisSideThread *self)
   g_cond_clear (&self->changed);
   g_free (self);
 }
+
+/* Start it and wait for its end. */
+gboolean
+stasis_side_thread_run (const char *name, StasisSideFunc func, gpointer data, StasisJob *job,
+                        StasisJobPoll poll, gpointer poll_data, GError **error)
+{
+  g_autoptr (StasisSideThread) side = stasis_side_thread_start (name, func, data, job);
+  stasis_job_set_poll (job, poll, poll_data);
+  return stasis_side_thread_finish (side, error);
+}

@@ -33,6 +33,12 @@ void stasis_side_thread_stop (StasisSideThread *side);
 /* Wait for its end, going on to tell the job's progress.  TRUE where it did its work. */
 gboolean stasis_side_thread_finish (StasisSideThread *side, GError **error);
 
+/* All of it: @func on a second thread, while this one tells and hears of the job's state.  @poll
+ * (nullable) instead of what @func tells.  The thread has ended when this returns. */
+gboolean stasis_side_thread_run (const char *name, StasisSideFunc func, gpointer data,
+                                 StasisJob *job, StasisJobPoll poll, gpointer poll_data,
+                                 GError **error);
+
 /* Stop at once.  NULL is fine. */
 void stasis_side_thread_free (StasisSideThread *side);
 
