@@ -20,6 +20,7 @@
 #include "driver/look.h"
 #include "driver/registry.h"
 #include "driver/supervise.h"
+#include "driver/teardown.h"
 #include "util/json.h"
 
 struct _StasisDomain
@@ -234,10 +235,15 @@ stasis_domain_state_to_string (StasisDomainState state)
   return _ ("no state");
 }
 
-/* How its last run ended, from the file that teardown wrote. */
+/* How its last run ended: as it was noted before QEMU was ended, where the run has yet to be
+ * cleared away; else from the file that teardown wrote. */
 static const char *
 last_reason (StasisDomain *self)
 {
+  g_autofree char *folder = stasis_paths_domain (self->driver->paths, self->name, NULL);
+  g_autofree char *noted = stasis_end_reason_read (folder);
+  if (noted != NULL)
+    return g_intern_string (noted);
   g_autofree char *path = stasis_paths_last (self->driver->paths, self->name);
   g_autofree char *text = NULL;
   gsize size = 0;
