@@ -67,6 +67,14 @@ settle (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError
   return stasis_save_sink_settle (sending->sink, cancellable, error);
 }
 
+/* The end is on its way. */
+static gboolean
+await_reader (StasisSavePlace *place, StasisJob *job, GError **error)
+{
+  stasis_job_set_phase (job, "wait for the reader");
+  return stasis_save_sink_await_reader (place->sink, job, error);
+}
+
 static gboolean
 release (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError **error)
 {
@@ -85,14 +93,14 @@ static StasisSaveOutcome
 commit_stream (StasisSavePlace *place, StasisHold *hold, StasisJob *job, GError **error)
 {
   Sending sending = { .sink = place->sink };
+  stasis_job_set_phase (job, "commit");
   if (!stasis_side_thread_run ("settle", settle, &sending, job, NULL, NULL, error)
       || !stasis_fault ("save-linked", error) || !write_journal (hold, error))
     return STASIS_SAVE_OPEN;
 
   g_autoptr (GError) local = NULL;
   if (stasis_side_thread_run ("release", release, &sending, job, NULL, NULL, &local)
-      && stasis_fault ("save-released", &local)
-      && stasis_save_sink_await_reader (place->sink, job, &local))
+      && stasis_fault ("save-released", &local) && await_reader (place, job, &local))
     return STASIS_SAVE_COMPLETE;
   if (!sending.begun || has_lost_reader (local))
     {
@@ -114,6 +122,5 @@ stasis_save_commit (StasisSavePlace *place, StasisHold *hold, StasisJob *job, GE
     return STASIS_SAVE_OPEN;
   if (place->file != NULL)
     return commit_file (place, hold, error);
-  stasis_job_set_phase (job, "wait for the reader");
   return commit_stream (place, hold, job, error);
 }

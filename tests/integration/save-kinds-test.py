@@ -346,6 +346,8 @@ def killed_with_image(t):
     status, _ = save_through_pipe(t, guest, image, STASIS_FAULT="save-released=kill")
     assert status == -signal.SIGKILL
     stays_paused(t, guest)
+    log = t.state / "log" / "qemu" / f"{guest.name}.supervisor.log"
+    assert "stays paused" in log.read_text(), log.read_text()
     t.stasis("destroy", guest.name)
     t.stasis("restore", image)
     guest.wait_for_tick(guest.last_tick() + 2)
