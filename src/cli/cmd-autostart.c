@@ -13,13 +13,18 @@
 #include "cli/commands.h"
 #include "cli/units.h"
 
+/* @error NULL: it runs. */
 static void
-report_domain (const char *domain, const GError *error, gpointer user_data)
+report_domain (const char *domain, const GError *error, gpointer cli)
 {
+  if (error == NULL)
+    {
+      stasis_cli_say (cli, _ ("Domain '%1$s' started\n"), domain);
+      return;
+    }
   g_autofree char *name = stasis_cli_printable (domain);
   g_autofree char *cause = stasis_cli_printable_lines (error->message);
   fprintf (stderr, _ ("error: failed to start domain '%1$s': %2$s\n"), name, cause);
-  *(gboolean *) user_data = TRUE;
 }
 
 /* What a boot script runs. */
@@ -30,13 +35,8 @@ start_all (StasisCli *cli, GError **error)
   if (driver == NULL)
     return FALSE;
 
-  gboolean some_failed = FALSE;
   stasis_cli_doing (cli, _ ("failed to start what is marked as autostarted"));
-  if (!stasis_driver_autostart (driver, report_domain, &some_failed, error))
-    return FALSE;
-  if (some_failed)
-    g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED, _ ("some domains did not start"));
-  return !some_failed;
+  return stasis_driver_autostart (driver, report_domain, cli, error);
 }
 
 static gboolean

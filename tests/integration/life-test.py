@@ -223,6 +223,27 @@ def late_options(t):
     guest.wait_for_tick(guest.last_tick() + 2)
 
 
+@harness.test("autostart --start starts what is marked, and goes on past what cannot be started")
+def autostart_all(t):
+    guests = [t.boot_sector_guest(name) for name in ("first", "second", "third")]
+    missing = t.dir / "missing.img"
+    missing.write_bytes(bytes(65536))
+    guests[1].disks.append((missing, "raw", "virtio", True))
+    for guest in guests:
+        t.stasis("define", guest.xml_file())
+        t.stasis("autostart", guest.name)
+    missing.unlink()
+    result = t.stasis("autostart", "--start", check=False)
+    assert result.returncode == 1, result
+    assert "failed to start domain 'second'" in result.stderr and "missing.img" in result.stderr, result.stderr
+    assert "1 of 3 domains did not start" in result.stderr, result.stderr
+    assert sorted(t.stasis("list", "--name").stdout.split()) == ["first", "third"]
+    t.stasis("autostart", "--disable", "second")
+    t.stasis("destroy", "first")
+    assert "Domain 'first' started" in t.stasis("autostart", "--start").stdout
+    assert t.stasis("autostart", "--start").returncode == 0
+
+
 @harness.test("autostart marks a domain")
 def autostart(t):
     guest = t.boot_sector_guest()
