@@ -16,7 +16,7 @@ struct _StasisSource
 {
   char *name; /* (owned) */
   StasisImageKind kind;
-  int fd;                         /* (owned) or -1 where an image below has it */
+  int fd; /* (owned) or -1 where an image below has it */
   gboolean is_pipe;
   StasisStreamIn *pipe;           /* (owned) (nullable) */
   StasisStreamIn *whole;          /* (owned) (nullable) what is read of @pipe, from its beginning */
