@@ -14,6 +14,7 @@ in our namespace only.
 
 import os
 import pathlib
+import shutil
 import subprocess
 import time
 
@@ -53,7 +54,10 @@ class VirshPeer:
 
     name = "virsh"
 
-    def __init__(self, folder, save_options=()):
+    def __init__(self, folder, save_options=(), conf="", cache=None):
+        """`conf` is added to qemu.conf.  `cache`, a folder, keeps from one daemon to the next what
+        emulators can do: asking them takes longer than all else of a start."""
+        self.cache = cache
         self.dir = pathlib.Path(folder) / "libvirt"
         self.save_options = list(save_options)
         self.made = []
@@ -61,10 +65,12 @@ class VirshPeer:
         for path in FOLDERS:
             (self.dir / path[1:]).mkdir(parents=True)
             self._make_mount_point(pathlib.Path(path))
+        if cache is not None:
+            shutil.copytree(cache, self.dir / "var/cache/libvirt", dirs_exist_ok=True)
         for path, line in ACCOUNTS.items():
             accounts = pathlib.Path(path).read_text(encoding="utf-8")
             (self.dir / path[1:]).write_text(accounts if "\nlibvirt-qemu:" in accounts else accounts + line)
-        (self.dir / "etc/libvirt/qemu.conf").write_text(QEMU_CONF)
+        (self.dir / "etc/libvirt/qemu.conf").write_text(QEMU_CONF + conf)
         (self.dir / "etc/libvirt/libvirtd.conf").write_text(DAEMON_CONF)
         self.socket = self.dir / "run/libvirt/libvirt-sock"
         self.log = open(self.dir / "daemon.log", "wb")
@@ -133,5 +139,7 @@ class VirshPeer:
         self.daemon.terminate()
         self.daemon.wait(30)
         self.log.close()
+        if self.cache is not None:
+            shutil.copytree(self.dir / "var/cache/libvirt", self.cache, dirs_exist_ok=True)
         for path in reversed(self.made):
             os.rmdir(path)

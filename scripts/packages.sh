@@ -6,12 +6,15 @@
 packages_build='gcc libc6-dev meson ninja-build pkg-config gettext python3
   libglib2.0-dev libxml2-dev libyajl-dev libzstd-dev libxxhash-dev libssh2-1-dev'
 
+# A libvirt whose images are read, and which restores ours.  None of these brings a service with it:
+# the units of libvirt are in libvirt-daemon-system.
+packages_libvirt='libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients'
+
 # The whole test run: guests, sanitizers, lint.  The emulator stands apart
 # (setup-qemu.sh), since Debian 12 takes it from its backports suite.
-packages_test='git qemu-utils seabios ovmf busybox-static cpio kmod xz-utils virtinst e2fsprogs
-  valgrind clang clang-format codespell gcovr shellcheck debootstrap'
+packages_test='git qemu-utils seabios ovmf busybox-static cpio kmod xz-utils bzip2 lzop zstd virtinst e2fsprogs
+  valgrind clang clang-format codespell gcovr shellcheck debootstrap '"$packages_libvirt"
 packages_qemu='qemu-system-x86 qemu-utils'
 
-# The peers of bench/.  None of these brings a service with it: the units of
-# libvirt are in libvirt-daemon-system.
-packages_bench='libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients'
+# The peers of bench/.
+packages_bench=$packages_libvirt

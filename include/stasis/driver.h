@@ -58,6 +58,12 @@ StasisDomain *stasis_driver_restore (StasisDriver *self, const char *path, const
                                      StasisRestoreFlags flags, StasisProgressFunc progress,
                                      gpointer user_data, GCancellable *cancellable, GError **error);
 
+/* The same from a descriptor (a file, a pipe, a socket), which the call closes. */
+StasisDomain *stasis_driver_restore_fd (StasisDriver *self, int fd, const char *name,
+                                        const char *xml, StasisRestoreFlags flags,
+                                        StasisProgressFunc progress, gpointer user_data,
+                                        GCancellable *cancellable, GError **error);
+
 /* Start what is marked autostart and does not run; errors of single domains go to @report. */
 typedef void (*StasisReportFunc) (const char *domain, const GError *error, gpointer user_data);
 gboolean stasis_driver_autostart (StasisDriver *self, StasisReportFunc report, gpointer user_data,

@@ -10,3 +10,4 @@
 #include <stasis/error.h>
 #include <stasis/image.h>
 #include <stasis/job.h>
+#include <stasis/save.h>

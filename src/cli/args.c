@@ -81,12 +81,20 @@ set_value (StasisCliArgs *args, guint option, const char *word)
   args->values[option] = args->joined->str;
 }
 
+/* TRUE for "-f" where the command has an option of that one letter. */
+static gboolean
+is_letter (const StasisCliArgs *args, const char *word)
+{
+  return word[0] == '-' && word[1] != '\0' && word[1] != '-' && (word[2] == '\0' || word[2] == '=')
+         && find_option (args->options, word + 1, 1) >= 0;
+}
+
 /* One `--name`, with the next word as its value where it needs one.  Returns how many words it
  * took, 0 on failure. */
 static guint
 take_option (StasisCliArgs *args, const char *const *words, guint n_words, GError **error)
 {
-  const char *name = words[0] + 2;
+  const char *name = words[0] + (words[0][1] == '-' ? 2 : 1);
   const char *equals = strchr (name, '=');
   const gsize length = equals != NULL ? (gsize) (equals - name) : strlen (name);
   g_autofree char *plain = g_strndup (name, length);
@@ -180,7 +188,7 @@ stasis_cli_args_parse (const char *command, const StasisCliOption *options,
           only_data = TRUE;
           i++;
         }
-      else if (!only_data && g_str_has_prefix (words[i], "--"))
+      else if (!only_data && (g_str_has_prefix (words[i], "--") || is_letter (args, words[i])))
         {
           const guint taken = take_option (args, words + i, n_words - i, error);
           if (taken == 0)

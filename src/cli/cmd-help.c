@@ -13,6 +13,13 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 
+/* An option of one letter has one dash. */
+static const char *
+dashes_of (const StasisCliOption *option)
+{
+  return option->name[1] == '\0' ? "-" : "--";
+}
+
 static void
 print_synopsis (StasisCli *cli, const StasisCliCommand *command)
 {
@@ -25,7 +32,7 @@ print_synopsis (StasisCli *cli, const StasisCliCommand *command)
         break;
       case STASIS_CLI_STRING:
       case STASIS_CLI_NAMED:
-        stasis_cli_print (cli, " [--%s <%s>]", o->name, o->value);
+        stasis_cli_print (cli, " [%s%s <%s>]", dashes_of (o), o->name, o->value);
         break;
       case STASIS_CLI_NEEDED:
         stasis_cli_print (cli, " <%s>", o->name);
@@ -48,7 +55,7 @@ print_options (StasisCli *cli, const StasisCliOption *options)
       else if (o->kind == STASIS_CLI_NEEDED || o->kind == STASIS_CLI_WORDS)
         left = g_strdup_printf ("[--%s] <%s>", o->name, o->value);
       else
-        left = g_strdup_printf ("--%s <%s>", o->name, o->value);
+        left = g_strdup_printf ("%s%s <%s>", dashes_of (o), o->name, o->value);
       stasis_cli_print (cli, "    %-24s %s\n", left, _ (o->help));
     }
 }

@@ -6,6 +6,8 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <glib/gi18n.h>
 
@@ -24,10 +26,12 @@ run_info (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to read save image %1$s"), file);
-  g_autofree char *path = stasis_cli_image_path (file, error);
-  if (path == NULL)
+  const gboolean is_pipe = strcmp (file, "-") == 0;
+  g_autofree char *path = is_pipe ? NULL : stasis_cli_image_path (file, error);
+  if (path == NULL && !is_pipe)
     return FALSE;
-  g_autofree char *text = stasis_image_get_info_json (path, error);
+  g_autofree char *text = is_pipe ? stasis_image_get_info_json_fd (STDIN_FILENO, error)
+                                  : stasis_image_get_info_json (path, error);
   if (text == NULL)
     return FALSE;
   g_autoptr (StasisJson) json = stasis_json_parse (text, -1, error);
@@ -55,8 +59,9 @@ const StasisCliCommand stasis_cmd_image_info = {
   .group = STASIS_CLI_GROUP_STATE,
   .summary = N_ ("what a save image says of itself"),
   .description = N_ ("Show the kind and version of a save image, the domain in it, when and by\n"
-                     "what it was written, its sizes and disks. Reads the head only; see\n"
-                     "'image verify' for a check."),
+                     "what it was written, its sizes and disks; of one that is not ours what\n"
+                     "QEMU's stream tells. Reads of ours the head only; see 'image verify' for\n"
+                     "a check. The file may be - for standard input."),
   .options = info_options,
   .run = run_info,
 };
@@ -192,7 +197,8 @@ run_verify (StasisCli *cli, const StasisCliArgs *args, GError **error)
 
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to look at save image %1$s"), file);
-  g_autofree char *path = stasis_cli_image_path (file, error);
+  const gboolean is_pipe = strcmp (file, "-") == 0;
+  g_autofree char *path = is_pipe ? g_strdup ("/dev/stdin") : stasis_cli_image_path (file, error);
   if (path == NULL)
     return FALSE;
 
@@ -201,9 +207,13 @@ run_verify (StasisCli *cli, const StasisCliArgs *args, GError **error)
                                                        stasis_cli_args_has (args, "json"));
   g_autoptr (GPtrArray) damages = NULL;
   g_autoptr (GError) failure = NULL;
-  const gboolean is_good = stasis_image_check (driver, path, &damages, stasis_cli_progress_update,
-                                               stasis_cli_job_progress (job),
-                                               stasis_cli_job_cancellable (job), &failure);
+  gpointer progress = stasis_cli_job_progress (job);
+  GCancellable *cancellable = stasis_cli_job_cancellable (job);
+  const gboolean is_good
+      = is_pipe ? stasis_image_check_fd (driver, STDIN_FILENO, &damages, stasis_cli_progress_update,
+                                         progress, cancellable, &failure)
+                : stasis_image_check (driver, path, &damages, stasis_cli_progress_update, progress,
+                                      cancellable, &failure);
   stasis_cli_job_end (job, failure);
 
   if (!is_good && !g_error_matches (failure, STASIS_ERROR, STASIS_ERROR_IMAGE))
@@ -217,7 +227,7 @@ run_verify (StasisCli *cli, const StasisCliArgs *args, GError **error)
 }
 
 static const StasisCliOption verify_options[] = {
-  { "file", STASIS_CLI_NEEDED, "file", N_ ("saved state file to check") },
+  { "file", STASIS_CLI_NEEDED, "file", N_ ("saved state file to check; - for standard input") },
   { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of the check") },
   { "json", STASIS_CLI_FLAG, NULL, N_ ("print the verdict as JSON") },
   { .name = NULL },
@@ -227,9 +237,10 @@ const StasisCliCommand stasis_cmd_image_verify = {
   .name = "image verify",
   .group = STASIS_CLI_GROUP_STATE,
   .summary = N_ ("check every octet of a save image"),
-  .description = N_ ("Compare a save image with its checksums and list the places that are\n"
-                     "damaged. Exits with 0 where it is good, 1 where it is damaged, 2 where\n"
-                     "it could not be looked at."),
+  .description = N_ ("Compare a save image of any kind with the checksums that it has, go over\n"
+                     "QEMU's stream in it, and list the places that are damaged. Exits\n"
+                     "with 0 where it is good, 1 where it is damaged, 2 where it could not be\n"
+                     "looked at. The file may be - for standard input."),
   .options = verify_options,
   .trouble_status = STATUS_TROUBLE,
   .run = run_verify,

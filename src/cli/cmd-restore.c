@@ -5,6 +5,8 @@
 
 #include "config.h"
 
+#include <unistd.h>
+
 #include <glib/gi18n.h>
 
 #include "cli/cli.h"
@@ -64,15 +66,22 @@ restore_failed (StasisCli *cli, const StasisCliArgs *args, const StasisCliJob *j
   return FALSE;
 }
 
-/* The job itself, between the look at the options and the report. */
+/* The job itself, between the look at the options and the report.  @path NULL: standard input. */
 static StasisDomain *
 restore (StasisDriver *driver, StasisCliJob *job, const char *path, const char *xml, guint flags,
          GError **error)
 {
   g_autoptr (GError) failure = NULL;
-  StasisDomain *domain = stasis_driver_restore (
-      driver, path, xml, flags, stasis_cli_progress_update, stasis_cli_job_progress (job),
-      stasis_cli_job_cancellable (job), &failure);
+  StasisProgressFunc update = stasis_cli_progress_update;
+  gpointer progress = stasis_cli_job_progress (job);
+  GCancellable *cancellable = stasis_cli_job_cancellable (job);
+  StasisDomain *domain = NULL;
+  if (path != NULL)
+    domain
+        = stasis_driver_restore (driver, path, xml, flags, update, progress, cancellable, &failure);
+  else
+    domain = stasis_driver_restore_fd (driver, dup (STDIN_FILENO), _ ("standard input"), xml, flags,
+                                       update, progress, cancellable, &failure);
   stasis_cli_job_end (job, failure);
   if (failure != NULL)
     g_propagate_error (error, g_steal_pointer (&failure));
@@ -93,8 +102,10 @@ run_restore (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const char *file = stasis_cli_args_get (args, "file");
   const gboolean json = stasis_cli_args_has (args, "json");
   stasis_cli_doing (cli, _ ("failed to restore domain from %1$s"), file);
-  g_autofree char *path = stasis_cli_image_path (file, error);
-  if (path == NULL || !stasis_cli_read_optional (stasis_cli_args_get (args, "xml"), &xml, error))
+  const gboolean is_stdin = g_str_equal (file, "-");
+  g_autofree char *path = is_stdin ? NULL : stasis_cli_image_path (file, error);
+  if ((path == NULL && !is_stdin)
+      || !stasis_cli_read_optional (stasis_cli_args_get (args, "xml"), &xml, error))
     return FALSE;
   g_autoptr (StasisCliJob) job = stasis_cli_job_begin (
       cli, _ ("Restore"), _ ("cancelling the restore: the image stays as it is"),
@@ -102,17 +113,17 @@ run_restore (StasisCli *cli, const StasisCliArgs *args, GError **error)
   GError *failure = NULL;
   g_autoptr (StasisDomain) domain = restore (driver, job, path, xml, flags, &failure);
   if (domain == NULL)
-    return restore_failed (cli, args, job, path, failure, error);
+    return restore_failed (cli, args, job, path != NULL ? path : file, failure, error);
 
   if (json)
-    print_stats (cli, job, domain, path);
+    print_stats (cli, job, domain, path != NULL ? path : file);
   else
     stasis_cli_say (cli, _ ("Domain restored from %1$s\n"), file);
   return TRUE;
 }
 
 static const StasisCliOption restore_options[] = {
-  { "file", STASIS_CLI_NEEDED, "file", N_ ("the state to restore") },
+  { "file", STASIS_CLI_NEEDED, "file", N_ ("the state to restore; '-': from standard input") },
   { "bypass-cache", STASIS_CLI_FLAG, NULL, N_ ("avoid file system cache when restoring") },
   { "xml", STASIS_CLI_STRING, "file", N_ ("filename containing updated XML for the target") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("restore domain into running state") },
@@ -129,7 +140,10 @@ const StasisCliCommand stasis_cmd_restore = {
   .name = "restore",
   .group = STASIS_CLI_GROUP_STATE,
   .summary = N_ ("restore a domain from a saved state in a file"),
-  .description = N_ ("Check a save image, and start its domain exactly where it was saved."),
+  .description = N_ ("Check a save image, and start its domain exactly where it was saved. The\n"
+                     "image may be of any kind that 'image info' knows: our own, libvirt's,\n"
+                     "or one that comes through a pipe. The guest does not run before the\n"
+                     "whole image has been checked, as far as its kind has checksums."),
   .options = restore_options,
   .writes = TRUE,
   .run = run_restore,

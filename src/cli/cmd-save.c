@@ -5,6 +5,10 @@
 
 #include "config.h"
 
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <glib/gi18n.h>
 
 #include "cli/cli.h"
@@ -79,43 +83,169 @@ save_failed (StasisCli *cli, const StasisCliArgs *args, StasisCliJob *job, Stasi
   return FALSE;
 }
 
+/* Where the image goes. */
+typedef struct
+{
+  const char *name;   /* (borrowed) as the user gave it */
+  char *path;         /* (owned) (nullable) */
+  int fd;             /* where there is no path */
+  char *fd_name;      /* (owned) (nullable) */
+  gboolean is_stdout; /* which then belongs to the image alone */
+} Target;
+
+static void
+target_clear (Target *target)
+{
+  g_free (target->path);
+  g_free (target->fd_name);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Target, target_clear)
+
+/* TRUE where the path leads to what standard output is, "/dev/stdout" among others. */
+static gboolean
+is_standard_output (const char *path)
+{
+  struct stat file, output;
+  return stat (path, &file) == 0 && fstat (STDOUT_FILENO, &output) == 0
+         && file.st_dev == output.st_dev && file.st_ino == output.st_ino;
+}
+
+static gboolean
+parse_fd (const char *text, int *out_fd, GError **error)
+{
+  guint64 fd;
+  if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXINT, &fd, NULL))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("'%1$s' is no number of a file descriptor"), text);
+      return FALSE;
+    }
+  *out_fd = (int) fd;
+  return TRUE;
+}
+
+static gboolean
+target_init (Target *target, const StasisCliArgs *args, GError **error)
+{
+  const char *file = stasis_cli_args_get (args, "file");
+  const char *fd = stasis_cli_args_get (args, "fd");
+  if (!stasis_cli_args_exclusive (args, "file", "fd", error))
+    return FALSE;
+  if (file == NULL && fd == NULL)
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("command '%1$s' requires <%2$s> option"), "save", "file");
+      return FALSE;
+    }
+  target->name = file != NULL ? file : fd;
+  if (fd != NULL && !parse_fd (fd, &target->fd, error))
+    return FALSE;
+  if (file != NULL && g_str_equal (file, "-"))
+    target->fd = STDOUT_FILENO;
+  else if (file != NULL)
+    {
+      target->path = stasis_cli_image_path (file, error);
+      target->is_stdout = target->path != NULL && is_standard_output (target->path);
+      return target->path != NULL;
+    }
+  target->is_stdout = target->fd == STDOUT_FILENO;
+  target->fd_name = target->is_stdout ? g_strdup (_ ("standard output"))
+                                      : g_strdup_printf (_ ("file descriptor %d"), target->fd);
+  return TRUE;
+}
+
+/* A weaker kind than our own is written for those who need it, not by accident. */
+static void
+warn_of_format (const StasisCli *cli, const char *format)
+{
+  const char *weakness = format != NULL ? stasis_image_format_get_weakness (format) : NULL;
+  if (weakness != NULL && !cli->quiet)
+    fprintf (stderr, _ ("warning: %s\n"), weakness);
+}
+
+/* Nothing but the image may go to standard output. */
+static void
+tell_saved (StasisCli *cli, const StasisCliArgs *args, const Target *target,
+            const StasisCliJob *job, StasisDomain *domain)
+{
+  const char *name = stasis_domain_get_name (domain);
+  const char *where = target->fd_name != NULL ? target->fd_name : target->name;
+  if (target->is_stdout)
+    {
+      if (!cli->quiet)
+        fprintf (stderr, _ ("Domain '%1$s' saved to %2$s\n"), name, where);
+    }
+  else if (stasis_cli_args_has (args, "json"))
+    print_stats (cli, job, domain, target->path);
+  else
+    stasis_cli_say (cli, _ ("Domain '%1$s' saved to %2$s\n"), name, where);
+}
+
+static gboolean
+check_output (const StasisCliArgs *args, const Target *target, GError **error)
+{
+  if (!target->is_stdout || !stasis_cli_args_has (args, "json"))
+    return TRUE;
+  g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                       _ ("--json prints to standard output, where the image goes"));
+  return FALSE;
+}
+
+static gboolean
+save_to (StasisCli *cli, const StasisCliArgs *args, const Target *target, guint flags,
+         StasisDomain *domain, GError **error)
+{
+  g_autofree char *xml = NULL;
+  if (!stasis_cli_read_optional (stasis_cli_args_get (args, "xml"), &xml, error))
+    return FALSE;
+  const StasisSaveRequest request = {
+    .path = target->path,
+    .fd = target->fd,
+    .fd_name = target->fd_name,
+    .format = stasis_cli_args_get (args, "format"),
+    .compress = stasis_cli_args_get (args, "compress"),
+    .xml = xml,
+    .flags = flags,
+  };
+  warn_of_format (cli, request.format);
+  g_autoptr (StasisCliJob) job = begin_save (cli, args);
+  cli->json = cli->json || target->is_stdout; /* no empty line behind the image */
+  GError *failure = NULL;
+  if (!stasis_domain_save_as (domain, &request, stasis_cli_progress_update,
+                              stasis_cli_job_progress (job), stasis_cli_job_cancellable (job),
+                              &failure))
+    return save_failed (cli, args, job, domain, target->path, failure, error);
+  stasis_cli_job_end (job, NULL);
+  tell_saved (cli, args, target, job, domain);
+  return TRUE;
+}
+
 static gboolean
 run_save (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   guint flags = 0;
-  g_autofree char *xml = NULL;
-  if (!save_flags (args, &flags, error))
+  g_auto (Target) target = { .fd = -1 };
+  if (!save_flags (args, &flags, error) || !target_init (&target, args, error)
+      || !check_output (args, &target, error))
     return FALSE;
-  const char *file = stasis_cli_args_get (args, "file");
   g_autoptr (StasisDomain) domain = stasis_cli_domain (cli, args, error);
   if (domain == NULL)
     return FALSE;
-
-  const char *name = stasis_domain_get_name (domain);
-  stasis_cli_doing (cli, _ ("failed to save domain '%1$s' to %2$s"), name, file);
-  g_autofree char *path = stasis_cli_image_path (file, error);
-  if (path == NULL || !stasis_cli_read_optional (stasis_cli_args_get (args, "xml"), &xml, error))
-    return FALSE;
-  g_autoptr (StasisCliJob) job = begin_save (cli, args);
-  GError *failure = NULL;
-  if (!stasis_domain_save (domain, path, xml, flags, stasis_cli_progress_update,
-                           stasis_cli_job_progress (job), stasis_cli_job_cancellable (job),
-                           &failure))
-    return save_failed (cli, args, job, domain, path, failure, error);
-
-  stasis_cli_job_end (job, NULL);
-  if (stasis_cli_args_has (args, "json"))
-    print_stats (cli, job, domain, path);
-  else
-    stasis_cli_say (cli, _ ("Domain '%1$s' saved to %2$s\n"), name, file);
-  return TRUE;
+  stasis_cli_doing (cli, _ ("failed to save domain '%1$s' to %2$s"),
+                    stasis_domain_get_name (domain), target.name);
+  return save_to (cli, args, &target, flags, domain, error);
 }
 
 static const StasisCliOption save_options[] = {
   STASIS_CLI_DOMAIN_OPTION,
-  { "file", STASIS_CLI_NEEDED, "file", N_ ("where to save the data") },
+  { "file", STASIS_CLI_STRING, "file",
+    N_ ("where to save the data: a file, a FIFO; '-': to standard output") },
   { "bypass-cache", STASIS_CLI_FLAG, NULL, N_ ("avoid file system cache when saving") },
   { "xml", STASIS_CLI_STRING, "file", N_ ("filename containing updated XML for the target") },
+  { "format", STASIS_CLI_NAMED, "kind", N_ ("kind of save image: stasis, libvirt ...") },
+  { "compress", STASIS_CLI_NAMED, "how", N_ ("compress with zstd or zstd:LEVEL (1 to 19)") },
+  { "fd", STASIS_CLI_NAMED, "number", N_ ("save to an inherited file descriptor") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") },
   { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of save") },
@@ -128,7 +258,10 @@ const StasisCliCommand stasis_cmd_save = {
   .group = STASIS_CLI_GROUP_STATE,
   .summary = N_ ("save a domain state to a file"),
   .description = N_ ("Save the RAM and device state of a running domain to a save image, and\n"
-                     "stop it once the image is complete and on disk. Ctrl-C cancels."),
+                     "stop it once the image is complete and on disk. Ctrl-C cancels.\n"
+                     "Kinds of images: stasis, stasis-stream, libvirt, libvirt-gzip,\n"
+                     "libvirt-bzip2, libvirt-xz, libvirt-lzop, libvirt-zstd, libvirt-sparse,\n"
+                     "trailer. Into a pipe it is stasis-stream unless --format says otherwise."),
   .options = save_options,
   .writes = TRUE,
   .run = run_save,

@@ -46,6 +46,8 @@ static const StasisCliCommand *const commands[] = {
   &stasis_cmd_image_info,
   &stasis_cmd_image_verify,
   &stasis_cmd_image_dumpxml,
+  &stasis_cmd_image_convert,
+  &stasis_cmd_image_map,
   &stasis_cmd_domjobinfo,
   &stasis_cmd_domjobabort,
   &stasis_cmd_domblklist,

@@ -55,6 +55,26 @@ copy_time (const Copy *copy, StasisJson *object, const char *key, const StasisJs
     stasis_json_set_string (object, name, iso);
 }
 
+/* A guest has many devices: a line for each. */
+static StasisJson *
+list_devices (const StasisJson *devices)
+{
+  StasisJson *array = stasis_json_new_array ();
+  for (guint i = 0; i < stasis_json_array_length (devices); i++)
+    {
+      const StasisJson *device = stasis_json_array_get (devices, i);
+      const guint64 instance = stasis_json_uint (stasis_json_get (device, "instance"), 0);
+      g_autofree char *size
+          = stasis_cli_format_octets (stasis_json_uint (stasis_json_get (device, "size"), 0));
+      g_autofree char *number
+          = instance > 0 ? g_strdup_printf (" %" G_GUINT64_FORMAT, instance) : g_strdup ("");
+      g_autofree char *line = g_strdup_printf (
+          "%s%s, %s", stasis_json_string (stasis_json_get (device, "name"), "?"), number, size);
+      stasis_json_array_append_string (array, line);
+    }
+  return array;
+}
+
 static void
 copy_member (const Copy *copy, StasisJson *object, const char *key, const StasisJson *value)
 {
@@ -62,6 +82,9 @@ copy_member (const Copy *copy, StasisJson *object, const char *key, const Stasis
     copy_time (copy, object, key, value);
   else if (copy->for_people && copy->has_blocks && strcmp (key, "ram-blocks") == 0)
     return;
+  else if (copy->for_people && strcmp (key, "devices") == 0
+           && stasis_json_kind (value) == STASIS_JSON_ARRAY)
+    stasis_json_set (object, key, list_devices (value));
   else if (copy->for_people && is_size (key, value))
     {
       g_autofree char *text = stasis_cli_format_octets (stasis_json_uint (value, 0));

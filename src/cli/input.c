@@ -98,7 +98,7 @@ stasis_cli_image_path (const char *path, GError **error)
   if (strcmp (path, "-") == 0)
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                   _ ("an image cannot be standard input or output yet: name a file"));
+                   _ ("standard input and output will not do here: name a file"));
       return NULL;
     }
   if (g_path_is_absolute (path))

@@ -116,9 +116,8 @@ check (const StasisImageDisk *saved, const StasisDomainDef *def, GError **error)
 
 /* Refuse where a writable disk is not what it was. */
 gboolean
-stasis_disks_check (const StasisImage *image, const StasisDomainDef *def, GError **error)
+stasis_disks_check (const StasisJson *json, const StasisDomainDef *def, GError **error)
 {
-  const StasisJson *json = stasis_image_disks (image);
   if (json == NULL)
     return TRUE;
   g_autoptr (GPtrArray) disks = stasis_image_disks_from_json (json, error);
@@ -130,11 +129,10 @@ stasis_disks_check (const StasisImage *image, const StasisDomainDef *def, GError
   return TRUE;
 }
 
-/* TRUE where the image knows a disk that its guest could write. */
+/* TRUE where one of them could be written by the guest. */
 gboolean
-stasis_disks_any_writable (const StasisImage *image)
+stasis_disks_any_writable (const StasisJson *json)
 {
-  const StasisJson *json = stasis_image_disks (image);
   g_autoptr (GPtrArray) disks = json != NULL ? stasis_image_disks_from_json (json, NULL) : NULL;
   for (guint i = 0; disks != NULL && i < disks->len; i++)
     if (!((const StasisImageDisk *) g_ptr_array_index (disks, i))->readonly)

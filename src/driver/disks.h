@@ -7,7 +7,6 @@
 
 #include "conf/domain-def.h"
 #include "image/disks.h"
-#include "image/reader.h"
 
 G_BEGIN_DECLS
 
@@ -15,10 +14,11 @@ G_BEGIN_DECLS
  * be opened is left out, as is one in an open tray.  (transfer full) of StasisImageDisk */
 GPtrArray *stasis_disks_describe (const StasisDomainDef *def, GError **error);
 
-/* Refuse where a writable disk of the image is not what it was when the guest was saved. */
-gboolean stasis_disks_check (const StasisImage *image, const StasisDomainDef *def, GError **error);
+/* Refuse where a writable disk of these (image/disks.h; NULL: there are none) is not what it was
+ * when the guest was saved. */
+gboolean stasis_disks_check (const StasisJson *disks, const StasisDomainDef *def, GError **error);
 
-/* TRUE where the image knows a disk that its guest could write. */
-gboolean stasis_disks_any_writable (const StasisImage *image);
+/* TRUE where one of them could be written by the guest. */
+gboolean stasis_disks_any_writable (const StasisJson *disks);
 
 G_END_DECLS

@@ -111,7 +111,16 @@ stasis_domain_resume (StasisDomain *self, GError **error)
     return TRUE;
   if (grip.state == STASIS_RUN_STATE_GUEST_PANICKED)
     return throw_state (error, self, _ ("has crashed"));
-  return stasis_monitor_cont (grip.monitor, NULL, error) && sync_supervisor (self, error);
+  if (!stasis_monitor_cont (grip.monitor, NULL, error))
+    return FALSE;
+  /* Somebody has decided. */
+  if (grip.hold->status->is_undecided)
+    {
+      grip.hold->status->is_undecided = FALSE;
+      if (!stasis_hold_write (grip.hold, error))
+        return FALSE;
+    }
+  return sync_supervisor (self, error);
 }
 
 /**

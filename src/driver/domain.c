@@ -296,6 +296,11 @@ stasis_domain_get_state (StasisDomain *self, StasisDomainState *out_state, const
     }
   else if (!ask_state (self, out_state, &reason, error))
     return FALSE;
+  else if (status->is_undecided && *out_state == STASIS_DOMAIN_PAUSED)
+    {
+      g_free (reason);
+      reason = g_strdup (_ ("save undecided"));
+    }
   if (out_reason != NULL)
     *out_reason = g_intern_string (reason);
   return TRUE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * load-engine.c: having QEMU read a guest's state from an image
+ * load-engine.c: having QEMU read a guest's state from the places of a file
  */
 
 #include "config.h"
@@ -9,43 +9,21 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 
 #include "driver/migration-wait.h"
 #include "driver/recover.h"
-#include "image/facts.h"
-#include "image/info.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
 #include "util/fd.h"
 
-#define STREAM_FD_NAME "stasis-restore"
-#define CHANNELS_MAX   8u
+#define FD_NAME      "stasis-restore"
+#define CHANNELS_MAX 8u
 
+/* Several threads read; their number is free, for the file does not know it. */
 static gboolean
-was_saved_with (const StasisImage *image, const char *capability)
-{
-  const StasisJson *used
-      = stasis_json_get (stasis_image_qemu_facts (image), STASIS_IMAGE_FACTS_CAPABILITIES);
-  for (guint i = 0; i < stasis_json_array_length (used); i++)
-    if (g_str_equal (stasis_json_string (stasis_json_array_get (used, i), ""), capability))
-      return TRUE;
-  return FALSE;
-}
-
-/* QEMU's own description of the file; the image's stays ours. */
-static int
-reopen (const StasisImage *image, GError **error)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", stasis_image_fd (image));
-  return stasis_fd_open (path, O_RDONLY, 0, error);
-}
-
-/* Several threads read where mapped-ram is; the number is free, for the file does not know it. */
-static gboolean
-configure (const StasisImage *image, StasisMonitor *monitor, GCancellable *cancellable,
+configure (const StasisMappedBody *body, StasisMonitor *monitor, GCancellable *cancellable,
            GError **error)
 {
   const StasisMigrationCapability capabilities[] = {
@@ -53,15 +31,10 @@ configure (const StasisImage *image, StasisMonitor *monitor, GCancellable *cance
     { "mapped-ram", TRUE },
     { "multifd", TRUE },
   };
-  const gboolean mapped = stasis_image_body_kind (image) == STASIS_IMAGE_BODY_MAPPED_RAM;
-  const gboolean multifd = mapped && was_saved_with (image, "multifd");
-  if (!stasis_monitor_migrate_set_capabilities (monitor, capabilities,
-                                                multifd  ? 3
-                                                : mapped ? 2
-                                                         : 1,
+  if (!stasis_monitor_migrate_set_capabilities (monitor, capabilities, body->multifd ? 3 : 2,
                                                 cancellable, error))
     return FALSE;
-  if (!multifd)
+  if (!body->multifd)
     return TRUE;
 
   StasisJson *parameters = stasis_json_new_object ();
@@ -70,35 +43,20 @@ configure (const StasisImage *image, StasisMonitor *monitor, GCancellable *cance
   return stasis_monitor_migrate_set_parameters (monitor, parameters, cancellable, error);
 }
 
-/* (transfer full): the URI of the body, with its descriptor handed over; *@out_set: the fd set, or
- * as it was */
-static char *
-pass (const StasisImage *image, StasisMonitor *monitor, gint64 *out_set, GCancellable *cancellable,
-      GError **error)
+/* QEMU's own description of the file, handed over as an fd set. */
+static gboolean
+pass (const StasisMappedBody *body, StasisMonitor *monitor, gint64 *out_set,
+      GCancellable *cancellable, GError **error)
 {
-  const guint64 offset = stasis_image_body_offset (image);
-  stasis_autofd int fd = reopen (image, error);
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", body->fd);
+  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY, 0, error);
   if (fd < 0)
-    return NULL;
-
-  if (stasis_image_body_kind (image) == STASIS_IMAGE_BODY_MAPPED_RAM)
     {
-      gint64 set = STASIS_FDSET_NEW;
-      if (!stasis_monitor_add_fd (monitor, set, fd, STREAM_FD_NAME, &set, NULL, cancellable, error))
-        return NULL;
-      *out_set = set;
-      return g_strdup_printf ("file:/dev/fdset/%" G_GINT64_FORMAT ",offset=%" G_GUINT64_FORMAT, set,
-                              offset);
+      g_prefix_error (error, "'%s': ", body->name);
+      return FALSE;
     }
-
-  if (lseek (fd, (off_t) offset, SEEK_SET) < 0)
-    {
-      stasis_throw_errno (error, _ ("cannot seek in '%s'"), stasis_image_name (image));
-      return NULL;
-    }
-  if (!stasis_monitor_getfd (monitor, STREAM_FD_NAME, fd, cancellable, error))
-    return NULL;
-  return g_strdup ("fd:" STREAM_FD_NAME);
+  return stasis_monitor_add_fd (monitor, STASIS_FDSET_NEW, fd, FD_NAME, out_set, NULL, cancellable,
+                                error);
 }
 
 /* A QEMU that loads tells nothing of how far it has come; the kernel counts what it reads. */
@@ -129,42 +87,36 @@ poll_reading (StasisJobStats *stats, gpointer data)
   stats->bytes_remaining = reading->total - stats->bytes_processed;
 }
 
-static guint64
-octets_to_read (const StasisImage *image)
-{
-  guint64 total = 0;
-  guint64 stored = 0;
-  stasis_image_memory (image, &total, &stored);
-  return stored > 0 ? stored : stasis_image_body_length (image);
-}
-
 static gboolean
-load (const StasisImage *image, StasisMonitor *monitor, StasisJob *job, GError **error)
+load (const StasisMappedBody *body, StasisMonitor *monitor, StasisJob *job, GError **error)
 {
   GCancellable *cancellable = stasis_job_cancellable (job);
   gint64 set = -1;
-  g_autofree char *uri = pass (image, monitor, &set, cancellable, error);
-  if (uri == NULL || !stasis_monitor_migrate_incoming (monitor, uri, cancellable, error)
+  if (!pass (body, monitor, &set, cancellable, error))
+    return FALSE;
+  g_autofree char *uri = g_strdup_printf (
+      "file:/dev/fdset/%" G_GINT64_FORMAT ",offset=%" G_GUINT64_FORMAT, set, body->offset);
+  if (!stasis_monitor_migrate_incoming (monitor, uri, cancellable, error)
       || !stasis_migration_wait (monitor, job, error))
     return FALSE;
   /* QEMU has done with the file; its space is to be free when the image is removed. */
-  return (set < 0 || stasis_monitor_remove_fd (monitor, set, STASIS_FDSET_ALL, cancellable, error))
+  return stasis_monitor_remove_fd (monitor, set, STASIS_FDSET_ALL, cancellable, error)
          && stasis_migration_reset (monitor, error);
 }
 
 /* Let QEMU load the body and wait until it has. */
 gboolean
-stasis_load_engine_run (const StasisImage *image, StasisMonitor *monitor, const StasisProcess *qemu,
-                        StasisJob *job, GError **error)
+stasis_load_engine_run (const StasisMappedBody *body, StasisMonitor *monitor,
+                        const StasisProcess *qemu, StasisJob *job, GError **error)
 {
-  if (!configure (image, monitor, stasis_job_cancellable (job), error))
+  if (!configure (body, monitor, stasis_job_cancellable (job), error))
     return FALSE;
   if (stasis_job_has_poll (job))
-    return load (image, monitor, job, error);
+    return load (body, monitor, job, error);
 
-  Reading reading = { qemu->pid, octets_read (qemu->pid), octets_to_read (image) };
+  Reading reading = { qemu->pid, octets_read (qemu->pid), body->octets };
   stasis_job_set_poll (job, poll_reading, &reading);
-  const gboolean ok = load (image, monitor, job, error);
+  const gboolean ok = load (body, monitor, job, error);
   stasis_job_set_poll (job, NULL, NULL);
   return ok;
 }

@@ -6,7 +6,8 @@
  *
  * The journal in the status file says how far a dead driver had come, and so what is to be done:
  * START: end QEMU; RESUME: let the guest run; SAVE: roll back; COMMIT: the rename may have
- * happened, which the target's inode tells, so roll back or forward; COMMITTED: end QEMU.  Whoever
+ * happened, which the target's inode tells, so roll back or forward; COMMIT of an image that went
+ * into a pipe: nobody can know, so the guest stays paused; COMMITTED: end QEMU.  Whoever
  * holds the domain's lock does it, the supervisor usually within milliseconds.  All journalled work
  * is done under that lock: having it is the proof that nobody is at it any more.
  *
@@ -235,6 +236,21 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
   return FALSE;
 }
 
+/* Leave a guest paused whose image a reader may have. */
+gboolean
+stasis_recover_leave_paused (const char *folder, StasisStatus *status, StasisMonitor *monitor,
+                             GError **error)
+{
+  if (!end_migration (monitor, status->qemu.pid, error)
+      || !stasis_monitor_stop (monitor, NULL, error))
+    return FALSE;
+  take_fds_back (monitor, &status->journal);
+  stasis_journal_clear (&status->journal);
+  status->is_undecided = TRUE;
+  /* The state first: what is left on in QEMU does no harm to a guest that stands still. */
+  return stasis_status_write (status, folder, error) && stasis_migration_reset (monitor, error);
+}
+
 static StasisMonitor *
 open_monitor (const char *folder, const StasisStatus *status, gint64 timeout_ms, GError **error)
 {
@@ -254,16 +270,23 @@ end_domain (const char *folder, StasisStatus *status, const char *reason, GError
   return TRUE;
 }
 
-/* The image is complete under its name: the guest must not live beside it, whether its end can
+/* The dead driver may not have come to this. */
+static void
+sync_folder (const char *path)
+{
+  g_autofree char *parent = g_path_get_dirname (path);
+  stasis_autofd int fd = stasis_fd_open (parent, O_RDONLY | O_DIRECTORY, 0, NULL);
+  if (fd >= 0)
+    fsync (fd);
+}
+
+/* The image is complete: the guest must not live beside it, whether its end can
  * be noted or not. */
 static gboolean
 roll_forward (const char *folder, StasisStatus *status, GError **error)
 {
-  /* The dead driver may not have come to this. */
-  g_autofree char *parent = g_path_get_dirname (status->journal.target);
-  stasis_autofd int fd = stasis_fd_open (parent, O_RDONLY | O_DIRECTORY, 0, NULL);
-  if (fd >= 0)
-    fsync (fd);
+  if (status->journal.target != NULL)
+    sync_folder (status->journal.target);
   g_autoptr (GError) local = NULL;
   if (!stasis_end_reason_write (folder, "saved", &local))
     g_debug ("%s", local->message);
@@ -313,6 +336,41 @@ roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, GEr
       return FALSE;
     }
   return stasis_recover_roll_back (folder, status, own != NULL ? own : monitor, error);
+}
+
+/* The end of the image was on its way into a pipe: two running copies are worse than one that
+ * waits for somebody to decide. */
+static gboolean
+wait_for_people (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+{
+  if (!stasis_process_is_alive (&status->qemu))
+    return end_domain (folder, status, "crashed", error);
+
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisMonitor) own = open_own_monitor (folder, status, monitor, &local);
+  if (local != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  if (!stasis_recover_leave_paused (folder, status, own != NULL ? own : monitor, error))
+    return FALSE;
+  g_warning (_ ("domain '%s' stays paused: its save into a pipe was cut off at the very end, and "
+                "the reader may have a complete image; 'destroy' ends it, 'resume' lets it go on "
+                "if there is no such image"),
+             status->name);
+  return TRUE;
+}
+
+/* Whether the rename has happened. */
+static gboolean
+decide_commit (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+{
+  if (status->journal.target == NULL)
+    return wait_for_people (folder, status, monitor, error);
+  return is_journals_file (status->journal.target, &status->journal)
+             ? roll_forward (folder, status, error)
+             : roll_back (folder, status, monitor, error);
 }
 
 /* The guest never ran from the image: it may be resumed again. */
@@ -372,8 +430,7 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
       ok = roll_forward (folder, status, error);
       break;
     case STASIS_STEP_COMMIT:
-      ok = is_journals_file (journal->target, journal) ? roll_forward (folder, status, error)
-                                                       : roll_back (folder, status, monitor, error);
+      ok = decide_commit (folder, status, monitor, error);
       break;
     case STASIS_STEP_SAVE:
       ok = roll_back (folder, status, monitor, error);

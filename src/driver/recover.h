@@ -28,6 +28,11 @@ gboolean stasis_recover (const char *folder, StasisStatus *status, StasisMonitor
 gboolean stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor,
                                    GError **error);
 
+/* For a save into a pipe whose end has been sent, nobody knows how far: the guest stays paused, and
+ * the status says that it is undecided. */
+gboolean stasis_recover_leave_paused (const char *folder, StasisStatus *status,
+                                      StasisMonitor *monitor, GError **error);
+
 /* Every migration capability off, direct-io off: so the next job begins clean. */
 gboolean stasis_migration_reset (StasisMonitor *monitor, GError **error);
 

@@ -7,8 +7,10 @@
  * First everything that may say no without a QEMU: whose file it is, whether it is a complete
  * image (the reader checks all but the body), its emulator and machine, a replacement's guest
  * ABI, the domain's name and state, its disks, whether the image was resumed before.  Then QEMU
- * is started with its CPUs stopped and loads the body, while threads of ours verify it.  Only when
- * both are done may the guest run; whatever fails before ends QEMU, and the image is as it was.
+ * is started with its CPUs stopped and loads the body, while we verify it (source-load.c).  Only
+ * when both are done may the guest run; whatever fails before ends QEMU, and the image is as it
+ * was.  What comes through a pipe says only at its end which disks it knew: they are looked at
+ * then, still before the guest runs.
  */
 
 #include "config.h"
@@ -24,22 +26,21 @@
 #include "driver/devices.h"
 #include "driver/disks.h"
 #include "driver/job.h"
-#include "driver/load-engine.h"
 #include "driver/marks.h"
 #include "driver/registry.h"
+#include "driver/source.h"
 #include "driver/start.h"
-#include "driver/verify-thread.h"
 #include "image/facts.h"
-#include "image/verify.h"
 #include "util/fault.h"
 #include "util/fd.h"
+#include "util/uuid.h"
 
 typedef struct
 {
   StasisDriver *driver; /* (borrowed) */
   StasisRestoreFlags flags;
   StasisJob *job;         /* (borrowed) */
-  StasisImage *image;     /* (owned) */
+  StasisSource *source;   /* (owned) */
   StasisDomainDef *def;   /* (owned) */
   StasisHold *hold;       /* (owned) */
   StasisMonitor *monitor; /* (owned) */
@@ -53,7 +54,7 @@ restore_clear (Restore *restore)
   stasis_monitor_close (restore->monitor);
   stasis_hold_release (restore->hold);
   stasis_domain_def_free (restore->def);
-  stasis_image_free (restore->image);
+  stasis_source_free (restore->source);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Restore, restore_clear)
@@ -69,19 +70,19 @@ static gboolean G_GNUC_PRINTF (2, 3) refuse (GError **error, const char *format,
 }
 
 /* An image says which program to start with which arguments: only root's or our own, which
- * nobody else can have written to, is obeyed without being asked to. */
+ * nobody else can have written to, is obeyed without being asked to.  A socket has no mode. */
 static gboolean
 check_owner (const Restore *restore, int fd, const char *path, GError **error)
 {
   struct stat st;
   if (fstat (fd, &st) < 0)
     return stasis_throw_errno (error, "'%s'", path);
-  if (!S_ISREG (st.st_mode))
-    return refuse (error, _ ("'%s' is not a regular file"), path);
+  if (!S_ISREG (st.st_mode) && !S_ISFIFO (st.st_mode) && !S_ISSOCK (st.st_mode))
+    return refuse (error, _ ("'%s' is neither a regular file nor a pipe"), path);
   if (restore->flags & STASIS_RESTORE_TRUST)
     return TRUE;
   const gboolean is_ours = st.st_uid == 0 || st.st_uid == geteuid ();
-  if (is_ours && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+  if (is_ours && (S_ISSOCK (st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0))
     return TRUE;
   if (is_ours)
     return refuse (error,
@@ -94,25 +95,48 @@ check_owner (const Restore *restore, int fd, const char *path, GError **error)
                  path, (guint) st.st_uid);
 }
 
+/* @fd_take -1: open the path. */
 static gboolean
-open_image (Restore *restore, const char *path, GError **error)
+open_source (Restore *restore, int fd_take, const char *path, GError **error)
 {
-  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY | O_NONBLOCK, 0, error);
+  stasis_autofd int fd
+      = fd_take >= 0 ? fd_take : stasis_fd_open (path, O_RDONLY | O_NONBLOCK, 0, error);
   if (fd < 0 || !check_owner (restore, fd, path, error))
     return FALSE;
-  restore->image = stasis_image_open_fd (stasis_fd_steal (&fd), path, error);
-  return restore->image != NULL;
+  restore->source = stasis_source_open_fd (stasis_fd_steal (&fd), path,
+                                           stasis_job_cancellable (restore->job), error);
+  return restore->source != NULL;
+}
+
+/* The definition of the domain that is defined under this UUID. */
+static StasisDomainDef *
+load_defined (const Restore *restore, const guint8 *uuid, GError **error)
+{
+  g_autofree char *text = stasis_uuid_format (uuid);
+  g_autofree char *name = stasis_registry_name_of_uuid (restore->driver, text);
+  if (name != NULL)
+    return stasis_registry_load (restore->driver, name, error);
+  g_set_error (
+      error, STASIS_ERROR, STASIS_ERROR_NO_DOMAIN,
+      _ ("'%1$s' holds no definition, and no domain is defined with the UUID that it names, "
+         "%2$s"),
+      stasis_source_name (restore->source), text);
+  return NULL;
 }
 
 static StasisDomainDef *
 parse_image_xml (const Restore *restore, GError **error)
 {
-  GBytes *octets = stasis_image_xml (restore->image);
-  gsize size = 0;
-  const char *data = g_bytes_get_data (octets, &size);
-  g_autofree char *xml = g_strndup (data, size);
-  return stasis_driver_parse (restore->driver, xml, stasis_image_name (restore->image),
-                              STASIS_DOMAIN_PARSE_DEFAULT, error);
+  const guint8 *uuid = NULL;
+  g_autoptr (GError) local = NULL;
+  g_autofree char *xml = stasis_source_xml (restore->source, &uuid, &local);
+  if (xml != NULL)
+    return stasis_driver_parse (restore->driver, xml, stasis_source_name (restore->source),
+                                STASIS_DOMAIN_PARSE_DEFAULT, error);
+  if (local == NULL)
+    return load_defined (restore, uuid, error);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return NULL;
 }
 
 static gboolean
@@ -131,7 +155,21 @@ load_definition (Restore *restore, const char *xml, GError **error)
   return TRUE;
 }
 
-/* The emulator has what the guest was saved with. */
+static gboolean
+check_capability (const Restore *restore, const StasisQemuCaps *caps, const char *name,
+                  GError **error)
+{
+  if (stasis_qemu_caps_has_migration (caps, name))
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+               _ ("'%1$s' (QEMU %2$s) cannot read this image: it lacks the migration "
+                  "capability '%3$s'"),
+               restore->def->emulator, stasis_qemu_caps_version (caps), name);
+  return FALSE;
+}
+
+/* The emulator has what the guest was saved with.  What other kinds of images do not say stands in
+ * their definition, or comes out when QEMU reads the stream. */
 static gboolean
 check_emulator (const Restore *restore, GError **error)
 {
@@ -139,7 +177,12 @@ check_emulator (const Restore *restore, GError **error)
   g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (restore->driver, emulator, error);
   if (caps == NULL)
     return FALSE;
-  const StasisJson *facts = stasis_image_qemu_facts (restore->image);
+  const StasisImage *image = stasis_source_image (restore->source);
+  if (image == NULL)
+    return !stasis_source_is_mapped (restore->source)
+           || check_capability (restore, caps, "mapped-ram", error);
+
+  const StasisJson *facts = stasis_image_qemu_facts (image);
   const char *machine
       = stasis_json_string (stasis_json_get (facts, STASIS_IMAGE_FACTS_MACHINE), "");
   if (stasis_qemu_caps_canonical_machine (caps, machine) == NULL)
@@ -151,16 +194,9 @@ check_emulator (const Restore *restore, GError **error)
     }
   const StasisJson *needed = stasis_json_get (facts, STASIS_IMAGE_FACTS_CAPABILITIES);
   for (guint i = 0; i < stasis_json_array_length (needed); i++)
-    {
-      const char *name = stasis_json_string (stasis_json_array_get (needed, i), "");
-      if (stasis_qemu_caps_has_migration (caps, name))
-        continue;
-      g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-                   _ ("'%1$s' (QEMU %2$s) cannot read this image: it lacks the migration "
-                      "capability '%3$s'"),
-                   emulator, stasis_qemu_caps_version (caps), name);
+    if (!check_capability (restore, caps,
+                           stasis_json_string (stasis_json_array_get (needed, i), ""), error))
       return FALSE;
-    }
   return TRUE;
 }
 
@@ -180,27 +216,28 @@ take_hold (Restore *restore, GError **error)
   return stasis_registry_check_unique (restore->driver, name, restore->def->uuid, error);
 }
 
-/* The guest's disks are where it left them. */
+/* The guest's disks are where it left them, as far as the image says where that was. */
 static gboolean
 check_disks (Restore *restore, GError **error)
 {
-  restore->has_writable_disks = stasis_disks_any_writable (restore->image);
-  if (restore->flags & STASIS_RESTORE_FORCE)
+  const StasisJson *disks = stasis_source_disks (restore->source);
+  restore->has_writable_disks = stasis_disks_any_writable (disks);
+  if (disks == NULL || (restore->flags & STASIS_RESTORE_FORCE))
     return TRUE;
   if (restore->has_writable_disks
-      && stasis_mark_is_resumed (restore->driver->paths, restore->image))
+      && stasis_mark_is_resumed (restore->driver->paths, stasis_source_image (restore->source)))
     return refuse (error,
                    _ ("'%s' was already resumed once, and the guest's disks have moved on since; "
                       "--force restores anyway"),
-                   stasis_image_name (restore->image));
-  return stasis_disks_check (restore->image, restore->def, error);
+                   stasis_source_name (restore->source));
+  return stasis_disks_check (disks, restore->def, error);
 }
 
 static gboolean
-ask_everybody (Restore *restore, const char *path, const char *xml, GError **error)
+ask_everybody (Restore *restore, int fd_take, const char *path, const char *xml, GError **error)
 {
   stasis_job_set_phase (restore->job, "check");
-  if (!open_image (restore, path, error) || !load_definition (restore, xml, error)
+  if (!open_source (restore, fd_take, path, error) || !load_definition (restore, xml, error)
       || !check_emulator (restore, error) || !take_hold (restore, error)
       || !check_disks (restore, error))
     return FALSE;
@@ -212,30 +249,21 @@ ask_everybody (Restore *restore, const char *path, const char *xml, GError **err
   return stasis_devices_test (&request, error);
 }
 
-/* Load and verify at the same time.  Where both fail, damage is the better reason; damage that is
- * found first ends the load. */
 static gboolean
 load (Restore *restore, GError **error)
 {
-  const StasisPaths *paths = restore->driver->paths;
-  const int fd = stasis_image_fd (restore->image);
+  const int fd = stasis_source_fd (restore->source);
   struct stat before;
-  stasis_mark_begin (fd, &before);
+  if (fd >= 0)
+    stasis_mark_begin (fd, &before);
   stasis_job_set_phase (restore->job, "load and verify");
-  g_autoptr (StasisVerifyThread) verify = stasis_verify_thread_start (restore->image, restore->job);
-  g_autoptr (GError) local = NULL;
-  const gboolean loaded = stasis_load_engine_run (
-      restore->image, restore->monitor, &restore->hold->status->qemu, restore->job, &local);
-  const gboolean cancelled = g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED)
-                             && !stasis_verify_thread_has_failed (verify);
-  if (!cancelled && !stasis_verify_thread_finish (verify, error))
+  if (!stasis_source_load (restore->source, restore->monitor, &restore->hold->status->qemu,
+                           restore->job, error))
     return FALSE;
-  if (!loaded)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  stasis_mark_verified_since (paths, fd, &before);
+  if (fd < 0)
+    return check_disks (restore, error);
+  if (stasis_source_kind (restore->source) == STASIS_IMAGE_KIND_STASIS)
+    stasis_mark_verified_since (restore->driver->paths, fd, &before);
   return TRUE;
 }
 
@@ -244,7 +272,8 @@ should_run (const Restore *restore)
 {
   if (restore->flags & STASIS_RESTORE_RUNNING)
     return TRUE;
-  return stasis_image_was_running (restore->image) && (restore->flags & STASIS_RESTORE_PAUSED) == 0;
+  return stasis_source_was_running (restore->source)
+         && (restore->flags & STASIS_RESTORE_PAUSED) == 0;
 }
 
 /* What recovery has to know before the guest may run: the mark that it takes back if it never does,
@@ -253,14 +282,15 @@ static gboolean
 note_in_journal (Restore *restore, GError **error)
 {
   StasisJournal *journal = &restore->hold->status->journal;
-  struct stat st;
-  if (fstat (stasis_image_fd (restore->image), &st) < 0)
-    return stasis_throw_errno (error, "'%s'", stasis_image_name (restore->image));
   if (restore->has_writable_disks)
-    journal->mark = stasis_mark_resumed_path (restore->driver->paths, restore->image);
+    journal->mark
+        = stasis_mark_resumed_path (restore->driver->paths, stasis_source_image (restore->source));
   if (restore->is_managed)
     {
-      journal->target = g_strdup (stasis_image_name (restore->image));
+      struct stat st;
+      if (fstat (stasis_source_fd (restore->source), &st) < 0)
+        return stasis_throw_errno (error, "'%s'", stasis_source_name (restore->source));
+      journal->target = g_strdup (stasis_source_name (restore->source));
       journal->device = st.st_dev;
       journal->inode = st.st_ino;
     }
@@ -278,20 +308,21 @@ bring_back (Restore *restore, GError **error)
 
   /* The mark comes first: a guest that ran without it could run twice. */
   const StasisPaths *paths = restore->driver->paths;
-  if (restore->has_writable_disks && !stasis_mark_resumed (paths, restore->image, error))
+  const StasisImage *image = stasis_source_image (restore->source);
+  if (restore->has_writable_disks && !stasis_mark_resumed (paths, image, error))
     return FALSE;
   if (stasis_fault ("restore-marked", error)
       && stasis_start_finish (restore->hold, restore->monitor, should_run (restore), error))
     return TRUE;
   if (restore->has_writable_disks)
-    stasis_mark_clear_resumed (paths, restore->image);
+    stasis_mark_clear_resumed (paths, image);
   return FALSE;
 }
 
 static gboolean
-run (Restore *restore, const char *path, const char *xml, GError **error)
+run (Restore *restore, int fd_take, const char *path, const char *xml, GError **error)
 {
-  if (!ask_everybody (restore, path, xml, error))
+  if (!ask_everybody (restore, fd_take, path, xml, error))
     return FALSE;
 
   const StasisStartRequest request = {
@@ -318,13 +349,14 @@ run (Restore *restore, const char *path, const char *xml, GError **error)
 }
 
 /* Bring a domain back. */
-StasisDomain *
-stasis_restore_image (StasisDriver *driver, const char *path, const char *xml,
-                      StasisRestoreFlags flags, gboolean is_managed, StasisProgressFunc progress,
-                      gpointer user_data, GCancellable *cancellable, GError **error)
+static StasisDomain *
+restore_from (StasisDriver *driver, int fd_take, const char *path, const char *xml,
+              StasisRestoreFlags flags, gboolean is_managed, StasisProgressFunc progress,
+              gpointer user_data, GCancellable *cancellable, GError **error)
 {
   if ((flags & STASIS_RESTORE_RUNNING) && (flags & STASIS_RESTORE_PAUSED))
     {
+      stasis_fd_clear (&fd_take);
       g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
                            _ ("a domain cannot be resumed both running and paused"));
       return NULL;
@@ -332,16 +364,26 @@ stasis_restore_image (StasisDriver *driver, const char *path, const char *xml,
   g_autoptr (StasisJob) job = stasis_job_new ("restore", progress, user_data, cancellable);
   g_auto (Restore) restore
       = { .driver = driver, .flags = flags, .job = job, .is_managed = is_managed };
-  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
-  if (!run (&restore, absolute, xml, error))
+  if (!run (&restore, fd_take, path, xml, error))
     return NULL;
   return stasis_domain_new (driver, restore.def->name, restore.def->uuid);
+}
+
+/* From a file by its path. */
+StasisDomain *
+stasis_restore_image (StasisDriver *driver, const char *path, const char *xml,
+                      StasisRestoreFlags flags, gboolean is_managed, StasisProgressFunc progress,
+                      gpointer user_data, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
+  return restore_from (driver, -1, absolute, xml, flags, is_managed, progress, user_data,
+                       cancellable, error);
 }
 
 /**
  * stasis_driver_restore:
  * @self: a driver
- * @path: (type filename): a save image
+ * @path: (type filename): a save image of any kind (docs/save-image.md), a file or a FIFO
  * @xml: (nullable): a definition to use instead of the image's, of the same guest ABI
  * @flags: how
  * @progress: (nullable) (scope call): told how it goes
@@ -350,8 +392,8 @@ stasis_restore_image (StasisDriver *driver, const char *path, const char *xml,
  * @error: return location
  *
  * Brings a domain back.  It goes on as it was (running or paused) unless @flags say otherwise.
- * The guest runs only once the whole image has been verified.  Blocks; may be called on any
- * thread.
+ * The guest runs only once the whole image has been verified, as far as its kind has checksums.
+ * Blocks; may be called on any thread.
  *
  * Returns: (transfer full): the domain
  */
@@ -362,4 +404,30 @@ stasis_driver_restore (StasisDriver *self, const char *path, const char *xml,
 {
   return stasis_restore_image (self, path, xml, flags, /* is_managed= */ FALSE, progress, user_data,
                                cancellable, error);
+}
+
+/**
+ * stasis_driver_restore_fd:
+ * @self: a driver
+ * @fd: a file, or a pipe or socket that a save image comes out of; the call closes it
+ * @name: what to call it in messages
+ * @xml: (nullable): a definition to use instead of the image's, of the same guest ABI
+ * @flags: how
+ * @progress: (nullable) (scope call): told how it goes
+ * @user_data: for @progress
+ * @cancellable: (nullable): cancels the job; nothing is left then
+ * @error: return location
+ *
+ * The same as stasis_driver_restore() from an open descriptor.  A pipe is read once, front to back,
+ * and nothing is stored on the way; the guest runs only after the end of the image has come.
+ *
+ * Returns: (transfer full): the domain
+ */
+StasisDomain *
+stasis_driver_restore_fd (StasisDriver *self, int fd, const char *name, const char *xml,
+                          StasisRestoreFlags flags, StasisProgressFunc progress, gpointer user_data,
+                          GCancellable *cancellable, GError **error)
+{
+  return restore_from (self, fd, name, xml, flags, /* is_managed= */ FALSE, progress, user_data,
+                       cancellable, error);
 }

@@ -9,6 +9,7 @@
  * stream.  It gets descriptors, never a name.  A file: URI that names an fd set looks for a
  * descriptor of exactly the access mode it wants, O_WRONLY, and with direct I/O for a second
  * one with O_DIRECT; a stream goes to a descriptor with a position, from `getfd`.
+ * Where the stream is to be compressed, cut into records or sent on, it comes through us (drain.c).
  *
  * What a QEMU can do is asked of the running one, never inferred from its version.
  */
@@ -25,6 +26,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/drain.h"
 #include "driver/migration-wait.h"
 #include "driver/recover.h"
 #include "monitor/commands-fd.h"
@@ -63,27 +65,9 @@ can_direct_io (StasisMonitor *monitor, int fd, GCancellable *cancellable)
   return probe >= 0;
 }
 
-/* Choose by what the running QEMU offers. */
-StasisSaveEngine *
-stasis_save_engine_choose (StasisMonitor *monitor, int fd, GCancellable *cancellable,
-                           GError **error)
+static void
+describe_mapped (StasisSaveEngine *engine)
 {
-  g_autoptr (GHashTable) offers
-      = stasis_monitor_query_migrate_capabilities (monitor, cancellable, error);
-  if (offers == NULL)
-    return NULL;
-
-  StasisSaveEngine *engine = g_new0 (StasisSaveEngine, 1);
-  if (!g_hash_table_contains (offers, "mapped-ram"))
-    {
-      engine->body_kind = STASIS_IMAGE_BODY_STREAM;
-      engine->description = g_strdup (_ ("plain stream: this QEMU has no mapped-ram"));
-      return engine;
-    }
-  engine->body_kind = STASIS_IMAGE_BODY_MAPPED_RAM;
-  engine->multifd = g_hash_table_contains (offers, "multifd");
-  engine->n_channels = CLAMP (g_get_num_processors (), 1, CHANNELS_MAX);
-  engine->direct_io = engine->multifd && can_direct_io (monitor, fd, cancellable);
   if (engine->direct_io)
     engine->description = g_strdup_printf (_ ("mapped-ram, multifd with %u channels, direct I/O"),
                                            engine->n_channels);
@@ -92,6 +76,46 @@ stasis_save_engine_choose (StasisMonitor *monitor, int fd, GCancellable *cancell
         _ ("mapped-ram, multifd with %u channels; no direct I/O here"), engine->n_channels);
   else
     engine->description = g_strdup (_ ("mapped-ram; this QEMU has no multifd"));
+}
+
+static StasisSaveEngine *
+new_stream (StasisSaveWay way, const char *description)
+{
+  StasisSaveEngine *engine = g_new0 (StasisSaveEngine, 1);
+  engine->way = way;
+  engine->description = g_strdup (description);
+  return engine;
+}
+
+/* Choose by what the running QEMU offers. */
+StasisSaveEngine *
+stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
+                           GCancellable *cancellable, GError **error)
+{
+  if (way == STASIS_SAVE_WAY_PLAIN)
+    return new_stream (way, _ ("plain stream, written by QEMU"));
+  if (way == STASIS_SAVE_WAY_THROUGH)
+    return new_stream (way, _ ("plain stream, through this process"));
+  g_autoptr (GHashTable) offers
+      = stasis_monitor_query_migrate_capabilities (monitor, cancellable, error);
+  if (offers == NULL)
+    return NULL;
+  if (!g_hash_table_contains (offers, "mapped-ram"))
+    {
+      if (way == STASIS_SAVE_WAY_BEST)
+        return new_stream (STASIS_SAVE_WAY_PLAIN, _ ("plain stream: this QEMU has no mapped-ram"));
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                   _ ("this QEMU cannot write such an image: it has no mapped-ram (QEMU 9.0 and "
+                      "newer)"));
+      return NULL;
+    }
+
+  StasisSaveEngine *engine = g_new0 (StasisSaveEngine, 1);
+  engine->way = STASIS_SAVE_WAY_MAPPED;
+  engine->multifd = g_hash_table_contains (offers, "multifd");
+  engine->n_channels = CLAMP (g_get_num_processors (), 1, CHANNELS_MAX);
+  engine->direct_io = engine->multifd && can_direct_io (monitor, fd, cancellable);
+  describe_mapped (engine);
   return engine;
 }
 
@@ -100,7 +124,7 @@ GStrv
 stasis_save_engine_capabilities (const StasisSaveEngine *engine)
 {
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  if (engine->body_kind == STASIS_IMAGE_BODY_MAPPED_RAM)
+  if (engine->way == STASIS_SAVE_WAY_MAPPED)
     g_strv_builder_add (builder, "mapped-ram");
   if (engine->multifd)
     g_strv_builder_add (builder, "multifd");
@@ -119,24 +143,26 @@ pass_one (StasisMonitor *monitor, int fd, int flags, gint64 *set, GCancellable *
 
 /* Give QEMU the descriptors it will write to. */
 gboolean
-stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor *monitor, int fd,
-                         guint64 body_offset, StasisJournal *journal, GCancellable *cancellable,
-                         GError **error)
+stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor *monitor,
+                         const StasisSaveBody *body, StasisJournal *journal,
+                         GCancellable *cancellable, GError **error)
 {
-  if (engine->body_kind == STASIS_IMAGE_BODY_MAPPED_RAM)
+  if (engine->way == STASIS_SAVE_WAY_THROUGH)
+    return TRUE;
+  if (engine->way == STASIS_SAVE_WAY_MAPPED)
     {
       gint64 set = STASIS_FDSET_NEW;
-      if (!pass_one (monitor, fd, O_WRONLY, &set, cancellable, error))
+      if (!pass_one (monitor, body->fd, O_WRONLY, &set, cancellable, error))
         return FALSE;
       journal->fdset = set;
       return !engine->direct_io
-             || pass_one (monitor, fd, O_WRONLY | O_DIRECT, &set, cancellable, error);
+             || pass_one (monitor, body->fd, O_WRONLY | O_DIRECT, &set, cancellable, error);
     }
 
-  stasis_autofd int own = reopen (fd, O_WRONLY, error);
+  stasis_autofd int own = reopen (body->fd, O_WRONLY, error);
   if (own < 0)
     return FALSE;
-  if (lseek (own, (off_t) body_offset, SEEK_SET) < 0)
+  if (lseek (own, (off_t) body->offset, SEEK_SET) < 0)
     return stasis_throw_errno (error, _ ("cannot seek in the image"));
   return stasis_monitor_getfd (monitor, STASIS_SAVE_FD_NAME, own, cancellable, error);
 }
@@ -145,7 +171,7 @@ static gboolean
 configure (const StasisSaveEngine *engine, StasisMonitor *monitor, GCancellable *cancellable,
            GError **error)
 {
-  const gboolean mapped = engine->body_kind == STASIS_IMAGE_BODY_MAPPED_RAM;
+  const gboolean mapped = engine->way == STASIS_SAVE_WAY_MAPPED;
   const StasisMigrationCapability capabilities[] = {
     { "events", TRUE },
     { "mapped-ram", TRUE },
@@ -167,17 +193,21 @@ configure (const StasisSaveEngine *engine, StasisMonitor *monitor, GCancellable 
 
 /* Write the state and wait until it is done. */
 gboolean
-stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor, guint64 body_offset,
-                        const StasisJournal *journal, StasisJob *job, GError **error)
+stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor,
+                        const StasisSaveBody *body, const StasisJournal *journal, StasisJob *job,
+                        GError **error)
 {
   GCancellable *cancellable = stasis_job_cancellable (job);
   if (!configure (engine, monitor, cancellable, error))
     return FALSE;
+  if (engine->way == STASIS_SAVE_WAY_THROUGH)
+    return stasis_drain_run (body->sink, STASIS_SAVE_FD_NAME, monitor, body->poll, body->poll_data,
+                             job, error);
 
   g_autofree char *uri = NULL;
-  if (engine->body_kind == STASIS_IMAGE_BODY_MAPPED_RAM)
+  if (engine->way == STASIS_SAVE_WAY_MAPPED)
     uri = g_strdup_printf ("file:/dev/fdset/%" G_GINT64_FORMAT ",offset=%" G_GUINT64_FORMAT,
-                           journal->fdset, body_offset);
+                           journal->fdset, body->offset);
   else
     uri = g_strdup ("fd:" STASIS_SAVE_FD_NAME);
   return stasis_monitor_migrate (monitor, uri, cancellable, error)

@@ -7,22 +7,42 @@
 
 #include "driver/job.h"
 #include "driver/status.h"
-#include "image/types.h"
 #include "monitor/monitor.h"
+#include "util/stream.h"
 
 G_BEGIN_DECLS
+
+/* How QEMU is to write. */
+typedef enum
+{
+  STASIS_SAVE_WAY_BEST,    /* in place where it can, else its plain stream, into our file */
+  STASIS_SAVE_WAY_MAPPED,  /* in place (mapped-ram) */
+  STASIS_SAVE_WAY_PLAIN,   /* its plain stream, into our file */
+  STASIS_SAVE_WAY_THROUGH, /* its plain stream, through this process */
+} StasisSaveWay;
+
+/* Where it writes. */
+typedef struct
+{
+  int fd;                /* (borrowed) our file; not for THROUGH */
+  guint64 offset;        /* of the body in it */
+  StasisStreamOut *sink; /* (borrowed) (nullable) for THROUGH */
+  StasisJobPoll poll;    /* what a job shows while it goes through */
+  gpointer poll_data;
+} StasisSaveBody;
 
 /* What this QEMU and this file system allow; chosen once, before the guest is paused. */
 typedef struct
 {
-  StasisImageBodyKind body_kind;
+  StasisSaveWay way;  /* never BEST */
   gboolean multifd;   /* several threads of QEMU write */
   gboolean direct_io; /* past the page cache */
   guint n_channels;
   char *description; /* (owned) for people */
 } StasisSaveEngine;
 
-StasisSaveEngine *stasis_save_engine_choose (StasisMonitor *monitor, int fd,
+/* @fd: our file, -1 for THROUGH.  STASIS_ERROR_UNSUPPORTED where this QEMU has no such way. */
+StasisSaveEngine *stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
                                              GCancellable *cancellable, GError **error);
 void stasis_save_engine_free (StasisSaveEngine *engine);
 
@@ -31,14 +51,14 @@ GStrv stasis_save_engine_capabilities (const StasisSaveEngine *engine);
 
 /* Give QEMU the descriptors it will write to.  Notes the fd set in the journal (in memory: the
  * caller writes the status before going on). */
-gboolean stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor *monitor, int fd,
-                                  guint64 body_offset, StasisJournal *journal,
+gboolean stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor *monitor,
+                                  const StasisSaveBody *body, StasisJournal *journal,
                                   GCancellable *cancellable, GError **error);
 
-/* Write the state behind @body_offset and wait until it is done. */
+/* Write the state and wait until it is done. */
 gboolean stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor,
-                                 guint64 body_offset, const StasisJournal *journal, StasisJob *job,
-                                 GError **error);
+                                 const StasisSaveBody *body, const StasisJournal *journal,
+                                 StasisJob *job, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisSaveEngine, stasis_save_engine_free)
 

@@ -16,6 +16,7 @@
 #include <stasis/error.h>
 
 #include "image/reader.h"
+#include "image/trailer.h"
 #include "util/fd.h"
 
 static gboolean
@@ -45,7 +46,10 @@ may_replace (const char *path, GError **error)
   struct stat st;
   if (fstat (fd, &st) < 0)
     return stasis_throw_errno (error, "'%s'", path);
-  if (st.st_size == 0 || stasis_image_is_image_fd (fd) || is_libvirt_image (fd))
+  guint8 uuid[STASIS_UUID_SIZE];
+  guint64 body_end;
+  if (st.st_size == 0 || stasis_image_is_image_fd (fd) || is_libvirt_image (fd)
+      || stasis_trailer_read_file (fd, path, uuid, &body_end, NULL))
     return TRUE;
   return refuse (error, path, _ ("exists and is no save image; remove it first"));
 }

@@ -4,23 +4,24 @@
  *
  * Theory of operation
  *
- * In this order: everything that may say no is asked (hold, state, target, devices' step 0); a
- * file without a name is begun beside the target, with the definition in it; the journal says
- * SAVE; the guest is paused; QEMU writes its memory into the file while we hash it from outside;
- * hash table and tail records follow and are synced; the journal says COMMIT; the file gets its
- * name by rename; the journal says COMMITTED; QEMU is ended.
+ * In this order: everything that may say no is asked (hold, state, place, devices' step 0); the
+ * image is begun, with the definition in it; the journal says SAVE; the guest is paused; its memory
+ * goes into the image, as its kind wants it (save-output.c), and where QEMU writes it in place we
+ * hash it from outside; what belongs behind it follows, and is synced; the journal says COMMIT; the
+ * image is completed (save-commit.c); the journal says COMMITTED; QEMU is ended.
  *
- * Until the rename any failure, and the death of this process at any point, ends with the guest
- * going on as it was and the target as it was (recover.c does it for a dead process).  From the
- * rename on there is only forward: the guest is ended, for it must never live beside its image.
+ * Until then any failure, and the death of this process at any point, ends with the guest going on
+ * as it was and the target as it was (recover.c does it for a dead process).  From then on there is
+ * only forward: the guest is ended, for it must never live beside its image.  Where the image goes
+ * into a pipe nobody may know which of both it is; then the guest stays paused.
  */
 
 #include "config.h"
 
-#include <string.h>
-#include <sys/stat.h>
+#include "driver/save.h"
 
 #include <glib/gi18n-lib.h>
+#include <stasis/error.h>
 
 #include "driver/devices.h"
 #include "driver/disks.h"
@@ -30,13 +31,12 @@
 #include "driver/marks.h"
 #include "driver/memory-hash.h"
 #include "driver/recover.h"
-#include "driver/save-engine.h"
+#include "driver/save-commit.h"
 #include "driver/save-facts.h"
-#include "driver/save-target.h"
+#include "driver/save-output.h"
 #include "driver/teardown.h"
-#include "image/writer.h"
+#include "image/disks.h"
 #include "monitor/commands-run.h"
-#include "util/atomic-file.h"
 #include "util/fault.h"
 #include "util/fd.h"
 #include "util/uuid.h"
@@ -48,8 +48,9 @@ typedef struct
   StasisDriver *driver;  /* (borrowed) */
   StasisDomain *domain;  /* (borrowed) */
   const char *operation; /* "save" or "managedsave" */
-  char *target;          /* (owned) */
   StasisSaveFlags flags;
+  StasisSaveForm form;
+  StasisSavePlace *place; /* (owned) */
   StasisJob *job;         /* (borrowed) */
   StasisHold *hold;       /* (owned) */
   StasisMonitor *monitor; /* (owned) */
@@ -57,25 +58,23 @@ typedef struct
   char *xml;              /* (owned): that goes into the image */
   gboolean was_running;
   gboolean is_postmigrate;
-  StasisSaveEngine *engine;  /* (owned) */
-  StasisAtomicFile *file;    /* (owned) */
-  StasisImageWriter *writer; /* (owned) */
-  GPtrArray *ram_blocks;     /* (owned) of StasisRamBlock */
+  StasisSaveEngine *engine; /* (owned) */
+  StasisSaveOutput *output; /* (owned) */
+  GPtrArray *ram_blocks;    /* (owned) of StasisRamBlock */
   gint64 paused_us;
 } Save;
 
 static void
 save_clear (Save *save)
 {
-  stasis_image_writer_free (save->writer);
-  stasis_atomic_file_free (save->file);
+  stasis_save_output_free (save->output);
+  stasis_save_place_free (save->place);
   stasis_save_engine_free (save->engine);
   g_clear_pointer (&save->ram_blocks, g_ptr_array_unref);
   stasis_domain_def_free (save->def);
   stasis_monitor_close (save->monitor);
   stasis_hold_release (save->hold);
   g_free (save->xml);
-  g_free (save->target);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Save, save_clear)
@@ -116,6 +115,15 @@ look_at_guest (Save *save, GError **error)
   if (!stasis_monitor_query_status (save->monitor, &state, NULL, error))
     return FALSE;
 
+  if (save->hold->status->is_undecided && state != STASIS_RUN_STATE_RUNNING)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                   _ ("an earlier save of domain '%1$s' into a pipe may be complete: resume or "
+                      "destroy the domain first"),
+                   save->hold->status->name);
+      return FALSE;
+    }
+
   /* A guest that sleeps is let go to sleep on. */
   save->was_running = state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_SUSPENDED;
   save->is_postmigrate = state == STASIS_RUN_STATE_POSTMIGRATE;
@@ -145,7 +153,7 @@ ask_everybody (Save *save, const char *xml, GError **error)
 
   const StasisDeviceRequest request = {
     .operation = STASIS_DEVICE_SAVE,
-    .destination = save->target,
+    .destination = save->place->name,
     .def = save->def,
     .monitor = save->monitor,
   };
@@ -164,52 +172,54 @@ resume_running (const Save *save)
   return save->was_running && (save->flags & STASIS_SAVE_PAUSED) == 0;
 }
 
-/* The file with everything that is known before the guest is paused. */
+/* All that is known before the guest is paused. */
 static gboolean
-begin_image (Save *save, GError **error)
+write_head (Save *save, GError **error)
 {
   GCancellable *cancellable = stasis_job_cancellable (save->job);
-  save->file = stasis_atomic_file_begin (save->target, 0600, error);
-  if (save->file == NULL)
-    return FALSE;
-  const int fd = stasis_atomic_file_fd (save->file);
-  save->engine = stasis_save_engine_choose (save->monitor, fd, cancellable, error);
-  if (save->engine == NULL)
-    return FALSE;
-  stasis_job_set_engine (save->job, save->engine->description);
-  save->ram_blocks = stasis_monitor_query_ram_blocks (save->monitor, cancellable, error);
-  if (save->ram_blocks == NULL)
-    return FALSE;
-
   const char *reason = save->was_running ? "running" : "user";
   g_autoptr (StasisJson) json
       = stasis_save_facts (save->def, save->hold->status, save->engine, save->ram_blocks,
                            resume_running (save), reason, save->monitor, cancellable);
-  g_autoptr (GBytes) xml = g_bytes_new_static (save->xml, strlen (save->xml));
-  StasisImageFacts facts = { .xml = xml, .qemu_facts = json, .body_kind = save->engine->body_kind };
-  if (!stasis_uuid_parse (save->def->uuid, facts.domain_uuid, error))
+  guint8 uuid[STASIS_UUID_SIZE];
+  if (!stasis_uuid_parse (save->def->uuid, uuid, error))
     return FALSE;
-  save->writer = stasis_image_writer_begin (fd, &facts, error);
-  return save->writer != NULL;
+  const StasisSaveHead head = {
+    .domain_uuid = uuid,
+    .xml = save->xml,
+    .qemu_facts = json,
+    .way = save->engine->way,
+    .resume_running = resume_running (save),
+  };
+  return stasis_save_output_begin (save->output, &head, cancellable, error);
+}
+
+static gboolean
+begin_image (Save *save, GError **error)
+{
+  GCancellable *cancellable = stasis_job_cancellable (save->job);
+  if (!stasis_save_place_begin (save->place, stasis_save_output_keep (&save->form), error))
+    return FALSE;
+  save->output = stasis_save_output_new (&save->form, save->place);
+  save->engine
+      = stasis_save_engine_choose (save->monitor, stasis_save_output_way (save->output),
+                                   stasis_save_place_file_fd (save->place), cancellable, error);
+  if (save->engine == NULL)
+    return FALSE;
+  stasis_job_set_engine (save->job, save->engine->description);
+  save->ram_blocks = stasis_monitor_query_ram_blocks (save->monitor, cancellable, error);
+  return save->ram_blocks != NULL && write_head (save, error);
 }
 
 /* From here on this process may die and the guest must not notice for long. */
 static gboolean
 open_journal (Save *save, GError **error)
 {
-  struct stat st;
-  if (fstat (stasis_atomic_file_fd (save->file), &st) < 0)
-    return stasis_throw_errno (error, _ ("cannot look at the new image"));
-
   StasisJournal *journal = &save->hold->status->journal;
-  const char *temp = stasis_atomic_file_temp_path (save->file);
   stasis_journal_begin (journal, STASIS_STEP_SAVE, save->operation);
   journal->was_running = save->was_running;
-  journal->target = g_strdup (save->target);
-  journal->temp = g_strdup (temp);
-  journal->device = st.st_dev;
-  journal->inode = st.st_ino;
-  if (!stasis_hold_write (save->hold, error))
+  if (!stasis_save_place_note (save->place, journal, error)
+      || !stasis_hold_write (save->hold, error))
     return FALSE;
   stasis_job_attach (save->job, save->hold->folder);
   return stasis_fault ("save-journal", error);
@@ -222,31 +232,20 @@ copy_memory (Save *save, StasisImageHashes **out_hashes, GError **error)
   const StasisJournal *journal = &save->hold->status->journal;
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisMemoryHash) memory = NULL;
-  if (save->engine->body_kind == STASIS_IMAGE_BODY_MAPPED_RAM)
+  if (save->form.kind == STASIS_IMAGE_KIND_STASIS && save->engine->way == STASIS_SAVE_WAY_MAPPED)
     memory = stasis_memory_hash_start (&save->hold->status->qemu, save->ram_blocks, HASH_THREADS,
                                        &local);
   if (local != NULL)
     g_debug ("hashes come from the file: %s", local->message);
 
   stasis_job_set_phase (save->job, "copy");
-  if (!stasis_save_engine_run (save->engine, save->monitor,
-                               stasis_image_writer_body_offset (save->writer), journal, save->job,
-                               error))
+  const StasisSaveBody body = stasis_save_output_body (save->output);
+  if (!stasis_save_engine_run (save->engine, save->monitor, &body, journal, save->job, error))
     return FALSE;
   if (memory == NULL)
     return TRUE;
   *out_hashes = stasis_memory_hash_finish (memory, error);
   return *out_hashes != NULL;
-}
-
-static void
-on_hash_progress (guint64 done, guint64 total, gpointer data)
-{
-  StasisJobStats *stats = stasis_job_stats (data);
-  stats->bytes_total = total;
-  stats->bytes_processed = done;
-  stats->bytes_remaining = total - MIN (done, total);
-  stasis_job_update (data);
 }
 
 static gboolean
@@ -257,10 +256,8 @@ write_tail (Save *save, const StasisImageHashes *hashes, GError **error)
     return FALSE;
 
   g_autoptr (StasisJson) json = disks->len > 0 ? stasis_image_disks_to_json (disks) : NULL;
-  const StasisImageTail tail = { .disks = json, .hashes = hashes };
   stasis_job_set_phase (save->job, "hash and sync");
-  return stasis_image_writer_finish (save->writer, 0, &tail, on_hash_progress, save->job,
-                                     stasis_job_cancellable (save->job), error);
+  return stasis_save_output_finish (save->output, json, hashes, save->job, error);
 }
 
 /* The guest may end by itself until its CPUs have stopped: what stands still then must be a guest
@@ -298,9 +295,8 @@ write_state (Save *save, GError **error)
 {
   StasisJournal *journal = &save->hold->status->journal;
   GCancellable *cancellable = stasis_job_cancellable (save->job);
-  if (!stasis_save_engine_pass (save->engine, save->monitor, stasis_atomic_file_fd (save->file),
-                                stasis_image_writer_body_offset (save->writer), journal,
-                                cancellable, error)
+  const StasisSaveBody body = stasis_save_output_body (save->output);
+  if (!stasis_save_engine_pass (save->engine, save->monitor, &body, journal, cancellable, error)
       || !stasis_hold_write (save->hold, error) || !stasis_fault ("save-passed", error))
     return FALSE;
 
@@ -314,34 +310,6 @@ write_state (Save *save, GError **error)
          && write_tail (save, hashes, error) && stasis_fault ("save-written", error);
 }
 
-/* The rename, with the journal around it.  *@out_renamed: there is no way back any more. */
-static gboolean
-commit (Save *save, gboolean *out_renamed, GError **error)
-{
-  StasisJournal *journal = &save->hold->status->journal;
-  if (g_cancellable_set_error_if_cancelled (stasis_job_cancellable (save->job), error))
-    return FALSE;
-  /* Named first: at COMMIT the journal's inode is the new file's, under one name or the other. */
-  if (!stasis_atomic_file_link (save->file, error) || !stasis_fault ("save-linked", error))
-    return FALSE;
-  journal->step = STASIS_STEP_COMMIT;
-  if (!stasis_hold_write (save->hold, error) || !stasis_fault ("save-commit", error))
-    return FALSE;
-
-  g_autoptr (GError) local = NULL;
-  if (!stasis_atomic_file_rename (save->file, out_renamed, &local))
-    {
-      if (!*out_renamed)
-        {
-          g_propagate_error (error, g_steal_pointer (&local));
-          return FALSE;
-        }
-      g_warning ("%s: the image is complete, but may lose its name in a power failure",
-                 local->message);
-    }
-  return TRUE;
-}
-
 /* QEMU has sent everything away and its disks are closed: there is nothing to wait for. */
 static void
 end_qemu_at_once (const StasisStatus *status)
@@ -351,7 +319,7 @@ end_qemu_at_once (const StasisStatus *status)
     stasis_process_end (pidfd, /* grace_ms= */ 0);
 }
 
-/* The image has its name: the guest must not live beside it.  What fails from here on does not
+/* The image is complete: the guest must not live beside it.  What fails from here on does not
  * change that any more. */
 static gboolean
 finish (Save *save, GError **error)
@@ -364,8 +332,11 @@ finish (Save *save, GError **error)
   if (!stasis_fault ("save-committed", NULL))
     g_debug ("fault after the commit");
 
-  stasis_mark_verified (save->driver->paths, stasis_atomic_file_fd (save->file));
+  if (save->form.kind == STASIS_IMAGE_KIND_STASIS)
+    stasis_mark_verified (save->driver->paths, stasis_save_place_file_fd (save->place));
   StasisJobStats *stats = stasis_job_stats (save->job);
+  if (save->engine->way == STASIS_SAVE_WAY_THROUGH)
+    stats->bytes_written = stasis_save_place_written (save->place);
   stats->pause_us = save->was_running ? g_get_monotonic_time () - save->paused_us : -1;
   g_autofree char *last = stasis_paths_last_job (save->driver->paths, status->name);
   stasis_job_end (save->job, last, NULL);
@@ -374,7 +345,7 @@ finish (Save *save, GError **error)
   end_qemu_at_once (status);
   if (!noted || !stasis_teardown (status, save->hold->folder, "saved", error))
     {
-      g_prefix_error (error, _ ("the image '%s' is complete, but: "), save->target);
+      g_prefix_error (error, _ ("the image '%s' is complete, but: "), save->place->name);
       return FALSE;
     }
   return TRUE;
@@ -386,7 +357,7 @@ roll_back (Save *save, GError **error)
 {
   const StasisDeviceRequest request = {
     .operation = STASIS_DEVICE_SAVE,
-    .destination = save->target,
+    .destination = save->place->name,
     .def = save->def,
   };
   stasis_job_set_phase (save->job, "roll back");
@@ -399,6 +370,17 @@ roll_back (Save *save, GError **error)
   stasis_job_end (save->job, last, *error);
 }
 
+/* The reader of a pipe may have a complete image. */
+static void
+leave_paused (Save *save, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  if (!stasis_recover_leave_paused (save->hold->folder, save->hold->status, save->monitor, &local))
+    g_prefix_error (error, "(%s) ", local->message);
+  g_autofree char *last = stasis_paths_last_job (save->driver->paths, save->hold->status->name);
+  stasis_job_end (save->job, last, *error);
+}
+
 static gboolean
 run (Save *save, const char *xml, GError **error)
 {
@@ -406,93 +388,51 @@ run (Save *save, const char *xml, GError **error)
   if (!ask_everybody (save, xml, error) || !begin_image (save, error))
     return FALSE;
 
-  gboolean renamed = FALSE;
+  StasisSaveOutcome outcome = STASIS_SAVE_OPEN;
   g_autoptr (GError) local = NULL;
-  if (open_journal (save, &local) && write_state (save, &local) && commit (save, &renamed, &local))
+  if (open_journal (save, &local) && write_state (save, &local))
+    outcome = stasis_save_commit (save->place, save->hold, save->job, &local);
+  if (outcome == STASIS_SAVE_COMPLETE)
     return finish (save, error);
 
-  roll_back (save, &local);
+  if (outcome == STASIS_SAVE_UNDECIDED)
+    leave_paused (save, &local);
+  else
+    roll_back (save, &local);
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
 }
 
 static gboolean
-save_to (StasisDomain *self, const char *operation, const char *path, const char *xml,
-         StasisSaveFlags flags, StasisProgressFunc progress, gpointer user_data,
-         GCancellable *cancellable, GError **error)
+check_flags (StasisSaveFlags flags, GError **error)
 {
-  if ((flags & STASIS_SAVE_RUNNING) && (flags & STASIS_SAVE_PAUSED))
-    {
-      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
-                           _ ("an image cannot be resumed both running and paused"));
-      return FALSE;
-    }
+  if ((flags & STASIS_SAVE_RUNNING) == 0 || (flags & STASIS_SAVE_PAUSED) == 0)
+    return TRUE;
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                       _ ("an image cannot be resumed both running and paused"));
+  return FALSE;
+}
+
+/* Save the domain and end it. */
+gboolean
+stasis_save_run (StasisDomain *self, const char *operation, const StasisSaveRequest *request,
+                 StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
+                 GError **error)
+{
   g_autoptr (StasisJob) job = stasis_job_new (operation, progress, user_data, cancellable);
   g_auto (Save) save = {
     .driver = stasis_domain_get_driver (self),
     .domain = self,
     .operation = operation,
-    .flags = flags,
+    .flags = request->flags,
     .job = job,
   };
-  save.target = stasis_save_target_resolve (path, error);
-  return save.target != NULL && run (&save, xml, error);
-}
-
-/**
- * stasis_domain_save:
- * @self: a running domain
- * @path: (type filename): where the save image goes; an image that is there already is replaced
- *   once the new one is complete
- * @xml: (nullable): a definition of the same guest ABI that goes into the image
- * @flags: how the image is to be resumed
- * @progress: (nullable) (scope call): told how it goes
- * @user_data: for @progress
- * @cancellable: (nullable): cancels the job; the domain then runs on
- * @error: return location
- *
- * Saves the state of the domain to an image and ends it.  Blocks; may be called on any thread.
- * On failure the domain goes on as before and @path is as it was.  Fails with
- * %STASIS_ERROR_BUSY while another job holds the domain.
- *
- * Returns: %TRUE if the image is complete and on disk
- */
-gboolean
-stasis_domain_save (StasisDomain *self, const char *path, const char *xml, StasisSaveFlags flags,
-                    StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
-                    GError **error)
-{
-  return save_to (self, "save", path, xml, flags, progress, user_data, cancellable, error);
-}
-
-/**
- * stasis_domain_managed_save:
- * @self: a running, persistent domain
- * @flags: how it is to be resumed
- * @progress: (nullable) (scope call): told how it goes
- * @user_data: for @progress
- * @cancellable: (nullable): cancels the job; the domain then runs on
- * @error: return location
- *
- * Saves the domain to its managed image, from which stasis_domain_start() brings it back.
- *
- * Returns: %TRUE if the image is complete and on disk
- */
-gboolean
-stasis_domain_managed_save (StasisDomain *self, StasisSaveFlags flags, StasisProgressFunc progress,
-                            gpointer user_data, GCancellable *cancellable, GError **error)
-{
-  if (!stasis_domain_is_persistent (self))
-    {
-      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
-                   _ ("cannot do managed save of the transient domain '%s'"),
-                   stasis_domain_get_name (self));
-      return FALSE;
-    }
-  g_autofree char *path = stasis_paths_managed_save (stasis_domain_get_driver (self)->paths,
-                                                     stasis_domain_get_name (self));
-  g_autofree char *folder = g_path_get_dirname (path);
-  return stasis_paths_make (folder, error)
-         && save_to (self, "managedsave", path, NULL, flags, progress, user_data, cancellable,
-                     error);
+  if (!check_flags (request->flags, error))
+    return FALSE;
+  save.place = stasis_save_place_new (request->path, request->fd, request->fd_name, error);
+  return save.place != NULL
+         && stasis_save_form_choose (request->format, request->compress,
+                                     stasis_save_place_is_stream (save.place), &save.form, error)
+         && stasis_save_place_open (save.place, stasis_job_cancellable (job), error)
+         && run (&save, request->xml, error);
 }

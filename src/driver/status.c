@@ -154,6 +154,8 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   set_optional (json, "on-crash", status->on_crash);
   stasis_json_set_int (json, "started", status->started_us);
   stasis_json_set_uint (json, "uid", status->uid);
+  if (status->is_undecided)
+    stasis_json_set_boolean (json, "undecided", TRUE);
   if (status->journal.step != STASIS_STEP_NONE)
     stasis_json_set (json, "job", journal_to_json (&status->journal));
 
@@ -276,6 +278,7 @@ status_from_json (const StasisJson *json, GError **error)
   status->on_reboot = dup_optional (json, "on-reboot");
   status->on_crash = dup_optional (json, "on-crash");
   status->started_us = stasis_json_int (stasis_json_get (json, "started"), 0);
+  status->is_undecided = stasis_json_boolean (stasis_json_get (json, "undecided"), FALSE);
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

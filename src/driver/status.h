@@ -18,7 +18,8 @@ typedef enum
   STASIS_STEP_START,     /* QEMU may exist, the guest never ran: end QEMU */
   STASIS_STEP_RESUME,    /* the guest is started or loaded, and may run already: let it run */
   STASIS_STEP_SAVE,      /* before the rename: the guest is to go on as it was */
-  STASIS_STEP_COMMIT,    /* the rename may have happened: the target's inode tells */
+  STASIS_STEP_COMMIT,    /* the rename may have happened: the target's inode tells;
+                            no target: a pipe's reader may have all of the image */
   STASIS_STEP_COMMITTED, /* the image is complete: end QEMU */
 } StasisStep;
 
@@ -57,6 +58,7 @@ typedef struct
   char *on_crash;        /* (owned) and "coredump-..." */
   gint64 started_us;     /* real time */
   guint32 uid;           /* QEMU's user */
+  gboolean is_undecided; /* paused: the reader of a save's pipe may have a complete image */
   StasisJournal journal;
 } StasisStatus;
 

@@ -69,6 +69,12 @@ stasis_image_was_running (const StasisImage *image)
 }
 
 const StasisJson *
+stasis_image_origin (const StasisImage *image)
+{
+  return image->origin;
+}
+
+const StasisJson *
 stasis_image_disks (const StasisImage *image)
 {
   return image->disks;
@@ -90,6 +96,21 @@ guint64
 stasis_image_body_length (const StasisImage *image)
 {
   return image->header.body_length;
+}
+
+/* Octets of QEMU's plain stream. */
+guint64
+stasis_image_stream_length (const StasisImage *image)
+{
+  switch (image->header.body_kind)
+    {
+    case STASIS_IMAGE_BODY_STREAM:
+      return image->header.body_length;
+    case STASIS_IMAGE_BODY_CHUNKS:
+      return image->stream_length;
+    default:
+      return 0;
+    }
 }
 
 guint64

@@ -159,11 +159,21 @@ draw (Run *run, guint64 *out_index)
   return *out_index < run->n_chunks;
 }
 
+static guint64
+get_size (const StasisChunkPass *pass, guint64 index)
+{
+  if (pass->item_size != NULL)
+    return pass->item_size (index, pass->data);
+  guint64 start, end;
+  stasis_body_chunk (&pass->body, index, &start, &end);
+  return end - start;
+}
+
 static void
 visit_chunks (Run *run, StasisChunkReader *reader, gpointer thread_data)
 {
   const StasisChunkPass *pass = run->pass;
-  guint64 index, start, end;
+  guint64 index;
   while (draw (run, &index))
     {
       GError *error = NULL;
@@ -173,8 +183,7 @@ visit_chunks (Run *run, StasisChunkReader *reader, gpointer thread_data)
           fail (run, error);
           return;
         }
-      stasis_body_chunk (&pass->body, index, &start, &end);
-      __atomic_fetch_add (&run->done, end - start, __ATOMIC_RELAXED);
+      __atomic_fetch_add (&run->done, get_size (pass, index), __ATOMIC_RELAXED);
     }
 }
 
@@ -262,7 +271,8 @@ stasis_chunk_pass_run (const StasisChunkPass *pass, GCancellable *cancellable, G
 {
   Run run = { .pass = pass,
               .cancellable = cancellable,
-              .n_chunks = stasis_body_n_chunks (&pass->body) };
+              .n_chunks
+              = pass->item_size != NULL ? pass->n_items : stasis_body_n_chunks (&pass->body) };
   g_mutex_init (&run.lock);
   g_cond_init (&run.changed);
 

@@ -42,6 +42,9 @@ typedef struct
 {
   int fd; /* (borrowed) its position moves */
   StasisBody body;
+  /* Not NULL: the pass is over @n_items of anything else, of that many octets each. */
+  guint64 (*item_size) (guint64 index, gpointer data);
+  guint64 n_items;
   guint n_threads; /* 0: one for each core, at most 8 */
   /* Called for each chunk once, on any of the threads, several at the same time, in rising order of
    * beginning.  FALSE with an error stops the pass. */

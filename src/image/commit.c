@@ -59,6 +59,14 @@ sync_file (int fd, GError **error)
   return fsync (fd) == 0 || stasis_throw_errno (error, _ ("cannot write the image to disk"));
 }
 
+/* Write the header of a streamed image, sync. */
+gboolean
+stasis_image_commit_stream (int fd, const StasisImageHeader *header, GError **error)
+{
+  return stasis_image_commit_header (fd, header, error) && stasis_fault ("image-complete", error)
+         && sync_file (fd, error) && stasis_fault ("image-complete-synced", error);
+}
+
 /* Sync, complete the header, write it, sync. */
 gboolean
 stasis_image_commit_seal (int fd, StasisImageHeader *header, guint64 file_size, GError **error)

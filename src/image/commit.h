@@ -22,4 +22,8 @@ gboolean stasis_image_commit_header (int fd, const StasisImageHeader *header, GE
 gboolean stasis_image_commit_seal (int fd, StasisImageHeader *header, guint64 file_size,
                                    GError **error);
 
+/* The same for a streamed image, whose header is only now written: write it, sync.  Fault points:
+ * image-complete, image-complete-synced. */
+gboolean stasis_image_commit_stream (int fd, const StasisImageHeader *header, GError **error);
+
 G_END_DECLS

@@ -42,6 +42,7 @@ enum
 
 #define STATE_PARTIAL  0x54524150u /* "PART" */
 #define STATE_COMPLETE 0x454e4f44u /* "DONE" */
+#define STATE_STREAM   0x574f4c46u /* "FLOW" */
 
 static const guint8 magic[8] = { 0x89, 'S', 'T', 'S', '\r', '\n', 0x1a, '\n' };
 
@@ -74,7 +75,9 @@ stasis_image_header_encode (const StasisImageHeader *header,
   memset (octets, 0, STASIS_IMAGE_HEADER_SIZE);
   memcpy (octets, magic, sizeof magic);
   stasis_put_le32 (octets + AT_VERSION, STASIS_IMAGE_VERSION);
-  stasis_put_le32 (octets + AT_STATE, header->complete ? STATE_COMPLETE : STATE_PARTIAL);
+  stasis_put_le32 (octets + AT_STATE, header->is_stream  ? STATE_STREAM
+                                      : header->complete ? STATE_COMPLETE
+                                                         : STATE_PARTIAL);
   memcpy (octets + AT_UUID, header->uuid, sizeof header->uuid);
   memcpy (octets + AT_DOMAIN_UUID, header->domain_uuid, sizeof header->domain_uuid);
   stasis_put_le64 (octets + AT_CREATED, header->created_ns);
@@ -186,7 +189,7 @@ stasis_image_header_decode (const guint8 *octets, gsize size, const char *name,
     return FALSE;
 
   const guint32 state = stasis_get_le32 (octets + AT_STATE);
-  if ((state != STATE_PARTIAL && state != STATE_COMPLETE)
+  if ((state != STATE_PARTIAL && state != STATE_COMPLETE && state != STATE_STREAM)
       || stasis_get_le64 (octets + AT_FRONT_OFFSET) != STASIS_IMAGE_HEADER_SIZE
       || octets[AT_WRITER + STASIS_IMAGE_WRITER_SIZE - 1] != '\0'
       || !g_utf8_validate ((const char *) octets + AT_WRITER, -1, NULL))
@@ -198,6 +201,7 @@ stasis_image_header_decode (const guint8 *octets, gsize size, const char *name,
 
   *out_header = (StasisImageHeader){
     .complete = state == STATE_COMPLETE,
+    .is_stream = state == STATE_STREAM,
     .created_ns = stasis_get_le64 (octets + AT_CREATED),
     .file_size = stasis_get_le64 (octets + AT_FILE_SIZE),
     .front_length = stasis_get_le64 (octets + AT_FRONT_LENGTH),
@@ -238,6 +242,20 @@ check_size (const StasisImageHeader *header, guint64 file_size, const char *name
                    file_size - header->file_size, header->file_size);
       return FALSE;
     }
+  return TRUE;
+}
+
+/* The layout of a streamed image, as far as its header can tell. */
+gboolean
+stasis_image_header_check_stream (const StasisImageHeader *header, const char *name, GError **error)
+{
+  if (header->file_size != 0 || header->body_length != 0 || header->tail_offset != 0
+      || header->tail_length != 0)
+    return throw_layout (name, _ ("a stream that knows its size"), error);
+  if (header->front_length % 8 != 0
+      || header->front_length > STASIS_IMAGE_END_MAX - STASIS_IMAGE_HEADER_SIZE
+      || header->body_offset != stasis_image_header_front_end (header))
+    return throw_layout (name, _ ("place of the body"), error);
   return TRUE;
 }
 

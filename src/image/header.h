@@ -16,6 +16,8 @@ G_BEGIN_DECLS
 typedef struct
 {
   gboolean complete;
+  gboolean
+      is_stream; /* written front to back: never complete, and END tells whether all is there */
   guint8 uuid[STASIS_IMAGE_UUID_SIZE];
   guint8 domain_uuid[STASIS_IMAGE_UUID_SIZE];
   guint64 created_ns; /* since 1970 */
@@ -34,12 +36,16 @@ void stasis_image_header_encode (const StasisImageHeader *header,
                                  guint8 octets[STASIS_IMAGE_HEADER_SIZE]);
 
 /* Magic, checksum, version, state and body kind, in this order; not the layout.  @size octets were
- * there to read.  A partial header is decoded, too: see @complete. */
+ * there to read.  Partial and streamed headers are decoded, too: see @complete, @is_stream. */
 gboolean stasis_image_header_decode (const guint8 *octets, gsize size, const char *name,
                                      StasisImageHeader *out_header, GError **error);
 
 /* TRUE where the octets begin with our magic. */
 gboolean stasis_image_header_has_magic (const guint8 *octets, gsize size);
+
+/* The layout of a streamed image, as far as its header can tell. */
+gboolean stasis_image_header_check_stream (const StasisImageHeader *header, const char *name,
+                                           GError **error);
 
 /* The layout of a complete image whose file has @file_size octets. */
 gboolean stasis_image_header_check_layout (const StasisImageHeader *header, guint64 file_size,

@@ -78,6 +78,11 @@ body_to_json (const StasisImage *image)
                           stasis_image_body_kind_to_string (image->header.body_kind));
   stasis_json_set_uint (object, "offset", image->header.body_offset);
   stasis_json_set_uint (object, "length", image->header.body_length);
+  if (image->chunks != NULL)
+    {
+      stasis_json_set_uint (object, "chunks", image->chunks->len);
+      stasis_json_set_uint (object, "stream-length", image->stream_length);
+    }
   return object;
 }
 
@@ -114,8 +119,12 @@ stasis_image_info_to_json (const StasisImage *image)
   if (image->map != NULL)
     stasis_json_set (object, "memory", memory_to_json (image));
   stasis_json_set (object, "qemu", share (image->qemu_facts));
-  stasis_json_set (object, "disks", share (stasis_json_get (image->disks, "disks")));
-  stasis_json_set (object, "file", file_to_json (image));
+  if (image->origin != NULL)
+    stasis_json_set (object, "origin", share (image->origin));
+  if (image->disks != NULL) /* of a pipe they are known at its end */
+    stasis_json_set (object, "disks", share (stasis_json_get (image->disks, "disks")));
+  if (image->fd >= 0)
+    stasis_json_set (object, "file", file_to_json (image));
   stasis_json_set_uint (object, "unknown-records", image->n_unknown);
   return object;
 }

@@ -18,8 +18,6 @@
 
 #include "image/mapped-ram.h"
 
-#include <inttypes.h>
-
 #include <glib/gi18n-lib.h>
 
 #include "image/bitmap.h"
@@ -29,260 +27,124 @@
 #include "image/types.h"
 #include "util/fd.h"
 
-#define QEMU_MAGIC           0x5145564du /* "QEVM" */
-#define QEMU_VERSION         3u
-#define QEMU_SECTION_START   0x01u
-#define QEMU_SUBSECTION      0x05u
-#define QEMU_CONFIGURATION   0x07u
-#define RAM_VERSION          4u
-#define RAM_MEM_SIZE         0x04u
-#define MAPPED_RAM_VERSION   1u
-#define MACHINE_MAX          256u
-#define CAPABILITIES_MAX     64u
-#define SUBSECTIONS_MAX      8u
-#define BITMAP_PIECE         (64u * 1024)
-#define SUBSECTION_NAME_UUID "configuration/uuid"
-#define SUBSECTION_NAME_PAGE "configuration/target-page-bits"
-#define SUBSECTION_NAME_CAPS "configuration/capabilities"
+#define BITMAP_PIECE (64u * 1024)
 
-/* Reads forward; the first failure sticks in the caller's error. */
-typedef struct
+/* Where the bitmap and the pages of a block lie whose header stands at @offset.  The caller knows
+ * that nothing overflows. */
+void
+stasis_mapped_ram_place (StasisImageBlock *block, guint64 offset)
 {
-  int fd;
-  guint64 offset;
-  guint64 end;
-} Cursor;
-
-static gboolean
-throw_at (const Cursor *cursor, StasisImageError code, const char *what, GError **error)
-{
-  g_set_error (error, STASIS_IMAGE_ERROR, code, _ ("body, at offset %1$" PRIu64 ": %2$s"),
-               cursor->offset, what);
-  return FALSE;
+  block->page_size = STASIS_IMAGE_PAGE_SIZE;
+  block->bitmap_offset = offset + STASIS_QEMU_MAPPED_RAM_HEADER_SIZE;
+  block->bitmap_length = stasis_round_up (block->used_length / block->page_size, 64) / 8;
+  block->pages_offset
+      = stasis_round_up (block->bitmap_offset + block->bitmap_length, STASIS_IMAGE_CHUNK_SIZE);
 }
 
-static gboolean
-throw_corrupt (const Cursor *cursor, const char *what, GError **error)
+/* Append a block's entry in the list. */
+void
+stasis_mapped_ram_append_block (GByteArray *out, const StasisImageBlock *block)
 {
-  return throw_at (cursor, STASIS_IMAGE_ERROR_CORRUPT, what, error);
+  stasis_qemu_append_name (out, block->name);
+  stasis_qemu_append_u64 (out, block->used_length);
+  stasis_qemu_append_u32 (out, STASIS_QEMU_MAPPED_RAM_VERSION);
+  stasis_qemu_append_u64 (out, block->page_size);
+  stasis_qemu_append_u64 (out, block->bitmap_offset);
+  stasis_qemu_append_u64 (out, block->pages_offset);
 }
 
+/* What a block's header says; the place is not checked yet. */
 static gboolean
-take (Cursor *cursor, void *octets, gsize count, GError **error)
-{
-  if (cursor->end - cursor->offset < count)
-    return throw_corrupt (cursor, _ ("QEMU's stream ends early"), error);
-  if (!stasis_fd_pread_exact (cursor->fd, octets, count, cursor->offset, error))
-    return FALSE;
-  cursor->offset += count;
-  return TRUE;
-}
-
-static gboolean
-take_u8 (Cursor *cursor, guint8 *out, GError **error)
-{
-  return take (cursor, out, 1, error);
-}
-
-static gboolean
-take_u32 (Cursor *cursor, guint32 *out, GError **error)
-{
-  guint8 octets[4];
-  if (!take (cursor, octets, sizeof octets, error))
-    return FALSE;
-  *out = stasis_get_be32 (octets);
-  return TRUE;
-}
-
-static gboolean
-take_u64 (Cursor *cursor, guint64 *out, GError **error)
-{
-  guint8 octets[8];
-  if (!take (cursor, octets, sizeof octets, error))
-    return FALSE;
-  *out = stasis_get_be64 (octets);
-  return TRUE;
-}
-
-/* A length octet and a name of so many octets, at least one, UTF-8 without NUL. */
-static gboolean
-take_name (Cursor *cursor, char name[256], GError **error)
-{
-  guint8 length;
-  if (!take_u8 (cursor, &length, error) || !take (cursor, name, length, error))
-    return FALSE;
-  name[length] = '\0';
-  if (length == 0 || !g_utf8_validate (name, length, NULL))
-    return throw_corrupt (cursor, _ ("a name makes no sense"), error);
-  return TRUE;
-}
-
-static gboolean
-take_capabilities (Cursor *cursor, gboolean *out_mapped_ram, GError **error)
-{
-  guint32 count;
-  if (!take_u32 (cursor, &count, error))
-    return FALSE;
-  if (count > CAPABILITIES_MAX)
-    return throw_corrupt (cursor, _ ("too many capabilities"), error);
-
-  for (guint32 i = 0; i < count; i++)
-    {
-      char name[256];
-      if (!take_name (cursor, name, error))
-        return FALSE;
-      if (g_str_equal (name, "x-ignore-shared"))
-        return throw_at (cursor, STASIS_IMAGE_ERROR_UNSUPPORTED,
-                         _ ("capability 'x-ignore-shared' is not supported"), error);
-      *out_mapped_ram |= g_str_equal (name, "mapped-ram");
-    }
-  return TRUE;
-}
-
-static gboolean
-take_subsection (Cursor *cursor, gboolean *out_mapped_ram, GError **error)
-{
-  char name[256];
-  guint32 version, page_bits;
-  guint8 uuid[16];
-  if (!take_name (cursor, name, error) || !take_u32 (cursor, &version, error))
-    return FALSE;
-
-  if (version == 1 && g_str_equal (name, SUBSECTION_NAME_CAPS))
-    return take_capabilities (cursor, out_mapped_ram, error);
-  if (version == 1 && g_str_equal (name, SUBSECTION_NAME_PAGE))
-    return take_u32 (cursor, &page_bits, error);
-  if (version == 1 && g_str_equal (name, SUBSECTION_NAME_UUID))
-    return take (cursor, uuid, sizeof uuid, error);
-  return throw_at (cursor, STASIS_IMAGE_ERROR_UNSUPPORTED,
-                   _ ("unknown subsection of the configuration"), error);
-}
-
-/* What all streams of QEMU begin with. */
-static gboolean
-take_magic (Cursor *cursor, GError **error)
-{
-  guint32 magic, version;
-  if (!take_u32 (cursor, &magic, error) || !take_u32 (cursor, &version, error))
-    return FALSE;
-  return (magic == QEMU_MAGIC && version == QEMU_VERSION)
-         || throw_corrupt (cursor, _ ("not the beginning of a stream of QEMU"), error);
-}
-
-/* Magic, version and configuration, and the octet that begins the next section. */
-static gboolean
-take_configuration (Cursor *cursor, GError **error)
-{
-  guint32 machine_length;
-  guint8 section, machine[MACHINE_MAX];
-  if (!take_magic (cursor, error) || !take_u8 (cursor, &section, error)
-      || !take_u32 (cursor, &machine_length, error))
-    return FALSE;
-  if (section != QEMU_CONFIGURATION || machine_length > MACHINE_MAX)
-    return throw_corrupt (cursor, _ ("no configuration where it must be"), error);
-  if (!take (cursor, machine, machine_length, error) || !take_u8 (cursor, &section, error))
-    return FALSE;
-
-  gboolean mapped_ram = FALSE;
-  for (guint i = 0; section == QEMU_SUBSECTION; i++)
-    if (i >= SUBSECTIONS_MAX)
-      return throw_corrupt (cursor, _ ("too many subsections"), error);
-    else if (!take_subsection (cursor, &mapped_ram, error) || !take_u8 (cursor, &section, error))
-      return FALSE;
-
-  if (section != QEMU_SECTION_START)
-    return throw_corrupt (cursor, _ ("no section starts behind the configuration"), error);
-  return mapped_ram || throw_corrupt (cursor, _ ("written without 'mapped-ram'"), error);
-}
-
-/* The head of the "ram" section. */
-static gboolean
-take_ram_head (Cursor *cursor, guint64 *out_total, GError **error)
-{
-  guint32 id, instance, version;
-  char name[256];
-  if (!take_u32 (cursor, &id, error) || !take_name (cursor, name, error)
-      || !take_u32 (cursor, &instance, error) || !take_u32 (cursor, &version, error)
-      || !take_u64 (cursor, out_total, error))
-    return FALSE;
-  if (!g_str_equal (name, "ram") || instance != 0)
-    return throw_corrupt (cursor, _ ("the first section is not 'ram'"), error);
-  if (version != RAM_VERSION)
-    return throw_at (cursor, STASIS_IMAGE_ERROR_UNSUPPORTED, _ ("unknown version of 'ram'"), error);
-  if (*out_total % STASIS_IMAGE_PAGE_SIZE != RAM_MEM_SIZE)
-    return throw_corrupt (cursor, _ ("the list of RAM blocks is missing"), error);
-  *out_total -= RAM_MEM_SIZE;
-  return TRUE;
-}
-
-/* One block; leaves the cursor behind its pages.  @left: used lengths that are still to come. */
-static gboolean
-take_block (Cursor *cursor, guint64 left, StasisImageBlock *block, GError **error)
+take_header (StasisQemuInput *input, StasisImageBlock *block, GError **error)
 {
   guint32 version;
-  if (!take_name (cursor, block->name, error) || !take_u64 (cursor, &block->used_length, error)
-      || !take_u32 (cursor, &version, error) || !take_u64 (cursor, &block->page_size, error)
-      || !take_u64 (cursor, &block->bitmap_offset, error)
-      || !take_u64 (cursor, &block->pages_offset, error))
+  if (!stasis_qemu_input_take_u32 (input, &version, error)
+      || !stasis_qemu_input_take_u64 (input, &block->page_size, error)
+      || !stasis_qemu_input_take_u64 (input, &block->bitmap_offset, error)
+      || !stasis_qemu_input_take_u64 (input, &block->pages_offset, error))
     return FALSE;
-  if (version != MAPPED_RAM_VERSION || block->page_size != STASIS_IMAGE_PAGE_SIZE)
-    return throw_at (cursor, STASIS_IMAGE_ERROR_UNSUPPORTED,
-                     _ ("unknown version or page size of mapped-ram"), error);
+  return (version == STASIS_QEMU_MAPPED_RAM_VERSION && block->page_size == STASIS_IMAGE_PAGE_SIZE)
+         || stasis_qemu_input_throw (input, STASIS_IMAGE_ERROR_UNSUPPORTED,
+                                     _ ("unknown version or page size of mapped-ram"), error);
+}
 
-  const guint64 room = cursor->end - cursor->offset;
-  if (block->used_length == 0 || block->used_length % block->page_size != 0
-      || block->used_length > left || block->used_length > room)
-    return throw_corrupt (cursor, _ ("the length of a RAM block makes no sense"), error);
+/* One block; leaves the input behind its pages.  @left: used lengths that are still to come. */
+static gboolean
+take_block (StasisQemuInput *input, guint64 left, StasisImageBlock *block, GError **error)
+{
+  if (!stasis_qemu_input_take_name (input, block->name, error)
+      || !stasis_qemu_input_take_u64 (input, &block->used_length, error))
+    return FALSE;
 
-  block->bitmap_length = stasis_round_up (block->used_length / block->page_size, 64) / 8;
-  const guint64 pages_offset
-      = stasis_round_up (cursor->offset + block->bitmap_length, STASIS_IMAGE_CHUNK_SIZE);
-  if (block->bitmap_offset != cursor->offset || block->pages_offset != pages_offset
-      || pages_offset > cursor->end || block->used_length > cursor->end - pages_offset)
-    return throw_corrupt (cursor, _ ("the place of a RAM block makes no sense"), error);
-  cursor->offset = pages_offset + block->used_length;
+  StasisImageBlock expected = { .used_length = block->used_length };
+  const guint64 header_offset = input->offset;
+  if (!take_header (input, block, error))
+    return FALSE;
+  if (!stasis_qemu_head_check_length (block->used_length, left)
+      || block->used_length > input->end - input->offset)
+    return stasis_qemu_input_throw_corrupt (input, _ ("the length of a RAM block makes no sense"),
+                                            error);
+
+  stasis_mapped_ram_place (&expected, header_offset);
+  if (block->bitmap_offset != expected.bitmap_offset || block->pages_offset != expected.pages_offset
+      || block->pages_offset > input->end || block->used_length > input->end - block->pages_offset)
+    return stasis_qemu_input_throw_corrupt (input, _ ("the place of a RAM block makes no sense"),
+                                            error);
+  block->bitmap_length = expected.bitmap_length;
+  stasis_qemu_input_seek (input, block->pages_offset + block->used_length);
   return TRUE;
 }
 
 static gboolean
-take_blocks (Cursor *cursor, GArray *blocks, guint64 total, GError **error)
+take_blocks (StasisQemuInput *input, GArray *blocks, guint64 total, GError **error)
 {
   while (total > 0)
     {
       StasisImageBlock block = { .used_length = 0 };
       if (blocks->len >= STASIS_IMAGE_BLOCKS_MAX)
-        return throw_corrupt (cursor, _ ("too many RAM blocks"), error);
-      if (!take_block (cursor, total, &block, error))
+        return stasis_qemu_input_throw_corrupt (input, _ ("too many RAM blocks"), error);
+      if (!take_block (input, total, &block, error))
         return FALSE;
       total -= block.used_length;
       g_array_append_val (blocks, block);
     }
-  return blocks->len > 0 || throw_corrupt (cursor, _ ("no RAM blocks"), error);
+  return blocks->len > 0 || stasis_qemu_input_throw_corrupt (input, _ ("no RAM blocks"), error);
+}
+
+/* Read head and blocks of a mapped body. */
+StasisImageRamMap *
+stasis_mapped_ram_take (StasisQemuInput *input, StasisQemuHead *head, GError **error)
+{
+  g_autoptr (GArray) blocks = g_array_new (FALSE, TRUE, sizeof (StasisImageBlock));
+  if (!stasis_qemu_head_take (input, head, error))
+    return NULL;
+  if (!head->mapped_ram)
+    {
+      stasis_qemu_input_throw_corrupt (input, _ ("written without 'mapped-ram'"), error);
+      return NULL;
+    }
+  return take_blocks (input, blocks, head->ram_total, error)
+             ? stasis_image_ram_map_new (g_steal_pointer (&blocks))
+             : NULL;
 }
 
 /* Parse QEMU's stream as far as its RAMBlocks. */
 StasisImageRamMap *
 stasis_mapped_ram_parse (int fd, guint64 body_offset, guint64 body_end, GError **error)
 {
-  Cursor cursor = { .fd = fd, .offset = body_offset, .end = body_end };
-  g_autoptr (GArray) blocks = g_array_new (FALSE, TRUE, sizeof (StasisImageBlock));
-  guint64 total;
-  if (!take_configuration (&cursor, error) || !take_ram_head (&cursor, &total, error)
-      || !take_blocks (&cursor, blocks, total, error))
-    return NULL;
-
-  StasisImageRamMap *map = g_new0 (StasisImageRamMap, 1);
-  map->n_blocks = blocks->len;
-  map->blocks = (gpointer) g_array_free (g_steal_pointer (&blocks), FALSE);
-  return map;
+  g_auto (StasisQemuHead) head = { .ram_id = 0 };
+  g_auto (StasisQemuInput) input;
+  stasis_qemu_input_init_file (&input, fd, body_offset, body_end, NULL);
+  return stasis_mapped_ram_take (&input, &head, error);
 }
 
 /* TRUE where [@body_offset, @body_end) begins as QEMU's streams do. */
 gboolean
 stasis_mapped_ram_check_stream (int fd, guint64 body_offset, guint64 body_end, GError **error)
 {
-  Cursor cursor = { .fd = fd, .offset = body_offset, .end = body_end };
-  return take_magic (&cursor, error);
+  g_auto (StasisQemuInput) input;
+  stasis_qemu_input_init_file (&input, fd, body_offset, body_end, NULL);
+  return stasis_qemu_head_take_magic (&input, error);
 }
 
 static guint64

@@ -7,6 +7,8 @@
 
 #include <gio/gio.h>
 
+#include "image/qemu-head.h"
+#include "image/qemu-input.h"
 #include "image/ram-map.h"
 
 G_BEGIN_DECLS
@@ -16,6 +18,18 @@ G_BEGIN_DECLS
  * STASIS_IMAGE_ERROR_CORRUPT or UNSUPPORTED. */
 StasisImageRamMap *stasis_mapped_ram_parse (int fd, guint64 body_offset, guint64 body_end,
                                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Read head and blocks of a mapped body; leaves @input, which must read a file, behind the pages of
+ * the last block.  Fills in @head. */
+StasisImageRamMap *stasis_mapped_ram_take (StasisQemuInput *input, StasisQemuHead *head,
+                                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Where the bitmap and the pages of a block lie whose header stands at @offset, from its used
+ * length; the caller knows that nothing overflows. */
+void stasis_mapped_ram_place (StasisImageBlock *block, guint64 offset);
+
+/* Append a block's entry in the list: name, length, header. */
+void stasis_mapped_ram_append_block (GByteArray *out, const StasisImageBlock *block);
 
 /* TRUE where [@body_offset, @body_end) begins as QEMU's streams do; STASIS_IMAGE_ERROR_CORRUPT
  * where not. */

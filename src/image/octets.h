@@ -43,6 +43,14 @@ stasis_get_be64 (const guint8 *octets)
   return GUINT64_FROM_BE (value);
 }
 
+static inline guint16
+stasis_get_be16 (const guint8 *octets)
+{
+  guint16 value;
+  memcpy (&value, octets, sizeof value);
+  return GUINT16_FROM_BE (value);
+}
+
 static inline void
 stasis_put_le32 (guint8 *octets, guint32 value)
 {
@@ -54,6 +62,20 @@ static inline void
 stasis_put_le64 (guint8 *octets, guint64 value)
 {
   value = GUINT64_TO_LE (value);
+  memcpy (octets, &value, sizeof value);
+}
+
+static inline void
+stasis_put_be32 (guint8 *octets, guint32 value)
+{
+  value = GUINT32_TO_BE (value);
+  memcpy (octets, &value, sizeof value);
+}
+
+static inline void
+stasis_put_be64 (guint8 *octets, guint64 value)
+{
+  value = GUINT64_TO_BE (value);
   memcpy (octets, &value, sizeof value);
 }
 

@@ -174,6 +174,16 @@ stasis_image_ram_map_reserved_is_zero (GBytes *body)
   return TRUE;
 }
 
+/* Of an array of StasisImageBlock, which is consumed. */
+StasisImageRamMap *
+stasis_image_ram_map_new (GArray *blocks_take)
+{
+  StasisImageRamMap *map = g_new0 (StasisImageRamMap, 1);
+  map->n_blocks = blocks_take->len;
+  map->blocks = (gpointer) g_array_free (blocks_take, FALSE);
+  return map;
+}
+
 /* The block called @name, or NULL. */
 const StasisImageBlock *
 stasis_image_ram_map_lookup (const StasisImageRamMap *map, const char *name)

@@ -34,6 +34,9 @@ typedef struct
   StasisImageBlock *blocks; /* (owned) */
 } StasisImageRamMap;
 
+/* Of an array of StasisImageBlock, which is consumed. */
+StasisImageRamMap *stasis_image_ram_map_new (GArray *blocks_take) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The block called @name, or NULL. */
 const StasisImageBlock *stasis_image_ram_map_lookup (const StasisImageRamMap *map,
                                                      const char *name);

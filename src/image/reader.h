@@ -42,12 +42,16 @@ GBytes *stasis_image_xml (const StasisImage *image);
 const StasisJson *stasis_image_qemu_facts (const StasisImage *image); /* image/facts.h */
 gboolean stasis_image_was_running (const StasisImage *image);         /* before the save */
 const StasisJson *stasis_image_disks (const StasisImage *image);      /* image/disks.h */
+const StasisJson *stasis_image_origin (const StasisImage *image);     /* image/origin.h; or NULL */
 
 StasisImageBodyKind stasis_image_body_kind (const StasisImage *image);
 guint64 stasis_image_body_offset (const StasisImage *image);
-guint64 stasis_image_body_length (const StasisImage *image);
+guint64 stasis_image_body_length (const StasisImage *image); /* as it is stored */
 guint64 stasis_image_file_size (const StasisImage *image);
-const StasisImageRamMap *stasis_image_ram_map (const StasisImage *image); /* NULL: STREAM */
+const StasisImageRamMap *stasis_image_ram_map (const StasisImage *image); /* NULL: no MAPPED_RAM */
+
+/* Octets of QEMU's plain stream; 0 for MAPPED_RAM, which is none. */
+guint64 stasis_image_stream_length (const StasisImage *image);
 
 /* Optional records of types that this version does not know. */
 guint stasis_image_n_unknown_records (const StasisImage *image);

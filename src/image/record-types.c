@@ -7,6 +7,8 @@
 
 #include "image/record-types.h"
 
+#include "image/chunk-record.h"
+
 #define MIB         G_GUINT64_CONSTANT (1048576)
 #define UNKNOWN_MAX (64 * MIB)
 
@@ -29,34 +31,47 @@ static const Type types[] = {
   [STASIS_RECORD_EXTERNAL_DEVICE] = { "external-device", 0, UNKNOWN_MAX },
   [STASIS_RECORD_STORE_STATE] = { "store-state", 0, UNKNOWN_MAX },
   [STASIS_RECORD_PARENT] = { "parent", 0, UNKNOWN_MAX },
-  [STASIS_RECORD_CHUNK] = { "chunk", 0, UNKNOWN_MAX },
+  [STASIS_RECORD_CHUNK]
+  = { "chunk", STASIS_RECORD_IN_BODY, STASIS_CHUNK_HEAD_SIZE + STASIS_CHUNK_MAX },
   [STASIS_RECORD_CHECKPOINT] = { "checkpoint", 0, UNKNOWN_MAX },
 };
+
+static const Type origin = { "origin", STASIS_RECORD_IN_FRONT, MIB };
+static const Type unknown = { "unknown", 0, UNKNOWN_MAX };
+
+static const Type *
+get_type (guint32 type)
+{
+  if (type == STASIS_RECORD_ORIGIN)
+    return &origin;
+  return type < G_N_ELEMENTS (types) ? &types[type] : &unknown;
+}
 
 /* The name of a type, for messages. */
 const char *
 stasis_record_type_to_string (guint32 type)
 {
-  return type < G_N_ELEMENTS (types) ? types[type].name : "unknown";
+  return get_type (type)->name;
 }
 
 /* TRUE where this version knows what the type means. */
 gboolean
 stasis_record_type_is_known (guint32 type)
 {
-  return type < STASIS_RECORD_N_KNOWN;
+  return type < STASIS_RECORD_N_KNOWN || type == STASIS_RECORD_CHUNK
+         || type == STASIS_RECORD_ORIGIN;
 }
 
 /* Where a record of a known type may stand. */
 guint
 stasis_record_type_places (guint32 type)
 {
-  return type < G_N_ELEMENTS (types) ? types[type].places : 0;
+  return get_type (type)->places;
 }
 
 /* The most octets that its body may have. */
 guint64
 stasis_record_type_max (guint32 type)
 {
-  return type < G_N_ELEMENTS (types) ? types[type].max : UNKNOWN_MAX;
+  return get_type (type)->max;
 }

@@ -21,7 +21,7 @@ typedef enum
   STASIS_RECORD_RAM_MAP = 4,
   STASIS_RECORD_DISKS = 5,
   STASIS_RECORD_CHUNK_HASHES = 6,
-  STASIS_RECORD_N_KNOWN = 7, /* from here on numbers are reserved */
+  STASIS_RECORD_N_KNOWN = 7, /* from here on numbers are reserved, but for CHUNK */
   STASIS_RECORD_EXTERNAL_DEVICE = 7,
   STASIS_RECORD_STORE_STATE = 8,
   STASIS_RECORD_PARENT = 9,
@@ -29,10 +29,13 @@ typedef enum
   STASIS_RECORD_CHECKPOINT = 11,
 } StasisRecordType;
 
+#define STASIS_RECORD_ORIGIN (STASIS_RECORD_OPTIONAL | 1u)
+
 typedef enum
 {
   STASIS_RECORD_IN_FRONT = 1 << 0,
   STASIS_RECORD_IN_TAIL = 1 << 1,
+  STASIS_RECORD_IN_BODY = 1 << 2, /* of a streamed image */
 } StasisRecordPlace;
 
 /* The name of a type, or "unknown"; reserved numbers have names, too. */

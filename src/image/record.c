@@ -65,12 +65,14 @@ checksum (const guint8 *head, const void *body, gsize length)
   return stasis_hasher_digest (hasher);
 }
 
-static void
-throw_record (const StasisRecord *record, const char *what, GError **error)
+/* Say what is wrong with a record. */
+gboolean
+stasis_record_throw (const StasisRecord *record, const char *what, GError **error)
 {
   g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_CORRUPT,
                _ ("record '%1$s' (%2$#x) at offset %3$" PRIu64 ": %4$s"),
                stasis_record_type_to_string (record->type), record->type, record->offset, what);
+  return FALSE;
 }
 
 /* Limits before anything is allocated.  @room: octets from the record's offset to its end. */
@@ -82,15 +84,47 @@ check_length (const StasisRecord *record, guint64 room, GError **error)
     {
       g_autofree char *what = g_strdup_printf (
           _ ("too long: %1$" PRIu64 " octets, at most %2$" PRIu64), record->length, max);
-      throw_record (record, what, error);
-      return FALSE;
+      return stasis_record_throw (record, what, error);
     }
   if (stasis_record_size (record->length) > room)
-    {
-      throw_record (record, _ ("reaches beyond the end of the records"), error);
-      return FALSE;
-    }
+    return stasis_record_throw (record, _ ("reaches beyond the end of the records"), error);
   return TRUE;
+}
+
+/* What stands before the body of a record. */
+StasisHash
+stasis_record_head_encode (guint32 type, const void *body, gsize length,
+                           guint8 octets[STASIS_RECORD_HEADER_SIZE])
+{
+  memset (octets, 0, STASIS_RECORD_HEADER_SIZE);
+  stasis_put_le32 (octets, type);
+  stasis_put_le64 (octets + 8, length);
+  const StasisHash sum = checksum (octets, body, length);
+  memcpy (octets + CHECKED_SIZE, sum.octets, sizeof sum.octets);
+  return sum;
+}
+
+/* All of a record but its body. */
+gboolean
+stasis_record_head_decode (const guint8 octets[STASIS_RECORD_HEADER_SIZE], guint64 offset,
+                           guint64 end, StasisRecord *out_record, GError **error)
+{
+  *out_record = (StasisRecord){ .type = stasis_get_le32 (octets),
+                                .flags = stasis_get_le32 (octets + 4),
+                                .offset = offset,
+                                .length = stasis_get_le64 (octets + 8) };
+  memcpy (out_record->checksum.octets, octets + CHECKED_SIZE, STASIS_HASH_SIZE);
+  return check_length (out_record, end - offset, error);
+}
+
+/* TRUE where head and body are those that the record's checksum was taken of. */
+gboolean
+stasis_record_check_sum (const StasisRecord *record, const guint8 head[STASIS_RECORD_HEADER_SIZE],
+                         const void *body, GError **error)
+{
+  const StasisHash sum = checksum (head, body, record->length);
+  return stasis_hash_equal (&sum, &record->checksum)
+         || stasis_record_throw (record, _ ("its checksum does not match"), error);
 }
 
 static gboolean
@@ -98,20 +132,11 @@ read_body (StasisRecord *record, int fd, const guint8 *head, GError **error)
 {
   g_autofree guint8 *body = g_try_malloc (MAX (record->length, 1));
   if (body == NULL)
-    {
-      throw_record (record, _ ("not enough memory"), error);
-      return FALSE;
-    }
+    return stasis_record_throw (record, _ ("not enough memory"), error);
   if (!stasis_fd_pread_exact (fd, body, record->length, record->offset + STASIS_RECORD_HEADER_SIZE,
-                              error))
+                              error)
+      || !stasis_record_check_sum (record, head, body, error))
     return FALSE;
-
-  const StasisHash sum = checksum (head, body, record->length);
-  if (!stasis_hash_equal (&sum, &record->checksum))
-    {
-      throw_record (record, _ ("its checksum does not match"), error);
-      return FALSE;
-    }
   record->body = g_bytes_new_take (g_steal_pointer (&body), record->length);
   return TRUE;
 }
@@ -132,22 +157,18 @@ stasis_record_read (int fd, guint64 *offset, guint64 end, GError **error)
     return NULL;
 
   g_autoptr (StasisRecord) record = g_new0 (StasisRecord, 1);
-  record->type = stasis_get_le32 (head);
-  record->flags = stasis_get_le32 (head + 4);
-  record->offset = *offset;
-  record->length = stasis_get_le64 (head + 8);
-  memcpy (record->checksum.octets, head + CHECKED_SIZE, STASIS_HASH_SIZE);
-  if (!check_length (record, end - *offset, error) || !read_body (record, fd, head, error))
+  if (!stasis_record_head_decode (head, *offset, end, record, error)
+      || !read_body (record, fd, head, error))
     return NULL;
 
   *offset += stasis_record_size (record->length);
   return g_steal_pointer (&record);
 }
 
-/* Write a record at *@offset and move *@offset behind it. */
+/* Append a record to @out. */
 gboolean
-stasis_record_write (int fd, guint64 *offset, guint32 type, GBytes *body,
-                     StasisRecordDigest *digest, GError **error)
+stasis_record_append (GByteArray *out, guint32 type, GBytes *body, StasisRecordDigest *digest,
+                      GError **error)
 {
   gsize length = 0;
   const guint8 *octets = g_bytes_get_data (body, &length);
@@ -159,23 +180,28 @@ stasis_record_write (int fd, guint64 *offset, guint32 type, GBytes *body,
       return FALSE;
     }
 
-  guint8 head[STASIS_RECORD_HEADER_SIZE] = { 0 };
-  stasis_put_le32 (head, type);
-  stasis_put_le64 (head + 8, length);
-  const StasisHash sum = checksum (head, octets, length);
-  memcpy (head + CHECKED_SIZE, sum.octets, sizeof sum.octets);
-
+  guint8 head[STASIS_RECORD_HEADER_SIZE];
+  const StasisHash sum = stasis_record_head_encode (type, octets, length, head);
   static const guint8 padding[RECORD_ALIGN];
-  const guint64 body_offset = *offset + sizeof head;
-  const gsize n_padding = stasis_round_up (length, RECORD_ALIGN) - length;
-  if (!stasis_fd_pwrite_exact (fd, head, sizeof head, *offset, error)
-      || !stasis_fd_pwrite_exact (fd, octets, length, body_offset, error)
-      || !stasis_fd_pwrite_exact (fd, padding, n_padding, body_offset + length, error))
-    return FALSE;
-
+  g_byte_array_append (out, head, sizeof head);
+  if (length > 0)
+    g_byte_array_append (out, octets, (guint) length);
+  g_byte_array_append (out, padding, (guint) (stasis_round_up (length, RECORD_ALIGN) - length));
   if (digest != NULL)
     stasis_record_digest_add (digest, &sum);
-  *offset += stasis_record_size (length);
+  return TRUE;
+}
+
+/* Write a record at *@offset and move *@offset behind it. */
+gboolean
+stasis_record_write (int fd, guint64 *offset, guint32 type, GBytes *body,
+                     StasisRecordDigest *digest, GError **error)
+{
+  g_autoptr (GByteArray) octets = g_byte_array_new ();
+  if (!stasis_record_append (octets, type, body, digest, error)
+      || !stasis_fd_pwrite_exact (fd, octets->data, octets->len, *offset, error))
+    return FALSE;
+  *offset += octets->len;
   return TRUE;
 }
 
@@ -200,8 +226,7 @@ stasis_record_end_check (const StasisRecord *end, const guint8 *image_uuid,
   if (g_bytes_equal (expected, end->body))
     return TRUE;
 
-  throw_record (end, _ ("does not belong to these records"), error);
-  return FALSE;
+  return stasis_record_throw (end, _ ("does not belong to these records"), error);
 }
 
 /* Free a record.  NULL is fine. */

@@ -9,15 +9,17 @@
  * octet, unknown optional ones included.  The new XML goes into the front where the slack before
  * the body suffices, and into the tail where it does not (docs/save-image.md, "DOMAIN_XML").
  *
- * Of the body nothing is copied where the file system can share extents (FICLONE), only the data
- * where it can't.
+ * The records of a streamed image say nothing of where they are, so there the body moves, and the
+ * new XML is always in the front.
+ *
+ * Of a body in place nothing is copied where the file system can share extents (FICLONE), only the
+ * data where it can't.
  */
 
 #include "config.h"
 
 #include "image/rewrite.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -26,14 +28,13 @@
 #include <linux/fs.h>
 
 #include "image/commit.h"
+#include "image/copy.h"
 #include "image/error.h"
 #include "image/extents.h"
 #include "image/facts.h"
 #include "image/octets.h"
 #include "image/reader-private.h"
 #include "util/fd.h"
-
-#define COPY_PIECE (1024u * 1024)
 
 typedef struct
 {
@@ -51,57 +52,18 @@ static void
 report (const Rewrite *self, guint64 done)
 {
   if (self->progress != NULL)
-    self->progress (done, self->header.body_length, self->progress_data);
+    self->progress (done, self->image->header.body_length, self->progress_data);
 }
 
-/* One step of copying, by the kernel where it can; *@out_count octets are done. */
-static gboolean
-copy_some (int in, int out, guint64 offset, gsize size, gsize *out_count, GError **error)
-{
-  off_t from = (off_t) offset;
-  off_t to = (off_t) offset;
-  const gssize n = copy_file_range (in, &from, out, &to, size, 0);
-  if (n > 0)
-    {
-      *out_count = (gsize) n;
-      return TRUE;
-    }
-  if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS)
-    return stasis_throw_errno (error, _ ("cannot copy the image"));
-
-  g_autofree guint8 *buffer = g_malloc (size);
-  *out_count = size;
-  return stasis_fd_pread_exact (in, buffer, size, offset, error)
-         && stasis_fd_pwrite_exact (out, buffer, size, offset, error);
-}
-
-static gboolean
-copy_extent (Rewrite *self, guint64 start, guint64 end, GCancellable *cancellable, GError **error)
-{
-  while (start < end)
-    {
-      gsize count = 0;
-      if (g_cancellable_set_error_if_cancelled (cancellable, error)
-          || !copy_some (self->image->fd, self->fd, start, MIN (end - start, COPY_PIECE), &count,
-                         error))
-        return FALSE;
-      start += count;
-      report (self, start - self->header.body_offset);
-    }
-  return TRUE;
-}
-
-/* The body by its data; holes stay holes. */
+/* The body to its place in the new file; holes stay holes. */
 static gboolean
 copy_body (Rewrite *self, GCancellable *cancellable, GError **error)
 {
-  const guint64 end = stasis_image_header_body_end (&self->header);
-  guint64 start, stop;
-  for (guint64 at = self->header.body_offset; at < end; at = stop)
-    if (!stasis_extent_next (self->image->fd, at, end, &start, &stop, error)
-        || !copy_extent (self, start, stop, cancellable, error))
-      return FALSE;
-  return TRUE;
+  const StasisImageHeader *old = &self->image->header;
+  return stasis_image_copy_range (self->image->fd, old->body_offset,
+                                  stasis_image_header_body_end (old), self->fd,
+                                  self->header.body_offset, self->progress, self->progress_data,
+                                  cancellable, error);
 }
 
 /* Everything of the old file that stays, and nothing else: the body, with nothing in front. */
@@ -142,7 +104,7 @@ copy_record (Rewrite *self, const StasisRecord *record, guint64 *offset, GError 
 static gboolean
 is_in_front (const Rewrite *self, const StasisRecord *record)
 {
-  return record->offset < self->header.body_offset;
+  return record->offset < self->image->header.body_offset;
 }
 
 static gboolean
@@ -209,6 +171,13 @@ write_xml (Rewrite *self, guint64 *offset, GError **error)
 }
 
 static gboolean
+write_end (Rewrite *self, guint64 *offset, GError **error)
+{
+  g_autoptr (GBytes) end = stasis_record_end_encode (self->header.uuid, &self->digest);
+  return stasis_record_write (self->fd, offset, STASIS_RECORD_END, end, NULL, error);
+}
+
+static gboolean
 write_records (Rewrite *self, guint64 *out_file_size, GError **error)
 {
   const gboolean fits = xml_fits (self);
@@ -222,11 +191,42 @@ write_records (Rewrite *self, guint64 *out_file_size, GError **error)
   if ((!fits && !write_xml (self, &offset, error)) || !copy_records (self, FALSE, &offset, error))
     return FALSE;
 
-  g_autoptr (GBytes) end = stasis_record_end_encode (self->header.uuid, &self->digest);
-  if (!stasis_record_write (self->fd, &offset, STASIS_RECORD_END, end, NULL, error))
-    return FALSE;
   *out_file_size = offset;
+  return write_end (self, out_file_size, error);
+}
+
+/* The CHUNK records as they are: their checksums know nothing of where they stand in the file. */
+static gboolean
+copy_chunks (Rewrite *self, guint64 *offset, GCancellable *cancellable, GError **error)
+{
+  const StasisImageHeader *old = &self->image->header;
+  const GArray *chunks = self->image->chunks;
+  if (!copy_body (self, cancellable, error))
+    return FALSE;
+  for (guint i = 0; i < chunks->len; i++)
+    stasis_record_digest_add (&self->digest, &g_array_index (chunks, StasisImageChunk, i).checksum);
+  *offset += old->body_length;
   return TRUE;
+}
+
+/* A streamed image stays one.  Its header comes last: before that the file is no image. */
+static gboolean
+rewrite_streamed (Rewrite *self, GCancellable *cancellable, GError **error)
+{
+  guint64 offset = STASIS_IMAGE_HEADER_SIZE;
+  if (!write_xml (self, &offset, error) || !write_facts (self, &offset, error)
+      || !copy_records (self, TRUE, &offset, error))
+    return FALSE;
+
+  StasisImageHeader *header = &self->header;
+  header->body_offset = offset;
+  header->front_length = offset - STASIS_IMAGE_HEADER_SIZE;
+  if (!copy_chunks (self, &offset, cancellable, error)
+      || !copy_records (self, FALSE, &offset, error) || !write_end (self, &offset, error))
+    return FALSE;
+
+  header->file_size = header->body_length = header->tail_offset = header->tail_length = 0;
+  return stasis_image_commit_stream (self->fd, header, error);
 }
 
 static gboolean
@@ -245,7 +245,7 @@ rewrite (Rewrite *self, GCancellable *cancellable, GError **error)
 static gboolean
 check_room (const Rewrite *self, GError **error)
 {
-  if (front_end (self) <= self->header.body_offset)
+  if (self->image->chunks != NULL || front_end (self) <= self->header.body_offset)
     return TRUE;
   g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INVALID,
                _ ("the QEMU facts do not fit before the memory in '%1$s'"), self->image->name);
@@ -276,7 +276,8 @@ stasis_image_rewrite (const StasisImage *image, GBytes *xml, const StasisJson *f
     return FALSE;
   g_strlcpy (self.header.writer, STASIS_IMAGE_WRITER_NAME, sizeof self.header.writer);
   stasis_record_digest_init (&self.digest);
-  const gboolean ok = rewrite (&self, cancellable, error);
+  const gboolean ok = image->chunks != NULL ? rewrite_streamed (&self, cancellable, error)
+                                            : rewrite (&self, cancellable, error);
   stasis_record_digest_clear (&self.digest);
   return ok;
 }

@@ -13,9 +13,10 @@ G_BEGIN_DECLS
 
 /* Write a copy of @image with another domain XML and other QEMU facts (NULL: as they are) to
  * @out_fd (borrowed; an empty regular file, open for reading and writing).  The body keeps its
- * place and its holes, shared with the old file where the file system can.  An XML of any allowed
- * length fits.  Ends like stasis_image_writer_finish(): synced, without a name.  The image UUID
- * stays: it is the same saved state. */
+ * place and its holes, shared with the old file where the file system can; that of a streamed image
+ * moves, and the copy is a streamed image, too.  An XML of any allowed length fits.  Ends like
+ * stasis_image_writer_finish(): synced, without a name.  The image UUID stays: it is the same saved
+ * state. */
 gboolean stasis_image_rewrite (const StasisImage *image, GBytes *xml, const StasisJson *facts,
                                int out_fd, StasisImageProgress progress, gpointer progress_data,
                                GCancellable *cancellable, GError **error);

@@ -33,4 +33,7 @@ gboolean stasis_verify_body (StasisVerification *self, GCancellable *cancellable
 gboolean stasis_verify_mapped_ram (StasisVerification *self, GCancellable *cancellable,
                                    GError **error);
 
+/* verify-chunks.c: the records of a CHUNKS body. */
+gboolean stasis_verify_chunks (StasisVerification *self, GCancellable *cancellable, GError **error);
+
 G_END_DECLS

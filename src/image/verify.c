@@ -24,11 +24,15 @@ run (StasisVerification *self, GCancellable *cancellable, GError **error)
   if (!stasis_verify_header (self, error) || !stasis_verify_records (self, error)
       || !stasis_verify_gaps (self, error))
     return FALSE;
+  if ((self->flags & STASIS_IMAGE_VERIFY_AROUND) != 0)
+    return TRUE;
   if (deep && !stasis_damage_list_is_done (&self->damages)
       && !stasis_verify_mapped_ram (self, cancellable, error))
     return FALSE;
-  return stasis_damage_list_is_done (&self->damages)
-         || stasis_verify_body (self, cancellable, error);
+  if (stasis_damage_list_is_done (&self->damages))
+    return TRUE;
+  return self->image->chunks != NULL ? stasis_verify_chunks (self, cancellable, error)
+                                     : stasis_verify_body (self, cancellable, error);
 }
 
 static GPtrArray *

@@ -15,7 +15,9 @@ G_BEGIN_DECLS
 typedef enum
 {
   STASIS_IMAGE_VERIFY_NONE = 0,
-  STASIS_IMAGE_VERIFY_DEEP = 1 << 0, /* also look into a MAPPED_RAM body: headers, bitmaps, pages */
+  STASIS_IMAGE_VERIFY_DEEP = 1 << 0,   /* also look into the body: MAPPED_RAM: headers, bitmaps,
+                                        * pages; CHUNKS: that all of it can be decompressed */
+  STASIS_IMAGE_VERIFY_AROUND = 1 << 1, /* all but the body, which somebody else reads and checks */
 } StasisImageVerifyFlags;
 
 /* One damaged place. */

@@ -25,7 +25,7 @@
 #include "image/chunks.h"
 #include "image/commit.h"
 #include "image/error.h"
-#include "image/facts.h"
+#include "image/front.h"
 #include "image/hash-table.h"
 #include "image/header.h"
 #include "image/mapped-ram.h"
@@ -50,67 +50,41 @@ throw_invalid (GError **error, const char *what)
   return FALSE;
 }
 
+/* The partial header, then the front records. */
 static gboolean
-check_facts (const StasisImageFacts *facts, GError **error)
+write_front (StasisImageWriter *writer, const GByteArray *front, GError **error)
 {
-  if (facts->body_kind != STASIS_IMAGE_BODY_MAPPED_RAM
-      && facts->body_kind != STASIS_IMAGE_BODY_STREAM)
-    return throw_invalid (error, _ ("unknown kind of body"));
-  return stasis_image_xml_check (facts->xml, error)
-         && stasis_image_facts_check (facts->qemu_facts, error);
+  writer->header.front_length = front->len;
+  writer->header.body_offset
+      = stasis_round_up (STASIS_IMAGE_HEADER_SIZE + front->len, STASIS_IMAGE_SLACK);
+  return stasis_image_commit_header (writer->fd, &writer->header, error)
+         && stasis_fd_pwrite_exact (writer->fd, front->data, front->len, STASIS_IMAGE_HEADER_SIZE,
+                                    error);
 }
 
 static gboolean
-write_json (StasisImageWriter *writer, guint64 *offset, guint32 type, const StasisJson *json,
-            GError **error)
+check_kind (const StasisImageFacts *facts, GError **error)
 {
-  char *text = stasis_json_to_string (json);
-  g_autoptr (GBytes) body = g_bytes_new_take (text, strlen (text));
-  return stasis_record_write (writer->fd, offset, type, body, &writer->digest, error);
-}
-
-static gboolean
-write_front (StasisImageWriter *writer, const StasisImageFacts *facts, GError **error)
-{
-  g_autoptr (GBytes) empty = g_bytes_new (NULL, 0);
-  guint64 offset = STASIS_IMAGE_HEADER_SIZE;
-  if (!stasis_record_write (writer->fd, &offset, STASIS_RECORD_DOMAIN_XML, facts->xml,
-                            &writer->digest, error)
-      || !write_json (writer, &offset, STASIS_RECORD_QEMU_FACTS, facts->qemu_facts, error)
-      || !stasis_record_write (writer->fd, &offset, STASIS_RECORD_STATIC_END, empty,
-                               &writer->digest, error))
-    return FALSE;
-
-  writer->header.front_length = offset - STASIS_IMAGE_HEADER_SIZE;
-  writer->header.body_offset = stasis_round_up (offset, STASIS_IMAGE_SLACK);
-  return TRUE;
-}
-
-static void
-fill_header (StasisImageHeader *header, const StasisImageFacts *facts)
-{
-  stasis_image_uuid_generate (header->uuid);
-  memcpy (header->domain_uuid, facts->domain_uuid, sizeof header->domain_uuid);
-  header->created_ns = (guint64) g_get_real_time () * 1000;
-  header->body_kind = facts->body_kind;
-  g_strlcpy (header->writer, STASIS_IMAGE_WRITER_NAME, sizeof header->writer);
+  return facts->body_kind == STASIS_IMAGE_BODY_MAPPED_RAM
+         || facts->body_kind == STASIS_IMAGE_BODY_STREAM
+         || throw_invalid (error, _ ("unknown kind of body"));
 }
 
 /* Write the partial header and the front records. */
 StasisImageWriter *
 stasis_image_writer_begin (int fd, const StasisImageFacts *facts, GError **error)
 {
-  if (!stasis_fault ("image-begin", error) || !check_facts (facts, error)
+  if (!stasis_fault ("image-begin", error) || !check_kind (facts, error)
       || !stasis_image_commit_check_file (fd, error))
     return NULL;
 
   g_autoptr (StasisImageWriter) writer = g_new0 (StasisImageWriter, 1);
   writer->fd = fd;
   stasis_record_digest_init (&writer->digest);
-  fill_header (&writer->header, facts);
-  if (!stasis_image_commit_header (fd, &writer->header, error)
-      || !write_front (writer, facts, error)
-      || !stasis_image_commit_header (fd, &writer->header, error))
+  stasis_image_front_fill_header (&writer->header, facts, facts->body_kind);
+  g_autoptr (GByteArray) front = g_byte_array_new ();
+  if (!stasis_image_front_encode (facts, front, &writer->digest, error)
+      || !write_front (writer, front, error))
     return NULL;
   if (lseek (fd, (off_t) writer->header.body_offset, SEEK_SET) < 0)
     {
@@ -181,17 +155,6 @@ read_ram_map (StasisImageWriter *writer, gboolean punch_stale, GCancellable *can
   return TRUE;
 }
 
-static gboolean
-write_disks (StasisImageWriter *writer, guint64 *offset, const StasisJson *disks, GError **error)
-{
-  if (disks != NULL)
-    return write_json (writer, offset, STASIS_RECORD_DISKS, disks, error);
-
-  g_autoptr (StasisJson) none = stasis_json_new_object ();
-  stasis_json_set (none, "disks", stasis_json_new_array ());
-  return write_json (writer, offset, STASIS_RECORD_DISKS, none, error);
-}
-
 /* All tail records but END, whose digest covers them. */
 static gboolean
 write_tail (StasisImageWriter *writer, const StasisImageTail *tail, const StasisImageRamMap *map,
@@ -204,7 +167,9 @@ write_tail (StasisImageWriter *writer, const StasisImageTail *tail, const Stasis
                                 error))
         return FALSE;
     }
-  return write_disks (writer, offset, tail->disks, error)
+  g_autoptr (GBytes) disks = stasis_image_disks_body (tail->disks);
+  return stasis_record_write (writer->fd, offset, STASIS_RECORD_DISKS, disks, &writer->digest,
+                              error)
          && stasis_record_write (writer->fd, offset, STASIS_RECORD_CHUNK_HASHES, hashes,
                                  &writer->digest, error);
 }

@@ -30,6 +30,10 @@ typedef struct
   GBytes *xml;                  /* UTF-8, without NUL */
   const StasisJson *qemu_facts; /* image/facts.h */
   StasisImageBodyKind body_kind;
+  /* Of an image that is converted from another; zero and NULL: a new one. */
+  const guint8 *image_uuid; /* it keeps its own */
+  gint64 created_ns;
+  const StasisJson *origin; /* image/origin.h */
 } StasisImageFacts;
 
 /* What is known after it.  All borrowed for the call. */

@@ -55,7 +55,7 @@ def test_help_each():
 def test_help_group():
     """help takes a group, and the first word of a family"""
     tap.contains(run("help", "host").stdout, "capabilities")
-    tap.equal(len(run("help", "image").stdout.split("\n    image ")), 3)
+    tap.equal(len(run("help", "image").stdout.split("\n    image ")), 5)
 
 
 def test_mistakes():
@@ -124,11 +124,11 @@ def test_files():
 
 
 def test_restore_stream():
-    """an image on standard input is refused with a reason"""
+    """standard input that is no image is refused with a reason"""
     done = run("restore", "-")
     tap.equal((done.returncode, done.stderr.splitlines()[0]),
               (1, "error: failed to restore domain from -"))
-    tap.contains(done.stderr, "name a file")
+    tap.contains(done.stderr, "neither a regular file nor a pipe")
 
 
 def test_verify_status():

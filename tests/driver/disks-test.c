@@ -88,7 +88,7 @@ static void
 assert_fine (const StasisImage *image, const StasisDomainDef *def)
 {
   g_autoptr (GError) error = NULL;
-  g_assert_true (stasis_disks_check (image, def, &error));
+  g_assert_true (stasis_disks_check (stasis_image_disks (image), def, &error));
   g_assert_no_error (error);
 }
 
@@ -97,7 +97,7 @@ assert_fails (const StasisImage *image, const StasisDomainDef *def, GQuark domai
               const char *fault)
 {
   g_autoptr (GError) error = NULL;
-  g_assert_false (stasis_disks_check (image, def, &error));
+  g_assert_false (stasis_disks_check (stasis_image_disks (image), def, &error));
   g_assert_nonnull (error);
   g_test_message ("%s", error->message);
   g_assert_error (error, domain, code);
@@ -173,7 +173,7 @@ test_unchanged (Fixture *f, gconstpointer data)
 {
   g_autoptr (StasisImage) image = save (f->def);
   assert_fine (image, f->def);
-  g_assert_true (stasis_disks_any_writable (image));
+  g_assert_true (stasis_disks_any_writable (stasis_image_disks (image)));
 }
 
 typedef void (*Change) (Fixture *f);
@@ -263,12 +263,12 @@ test_no_disks (Fixture *f, gconstpointer data)
 {
   g_autoptr (StasisImage) image = save (NULL);
   assert_fine (image, f->def);
-  g_assert_false (stasis_disks_any_writable (image));
+  g_assert_false (stasis_disks_any_writable (stasis_image_disks (image)));
 
   ((StasisDiskDef *) g_ptr_array_index (f->def->disks, 0))->readonly = TRUE;
   g_autoptr (StasisImage) readonly = save (f->def);
   assert_fine (readonly, f->def);
-  g_assert_false (stasis_disks_any_writable (readonly));
+  g_assert_false (stasis_disks_any_writable (stasis_image_disks (readonly)));
 }
 
 int

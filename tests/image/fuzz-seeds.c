@@ -12,9 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image/extents.h"
+#include "image/map-stream.h"
 #include "image/octets.h"
 #include "image/reader-private.h"
 #include "sample-edits.h"
+#include "sample-plain.h"
 #include "sample.h"
 #include "util/fd.h"
 
@@ -69,6 +72,27 @@ keep_images (const char *corpus)
 }
 
 static void
+keep_streamed (const char *corpus)
+{
+  static const char *const names[]
+      = { "chunks-nothing", "chunks-optional", "chunks-swapped", "chunk-one",     "chunk-encoding",
+          "frame-other",    "frame-two",       "frame-no-size",  "chunks-hashes", NULL };
+  for (gsize i = 0; i < sample_n_cases; i++)
+    {
+      if (!g_strv_contains (names, sample_cases[i].name))
+        continue;
+      stasis_autofd int fd = sample_edited (sample_cases[i].kind, sample_cases[i].edit);
+      g_autoptr (GBytes) octets = sample_octets (fd);
+      keep (corpus, "streamed-image", sample_cases[i].name, g_bytes_get_data (octets, NULL),
+            g_bytes_get_size (octets));
+    }
+  stasis_autofd int fd = sample_image (STASIS_IMAGE_BODY_CHUNKS);
+  g_autoptr (GBytes) octets = sample_octets (fd);
+  keep (corpus, "streamed-image", "cut", g_bytes_get_data (octets, NULL),
+        g_bytes_get_size (octets) - 300);
+}
+
+static void
 keep_headers (const char *corpus)
 {
   guint8 octets[STASIS_IMAGE_HEADER_SIZE];
@@ -109,12 +133,90 @@ keep_mapped_ram (const char *corpus)
   keep (corpus, "mapped-ram", "map", map->data, map->len);
 }
 
+/* The plain sample with two pages of its eighty, once. */
+static GByteArray *
+make_small_plain (void)
+{
+  SamplePlaces places;
+  g_autoptr (GByteArray) whole = sample_plain (NULL, &places);
+  GByteArray *small = g_byte_array_new ();
+  const guint two_pages = 8 + 7 + 4096 + 8 + 1; /* with octets, zero */
+  const gsize ram_end = 13;
+  g_byte_array_append (small, whole->data, (guint) places.pages);
+  g_byte_array_append (small, whole->data + places.pages, two_pages);
+  g_byte_array_append (small, whole->data + places.command - ram_end,
+                       (guint) (places.end + 5 - (places.command - ram_end)));
+  g_byte_array_append (small, whole->data + places.devices - ram_end,
+                       (guint) (whole->len - (places.devices - ram_end)));
+  return small;
+}
+
+/* The data of a file as the target unmap-stream takes it. */
+static GByteArray *
+make_pieces (int fd, guint64 end)
+{
+  GByteArray *out = g_byte_array_new ();
+  guint64 start, stop;
+  for (guint64 at = 0; at < end; at = stop)
+    {
+      guint8 head[8] = "NEXT";
+      g_assert_true (stasis_extent_next (fd, at, end, &start, &stop, NULL));
+      g_autofree guint8 *octets = g_malloc (stop - start + 1);
+      g_assert_true (stasis_fd_pread_exact (fd, octets, stop - start, start, NULL));
+      gsize n = stop - start;
+      while (n > 0 && octets[n - 1] == 0)
+        n--;
+      stasis_put_be32 (head + 4, (guint32) start);
+      if (start > 0)
+        g_byte_array_append (out, head, sizeof head);
+      g_byte_array_append (out, octets, (guint) n);
+    }
+  return out;
+}
+
+/* The stream with the first @from replaced, by as many octets. */
+static void
+keep_edited (const char *corpus, const char *name, const GByteArray *plain, const char *from,
+             const char *to)
+{
+  g_autofree guint8 *octets = g_memdup2 (plain->data, plain->len);
+  guint8 *found = memmem (octets, plain->len, from, strlen (from));
+  g_assert_nonnull (found);
+  memcpy (found, to, strlen (from));
+  keep (corpus, "qemu-stream", name, octets, plain->len);
+  keep (corpus, "map-stream", name, octets, plain->len);
+}
+
+static void
+keep_streams (const char *corpus)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GByteArray) plain = make_small_plain ();
+  g_autoptr (GBytes) bytes = g_bytes_new (plain->data, plain->len);
+  g_autoptr (StasisStreamIn) in = stasis_stream_in_new_bytes (bytes);
+  stasis_autofd int fd = sample_file ();
+  guint64 end;
+  stasis_map_stream (in, fd, 0, &end, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (GByteArray) pieces = make_pieces (fd, end);
+  keep (corpus, "qemu-stream", "good", plain->data, plain->len);
+  keep (corpus, "qemu-stream", "cut", plain->data, plain->len - 100);
+  keep (corpus, "map-stream", "good", plain->data, plain->len);
+  keep (corpus, "unmap-stream", "good", pieces->data, pieces->len);
+  keep_edited (corpus, "undescribed", plain, "\"devices\"", "\"Devices\"");
+  keep_edited (corpus, "inexact", plain, "\"size\":8", "\"size\":9");
+  keep_edited (corpus, "no-end", plain, "\x7e", "\x7f");
+  keep_edited (corpus, "other-device", plain, "timer", "Timer");
+}
+
 int
 main (int argc, char **argv)
 {
   g_assert_cmpint (argc, ==, 2);
   keep_headers (argv[1]);
   keep_images (argv[1]);
+  keep_streamed (argv[1]);
   keep_mapped_ram (argv[1]);
+  keep_streams (argv[1]);
   return 0;
 }

@@ -63,6 +63,44 @@ test_spec (void)
   g_assert_cmpmem (sum, 16, expected.octets, 16);
 }
 
+#define STREAM .is_stream = TRUE, .body_kind = STASIS_IMAGE_BODY_CHUNKS
+
+static const struct
+{
+  StasisImageHeader header;
+  gboolean ok;
+} streams[] = {
+  { { STREAM, .front_length = 512, .body_offset = 4608 }, TRUE },
+  { { STREAM, .front_length = 4 * TIB - 4096, .body_offset = 4 * TIB }, TRUE },
+  { { STREAM, .front_length = 4 * TIB, .body_offset = 4 * TIB + 4096 }, FALSE },
+  { { STREAM, .front_length = G_MAXUINT64 - 7, .body_offset = 4088 }, FALSE },
+  { { STREAM, .front_length = 511, .body_offset = 4607 }, FALSE },
+  { { STREAM, .front_length = 512, .body_offset = 4600 }, FALSE },
+  { { STREAM, .front_length = 512, .body_offset = 8192 }, FALSE },
+  { { STREAM, .front_length = 512, .body_offset = 4608, .file_size = 1 }, FALSE },
+  { { STREAM, .front_length = 512, .body_offset = 4608, .body_length = 1 }, FALSE },
+  { { STREAM, .front_length = 512, .body_offset = 4608, .tail_offset = 1 }, FALSE },
+  { { STREAM, .front_length = 512, .body_offset = 4608, .tail_length = 1 }, FALSE },
+};
+
+/* A streamed image, whose header knows nothing of its end. */
+static void
+test_stream (gconstpointer data)
+{
+  const gsize i = GPOINTER_TO_SIZE (data);
+  g_autoptr (GError) error = NULL;
+  guint8 octets[4096];
+  StasisImageHeader header;
+  stasis_image_header_encode (&streams[i].header, octets);
+  g_assert_cmpmem (octets + 12, 4, "FLOW", 4);
+  g_assert_cmpuint (stasis_get_le32 (octets + 104), ==, 3);
+  g_assert_true (stasis_image_header_decode (octets, sizeof octets, "x", &header, &error));
+  g_assert_true (header.is_stream && !header.complete);
+  g_assert_cmpint (stasis_image_header_check_stream (&header, "x", &error), ==, streams[i].ok);
+  if (!streams[i].ok)
+    g_assert_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_CORRUPT);
+}
+
 static void
 test_round_trip (void)
 {
@@ -204,6 +242,11 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/image/header/spec", test_spec);
   g_test_add_func ("/image/header/round-trip", test_round_trip);
+  for (gsize i = 0; i < G_N_ELEMENTS (streams); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/image/header/stream/%zu", i);
+      g_test_add_data_func (path, GSIZE_TO_POINTER (i), test_stream);
+    }
   g_test_add_func ("/image/header/layout/max", test_layout_max);
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {

@@ -16,6 +16,7 @@
 #include "image/octets.h"
 #include "image/reader-private.h"
 #include "image/rewrite.h"
+#include "image/streamed-writer.h"
 #include "sample-edits.h"
 #include "sample.h"
 #include "util/fd.h"
@@ -70,8 +71,8 @@ keep_flips (StasisImageBodyKind kind)
   for (guint i = 0; i < N_FLIPS; i++)
     {
       /* Half of them in the header and the front, where most of the structure is. */
-      const guint64 at
-          = (guint64) g_random_double_range (0, i % 2 == 0 ? 5000 : (double) st.st_size);
+      const guint64 at = (guint64) g_random_double_range (
+          0, i % 2 == 0 ? MIN (5000, (double) st.st_size) : (double) st.st_size);
       guint8 octet, changed;
       g_assert_cmpint (pread (fd, &octet, 1, (off_t) at), ==, 1);
       changed = octet ^ (guint8) (1u << i % 8);
@@ -94,6 +95,56 @@ keep_cuts (void)
     }
 }
 
+/* Every prefix of the records and some of the header. */
+static void
+keep_stream_cuts (void)
+{
+  stasis_autofd int fd = sample_image (STASIS_IMAGE_BODY_CHUNKS);
+  struct stat st;
+  g_assert_cmpint (fstat (fd, &st), ==, 0);
+  g_assert_cmpint (lseek (fd, 0, SEEK_END), >, 0);
+  g_assert_cmpint (write (fd, "", 1), ==, 1);
+  keep (fd, "chunks-trailing");
+  for (off_t size = st.st_size - 1; size > 4090; size -= 7)
+    {
+      g_assert_cmpint (ftruncate (fd, size), ==, 0);
+      keep (fd, "chunks-cut-at-%ld", (long) size);
+    }
+}
+
+static void
+keep_stream_headers (void)
+{
+  static const struct
+  {
+    const char *name;
+    gsize at;
+    const char *octets;
+    gsize size;
+  } patches[] = {
+    { "done", 12, "DONE", 4 },
+    { "partial", 12, "PART", 4 },
+    { "kind-1", 104, "\1", 1 },
+    { "kind-2", 104, "\2", 1 },
+    { "kind-4", 104, "\4", 1 },
+    { "file-size", 64, "\1", 1 },
+    { "front-length", 80, "\1", 1 },
+    { "front-length-max", 80, "\377\377\377\377\377\377\377\377", 8 },
+    { "body-offset", 88, "\10", 1 },
+    { "body-length", 96, "\1", 1 },
+    { "tail-offset", 112, "\1", 1 },
+    { "tail-length", 120, "\1", 1 },
+    { "reserved", 108, "\1", 1 },
+    { "nothing", 0, "", 0 },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (patches); i++)
+    {
+      stasis_autofd int fd = sample_image (STASIS_IMAGE_BODY_CHUNKS);
+      sample_patch_header (fd, patches[i].at, patches[i].octets, patches[i].size);
+      keep (fd, "chunks-header-%s", patches[i].name);
+    }
+}
+
 static void
 keep_headers (void)
 {
@@ -110,6 +161,7 @@ keep_headers (void)
     { "front-offset", 72, "\1", 1 },   { "front-length", 80, "\1", 1 },
     { "body-offset", 88, "\1", 1 },    { "body-length", 103, "\377", 1 },
     { "body-kind-0", 104, "\0", 1 },   { "body-kind-3", 104, "\3", 1 },
+    { "body-kind-4", 104, "\4", 1 },   { "stream", 12, "FLOW", 4 },
     { "reserved", 108, "\1", 1 },      { "tail-offset", 112, "\1", 1 },
     { "tail-length", 120, "\1", 1 },   { "writer-full", 191, "x", 1 },
     { "writer-utf8", 128, "\377", 1 }, { "writer-rest", 190, "x", 1 },
@@ -138,16 +190,16 @@ keep_strangers (void)
 }
 
 static void
-keep_rewritten (gsize xml_size)
+keep_rewritten (StasisImageBodyKind kind, gsize xml_size)
 {
   g_autoptr (GError) error = NULL;
-  stasis_autofd int fd = sample_image (STASIS_IMAGE_BODY_MAPPED_RAM);
+  stasis_autofd int fd = sample_image (kind);
   stasis_autofd int out = sample_file ();
   g_autoptr (StasisImage) image = sample_open (fd, &error);
   g_autoptr (GBytes) xml = g_bytes_new_take (g_strnfill (xml_size, 'x'), xml_size);
   stasis_image_rewrite (image, xml, NULL, out, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
-  keep (out, "rewritten-%zu", xml_size);
+  keep (out, "%s-rewritten-%zu", stasis_image_body_kind_to_string (kind), xml_size);
 }
 
 /* Data where the bitmap says zero, hashed as it is. */
@@ -167,11 +219,24 @@ keep_stale (void)
   keep (fd, "stale");
 }
 
+/* By our own writer, at several levels. */
+static void
+keep_written (void)
+{
+  for (int level = 0; level <= STASIS_STREAMED_LEVEL_MAX; level += 6)
+    {
+      stasis_autofd int fd = sample_written (level, 5 * MIB + 1);
+      keep (fd, "written-at-%d", level);
+    }
+}
+
 static void
 keep_flags (void)
 {
   stasis_autofd int fd = sample_edited (STASIS_IMAGE_BODY_STREAM, sample_edit_flags);
   keep (fd, "record-flags");
+  stasis_autofd int stream = sample_edited (STASIS_IMAGE_BODY_CHUNKS, sample_edit_flags);
+  keep (stream, "chunks-record-flags");
 }
 
 int
@@ -181,11 +246,17 @@ main (int argc, char **argv)
   folder = argv[1];
   keep_flips (STASIS_IMAGE_BODY_STREAM);
   keep_flips (STASIS_IMAGE_BODY_MAPPED_RAM);
+  keep_flips (STASIS_IMAGE_BODY_CHUNKS);
+  keep_stream_cuts ();
+  keep_stream_headers ();
   keep_cuts ();
   keep_headers ();
   keep_strangers ();
-  keep_rewritten (1);
-  keep_rewritten (600000);
+  keep_rewritten (STASIS_IMAGE_BODY_MAPPED_RAM, 1);
+  keep_rewritten (STASIS_IMAGE_BODY_MAPPED_RAM, 600000);
+  keep_rewritten (STASIS_IMAGE_BODY_CHUNKS, 1);
+  keep_rewritten (STASIS_IMAGE_BODY_CHUNKS, 600000);
+  keep_written ();
   keep_stale ();
   keep_flags ();
   for (gsize i = 0; i < sample_n_cases; i++)

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "image/disks.h"
+#include "image/streamed-reader.h"
+#include "image/streamed-writer.h"
 #include "image/verify.h"
 #include "sample.h"
 #include "util/fd.h"
@@ -46,6 +48,9 @@ static const Case cases[] = {
     MAPPED_RAM " -global migration.x-multifd=on", TRUE },
   { "stream/q35", "q35", STASIS_IMAGE_BODY_STREAM, "", "", FALSE },
 };
+
+/* Through a FIFO, both ways. */
+static const Case streamed = { "streamed/q35", "q35", STASIS_IMAGE_BODY_CHUNKS, "", "", FALSE };
 
 /* A QEMU and its QMP, on stdin and stdout. */
 typedef struct
@@ -166,6 +171,8 @@ make_uri (const Case *c, const char *path, guint64 offset)
   if (c->kind == STASIS_IMAGE_BODY_MAPPED_RAM)
     return g_strdup_printf ("file:%s,offset=%" G_GUINT64_FORMAT, c->direct ? "/dev/fdset/7" : path,
                             offset);
+  if (c->kind == STASIS_IMAGE_BODY_CHUNKS)
+    return g_strdup_printf ("exec:cat > %s", path);
   return g_strdup_printf ("exec:dd of=%s bs=64k oflag=seek_bytes conv=notrunc status=none "
                           "seek=%" G_GUINT64_FORMAT,
                           path, offset);
@@ -224,6 +231,8 @@ restore (const Case *c, const StasisImage *image, const char *path, const guint8
   g_autofree char *uri
       = c->kind == STASIS_IMAGE_BODY_MAPPED_RAM
             ? g_strdup_printf ("file:%s,offset=%" G_GUINT64_FORMAT, path, offset)
+        : c->kind == STASIS_IMAGE_BODY_CHUNKS
+            ? g_strdup_printf ("exec:cat %s", path)
             : g_strdup_printf ("exec:tail -c +%" G_GUINT64_FORMAT " %s", offset + 1, path);
   g_autofree char *arguments = g_strdup_printf ("-S %s -incoming '%s'", c->incoming, uri);
   g_autoptr (GSubprocessLauncher) launcher = new_launcher ();
@@ -352,6 +361,89 @@ test_case (gconstpointer data)
   unlink (data_path);
 }
 
+typedef struct
+{
+  const char *fifo;
+  int fd; /* (borrowed) of the image */
+} Pump;
+
+/* What comes out of the FIFO, as a streamed image into the file. */
+static gpointer
+pump_in (gpointer data)
+{
+  const Pump *pump = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) xml = g_bytes_new_static (SAMPLE_XML, strlen (SAMPLE_XML));
+  g_autoptr (StasisJson) qemu_facts = sample_facts ();
+  const StasisImageFacts facts = { .xml = xml, .qemu_facts = qemu_facts };
+  stasis_autofd int fifo = open (pump->fifo, O_RDONLY | O_CLOEXEC);
+  g_autoptr (StasisStreamIn) in = stasis_stream_in_new_pipe (fifo);
+  g_autoptr (StasisStreamOut) out = stasis_stream_out_new_file (pump->fd, 0);
+  g_autoptr (StasisStreamedWriter) writer
+      = stasis_streamed_writer_begin (out, &facts, 3, 0, NULL, &error);
+  g_assert_no_error (error);
+  stasis_stream_copy (in, stasis_streamed_writer_body (writer), NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  stasis_streamed_writer_finish (writer, NULL, NULL, &error);
+  g_assert_no_error (error);
+  return NULL;
+}
+
+/* The stream in the image, into the FIFO. */
+static gpointer
+pump_out (gpointer data)
+{
+  const Pump *pump = data;
+  g_autoptr (GError) error = NULL;
+  stasis_autofd int fifo = open (pump->fifo, O_WRONLY | O_CLOEXEC);
+  g_autoptr (StasisStreamIn) in = stasis_stream_in_new_file (pump->fd, 0, G_MAXUINT64);
+  g_autoptr (StasisStreamOut) out = stasis_stream_out_new_pipe (fifo);
+  g_autoptr (StasisStreamedReader) reader
+      = stasis_streamed_reader_open (in, "image", 0, NULL, &error);
+  g_assert_no_error (error);
+  stasis_stream_copy (stasis_streamed_reader_body (reader), out, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  return NULL;
+}
+
+static void
+test_streamed (void)
+{
+  g_autofree char *binary = find_qemu ();
+  if (binary == NULL)
+    {
+      g_test_skip ("there is no qemu-system-x86_64");
+      return;
+    }
+
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (folder, "image", NULL);
+  g_autofree char *fifo = g_build_filename (folder, "fifo", NULL);
+  g_autofree char *data_path = g_build_filename (folder, "data", NULL);
+  g_autofree guint8 *octets = make_data (data_path);
+  stasis_autofd int fd = stasis_fd_open (path, O_RDWR | O_CREAT | O_TRUNC, 0600, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
+
+  Pump pump = { fifo, fd };
+  GThread *thread = g_thread_new ("pump", pump_in, &pump);
+  g_assert_true (save (&streamed, fifo, data_path, 0));
+  g_thread_join (thread);
+  g_assert_true (sample_verify (fd, &error));
+  g_assert_no_error (error);
+  run_independent (path);
+
+  g_autoptr (StasisImage) image = sample_open (fd, &error);
+  g_assert_cmpuint (stasis_image_stream_length (image), >, DATA_LENGTH);
+  g_assert_cmpuint (stasis_image_body_length (image), <, stasis_image_stream_length (image));
+  thread = g_thread_new ("pump", pump_out, &pump);
+  restore (&streamed, image, fifo, octets);
+  g_thread_join (thread);
+  unlink (fifo);
+  unlink (path);
+  unlink (data_path);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -362,6 +454,7 @@ main (int argc, char **argv)
       g_autofree char *path = g_strdup_printf ("/image/qemu/%s", cases[i].name);
       g_test_add_data_func (path, &cases[i], test_case);
     }
+  g_test_add_func ("/image/qemu/streamed/q35", test_streamed);
   const int result = g_test_run ();
   rmdir (folder);
   g_free (folder);

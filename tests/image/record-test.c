@@ -49,7 +49,8 @@ test_types (void)
   g_assert_cmpstr (stasis_record_type_to_string (STASIS_RECORD_PARENT), ==, "parent");
   g_assert_cmpstr (stasis_record_type_to_string (0x7fffffff), ==, "unknown");
   g_assert_cmpuint (stasis_record_type_max (STASIS_RECORD_CHUNK_HASHES), ==, 64 * MIB + 32);
-  g_assert_cmpuint (stasis_record_type_max (0x80000001), ==, 64 * MIB);
+  g_assert_cmpuint (stasis_record_type_max (STASIS_RECORD_ORIGIN), ==, MIB);
+  g_assert_cmpuint (stasis_record_type_max (0x80000002), ==, 64 * MIB);
   g_assert_true (stasis_record_type_is_known (STASIS_RECORD_CHUNK_HASHES));
   g_assert_false (stasis_record_type_is_known (STASIS_RECORD_EXTERNAL_DEVICE));
   g_assert_false (stasis_record_type_is_known (STASIS_RECORD_OPTIONAL));

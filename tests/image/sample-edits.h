@@ -9,12 +9,14 @@
 
 G_BEGIN_DECLS
 
+#define SAMPLE_DAMAGED -2 /* opens, and does not verify */
+
 typedef struct
 {
   const char *name;
   StasisImageBodyKind kind;
-  SampleEdit edit;     /* for sample_edited() */
-  int code;            /* a StasisImageError when it is opened; -1: opens and verifies */
+  SampleEdit edit; /* for sample_edited() */
+  int code; /* a StasisImageError when it is opened; -1: opens and verifies; or SAMPLE_DAMAGED */
   const char *message; /* part of it */
 } SampleCase;
 

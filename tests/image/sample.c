@@ -11,13 +11,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image/chunk-record.h"
 #include "image/disks.h"
 #include "image/error.h"
 #include "image/extents.h"
 #include "image/facts.h"
+#include "image/front.h"
 #include "image/header.h"
 #include "image/octets.h"
 #include "image/reader-private.h"
+#include "image/streamed-writer.h"
 #include "image/verify.h"
 #include "util/fd.h"
 
@@ -217,10 +220,146 @@ sample_begin (int fd, StasisImageBodyKind kind)
   return writer;
 }
 
+#define PIECE_AT_1 27u
+#define PIECE_AT_2 227u
+#define STREAM_END 232u
+
+/* The stream of a CHUNKS sample. */
+GBytes *
+sample_stream (void)
+{
+  guint8 octets[STREAM_END];
+  memset (octets, 'z', sizeof octets);
+  memcpy (octets, "QEVM\0\0\0\3\7\0\0\0\4none and so on", PIECE_AT_1);
+  memcpy (octets + PIECE_AT_2, "hello", STREAM_END - PIECE_AT_2);
+  return g_bytes_new (octets, sizeof octets);
+}
+
+/* The body of a CHUNK record. */
+GBytes *
+sample_chunk (guint32 encoding, guint64 position, const void *octets, gsize size)
+{
+  const StasisChunkHead head
+      = { .encoding = encoding, .length = (guint32) size, .position = position };
+  guint8 *body = g_malloc (STASIS_CHUNK_HEAD_SIZE + size);
+  gsize stored = size;
+  stasis_chunk_head_encode (&head, body);
+  if (encoding == STASIS_CHUNK_ZSTD)
+    {
+      g_autoptr (StasisChunkCodec) codec = stasis_chunk_codec_new (3);
+      stored
+          = stasis_chunk_codec_pack (codec, octets, size, body + STASIS_CHUNK_HEAD_SIZE, size - 1);
+      g_assert_cmpuint (stored, >, 0);
+    }
+  else
+    memcpy (body + STASIS_CHUNK_HEAD_SIZE, octets, size);
+  return g_bytes_new_take (body, STASIS_CHUNK_HEAD_SIZE + stored);
+}
+
+static void
+append_chunk (GByteArray *image, guint32 encoding, const guint8 *stream, gsize from, gsize to,
+              StasisRecordDigest *digest)
+{
+  g_autoptr (GBytes) body = sample_chunk (encoding, from, stream + from, to - from);
+  g_assert_true (stasis_record_append (image, STASIS_RECORD_CHUNK, body, digest, NULL));
+}
+
+/* As docs/save-image.md has it, with three chunks. */
+static int
+streamed_image (void)
+{
+  g_autoptr (GBytes) xml = g_bytes_new_static (SAMPLE_XML, strlen (SAMPLE_XML));
+  g_autoptr (StasisJson) qemu_facts = sample_facts ();
+  g_autoptr (StasisJson) disks = sample_disks ();
+  g_autoptr (GBytes) disks_body = stasis_image_disks_body (disks);
+  g_autoptr (GBytes) stream = sample_stream ();
+  const guint8 *octets = g_bytes_get_data (stream, NULL);
+  StasisImageFacts facts = { .xml = xml, .qemu_facts = qemu_facts };
+  memcpy (facts.domain_uuid, domain_uuid, sizeof domain_uuid);
+
+  g_autoptr (GByteArray) image = g_byte_array_new ();
+  g_auto (StasisRecordDigest) digest = { NULL, 0 };
+  stasis_record_digest_init (&digest);
+  g_byte_array_set_size (image, STASIS_IMAGE_HEADER_SIZE);
+  g_assert_true (stasis_image_front_encode (&facts, image, &digest, NULL));
+  StasisImageHeader header = { .is_stream = TRUE };
+  stasis_image_front_fill_header (&header, &facts, STASIS_IMAGE_BODY_CHUNKS);
+  header.body_offset = image->len;
+  header.front_length = image->len - STASIS_IMAGE_HEADER_SIZE;
+  stasis_image_header_encode (&header, image->data);
+
+  append_chunk (image, STASIS_CHUNK_RAW, octets, 0, PIECE_AT_1, &digest);
+  append_chunk (image, STASIS_CHUNK_ZSTD, octets, PIECE_AT_1, PIECE_AT_2, &digest);
+  append_chunk (image, STASIS_CHUNK_RAW, octets, PIECE_AT_2, STREAM_END, &digest);
+  g_assert_true (stasis_record_append (image, STASIS_RECORD_DISKS, disks_body, &digest, NULL));
+  g_autoptr (GBytes) end = stasis_record_end_encode (header.uuid, &digest);
+  g_assert_true (stasis_record_append (image, STASIS_RECORD_END, end, NULL, NULL));
+
+  const int fd = sample_file ();
+  write_at (fd, image->data, image->len, 0);
+  return fd;
+}
+
+/* Text, zeros and noise by turns, as memory is. */
+GBytes *
+sample_long_stream (gsize size)
+{
+  guint8 *octets = g_malloc0 (size);
+  guint32 noise = 1;
+  for (gsize i = 0; i < size; i++)
+    {
+      noise = noise * 1664525 + 1013904223;
+      const gsize kind = i >> 14 & 3;
+      octets[i] = (guint8) (kind == 0   ? noise >> 24
+                            : kind == 1 ? i / 7
+                            : kind == 2 ? noise >> 30
+                                        : 0);
+    }
+  memcpy (octets, "QEVM\0\0\0\3", MIN (size, 8));
+  return g_bytes_new_take (octets, size);
+}
+
+/* A CHUNKS image by our writer. */
+int
+sample_written (int level, gsize stream_size)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) xml = g_bytes_new_static (SAMPLE_XML, strlen (SAMPLE_XML));
+  g_autoptr (StasisJson) qemu_facts = sample_facts ();
+  g_autoptr (StasisJson) disks = sample_disks ();
+  g_autoptr (GBytes) stream = sample_long_stream (stream_size);
+  StasisImageFacts facts = { .xml = xml, .qemu_facts = qemu_facts };
+  memcpy (facts.domain_uuid, domain_uuid, sizeof domain_uuid);
+
+  const int fd = sample_file ();
+  g_autoptr (StasisStreamOut) out = stasis_stream_out_new_file (fd, 0);
+  g_autoptr (StasisStreamedWriter) writer
+      = stasis_streamed_writer_begin (out, &facts, level, 0, NULL, &error);
+  g_assert_no_error (error);
+  stasis_streamed_writer_write (writer, g_bytes_get_data (stream, NULL), stream_size, NULL, &error);
+  g_assert_no_error (error);
+  stasis_streamed_writer_finish (writer, disks, NULL, &error);
+  g_assert_no_error (error);
+  return fd;
+}
+
+/* All octets of a file. */
+GBytes *
+sample_octets (int fd)
+{
+  const gsize size = file_size (fd);
+  guint8 *octets = g_malloc (size + 1);
+  g_assert_true (stasis_fd_pread_exact (fd, octets, size, 0, NULL));
+  return g_bytes_new_take (octets, size);
+}
+
 /* A complete image. */
 int
 sample_image (StasisImageBodyKind kind)
 {
+  if (kind == STASIS_IMAGE_BODY_CHUNKS)
+    return streamed_image ();
+
   const int fd = sample_file ();
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisJson) disks = sample_disks ();
@@ -269,9 +408,28 @@ sample_record (guint32 type, const void *octets, gsize size)
   return record;
 }
 
+/* The CHUNK records come before the tail's. */
+static void
+split_chunks (const StasisImage *image, GPtrArray *tail)
+{
+  g_autoptr (GError) error = NULL;
+  for (guint i = 0; image->chunks != NULL && i < image->chunks->len; i++)
+    {
+      guint64 offset = g_array_index (image->chunks, StasisImageChunk, i).offset;
+      g_autoptr (StasisRecord) record
+          = stasis_record_read (image->fd, &offset, image->header.file_size, &error);
+      g_assert_no_error (error);
+      SampleRecord *copy = g_new0 (SampleRecord, 1);
+      copy->type = STASIS_RECORD_CHUNK;
+      copy->body = g_bytes_ref (record->body);
+      g_ptr_array_add (tail, copy);
+    }
+}
+
 static void
 split_records (const StasisImage *image, GPtrArray *front, GPtrArray *tail)
 {
+  split_chunks (image, tail);
   g_autoptr (GError) error = NULL;
   for (guint i = 0; i < image->records->len; i++)
     {
@@ -343,16 +501,25 @@ sample_edited (StasisImageBodyKind kind, SampleEdit edit)
   StasisImageHeader header = image->header;
   g_auto (StasisRecordDigest) digest = { NULL, 0 };
   stasis_record_digest_init (&digest);
-  copy_range (fd, out, header.body_offset, stasis_image_header_body_end (&header));
+  if (!header.is_stream)
+    copy_range (fd, out, header.body_offset, stasis_image_header_body_end (&header));
   header.front_length = write_records (out, STASIS_IMAGE_HEADER_SIZE, front, image, &digest)
                         - STASIS_IMAGE_HEADER_SIZE;
-  header.file_size = write_records (out, header.tail_offset, tail, image, &digest);
-  header.tail_length = header.file_size - header.tail_offset;
+  const guint64 tail_offset
+      = header.is_stream ? stasis_image_header_front_end (&header) : header.tail_offset;
+  const guint64 size = write_records (out, tail_offset, tail, image, &digest);
+  header.file_size = header.is_stream ? 0 : size;
+  header.tail_length = header.is_stream ? 0 : size - tail_offset;
+  if (header.is_stream)
+    {
+      header.body_offset = tail_offset;
+      header.body_length = header.tail_offset = 0;
+    }
 
   guint8 octets[STASIS_IMAGE_HEADER_SIZE];
   stasis_image_header_encode (&header, octets);
   write_at (out, octets, sizeof octets, 0);
-  g_assert_cmpint (ftruncate (out, (off_t) header.file_size), ==, 0);
+  g_assert_cmpint (ftruncate (out, (off_t) size), ==, 0);
   return out;
 }
 

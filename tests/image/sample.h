@@ -36,8 +36,19 @@ StasisJson *sample_disks (void);
 /* A writer that has begun on @fd. */
 StasisImageWriter *sample_begin (int fd, StasisImageBodyKind kind);
 
-/* A complete image. */
+/* A complete image.  CHUNKS: not by our writer, so that it can be small and have every encoding;
+ * its stream is sample_stream(). */
 int sample_image (StasisImageBodyKind kind);
+
+/* A CHUNKS image by our writer, of a stream that can be compressed somewhat. */
+int sample_written (int level, gsize stream_size);
+GBytes *sample_long_stream (gsize size);
+
+/* The stream of a CHUNKS sample, in three pieces: stored, compressed, stored. */
+GBytes *sample_stream (void);
+
+/* The body of a CHUNK record. */
+GBytes *sample_chunk (guint32 encoding, guint64 position, const void *octets, gsize size);
 
 /* Open it (by a duplicate). */
 StasisImage *sample_open (int fd, GError **error);
@@ -56,9 +67,12 @@ typedef struct
 SampleRecord *sample_record (guint32 type, const void *octets, gsize size);
 
 /* The records of a good image of that kind, changed by @edit, and sealed again: checksums and
- * layout are right. */
+ * layout are right.  CHUNK records stand at the beginning of @tail. */
 typedef void (*SampleEdit) (GPtrArray *front, GPtrArray *tail);
 int sample_edited (StasisImageBodyKind kind, SampleEdit edit);
+
+/* All octets of a file. */
+GBytes *sample_octets (int fd);
 
 /* An edit that sets a reserved flag in the framing of a record. */
 void sample_edit_flags (GPtrArray *front, GPtrArray *tail);

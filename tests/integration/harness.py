@@ -100,10 +100,10 @@ class Test:
         env = dict(os.environ, STASIS_STATE_DIR=str(self.state), LC_ALL="C.UTF-8")
         return env | {key: str(value) for key, value in more.items()}
 
-    def stasis(self, *arguments, check=True, timeout=120, **env):
+    def stasis(self, *arguments, check=True, timeout=120, stdin=subprocess.DEVNULL, **env):
         """Run `stasis`; a result with returncode, stdout and stderr."""
         result = subprocess.run([STASIS, *map(str, arguments)], env=self.environment(**env),
-                                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                stdin=stdin, capture_output=True, text=True,
                                 timeout=timeout, check=False)
         if check and result.returncode != 0:
             raise CommandFailed(result)

@@ -154,7 +154,7 @@ def bad_targets(t):
     refused(t, "save", guest.name, missing, says=[str(missing.parent), "No such file"])
     refused(t, "save", guest.name, t.dir, says=[str(t.dir), "folder"])
     os.mkfifo(t.dir / "pipe")
-    refused(t, "save", guest.name, t.dir / "pipe", says=["pipe", "regular file"])
+    refused(t, "save", guest.name, t.dir / "pipe", "--format", "stasis", says=["pipe", "stasis-stream"])
     refused(t, "save", guest.name, "/dev/null", says=["/dev/null", "regular file"])
     photo = t.dir / "photo.jpg"
     photo.write_bytes(b"\xff\xd8" * 3000)

@@ -23,8 +23,12 @@ MIB = 1 << 20
 MAGIC = bytes.fromhex("895354530d0a1a0a")
 VERSION = 2
 END, DOMAIN_XML, QEMU_FACTS, STATIC_END, RAM_MAP, DISKS, CHUNK_HASHES = range(7)
-MAPPED_RAM, STREAM = 1, 2
-FRONT, TAIL = 1, 2
+CHUNK_RECORD = 10
+ORIGIN = 0x80000001
+MAPPED_RAM, STREAM, CHUNKS = 1, 2, 3
+FRONT, TAIL, BODY = 1, 2, 4
+PIECE_MAX, PIECES_MAX = 4 * MIB, 2 * MIB
+RAW, ZSTD = 0, 1
 # type: name, places, longest body
 TYPES = {
     END: ("END", TAIL, 40),
@@ -34,6 +38,8 @@ TYPES = {
     RAM_MAP: ("RAM_MAP", TAIL, 2 * MIB),
     DISKS: ("DISKS", TAIL, MIB),
     CHUNK_HASHES: ("CHUNK_HASHES", TAIL, 64 * MIB + 32),
+    CHUNK_RECORD: ("CHUNK", BODY, 16 + PIECE_MAX),
+    ORIGIN: ("ORIGIN", FRONT, MIB),
 }
 RECORDS_MAX, BLOCKS_MAX, CAPABILITIES_MAX = 4096, 4096, 64
 PAGE, CHUNK, END_MAX = 4096, MIB, 4 << 40
@@ -106,16 +112,21 @@ class Header:
         (self.state, self.uuid, self.domain, flags, self.created, self.file_size, front, front_length,
          self.body, body_length, self.kind, reserved, self.tail, tail_length, writer,
          rest) = struct.unpack_from("<4s16s16sQQQQQQQIIQQ64s3888s", octets, 12)
-        if self.state not in (b"PART", b"DONE") or front != 4096 or writer[-1] != 0:
+        if self.state not in (b"PART", b"DONE", b"FLOW") or front != 4096 or writer[-1] != 0:
             raise corrupt("header: state, front offset or writer")
         self.writer = self.text(writer.split(b"\0")[0])
         if self.state == b"PART":
             raise Bad("incomplete", "the save did not finish")
-        if self.kind not in (MAPPED_RAM, STREAM):
+        if self.kind not in (MAPPED_RAM, STREAM, CHUNKS):
             raise unsupported(f"body kind {self.kind}")
+        if (self.state == b"FLOW") != (self.kind == CHUNKS):
+            raise corrupt("header: state and body kind")
         self.front_end, self.body_end = 4096 + front_length, self.body + body_length
         self.tail_end = self.tail + tail_length
-        self.check_layout(file, front_length, body_length, tail_length)
+        if self.kind == CHUNKS:
+            self.check_stream(front_length, body_length, tail_length)
+        else:
+            self.check_layout(file, front_length, body_length, tail_length)
         if flags or reserved or not is_zero(rest) or not is_zero(writer[len(self.writer.encode()):]):
             raise corrupt("header: a reserved field is not zero")
 
@@ -143,6 +154,11 @@ class Header:
         version = int.from_bytes(octets[8:12], "little")
         if version != VERSION:
             raise unsupported(f"format version {version}, not {VERSION}")
+
+    def check_stream(self, front_length, body_length, tail_length):
+        if (self.file_size or body_length or self.tail or tail_length or front_length % 8
+                or self.body != self.front_end):
+            raise corrupt("header: layout of a stream")
 
     def check_layout(self, file, front_length, body_length, tail_length):
         if file.size != self.file_size:
@@ -204,6 +220,8 @@ class Image:
         self.checksums = []
         self.blocks = []
         self.records(FRONT, 4096, self.header.front_end, STATIC_END)
+        if self.header.kind == CHUNKS:
+            self.chunks()
         self.records(TAIL, self.header.tail, self.header.tail_end, END)
         self.check_presence()
         self.check_bodies()
@@ -219,12 +237,38 @@ class Image:
                 return
         raise corrupt("too many records")
 
+    def chunks(self):
+        """The CHUNK records of a streamed image; the first of another type begins the tail."""
+        header, file = self.header, self.file
+        at, position, count = header.body, 0, 0
+        while at + 32 <= file.size and file.read(at, 4) == CHUNK_RECORD.to_bytes(4, "little"):
+            record = Record(file, at, file.size)
+            if len(record.body) < 16:
+                raise record.bad("too short")
+            encoding, length, place = struct.unpack_from("<IIQ", record.body)
+            data = record.body[16:]
+            if not 1 <= length <= PIECE_MAX or place != position:
+                raise record.bad("length or position")
+            if encoding == RAW and len(data) != length or encoding == ZSTD and len(data) >= length:
+                raise record.bad("length of the data")
+            if encoding not in (RAW, ZSTD):
+                raise unsupported(f"encoding {encoding} of a CHUNK")
+            if encoding == ZSTD:
+                check_frame(record, data, length)
+            self.checksums.append(record.checksum)
+            at, position, count = record.end, position + length, count + 1
+        if not 1 <= count <= PIECES_MAX or position > END_MAX:
+            raise corrupt(f"body: {count} CHUNK records")
+        header.body_end = header.tail = at
+        header.tail_end = file.size
+
     def accept(self, record, place):
         if record.type not in TYPES:
             if not record.type & 0x80000000:
                 raise unsupported(f"mandatory record of type {record.type}")
             self.unknown.append(record.type)
-        elif not record.places & place:
+        elif not record.places & place or (record.type == DOMAIN_XML and place == TAIL
+                                           and self.header.kind == CHUNKS):
             raise record.bad("misplaced")
         elif record.type in self.seen:
             raise record.bad("twice")
@@ -241,7 +285,10 @@ class Image:
 
     def check_presence(self):
         for number, (name, _, _) in TYPES.items():
-            wanted = number != RAM_MAP or self.header.kind == MAPPED_RAM
+            if number == ORIGIN:
+                continue
+            wanted = {RAM_MAP: self.header.kind == MAPPED_RAM, CHUNK_RECORD: False,
+                      CHUNK_HASHES: self.header.kind != CHUNKS}.get(number, True)
             if wanted != (number in self.seen):
                 raise corrupt(f"record {name}: {'missing' if wanted else 'not for this body'}")
 
@@ -254,9 +301,12 @@ class Image:
             raise xml.bad("not UTF-8") from None
         self.check_facts(self.seen[QEMU_FACTS])
         self.check_disks(self.seen[DISKS])
+        if ORIGIN in self.seen:
+            self.check_origin(self.seen[ORIGIN])
         if RAM_MAP in self.seen:
             self.check_ram_map(self.seen[RAM_MAP])
-        self.check_hash_table(self.seen[CHUNK_HASHES])
+        if CHUNK_HASHES in self.seen:
+            self.check_hash_table(self.seen[CHUNK_HASHES])
 
     @staticmethod
     def check_facts(record):
@@ -269,6 +319,13 @@ class Image:
         capabilities = facts.get("capabilities")
         if not isinstance(capabilities, list) or not all(isinstance(c, str) for c in capabilities):
             raise record.bad("capabilities")
+
+    @staticmethod
+    def check_origin(record):
+        origin = record.json()
+        for key in ("kind", "program"):
+            if not isinstance(origin.get(key), str):
+                raise record.bad(f"member {key}")
 
     @staticmethod
     def check_disks(record):
@@ -336,7 +393,8 @@ class Image:
         header, file = self.header, self.file
         file.require_zero(header.front_end, header.body, "gap before the body")
         file.require_zero(header.body_end, header.tail, "gap behind the body")
-        self.verify_hashes()
+        if header.kind != CHUNKS:
+            self.verify_hashes()
         if header.kind == MAPPED_RAM:
             self.verify_mapped_ram()
 
@@ -375,6 +433,35 @@ class Image:
                     continue
                 if not is_zero(self.file.read(block.pages + page * PAGE, PAGE)):
                     raise corrupt(f"block {block.name!r}: page {page} has data, its bit is clear")
+
+
+def check_frame(record, data, length):
+    """One zstd frame (RFC 8878) that says how much is in it; its blocks are not decompressed."""
+    try:
+        if data[:4] != b"\x28\xb5\x2f\xfd":
+            raise record.bad("no zstd frame")
+        flags = data[4]
+        single = flags >> 5 & 1
+        at = 5 + (1 - single)
+        id_size = (0, 1, 2, 4)[flags & 3]
+        size_size = (single, 2, 4, 8)[flags >> 6]
+        dictionary = int.from_bytes(data[at:at + id_size], "little")
+        at += id_size
+        content = int.from_bytes(data[at:at + size_size], "little") + (256 if size_size == 2 else 0)
+        at += size_size
+        if flags & 8 or dictionary or size_size == 0 or content != length:
+            raise record.bad("head of its zstd frame")
+        last = 0
+        while not last:
+            head = data[at] | data[at + 1] << 8 | data[at + 2] << 16
+            last, kind = head & 1, head >> 1 & 3
+            at += 3 + (1 if kind == 1 else head >> 3)
+            if kind == 3:
+                raise record.bad("zstd block")
+    except IndexError:
+        raise record.bad("its zstd frame is cut") from None
+    if at + (4 if flags & 4 else 0) != len(data):
+        raise record.bad("not one zstd frame")
 
 
 class MappedRam:

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * verify-thread.c: verifying an image while something else happens
+ * side-thread.c: what a job does on a second thread while its own waits for QEMU
  *
- * A restore has QEMU load the image and verifies it at the same time; both read the same pages
- * of the page cache.  The verdict is waited for before the guest may run.
+ * A restore verifies its image, or feeds it to QEMU through a pipe; a save takes what QEMU writes
+ * into a pipe.  Either end may fail first.  The job waits for both before anything is decided.
  */
 
 #include "config.h"
 
-#include "driver/verify-thread.h"
-
-#include "image/verify.h"
+#include "driver/side-thread.h"
 
 #define UPDATE_US (G_USEC_PER_SEC / 5)
 
-struct _StasisVerifyThread
+struct _StasisSideThread
 {
-  StasisImage *image;        /* (borrowed) */
+  StasisSideFunc func;
+  gpointer data;             /* (borrowed) */
   StasisJob *job;            /* (borrowed) */
   GCancellable *cancellable; /* (owned) */
   GThread *thread;           /* (owned) (nullable) once joined */
@@ -29,10 +28,11 @@ struct _StasisVerifyThread
   GError *error; /* (owned) (nullable) */
 };
 
-static void
-on_progress (guint64 done, guint64 total, gpointer data)
+/* Octets so far and in all. */
+void
+stasis_side_thread_tell (guint64 done, guint64 total, gpointer side)
 {
-  StasisVerifyThread *self = data;
+  StasisSideThread *self = side;
   g_mutex_lock (&self->lock);
   self->done = done;
   self->total = total;
@@ -40,12 +40,11 @@ on_progress (guint64 done, guint64 total, gpointer data)
 }
 
 static gpointer
-verify (gpointer data)
+run (gpointer data)
 {
-  StasisVerifyThread *self = data;
+  StasisSideThread *self = data;
   GError *error = NULL;
-  const gboolean good = stasis_image_verify (self->image, STASIS_IMAGE_VERIFY_DEEP, 0, on_progress,
-                                             self, self->cancellable, &error);
+  const gboolean good = self->func (self, self->data, self->cancellable, &error);
   g_mutex_lock (&self->lock);
   self->is_over = TRUE;
   self->is_good = good;
@@ -61,7 +60,7 @@ verify (gpointer data)
 static void
 take_over (StasisJobStats *stats, gpointer data)
 {
-  StasisVerifyThread *self = data;
+  StasisSideThread *self = data;
   g_mutex_lock (&self->lock);
   stats->bytes_total = self->total;
   stats->bytes_processed = self->done;
@@ -69,24 +68,25 @@ take_over (StasisJobStats *stats, gpointer data)
   g_mutex_unlock (&self->lock);
 }
 
-/* Begin to verify. */
-StasisVerifyThread *
-stasis_verify_thread_start (StasisImage *image, StasisJob *job)
+/* Begin the work. */
+StasisSideThread *
+stasis_side_thread_start (const char *name, StasisSideFunc func, gpointer data, StasisJob *job)
 {
-  StasisVerifyThread *self = g_new0 (StasisVerifyThread, 1);
-  self->image = image;
+  StasisSideThread *self = g_new0 (StasisSideThread, 1);
+  self->func = func;
+  self->data = data;
   self->job = job;
   self->cancellable = g_cancellable_new ();
   g_mutex_init (&self->lock);
   g_cond_init (&self->changed);
   stasis_job_set_poll (job, take_over, self);
-  self->thread = g_thread_new ("verify", verify, self);
+  self->thread = g_thread_new (name, run, self);
   return self;
 }
 
-/* TRUE once it has found the image damaged. */
+/* TRUE once it has failed by itself. */
 gboolean
-stasis_verify_thread_has_failed (StasisVerifyThread *self)
+stasis_side_thread_has_failed (StasisSideThread *self)
 {
   g_mutex_lock (&self->lock);
   const gboolean failed = self->is_over && !self->is_good
@@ -95,9 +95,16 @@ stasis_verify_thread_has_failed (StasisVerifyThread *self)
   return failed;
 }
 
-/* Wait for its verdict. */
+/* Have it stop soon. */
+void
+stasis_side_thread_stop (StasisSideThread *self)
+{
+  g_cancellable_cancel (self->cancellable);
+}
+
+/* Wait for its end. */
 gboolean
-stasis_verify_thread_finish (StasisVerifyThread *self, GError **error)
+stasis_side_thread_finish (StasisSideThread *self, GError **error)
 {
   GCancellable *jobs = stasis_job_cancellable (self->job);
   for (;;)
@@ -122,7 +129,7 @@ stasis_verify_thread_finish (StasisVerifyThread *self, GError **error)
 
 /* Stop at once.  NULL is fine. */
 void
-stasis_verify_thread_free (StasisVerifyThread *self)
+stasis_side_thread_free (StasisSideThread *self)
 {
   if (self == NULL)
     return;
@@ -136,4 +143,14 @@ stasis_verify_thread_free (StasisVerifyThread *self)
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->changed);
   g_free (self);
+}
+
+/* Start it and wait for its end. */
+gboolean
+stasis_side_thread_run (const char *name, StasisSideFunc func, gpointer data, StasisJob *job,
+                        StasisJobPoll poll, gpointer poll_data, GError **error)
+{
+  g_autoptr (StasisSideThread) side = stasis_side_thread_start (name, func, data, job);
+  stasis_job_set_poll (job, poll, poll_data);
+  return stasis_side_thread_finish (side, error);
 }

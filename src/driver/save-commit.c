@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * save-commit.c: the moment at which the image, and no longer the guest, is what counts
+ *
+ * Theory of operation
+ *
+ * A file: it gets its temporary name, the journal says COMMIT with its inode, it is renamed.  Which
+ * name that inode has tells whoever recovers what happened.
+ *
+ * A descriptor: everything but the end of the image has been sent; the journal says COMMIT without
+ * a target; the end is sent, and the reader is waited for until it has taken it.  A reader that
+ * goes away before has no complete image, so the guest may go on.  In between nobody can know: a
+ * process that dies, or is told not to wait any longer, leaves the guest paused, and people decide.
+ */
+
+#include "config.h"
+
+#include "driver/save-commit.h"
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "driver/side-thread.h"
+#include "util/fault.h"
+
+static gboolean
+write_journal (StasisHold *hold, GError **error)
+{
+  hold->status->journal.step = STASIS_STEP_COMMIT;
+  return stasis_hold_write (hold, error) && stasis_fault ("save-commit", error);
+}
+
+static StasisSaveOutcome
+commit_file (StasisSavePlace *place, StasisHold *hold, GError **error)
+{
+  /* Named first: at COMMIT the journal's inode is the new file's, under one name or the other. */
+  if (!stasis_atomic_file_link (place->file, error) || !stasis_fault ("save-linked", error)
+      || !write_journal (hold, error))
+    return STASIS_SAVE_OPEN;
+
+  gboolean renamed = FALSE;
+  g_autoptr (GError) local = NULL;
+  if (stasis_atomic_file_rename (place->file, &renamed, &local))
+    return STASIS_SAVE_COMPLETE;
+  if (renamed)
+    {
+      g_warning ("%s: the image is complete, but may lose its name in a power failure",
+                 local->message);
+      return STASIS_SAVE_COMPLETE;
+    }
+  g_propagate_error (error, g_steal_pointer (&local));
+  return STASIS_SAVE_OPEN;
+}
+
+/* What is done on a second thread: a reader may let us wait, and the job is to be seen and aborted
+ * meanwhile. */
+typedef struct
+{
+  StasisSaveSink *sink; /* (borrowed) */
+  gboolean begun;
+} Sending;
+
+static gboolean
+settle (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError **error)
+{
+  const Sending *sending = data;
+  return stasis_save_sink_settle (sending->sink, cancellable, error);
+}
+
+/* The end is on its way. */
+static gboolean
+await_reader (StasisSavePlace *place, StasisJob *job, GError **error)
+{
+  stasis_job_set_phase (job, "wait for the reader");
+  return stasis_save_sink_await_reader (place->sink, job, error);
+}
+
+static gboolean
+release (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError **error)
+{
+  Sending *sending = data;
+  return stasis_save_sink_release (sending->sink, &sending->begun, cancellable, error);
+}
+
+/* The reader has gone: it cannot have the end. */
+static gboolean
+has_lost_reader (const GError *error)
+{
+  return g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
+}
+
+static StasisSaveOutcome
+commit_stream (StasisSavePlace *place, StasisHold *hold, StasisJob *job, GError **error)
+{
+  Sending sending = { .sink = place->sink };
+  stasis_job_set_phase (job, "commit");
+  if (!stasis_side_thread_run ("settle", settle, &sending, job, NULL, NULL, error)
+      || !stasis_fault ("save-linked", error) || !write_journal (hold, error))
+    return STASIS_SAVE_OPEN;
+
+  g_autoptr (GError) local = NULL;
+  if (stasis_side_thread_run ("release", release, &sending, job, NULL, NULL, &local)
+      && stasis_fault ("save-released", &local) && await_reader (place, job, &local))
+    return STASIS_SAVE_COMPLETE;
+  if (!sending.begun || has_lost_reader (local))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return STASIS_SAVE_OPEN;
+    }
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED,
+               _ ("%1$s; the reader may have a complete image, so the domain stays paused: "
+                  "'destroy' ends it, 'resume' lets it go on if there is no such image"),
+               local->message);
+  return STASIS_SAVE_UNDECIDED;
+}
+
+/* Complete the image. */
+StasisSaveOutcome
+stasis_save_commit (StasisSavePlace *place, StasisHold *hold, StasisJob *job, GError **error)
+{
+  if (g_cancellable_set_error_if_cancelled (stasis_job_cancellable (job), error))
+    return STASIS_SAVE_OPEN;
+  if (place->file != NULL)
+    return commit_file (place, hold, error);
+  return commit_stream (place, hold, job, error);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * save.h: saving a running domain to an image, and ending it
+ */
+
+#pragma once
+
+#include <stasis/save.h>
+
+G_BEGIN_DECLS
+
+/* @operation: "save" or "managedsave". */
+gboolean stasis_save_run (StasisDomain *domain, const char *operation,
+                          const StasisSaveRequest *request, StasisProgressFunc progress,
+                          gpointer user_data, GCancellable *cancellable, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * map-stream.c: a mapped body out of QEMU's plain stream
+ *
+ * Theory of operation
+ *
+ * The list of blocks comes first, so all places are known before the first page.  Pages that follow
+ * each other are written with one call straight from the input's buffer.  A live save sends some
+ * pages twice, the last one counts: a page that was stored and then is zero leaves a stale page,
+ * which is punched out at the end.  Bitmaps are kept in memory (2^-15 of the guest's) and written
+ * last, then what stands behind the pages.
+ */
+
+#include "config.h"
+
+#include "image/map-stream.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "image/error.h"
+#include "image/mapped-ram.h"
+#include "image/octets.h"
+#include "image/qemu-devices.h"
+#include "image/qemu-sections.h"
+#include "util/fd.h"
+#include "util/hash.h"
+
+#define PAGE          STASIS_IMAGE_PAGE_SIZE
+#define RUN_MAX       256u /* pages written at once: as many as the input's buffer has */
+#define BITMAP_PIECE  4096u
+#define TELL_EVERY_US (G_USEC_PER_SEC / 10)
+
+G_STATIC_ASSERT (RUN_MAX <= IOV_MAX);
+
+typedef struct
+{
+  StasisQemuPages base;
+  int fd;                 /* (borrowed) */
+  StasisImageRamMap *map; /* (owned) */
+  guint8 **bitmaps;       /* (owned) one for each block */
+  gboolean is_stale;      /* a page was stored and then zero */
+
+  struct iovec run[RUN_MAX]; /* pages that follow each other, borrowed from the input */
+  guint n_run;
+  guint64 run_offset; /* in the file */
+
+  StasisImageProgress progress; /* (nullable) */
+  gpointer progress_data;
+  gint64 told_us;
+  guint64 done; /* octets of RAM */
+  guint64 total;
+} Mapper;
+
+static gboolean
+write_run (Mapper *self, GError **error)
+{
+  gssize wrote;
+  do
+    wrote = pwritev (self->fd, self->run, (int) self->n_run, (off_t) self->run_offset);
+  while (wrote < 0 && errno == EINTR);
+  if (wrote < 0)
+    return stasis_throw_errno (error, _ ("cannot write at offset %1$" G_GUINT64_FORMAT),
+                               self->run_offset);
+
+  /* What was not written in one go, page by page. */
+  for (guint i = (guint) wrote / PAGE; i < self->n_run; i++)
+    if (!stasis_fd_pwrite_exact (self->fd, self->run[i].iov_base, PAGE,
+                                 self->run_offset + (guint64) i * PAGE, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+settle (StasisQemuPages *base, GError **error)
+{
+  Mapper *self = (Mapper *) base;
+  if (self->n_run > 0 && !write_run (self, error))
+    return FALSE;
+  self->n_run = 0;
+
+  const gint64 now = g_get_monotonic_time ();
+  if (self->progress != NULL && now - self->told_us >= TELL_EVERY_US)
+    {
+      self->progress (MIN (self->done, self->total), self->total, self->progress_data);
+      self->told_us = now;
+    }
+  return TRUE;
+}
+
+static gboolean
+add_to_run (Mapper *self, guint64 offset, const guint8 *octets, GError **error)
+{
+  if (self->n_run == RUN_MAX || offset != self->run_offset + (guint64) self->n_run * PAGE)
+    if (!settle (&self->base, error))
+      return FALSE;
+  if (self->n_run == 0)
+    self->run_offset = offset;
+  self->run[self->n_run].iov_base = (gpointer) octets;
+  self->run[self->n_run].iov_len = PAGE;
+  self->n_run++;
+  return TRUE;
+}
+
+/* A page that is not zero but made of one octet; QEMU sends none any more. */
+static gboolean
+write_filled (Mapper *self, guint64 offset, guint8 fill, GError **error)
+{
+  guint8 octets[PAGE];
+  memset (octets, fill, sizeof octets);
+  return settle (&self->base, error)
+         && stasis_fd_pwrite_exact (self->fd, octets, sizeof octets, offset, error);
+}
+
+static gboolean
+map_page (StasisQemuPages *base, guint block, guint64 page, const guint8 *octets, guint8 fill,
+          GError **error)
+{
+  Mapper *self = (Mapper *) base;
+  guint8 *bits = &self->bitmaps[block][page / 8];
+  const guint8 bit = (guint8) (1u << page % 8);
+  const guint64 offset = self->map->blocks[block].pages_offset + page * PAGE;
+  self->done += PAGE;
+  if (octets != NULL ? stasis_is_zero (octets, PAGE) : fill == 0)
+    {
+      self->is_stale |= (*bits & bit) != 0;
+      *bits &= (guint8) ~bit;
+      return TRUE;
+    }
+  *bits |= bit;
+  return octets != NULL ? add_to_run (self, offset, octets, error)
+                        : write_filled (self, offset, fill, error);
+}
+
+/* Write the head and the blocks' headers; where the stream goes on. */
+static gboolean
+write_heads (Mapper *self, const StasisQemuHead *head, guint64 offset, guint64 *out_offset,
+             GError **error)
+{
+  g_autoptr (GByteArray) octets = g_byte_array_new ();
+  stasis_qemu_head_append (head, TRUE, octets);
+  for (guint i = 0; i < self->map->n_blocks; i++)
+    {
+      StasisImageBlock *block = &self->map->blocks[i];
+      const guint64 header = offset + octets->len + 1 + strlen (block->name) + 8;
+      stasis_mapped_ram_place (block, header);
+      if (block->pages_offset + block->used_length > STASIS_IMAGE_END_MAX)
+        {
+          g_set_error_literal (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_TOO_LARGE,
+                               _ ("the guest's memory is too large for the body of an image"));
+          return FALSE;
+        }
+      stasis_mapped_ram_append_block (octets, block);
+      if (!stasis_fd_pwrite_exact (self->fd, octets->data, octets->len, offset, error))
+        return FALSE;
+      offset = block->pages_offset + block->used_length;
+      g_byte_array_set_size (octets, 0);
+    }
+  *out_offset = offset;
+  return TRUE;
+}
+
+/* Holes where there are only zeros. */
+static gboolean
+write_bitmaps (const Mapper *self, GError **error)
+{
+  for (guint i = 0; i < self->map->n_blocks; i++)
+    {
+      const StasisImageBlock *block = &self->map->blocks[i];
+      for (guint64 at = 0; at < block->bitmap_length; at += BITMAP_PIECE)
+        {
+          const guint8 *piece = self->bitmaps[i] + at;
+          const gsize n = MIN (block->bitmap_length - at, BITMAP_PIECE);
+          if (!stasis_is_zero (piece, n)
+              && !stasis_fd_pwrite_exact (self->fd, piece, n, block->bitmap_offset + at, error))
+            return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+/* What stands behind the pages: the parts of the RAM, empty, and the devices. */
+static gboolean
+write_back (int fd, guint32 ram_id, const StasisQemuSections *sections, guint64 offset,
+            guint64 *out_end, GError **error)
+{
+  g_autoptr (GByteArray) octets = g_byte_array_new ();
+  stasis_qemu_append_ram_end (octets, ram_id);
+  stasis_qemu_append_ram_section (octets, STASIS_QEMU_SECTION_PART, ram_id);
+  g_byte_array_append (octets, sections->commands->data, sections->commands->len);
+  stasis_qemu_append_ram_section (octets, STASIS_QEMU_SECTION_END, ram_id);
+  g_byte_array_append (octets, sections->rest->data, sections->rest->len);
+  *out_end = offset + octets->len;
+  if (*out_end <= STASIS_IMAGE_END_MAX)
+    return stasis_fd_pwrite_exact (fd, octets->data, octets->len, offset, error);
+  g_set_error_literal (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_TOO_LARGE,
+                       _ ("the guest's memory is too large for the body of an image"));
+  return FALSE;
+}
+
+static gboolean
+take_sections (Mapper *self, StasisQemuInput *input, guint32 ram_id, StasisQemuSections *sections,
+               GError **error)
+{
+  gboolean described;
+  if (!stasis_qemu_sections_take_list_end (input, ram_id, &self->base, error)
+      || !stasis_qemu_sections_take (input, ram_id, &self->base, sections, error))
+    return FALSE;
+  g_autoptr (GPtrArray) devices = stasis_qemu_devices_find (
+      sections->rest->data, sections->rest->len, sections->rest_offset, &described, error);
+  return devices != NULL;
+}
+
+static gboolean
+map_body (Mapper *self, StasisQemuInput *input, const StasisQemuHead *head, guint64 offset,
+          guint64 *out_end, GError **error)
+{
+  g_auto (StasisQemuSections) sections = { .rest_offset = 0 };
+  self->bitmaps = g_new0 (guint8 *, self->map->n_blocks);
+  for (guint i = 0; i < self->map->n_blocks; i++)
+    self->bitmaps[i] = g_malloc0 (self->map->blocks[i].bitmap_length);
+  if (ftruncate (self->fd, (off_t) offset) < 0)
+    return stasis_throw_errno (error, _ ("cannot cut the file"));
+
+  if (!write_heads (self, head, offset, &offset, error)
+      || !take_sections (self, input, head->ram_id, &sections, error)
+      || !write_bitmaps (self, error)
+      || !write_back (self->fd, head->ram_id, &sections, offset, out_end, error))
+    return FALSE;
+  if (self->is_stale
+      && !stasis_mapped_ram_punch_stale (self->fd, self->map, input->cancellable, error))
+    return FALSE;
+  if (self->progress != NULL)
+    self->progress (self->total, self->total, self->progress_data);
+  return TRUE;
+}
+
+static void
+clear (Mapper *self)
+{
+  for (guint i = 0; self->bitmaps != NULL && i < self->map->n_blocks; i++)
+    g_free (self->bitmaps[i]);
+  g_free (self->bitmaps);
+  stasis_qemu_pages_clear (&self->base);
+  stasis_image_ram_map_free (self->map);
+}
+
+/* Read a plain stream to its end and write what it says as a mapped body. */
+gboolean
+stasis_map_stream (StasisStreamIn *in, int fd, guint64 body_offset, guint64 *out_body_end,
+                   StasisImageProgress progress, gpointer progress_data, GCancellable *cancellable,
+                   GError **error)
+{
+  g_auto (StasisQemuHead) head = { .ram_id = 0 };
+  g_auto (StasisQemuInput) input;
+  stasis_qemu_input_init_stream (&input, in, cancellable);
+  if (!stasis_qemu_head_take_plain (&input, &head, error))
+    return FALSE;
+  StasisImageRamMap *map = stasis_qemu_head_take_blocks (&input, &head, error);
+  if (map == NULL)
+    return FALSE;
+
+  g_autofree Mapper *self = g_new0 (Mapper, 1);
+  self->fd = fd;
+  self->map = map;
+  self->total = head.ram_total;
+  self->progress = progress;
+  self->progress_data = progress_data;
+  stasis_qemu_pages_init (&self->base, map->blocks, map->n_blocks);
+  self->base.page = map_page;
+  self->base.settle = settle;
+  const gboolean ok = map_body (self, &input, &head, body_offset, out_body_end, error);
+  clear (self);
+  return ok;
+}
