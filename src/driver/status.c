@@ -103,6 +103,16 @@ set_optional (StasisJson *object, const char *key, const char *value)
     stasis_json_set_string (object, key, value);
 }
 
+/* A path may have any octets, JSON only text: what is not plain is written as %XX. */
+static void
+set_path (StasisJson *object, const char *key, const char *path)
+{
+  if (path == NULL)
+    return;
+  g_autofree char *text = g_uri_escape_bytes ((const guint8 *) path, strlen (path), "/");
+  stasis_json_set_string (object, key, text);
+}
+
 static StasisJson *
 process_to_json (const StasisProcess *process)
 {
@@ -120,9 +130,9 @@ journal_to_json (const StasisJournal *journal)
   stasis_json_set_string (json, "operation", journal->operation);
   stasis_json_set (json, "owner", process_to_json (&journal->owner));
   stasis_json_set_boolean (json, "was-running", journal->was_running);
-  set_optional (json, "target", journal->target);
-  set_optional (json, "temp", journal->temp);
-  set_optional (json, "mark", journal->mark);
+  set_path (json, "target", journal->target);
+  set_path (json, "temp", journal->temp);
+  set_path (json, "mark", journal->mark);
   stasis_json_set_uint (json, "device", journal->device);
   stasis_json_set_uint (json, "inode", journal->inode);
   stasis_json_set_int (json, "fdset", journal->fdset);
@@ -142,13 +152,13 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   stasis_json_set_int (json, "id", status->id);
   stasis_json_set_boolean (json, "transient", status->is_transient);
   stasis_json_set (json, "qemu", process_to_json (&status->qemu));
-  set_optional (json, "emulator", status->emulator);
+  set_path (json, "emulator", status->emulator);
   set_optional (json, "reason", status->reason);
-  set_optional (json, "log", status->log);
+  set_path (json, "log", status->log);
   stasis_json_set_uint (json, "log-start", status->log_start);
-  set_optional (json, "last", status->last);
-  set_optional (json, "lock", status->lock);
-  set_optional (json, "definition", status->definition);
+  set_path (json, "last", status->last);
+  set_path (json, "lock", status->lock);
+  set_path (json, "definition", status->definition);
   set_optional (json, "on-poweroff", status->on_poweroff);
   set_optional (json, "on-reboot", status->on_reboot);
   set_optional (json, "on-crash", status->on_crash);
@@ -168,6 +178,19 @@ static char *
 dup_optional (const StasisJson *object, const char *key)
 {
   return g_strdup (stasis_json_string (stasis_json_get (object, key), NULL));
+}
+
+/* As set_path() wrote it; NULL where that makes no sense. */
+static char *
+dup_path (const StasisJson *object, const char *key)
+{
+  const char *text = stasis_json_string (stasis_json_get (object, key), NULL);
+  g_autoptr (GBytes) octets = text != NULL ? g_uri_unescape_bytes (text, -1, NULL, NULL) : NULL;
+  if (octets == NULL)
+    return NULL;
+  gsize size = 0;
+  const char *data = g_bytes_get_data (octets, &size);
+  return g_strndup (data, size);
 }
 
 /* A number of the file in a smaller type: cut off, it would be another process or user. */
@@ -218,9 +241,9 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
   if (!process_from_json (stasis_json_get (json, "owner"), &journal->owner, error))
     return FALSE;
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
-  journal->target = dup_optional (json, "target");
-  journal->temp = dup_optional (json, "temp");
-  journal->mark = dup_optional (json, "mark");
+  journal->target = dup_path (json, "target");
+  journal->temp = dup_path (json, "temp");
+  journal->mark = dup_path (json, "mark");
   journal->device = stasis_json_uint (stasis_json_get (json, "device"), 0);
   journal->inode = stasis_json_uint (stasis_json_get (json, "inode"), 0);
   journal->fdset = stasis_json_int (stasis_json_get (json, "fdset"), -1);
@@ -267,13 +290,13 @@ status_from_json (const StasisJson *json, GError **error)
     return NULL;
 
   status->is_transient = stasis_json_boolean (stasis_json_get (json, "transient"), FALSE);
-  status->emulator = dup_optional (json, "emulator");
+  status->emulator = dup_path (json, "emulator");
   status->reason = dup_optional (json, "reason");
-  status->log = dup_optional (json, "log");
+  status->log = dup_path (json, "log");
   status->log_start = stasis_json_uint (stasis_json_get (json, "log-start"), 0);
-  status->last = dup_optional (json, "last");
-  status->lock = dup_optional (json, "lock");
-  status->definition = dup_optional (json, "definition");
+  status->last = dup_path (json, "last");
+  status->lock = dup_path (json, "lock");
+  status->definition = dup_path (json, "definition");
   status->on_poweroff = dup_optional (json, "on-poweroff");
   status->on_reboot = dup_optional (json, "on-reboot");
   status->on_crash = dup_optional (json, "on-crash");

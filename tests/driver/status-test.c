@@ -140,7 +140,7 @@ test_step (gconstpointer data)
   assert_same (status, bare);
 
   status->journal.was_running = TRUE;
-  status->journal.target = g_strdup ("/save/wéb.stasis");
+  status->journal.target = g_strdup ("/save/w\xff\xe2\x82%41 b.stasis");
   status->journal.temp = g_strdup ("/save/.web.tmp");
   status->journal.device = G_MAXUINT64;
   status->journal.inode = G_MAXUINT64 - 1;
