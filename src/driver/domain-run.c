@@ -215,8 +215,10 @@ static gboolean
 end_with_reason (StasisDomain *self, const char *folder, const StasisStatus *status,
                  StasisDestroyFlags flags, GError **error)
 {
-  if (is_still (folder, status) && !stasis_end_reason_write (folder, "destroyed", error))
-    return FALSE;
+  /* A full disk does not keep a domain from ending. */
+  g_autoptr (GError) local = NULL;
+  if (is_still (folder, status) && !stasis_end_reason_write (folder, "destroyed", &local))
+    g_debug ("%s", local->message);
   if (end_qemu (self, status, flags, error))
     return TRUE;
   /* Its end is another one's then, whenever it comes. */
