@@ -338,8 +338,8 @@ roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, GEr
   return stasis_recover_roll_back (folder, status, own != NULL ? own : monitor, error);
 }
 
-/* The end of the image was on its way into a pipe: two running copies are worse than one that
- * waits for somebody to decide. */
+/* Somebody may have a complete image: two running copies are worse than one that waits for somebody
+ * to decide. */
 static gboolean
 wait_for_people (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
@@ -355,22 +355,24 @@ wait_for_people (const char *folder, StasisStatus *status, StasisMonitor *monito
     }
   if (!stasis_recover_leave_paused (folder, status, own != NULL ? own : monitor, error))
     return FALSE;
-  g_warning (_ ("domain '%s' stays paused: its save into a pipe was cut off at the very end, and "
-                "the reader may have a complete image; 'destroy' ends it, 'resume' lets it go on "
-                "if there is no such image"),
+  g_warning (_ ("domain '%s' stays paused: its save was cut off at the very end, and whoever reads "
+                "the pipe, or moved the file away, may have a complete image; 'destroy' ends it, "
+                "'resume' lets it go on if there is no such image"),
              status->name);
   return TRUE;
 }
 
-/* Whether the rename has happened. */
+/* Whether the rename has happened.  A file that is there under neither name was moved away,
+ * complete perhaps. */
 static gboolean
 decide_commit (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
-  if (status->journal.target == NULL)
-    return wait_for_people (folder, status, monitor, error);
-  return is_journals_file (status->journal.target, &status->journal)
-             ? roll_forward (folder, status, error)
-             : roll_back (folder, status, monitor, error);
+  const StasisJournal *journal = &status->journal;
+  if (journal->target != NULL && is_journals_file (journal->target, journal))
+    return roll_forward (folder, status, error);
+  if (journal->target != NULL && is_journals_file (journal->temp, journal))
+    return roll_back (folder, status, monitor, error);
+  return wait_for_people (folder, status, monitor, error);
 }
 
 /* The guest never ran from the image: it may be resumed again. */

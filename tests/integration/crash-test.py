@@ -125,6 +125,25 @@ def stopped_at(t, guest, image, step):
     return process
 
 
+@harness.test("a complete image that is moved away while saver and supervisor are dead: the guest stays paused")
+def image_moved(t):
+    guest = running_guest(t)
+    for step in ("save-renamed", "save-commit"):
+        image, moved = t.dir / "image.stasis", t.dir / "moved.stasis"
+        process = stopped_at(t, guest, image, step)
+        os.kill(supervisor(t, guest), signal.SIGKILL)
+        process.kill()
+        process.wait()
+        (image if step == "save-renamed" else next(t.dir.glob(".image*.tmp"))).rename(moved)
+        last = guest.last_tick()
+        assert t.stasis("domstate", guest.name, "--reason").stdout.strip() == "paused (save undecided)"
+        t.stasis("image", "verify", moved)
+        assert guest.last_tick() == last, "the guest ran beside its image"
+        moved.unlink()
+        t.stasis("resume", guest.name)
+        guest.wait_for_tick(last + 2)
+
+
 @harness.test("kill -9 of the supervisor at each step: the save goes on", timeout=300)
 def supervisor_killed(t):
     guest = running_guest(t)
