@@ -60,10 +60,9 @@ static gboolean
 copy_body (Rewrite *self, GCancellable *cancellable, GError **error)
 {
   const StasisImageHeader *old = &self->image->header;
-  return stasis_image_copy_range (self->image->fd, old->body_offset,
-                                  stasis_image_header_body_end (old), self->fd,
-                                  self->header.body_offset, self->progress, self->progress_data,
-                                  cancellable, error);
+  return stasis_image_copy_range (
+      self->image->fd, old->body_offset, stasis_image_header_body_end (old), self->fd,
+      self->header.body_offset, self->progress, self->progress_data, cancellable, error);
 }
 
 /* Everything of the old file that stays, and nothing else: the body, with nothing in front. */
