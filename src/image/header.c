@@ -133,7 +133,7 @@ throw_stranger (const guint8 *octets, gsize size, const char *name, GError **err
       if (size < length || memcmp (octets, relatives[i].magic, length) != 0)
         continue;
       g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_UNSUPPORTED,
-                   _ ("'%1$s' is %2$s: not yet supported"), name, _ (relatives[i].what));
+                   _ ("'%1$s' is %2$s, not one of ours"), name, _ (relatives[i].what));
       return FALSE;
     }
 

@@ -141,7 +141,7 @@ static const Case cases[] = {
     "not a save image" },
   { "magic", 0, "\177ELF", 4, 4096, FALSE, STASIS_IMAGE_ERROR_CORRUPT, "magic of 'x' is damaged" },
   { "libvirt", 0, "LibvirtQemudSave", 16, 4096, FALSE, STASIS_IMAGE_ERROR_UNSUPPORTED,
-    "'x' is a save image of libvirt: not yet supported" },
+    "'x' is a save image of libvirt, not one of ours" },
   { "libvirt-part", 0, "LibvirtQemudPart", 16, 4096, FALSE, STASIS_IMAGE_ERROR_UNSUPPORTED,
     "an incomplete save image of libvirt" },
   { "qemu", 0, "QEVM\0\0\0\3", 8, 4096, FALSE, STASIS_IMAGE_ERROR_UNSUPPORTED, "QEMU" },
