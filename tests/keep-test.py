@@ -29,14 +29,16 @@ if os.fork() == 0:
         os.write(ends[1], b"%d %d" % (pid, os.getpid()))
         time.sleep(1000)
     os._exit(0)
+BEGIN
 print(os.read(ends[0], 100).decode(), os.path.dirname(folder), flush=True)
 END
 """
 
 
-def kept(end):
+def kept(end, begin=""):
     """Start it under the keeper; returns the process, the pids and its TMPDIR."""
-    process = subprocess.Popen([KEEP, sys.executable, "-c", PROGRAM.replace("END", end)],
+    program = PROGRAM.replace("BEGIN", begin).replace("END", end)
+    process = subprocess.Popen([KEEP, sys.executable, "-c", program],
                                stdout=subprocess.PIPE, text=True, start_new_session=True)
     first, second, folder = process.stdout.readline().split()
     return process, [int(first), int(second)], pathlib.Path(folder)
@@ -88,11 +90,10 @@ def test_is_stopped_by_meson():
 
 def test_puts_in_order():
     """What the program itself does when it is stopped comes first."""
-    process, pids, folder = kept("""
+    process, pids, folder = kept("time.sleep(1000)", begin="""
 def on_term(*_):
     os._exit(not os.path.exists(folder) or os.write(1, b'in order') != 8)
-signal.signal(signal.SIGTERM, on_term)
-time.sleep(1000)""")
+signal.signal(signal.SIGTERM, on_term)""")
     process.terminate()
     assert process.stdout.read() == "in order"
     gone(pids, folder)
