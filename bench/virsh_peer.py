@@ -12,6 +12,7 @@ comes with a package that starts a daemon, so where the host lacks it, it exists
 in our namespace only.
 """
 
+import fcntl
 import os
 import pathlib
 import shutil
@@ -45,8 +46,54 @@ ACCOUNTS = {
 ENTER = """set -e
 top=$1; shift
 for path in "$@"; do mount --bind "$top$path" "$path"; done
-exec libvirtd -f /etc/libvirt/libvirtd.conf
+exec libvirtd -f /etc/libvirt/libvirtd.conf -p /run/libvirt/libvirtd.pid
 """
+
+
+def why_not():
+    """What the peer lacks here; empty: nothing."""
+    missing = [name for name in ("libvirtd", "virsh") if not shutil.which(name)]
+    if missing:
+        return f"no {' and no '.join(missing)} here (./dev setup)"
+    return "" if os.geteuid() == 0 else "a private libvirtd needs root"
+
+
+class MountPoints:
+    """The folders that this host lacks, made once for all peers that run at the same time.
+
+    Every peer shares a lock for as long as it lives.  Who gets the lock alone at its end is the last one
+    and removes what the file says that was made.
+    """
+
+    path = "/run/lock/stasis-virsh-peer"
+
+    def __init__(self, folders):
+        self.file = None
+        while self.file is None or not self._is_there():
+            self.file = open(self.path, "a+", encoding="utf-8")
+            fcntl.flock(self.file, fcntl.LOCK_SH)
+        for folder in folders:
+            try:
+                os.mkdir(folder, mode=0o755)
+            except FileExistsError:
+                continue
+            self.file.write(f"{folder}\n")
+            self.file.flush()
+
+    def _is_there(self):
+        """The file that is locked is not one that was just removed."""
+        return os.path.exists(self.path) and os.path.samestat(os.stat(self.path), os.fstat(self.file.fileno()))
+
+    def release(self):
+        with self.file:
+            try:
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            self.file.seek(0)
+            for line in reversed(self.file.read().splitlines()):
+                os.rmdir(line)
+            os.unlink(self.path)
 
 
 class VirshPeer:
@@ -60,11 +107,10 @@ class VirshPeer:
         self.cache = cache
         self.dir = pathlib.Path(folder) / "libvirt"
         self.save_options = list(save_options)
-        self.made = []
         self.guest = None
         for path in FOLDERS:
             (self.dir / path[1:]).mkdir(parents=True)
-            self._make_mount_point(pathlib.Path(path))
+        self.mount_points = MountPoints(FOLDERS)
         if cache is not None:
             shutil.copytree(cache, self.dir / "var/cache/libvirt", dirs_exist_ok=True)
         for path, line in ACCOUNTS.items():
@@ -78,12 +124,6 @@ class VirshPeer:
             ["unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.dir), *FOLDERS, *ACCOUNTS],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self._wait_for_daemon()
-
-    def _make_mount_point(self, path):
-        """A folder that this host lacks; `end` removes it again."""
-        if not path.exists():
-            path.mkdir(mode=0o755)
-            self.made.append(path)
 
     def _wait_for_daemon(self):
         deadline = time.monotonic() + 60
@@ -141,5 +181,4 @@ class VirshPeer:
         self.log.close()
         if self.cache is not None:
             shutil.copytree(self.dir / "var/cache/libvirt", self.cache, dirs_exist_ok=True)
-        for path in reversed(self.made):
-            os.rmdir(path)
+        self.mount_points.release()

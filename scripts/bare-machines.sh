@@ -3,8 +3,9 @@
 # bare-machines.sh: does the project build on a Debian with nothing on it?  Prints TAP.
 #
 # For Debian 12 and 13: a minimal debootstrap root, the committed tree cloned
-# into it, ./dev build, the unit tests, the whole ./dev setup.  Nothing is
-# installed by hand, so a step missing from the set-up fails here.  The roots are
+# into it, ./dev build, the unit tests, the whole ./dev setup, and the interop
+# matrix with that Debian's libvirt (9.0 and 11.3).  Nothing is installed by
+# hand, so a step missing from the set-up fails here.  The roots are
 # mounted in a namespace of their own and every way out removes them.  Needs root.
 #
 # Usage: bare-machines.sh [SUITE...]
@@ -13,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 suites=("$@")
 ((${#suites[@]})) || suites=(bookworm trixie)
-steps=('minimal root' './dev build' 'unit tests' './dev setup')
+steps=('minimal root' './dev build' 'unit tests' './dev setup' 'interop with libvirt')
 
 # shellcheck source=scripts/debian-root.sh
 . scripts/debian-root.sh
@@ -74,7 +75,10 @@ inside () {
   unshare --mount --pid --fork --kill-child sh -c '
     root=$1
     shift
-    mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || exit 1
+    # A mount point, so that there can be mount namespaces inside.
+    mount --bind "$root" "$root" || exit 1
+    mount -t proc proc "$root/proc" || exit 1
+    for folder in /dev /sys; do mount --rbind "$folder" "$root$folder" || exit 1; done
     exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 CI=true \
       ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
       sh -c "cd /srv/stasis && exec \"\$@\"" sh "$@"' sh "$root" "$@" </dev/null
@@ -92,6 +96,9 @@ for suite in "${suites[@]}"; do
   echo "# $(tail -n 1 "$log")"
   inside "$root" ./dev setup >"$log" 2>&1
   report $? "$suite: ${steps[3]}" "$log"
+  inside "$root" ./dev test --qemu 10 integration/interop >"$log" 2>&1
+  report $? "$suite: ${steps[4]}" "$log"
+  grep -hE '^# (libvirt|kind)' "$root"/srv/stasis/build/meson-logs/testlog*.txt
   rm -rf --one-file-system "$root"
 done
 exit $failed

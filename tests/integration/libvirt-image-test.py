@@ -20,19 +20,12 @@ import harness
 from bare_qemu import BareQemu
 
 sys.path.insert(0, str(harness.ROOT / "bench"))
-from virsh_peer import VirshPeer  # pylint: disable=wrong-import-position
+import virsh_peer  # pylint: disable=wrong-import-position
 
 TOOL = os.environ.get("STASIS_LIBVIRT_TOOL", str(harness.BUILD / "tests/image/image-libvirt-tool"))
 NAMES = ["raw", "gzip", "bzip2", "xz", "lzop"]  # by libvirt's numbers
 CACHE = tempfile.TemporaryDirectory(prefix="stasis-test-libvirt-")
 UUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
-
-
-def why_no_libvirt():
-    missing = [name for name in ("libvirtd", "virsh") if not shutil.which(name)]
-    if missing:
-        return f"no {' and no '.join(missing)} here (./dev setup)"
-    return "" if os.geteuid() == 0 else "a private libvirtd needs root"
 
 
 def tool(*arguments, check=True, **options):
@@ -56,10 +49,10 @@ class Libvirt:
     """A private libvirtd with one guest, for as long as a test lasts."""
 
     def __init__(self, t, save_format="raw"):
-        if reason := why_no_libvirt():
+        if reason := virsh_peer.why_not():
             raise harness.Skip(reason)
         self.guest = t.boot_sector_guest(pages=256)
-        self.peer = VirshPeer(t.dir, conf=f'save_image_format = "{save_format}"\n', cache=CACHE.name)
+        self.peer = virsh_peer.VirshPeer(t.dir, conf=f'save_image_format = "{save_format}"\n', cache=CACHE.name)
         self.virsh = self.peer.virsh
 
     def __enter__(self):

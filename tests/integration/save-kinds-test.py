@@ -9,16 +9,11 @@ import pty
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import tempfile
 import time
 
 import harness
-
-sys.path.insert(0, str(harness.ROOT / "bench"))
-from virsh_peer import VirshPeer  # pylint: disable=wrong-import-position
 
 VERIFY = harness.ROOT / "tests" / "verify" / "verify_image.py"
 PROGRAMS = {"libvirt-bzip2": "bzip2", "libvirt-xz": "xz", "libvirt-lzop": "lzop"}
@@ -27,7 +22,6 @@ PIPE_KINDS = ["stasis-stream", "libvirt", "libvirt-gzip", "libvirt-bzip2", "libv
 KINDS = ["stasis", "libvirt-sparse", *PIPE_KINDS]
 STREAM = ("--format", "stasis-stream", "--compress", "zstd")
 BEFORE = ["save-begin", "save-journal", "save-passed", "save-paused", "save-copied", "save-written", "save-linked"]
-CACHE = tempfile.TemporaryDirectory(prefix="stasis-test-libvirt-")
 
 
 def running_guest(t, **options):
@@ -385,58 +379,6 @@ def full_disk(t):
             continue
         print(f"# {kind}: {result.stderr.strip().splitlines()[-1]}")
         goes_on(t, guest, kind)
-
-
-def total_of(guest):
-    guest.wait_for_agent(120)
-    return guest.agent("sum")
-
-
-def readable_by(peer, image, kind):
-    """libvirt 9.0 does not know zstd: it gets the same image with its body unpacked by zstd itself."""
-    if kind != "libvirt-zstd" or not peer.virsh("version", "--daemon").splitlines()[-1].endswith(" 9.0.0"):
-        return image
-    octets = bytearray(image.read_bytes())
-    body = 92 + struct.unpack_from("=I", octets, 20)[0]
-    assert struct.unpack_from("=I", octets, 28)[0] == 5
-    struct.pack_into("=I", octets, 28, 0)
-    result = subprocess.run(["zstd", "-dc"], input=bytes(octets[body:]), capture_output=True, check=True)
-    raw = image.with_name("unpacked")
-    raw.write_bytes(octets[:body] + result.stdout)
-    return raw
-
-
-@harness.test("an unmodified libvirt restores what --format libvirt, libvirt-zstd and others write", timeout=900)
-def virsh_restores(t):
-    missing = [name for name in ("libvirtd", "virsh") if not shutil.which(name)]
-    if missing or os.geteuid() != 0:
-        raise harness.Skip(f"no {missing[0]} here (./dev setup)" if missing else "a private libvirtd needs root")
-    guest = t.linux_guest()
-    t.stasis("define", guest.xml_file())
-    t.stasis("start", guest.name)
-    guest.wait_for_agent(120)
-    assert guest.agent("fill 32 7 mix") == "32 MiB"
-    peer = VirshPeer(t.dir, cache=CACHE.name)
-    try:
-        for kind in filter(available, ("libvirt", "libvirt-zstd", "libvirt-gzip", "libvirt-xz")):
-            total, image = total_of(guest), t.dir / f"{kind}.image"
-            guest.close()
-            if kind == "libvirt-gzip":
-                status, errors = save_through_pipe(t, guest, image, "--format", kind)
-                assert status == 0, errors
-            else:
-                t.stasis("save", guest.name, image, "--format", kind)
-            tick = guest.last_tick()
-            peer.virsh("restore", readable_by(peer, image, kind))
-            assert peer.virsh("domstate", guest.name).strip() == "running"
-            guest.wait_for_tick(tick + 3)
-            assert total_of(guest) == total, f"{kind}: the guest's memory has changed"
-            guest.close()
-            peer.virsh("destroy", guest.name)
-            t.stasis("restore", image)
-            assert total_of(guest) == total
-    finally:
-        peer.end()
 
 
 harness.main()
