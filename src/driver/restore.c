@@ -39,11 +39,11 @@ typedef struct
 {
   StasisDriver *driver; /* (borrowed) */
   StasisRestoreFlags flags;
-  StasisJob *job;         /* (borrowed) */
-  StasisSource *source;   /* (owned) */
-  StasisDomainDef *def;   /* (owned) */
-  StasisHold *hold;       /* (owned) */
-  StasisMonitor *monitor; /* (owned) */
+  StasisJob *job;          /* (borrowed) */
+  StasisImageInput *input; /* (owned) */
+  StasisDomainDef *def;    /* (owned) */
+  StasisHold *hold;        /* (owned) */
+  StasisMonitor *monitor;  /* (owned) */
   gboolean is_managed;
   gboolean has_writable_disks;
 } Restore;
@@ -54,7 +54,7 @@ restore_clear (Restore *restore)
   stasis_monitor_close (restore->monitor);
   stasis_hold_release (restore->hold);
   stasis_domain_def_free (restore->def);
-  stasis_source_free (restore->source);
+  stasis_image_input_free (restore->input);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Restore, restore_clear)
@@ -97,22 +97,22 @@ check_owner (const Restore *restore, int fd, const char *path, GError **error)
 
 /* @fd_take -1: open the path. */
 static gboolean
-open_source (Restore *restore, int fd_take, const char *path, GError **error)
+open_input (Restore *restore, int fd_take, const char *path, GError **error)
 {
   stasis_autofd int fd
       = fd_take >= 0 ? fd_take : stasis_fd_open (path, O_RDONLY | O_NONBLOCK, 0, error);
   if (fd < 0 || !check_owner (restore, fd, path, error))
     return FALSE;
-  restore->source = stasis_source_open_fd (stasis_fd_steal (&fd), path,
-                                           stasis_job_cancellable (restore->job), error);
-  return restore->source != NULL;
+  restore->input = stasis_source_open (stasis_fd_steal (&fd), path,
+                                       stasis_job_cancellable (restore->job), error);
+  return restore->input != NULL;
 }
 
 /* The definition of the domain that is defined under this UUID. */
 static StasisDomainDef *
-load_defined (const Restore *restore, const guint8 *uuid, GError **error)
+load_defined (const Restore *restore, GError **error)
 {
-  g_autofree char *text = stasis_uuid_format (uuid);
+  g_autofree char *text = stasis_uuid_format (stasis_image_input_trailer_uuid (restore->input));
   g_autofree char *name = stasis_registry_name_of_uuid (restore->driver, text);
   if (name != NULL)
     return stasis_registry_load (restore->driver, name, error);
@@ -120,21 +120,20 @@ load_defined (const Restore *restore, const guint8 *uuid, GError **error)
       error, STASIS_ERROR, STASIS_ERROR_NO_DOMAIN,
       _ ("'%1$s' holds no definition, and no domain is defined with the UUID that it names, "
          "%2$s"),
-      stasis_source_name (restore->source), text);
+      stasis_image_input_name (restore->input), text);
   return NULL;
 }
 
 static StasisDomainDef *
 parse_image_xml (const Restore *restore, GError **error)
 {
-  const guint8 *uuid = NULL;
   g_autoptr (GError) local = NULL;
-  g_autofree char *xml = stasis_source_xml (restore->source, &uuid, &local);
+  g_autofree char *xml = stasis_source_xml (restore->input, &local);
   if (xml != NULL)
-    return stasis_driver_parse (restore->driver, xml, stasis_source_name (restore->source),
+    return stasis_driver_parse (restore->driver, xml, stasis_image_input_name (restore->input),
                                 STASIS_DOMAIN_PARSE_DEFAULT, error);
   if (local == NULL)
-    return load_defined (restore, uuid, error);
+    return load_defined (restore, error);
   g_propagate_error (error, g_steal_pointer (&local));
   return NULL;
 }
@@ -177,9 +176,9 @@ check_emulator (const Restore *restore, GError **error)
   g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (restore->driver, emulator, error);
   if (caps == NULL)
     return FALSE;
-  const StasisImage *image = stasis_source_image (restore->source);
+  const StasisImage *image = stasis_image_input_ours (restore->input);
   if (image == NULL)
-    return !stasis_source_is_mapped (restore->source)
+    return !stasis_source_is_mapped (restore->input)
            || check_capability (restore, caps, "mapped-ram", error);
 
   const StasisJson *facts = stasis_image_qemu_facts (image);
@@ -220,16 +219,16 @@ take_hold (Restore *restore, GError **error)
 static gboolean
 check_disks (Restore *restore, GError **error)
 {
-  const StasisJson *disks = stasis_source_disks (restore->source);
+  const StasisJson *disks = stasis_image_input_disks (restore->input);
   restore->has_writable_disks = stasis_disks_any_writable (disks);
   if (disks == NULL || (restore->flags & STASIS_RESTORE_FORCE))
     return TRUE;
   if (restore->has_writable_disks
-      && stasis_mark_is_resumed (restore->driver->paths, stasis_source_image (restore->source)))
+      && stasis_mark_is_resumed (restore->driver->paths, stasis_image_input_ours (restore->input)))
     return refuse (error,
                    _ ("'%s' was already resumed once, and the guest's disks have moved on since; "
                       "--force restores anyway"),
-                   stasis_source_name (restore->source));
+                   stasis_image_input_name (restore->input));
   return stasis_disks_check (disks, restore->def, error);
 }
 
@@ -237,7 +236,7 @@ static gboolean
 ask_everybody (Restore *restore, int fd_take, const char *path, const char *xml, GError **error)
 {
   stasis_job_set_phase (restore->job, "check");
-  if (!open_source (restore, fd_take, path, error) || !load_definition (restore, xml, error)
+  if (!open_input (restore, fd_take, path, error) || !load_definition (restore, xml, error)
       || !check_emulator (restore, error) || !take_hold (restore, error)
       || !check_disks (restore, error))
     return FALSE;
@@ -252,17 +251,18 @@ ask_everybody (Restore *restore, int fd_take, const char *path, const char *xml,
 static gboolean
 load (Restore *restore, GError **error)
 {
-  const int fd = stasis_source_fd (restore->source);
+  const int fd = stasis_image_input_fd (restore->input);
+  const gboolean is_file = stasis_image_input_is_file (restore->input);
   struct stat before;
-  if (fd >= 0)
+  if (is_file)
     stasis_mark_begin (fd, &before);
   stasis_job_set_phase (restore->job, "load and verify");
-  if (!stasis_source_load (restore->source, restore->monitor, &restore->hold->status->qemu,
+  if (!stasis_source_load (restore->input, restore->monitor, &restore->hold->status->qemu,
                            restore->job, error))
     return FALSE;
-  if (fd < 0)
+  if (!is_file)
     return check_disks (restore, error);
-  if (stasis_source_kind (restore->source) == STASIS_IMAGE_KIND_STASIS)
+  if (stasis_image_input_kind (restore->input) == STASIS_IMAGE_KIND_STASIS)
     stasis_mark_verified_since (restore->driver->paths, fd, &before);
   return TRUE;
 }
@@ -272,7 +272,7 @@ should_run (const Restore *restore)
 {
   if (restore->flags & STASIS_RESTORE_RUNNING)
     return TRUE;
-  return stasis_source_was_running (restore->source)
+  return stasis_source_was_running (restore->input)
          && (restore->flags & STASIS_RESTORE_PAUSED) == 0;
 }
 
@@ -283,14 +283,14 @@ note_in_journal (Restore *restore, GError **error)
 {
   StasisJournal *journal = &restore->hold->status->journal;
   if (restore->has_writable_disks)
-    journal->mark
-        = stasis_mark_resumed_path (restore->driver->paths, stasis_source_image (restore->source));
+    journal->mark = stasis_mark_resumed_path (restore->driver->paths,
+                                              stasis_image_input_ours (restore->input));
   if (restore->is_managed)
     {
       struct stat st;
-      if (fstat (stasis_source_fd (restore->source), &st) < 0)
-        return stasis_throw_errno (error, "'%s'", stasis_source_name (restore->source));
-      journal->target = g_strdup (stasis_source_name (restore->source));
+      if (fstat (stasis_image_input_fd (restore->input), &st) < 0)
+        return stasis_throw_errno (error, "'%s'", stasis_image_input_name (restore->input));
+      journal->target = g_strdup (stasis_image_input_name (restore->input));
       journal->device = st.st_dev;
       journal->inode = st.st_ino;
     }
@@ -308,7 +308,7 @@ bring_back (Restore *restore, GError **error)
 
   /* The mark comes first: a guest that ran without it could run twice. */
   const StasisPaths *paths = restore->driver->paths;
-  const StasisImage *image = stasis_source_image (restore->source);
+  const StasisImage *image = stasis_image_input_ours (restore->input);
   if (restore->has_writable_disks && !stasis_mark_resumed (paths, image, error))
     return FALSE;
   if (stasis_fault ("restore-marked", error)

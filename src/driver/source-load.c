@@ -18,8 +18,7 @@
 #include "driver/feed.h"
 #include "driver/load-engine.h"
 #include "driver/side-thread.h"
-#include "driver/source-private.h"
-#include "image/body-stream.h"
+#include "driver/source.h"
 #include "image/facts.h"
 #include "image/info.h"
 #include "image/qemu-stream.h"
@@ -46,8 +45,8 @@ verify (StasisSideThread *side, gpointer image, GCancellable *cancellable, GErro
 /* Load and verify at the same time.  Where both fail, damage is the better reason; damage that is
  * found first ends the load. */
 static gboolean
-load_mapped (StasisImage *image, StasisMonitor *monitor, const StasisProcess *qemu, StasisJob *job,
-             GError **error)
+load_mapped (const StasisImage *image, StasisMonitor *monitor, const StasisProcess *qemu,
+             StasisJob *job, GError **error)
 {
   const StasisMappedBody body = {
     .name = stasis_image_name (image),
@@ -55,7 +54,8 @@ load_mapped (StasisImage *image, StasisMonitor *monitor, const StasisProcess *qe
     .offset = stasis_image_body_offset (image),
     .multifd = was_saved_with (image, "multifd"),
   };
-  g_autoptr (StasisSideThread) side = stasis_side_thread_start ("verify", verify, image, job);
+  g_autoptr (StasisSideThread) side
+      = stasis_side_thread_start ("verify", verify, (gpointer) image, job);
   g_autoptr (GError) local = NULL;
   const gboolean loaded = stasis_load_engine_run (&body, monitor, qemu, job, &local);
   const gboolean cancelled = g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED)
@@ -69,19 +69,20 @@ load_mapped (StasisImage *image, StasisMonitor *monitor, const StasisProcess *qe
 
 /* libvirt writes these with several threads, always. */
 static gboolean
-load_sparse (const StasisLibvirtImage *image, StasisMonitor *monitor, const StasisProcess *qemu,
+load_sparse (const StasisImageInput *input, StasisMonitor *monitor, const StasisProcess *qemu,
              StasisJob *job, GError **error)
 {
+  guint64 offset, end;
+  stasis_image_input_get_mapped (input, &offset, &end);
   const StasisMappedBody body = {
-    .name = stasis_libvirt_image_name (image),
-    .fd = stasis_libvirt_image_fd (image),
-    .offset = stasis_libvirt_image_body_offset (image),
-    .octets = stasis_libvirt_image_body_end (image) - stasis_libvirt_image_body_offset (image),
+    .name = stasis_image_input_name (input),
+    .fd = stasis_image_input_fd (input),
+    .offset = offset,
+    .octets = end - offset,
     .multifd = TRUE,
   };
   g_autoptr (StasisQemuStreamInfo) info
-      = stasis_qemu_stream_scan_mapped (body.fd, body.offset, stasis_libvirt_image_body_end (image),
-                                        stasis_job_cancellable (job), error);
+      = stasis_qemu_stream_scan_mapped (body.fd, offset, end, stasis_job_cancellable (job), error);
   if (info == NULL)
     {
       g_prefix_error (error, "'%s': ", body.name);
@@ -90,53 +91,27 @@ load_sparse (const StasisLibvirtImage *image, StasisMonitor *monitor, const Stas
   return stasis_load_engine_run (&body, monitor, qemu, job, error);
 }
 
-/* QEMU's plain stream; *@out_own is to be freed. */
-static StasisStreamIn *
-open_body (StasisSource *self, StasisStreamIn **out_own, GError **error)
-{
-  if (self->streamed != NULL)
-    return stasis_streamed_reader_body (self->streamed);
-  if (self->libvirt != NULL)
-    *out_own = stasis_libvirt_image_body (self->libvirt, error);
-  else if (self->image != NULL)
-    *out_own = stasis_image_body_stream (self->image, 0, error);
-  else
-    *out_own = stasis_stream_in_new_file (self->fd, 0, self->body_end);
-  return *out_own;
-}
-
-/* How many octets that stream has; 0: nobody knows before its end. */
-static guint64
-body_length (const StasisSource *self)
-{
-  if (self->kind == STASIS_IMAGE_KIND_TRAILER)
-    return self->body_end;
-  if (self->kind == STASIS_IMAGE_KIND_LIBVIRT_RAW && !self->is_pipe)
-    return stasis_libvirt_image_body_end (self->libvirt)
-           - stasis_libvirt_image_body_offset (self->libvirt);
-  return 0;
-}
-
 /* Let QEMU load the body, and check all of it. */
 gboolean
-stasis_source_load (StasisSource *self, StasisMonitor *monitor, const StasisProcess *qemu,
+stasis_source_load (StasisImageInput *input, StasisMonitor *monitor, const StasisProcess *qemu,
                     StasisJob *job, GError **error)
 {
-  if (self->kind == STASIS_IMAGE_KIND_LIBVIRT_SPARSE)
-    return load_sparse (self->libvirt, monitor, qemu, job, error);
-  if (stasis_source_is_mapped (self))
-    return load_mapped (self->image, monitor, qemu, job, error);
+  GCancellable *cancellable = stasis_job_cancellable (job);
+  const StasisImage *ours = stasis_image_input_ours (input);
+  if (stasis_image_input_kind (input) == STASIS_IMAGE_KIND_LIBVIRT_SPARSE)
+    return load_sparse (input, monitor, qemu, job, error);
+  if (stasis_source_is_mapped (input))
+    return load_mapped (ours, monitor, qemu, job, error);
 
   /* What stands around the body is soon checked, and the body as it goes by. */
-  if (self->image != NULL
-      && !stasis_image_verify (self->image, STASIS_IMAGE_VERIFY_AROUND, 0, NULL, NULL,
-                               stasis_job_cancellable (job), error))
+  if (ours != NULL && stasis_image_input_is_file (input)
+      && !stasis_image_verify (ours, STASIS_IMAGE_VERIFY_AROUND, 0, NULL, NULL, cancellable, error))
     return FALSE;
-  g_autoptr (StasisStreamIn) own = NULL;
-  StasisStreamIn *body = open_body (self, &own, error);
-  if (body == NULL || !stasis_feed_run (body, body_length (self), monitor, job, error))
+  StasisStreamIn *body = stasis_image_input_stream (input, cancellable, error);
+  if (body == NULL
+      || !stasis_feed_run (body, stasis_image_input_stream_length (input), monitor, job, error))
     {
-      g_prefix_error (error, "'%s': ", self->name);
+      g_prefix_error (error, "'%s': ", stasis_image_input_name (input));
       return FALSE;
     }
   return TRUE;

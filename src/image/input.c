@@ -118,7 +118,7 @@ stasis_image_input_open (int fd_take, const char *name, GCancellable *cancellabl
       stasis_throw_errno (error, "'%s'", name);
       return NULL;
     }
-  if (S_ISDIR (st.st_mode) || S_ISBLK (st.st_mode))
+  if (!S_ISREG (st.st_mode) && !S_ISFIFO (st.st_mode) && !S_ISSOCK (st.st_mode))
     {
       g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_NOT_AN_IMAGE,
                    _ ("'%1$s' is neither a regular file nor a pipe"), name);

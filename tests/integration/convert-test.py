@@ -7,8 +7,10 @@ import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 
 import harness
 
@@ -55,6 +57,39 @@ def goes_on(t, guest, image, last):
     assert guest.damaged_pages() == 0
     t.stasis("destroy", guest.name)
     return ticks
+
+
+COOKIE = b"""<cookie><cpu mode='custom' match='exact' check='full'><model fallback='forbid'>qemu64</model>
+<feature policy='require' name='hypervisor'/></cpu><slirpHelper/></cookie>\0"""
+
+
+def with_cookie(image, new):
+    """libvirt's raw image, with a cookie behind its definition."""
+    octets = bytearray(image.read_bytes())
+    length, state = struct.unpack_from("=I", octets, 20)[0], octets[24:28]
+    xml, body = bytes(octets[92:92 + length]).rstrip(b"\0") + b"\0", octets[92 + length:]
+    room = -(len(xml) + len(COOKIE)) % 4096
+    header = bytearray(octets[:92])
+    struct.pack_into("=I", header, 20, len(xml) + len(COOKIE) + room)
+    struct.pack_into("=I", header, 32, len(xml))
+    assert header[24:28] == state
+    new.write_bytes(bytes(header) + xml + COOKIE + bytes(room) + body)
+
+
+@harness.test("libvirt's cookie says what the CPU was, also after the image became one of ours")
+def cookie(t):
+    guest, first = saved(t)
+    last, plain, whole, ours = guest.last_tick(), t.dir / "plain", t.dir / "whole", t.dir / "ours"
+    t.stasis("image", "convert", "-O", "libvirt", first, plain)
+    with_cookie(plain, whole)
+    t.stasis("image", "convert", "-O", "stasis", whole, ours)
+    for image in (whole, ours):
+        guest.serial.unlink(missing_ok=True)
+        t.stasis("restore", image)
+        guest.wait_for_tick(last + 2)
+        domain = ElementTree.fromstring(t.stasis("dumpxml", guest.name).stdout)
+        assert domain.find("cpu/feature").attrib == {"policy": "require", "name": "hypervisor"}, image
+        t.stasis("destroy", guest.name)
 
 
 @harness.test("through every kind and back: the guest goes on, its memory intact", timeout=900)
