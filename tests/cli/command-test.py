@@ -97,7 +97,8 @@ def test_list_empty():
     check(["list", "--all"], 0, " Id   Name   State\n--------------------\n\n", "")
     check(["list", "--name"], 0, "\n", "")
     check(["-q", "list"], 0, "", "")
-    tap.equal(json.loads(run("list", "--json").stdout), [])
+    check(["list", "--json"], 0, "[]\n", "")
+    check(["list", "--json", "--all"], 0, "[]\n", "")
 
 
 def test_no_domain():
