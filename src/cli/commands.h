@@ -37,6 +37,9 @@ gboolean stasis_cli_console_run (StasisCli *cli, StasisDomain *domain, const cha
 
 /* Print a command's help. */
 void stasis_cli_help_command (StasisCli *cli, const StasisCliCommand *command);
+/* Print what @word groups: a keyword of `stasis help`, or the first of two words.  FALSE where it
+ * is neither. */
+gboolean stasis_cli_help_group (StasisCli *cli, const char *word);
 /* Print the help of the program. */
 void stasis_cli_help_all (StasisCli *cli);
 

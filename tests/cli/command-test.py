@@ -53,9 +53,26 @@ def test_help_each():
 
 
 def test_help_group():
-    """help takes a group, and the first word of a family"""
+    """help takes a group, and the first word of a family; --help behind either says the same"""
     tap.contains(run("help", "host").stdout, "capabilities")
     tap.equal(len(run("help", "image").stdout.split("\n    image ")), 5)
+    for word in ("image", "domain", "state", "monitor", "host", "stasis"):
+        for option in ("--help", "-h"):
+            done = run(word, option)
+            tap.equal((word, done.returncode, done.stdout, done.stderr),
+                      (word, 0, run("help", word).stdout, ""))
+
+
+def test_help_width():
+    """a synopsis fits into 80 columns and is complete"""
+    for command in commands():
+        text = run("help", *command.split()).stdout
+        synopsis = text.split("  SYNOPSIS\n", 1)[1].split("\n\n", 1)[0]
+        for line in synopsis.splitlines():
+            tap.equal((line, len(line) <= 80, line.startswith("    ")), (line, True, True))
+    text = " ".join(run("save", "--help").stdout.split("  SYNOPSIS\n", 1)[1].split("\n\n")[0].split())
+    tap.contains(text, "save <domain> [--file <file>] [--bypass-cache] [--xml <file>] [--format <kind>]")
+    tap.contains(text, "[--verbose] [--json]")
 
 
 def test_mistakes():
