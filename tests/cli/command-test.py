@@ -127,6 +127,24 @@ def test_no_domain():
         lines = done.stderr.splitlines()
         tap.equal((done.returncode, done.stdout, lines[0], len(lines)),
                   (1, "", "error: failed to get domain 'web'", 2))
+        tap.equal(lines[1], "error: no domain 'web'")
+
+
+DOMAIN = "<domain type='qemu'><name>{}</name><memory>8192</memory><os><type>hvm</type></os></domain>"
+
+
+def test_nearest_domain():
+    """a domain that is not there, and one that may be meant"""
+    done = run("define", "-", input=DOMAIN.format("webserver"))
+    tap.equal((done.returncode, done.stderr), (0, ""))
+    try:
+        for word in ("websrever", "webs"):
+            check(["domid", word], 1, "",
+                  f"error: failed to get domain '{word}'\n"
+                  f"error: no domain '{word}'; did you mean 'webserver'?\n")
+        check(["domid", "mail"], 1, "", "error: failed to get domain 'mail'\nerror: no domain 'mail'\n")
+    finally:
+        run("undefine", "webserver")
 
 
 def test_files():
