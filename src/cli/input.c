@@ -34,7 +34,9 @@ read_all (int fd, const char *name, GByteArray *text, GError **error)
       if (text->len > STASIS_CLI_XML_MAX)
         {
           g_set_error (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
-                       _ ("'%1$s' is longer than %2$u octets"), name, STASIS_CLI_XML_MAX);
+                       _ ("'%1$s' is longer than 1 MiB (%2$u octets), the most that a definition "
+                          "may have"),
+                       name, STASIS_CLI_XML_MAX);
           return FALSE;
         }
     }

@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-#define STASIS_CLI_XML_MAX (10u * 1024 * 1024) /* octets of a definition, as virsh has it */
+#define STASIS_CLI_XML_MAX (1024u * 1024) /* octets of a definition, as the driver takes it */
 
 /* Read a whole text; "-" is standard input. */
 char *stasis_cli_read_text (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;

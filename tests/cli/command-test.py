@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -158,7 +159,28 @@ def test_files():
     with open("/dev/zero", encoding="utf-8") as zero:
         done = subprocess.run([STASIS, "define", "-"], stdin=zero, capture_output=True, text=True,
                               check=False, env=ENV, timeout=60)
-    tap.equal((done.returncode, "longer than" in done.stderr), (1, True))
+    tap.equal((done.returncode, "longer than 1 MiB (1048576 octets)" in done.stderr), (1, True))
+
+
+def sample_image():
+    """A save image of libvirt's: header, definition, the beginning of QEMU's stream."""
+    xml = DOMAIN.format("web").encode() + b"\0"
+    return (b"LibvirtQemudSave" + struct.pack("<5I", 2, len(xml), 1, 0, 0) + bytes(14 * 4) + xml
+            + b"QEVM\0\0\0\3" + bytes(64))
+
+
+def test_image_for_definition():
+    """a save image where a definition is wanted: what it is, and what is for it"""
+    path = os.path.join(STATE.name, "saved")
+    for octets in (sample_image(), sample_image() + bytes(2 << 20)):
+        with open(path, "wb") as file:
+            file.write(octets)
+        for command in ("define", "create"):
+            done = run(command, "saved")
+            tap.equal((done.returncode, len(done.stderr.splitlines())), (1, 2))
+            tap.contains(done.stderr, "error: 'saved' is a save image, not a definition: "
+                         "'stasis restore saved' starts its domain, "
+                         "'stasis save-image-dumpxml saved' prints its definition\n")
 
 
 def test_restore_stream():
@@ -198,8 +220,9 @@ def test_gone_reader():
     tap.equal((done.returncode, done.stderr), (0, ""))
 
 
-TESTS = [test_help, test_help_each, test_help_group, test_mistakes, test_version, test_list_empty,
-         test_no_domain, test_files, test_restore_stream, test_verify_status, test_full_output,
+TESTS = [test_help, test_help_each, test_help_group, test_help_width, test_mistakes, test_version,
+         test_list_empty, test_no_domain, test_nearest_domain, test_files, test_image_for_definition,
+         test_restore_stream, test_verify_status, test_full_output,
          test_gone_reader]
 
 if __name__ == "__main__":
