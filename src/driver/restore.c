@@ -30,6 +30,7 @@
 #include "driver/registry.h"
 #include "driver/source.h"
 #include "driver/start.h"
+#include "image/error.h"
 #include "image/facts.h"
 #include "util/fault.h"
 #include "util/fd.h"
@@ -348,6 +349,21 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
   return FALSE;
 }
 
+/* Who forces a restore may expect that of damage too. */
+static void
+explain_force (const Restore *restore, GError *error)
+{
+  const gboolean is_damage
+      = g_error_matches (error, STASIS_ERROR, STASIS_ERROR_IMAGE)
+        || g_error_matches (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_CORRUPT)
+        || g_error_matches (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INCOMPLETE);
+  if (!is_damage || (restore->flags & STASIS_RESTORE_FORCE) == 0)
+    return;
+  char *message = g_strdup_printf (_ ("%1$s (--force does not apply to damage)"), error->message);
+  g_free (error->message);
+  error->message = message;
+}
+
 /* Bring a domain back. */
 static StasisDomain *
 restore_from (StasisDriver *driver, int fd_take, const char *path, const char *xml,
@@ -364,9 +380,12 @@ restore_from (StasisDriver *driver, int fd_take, const char *path, const char *x
   g_autoptr (StasisJob) job = stasis_job_new ("restore", progress, user_data, cancellable);
   g_auto (Restore) restore
       = { .driver = driver, .flags = flags, .job = job, .is_managed = is_managed };
-  if (!run (&restore, fd_take, path, xml, error))
-    return NULL;
-  return stasis_domain_new (driver, restore.def->name, restore.def->uuid);
+  GError *failure = NULL;
+  if (run (&restore, fd_take, path, xml, &failure))
+    return stasis_domain_new (driver, restore.def->name, restore.def->uuid);
+  explain_force (&restore, failure);
+  g_propagate_error (error, failure);
+  return NULL;
 }
 
 /* From a file by its path. */
