@@ -93,6 +93,16 @@ stasis_cli_source_name (const char *path)
   return strcmp (path, "-") == 0 ? "/dev/stdin" : path;
 }
 
+/* For a command line that a message shows. */
+char *
+stasis_cli_shell_word (const char *word)
+{
+  for (const char *c = word; *c != '\0'; c++)
+    if (!g_ascii_isalnum (*c) && strchr ("%+,-./:=@_", *c) == NULL)
+      return g_shell_quote (word);
+  return g_strdup (word);
+}
+
 /* Make the path of an image absolute. */
 char *
 stasis_cli_image_path (const char *path, GError **error)

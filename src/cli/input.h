@@ -20,6 +20,9 @@ gboolean stasis_cli_read_optional (const char *path, char **out_text, GError **e
 /* What messages of the library call the file. */
 const char *stasis_cli_source_name (const char *path);
 
+/* (transfer full): as it is typed into a shell: quoted where that is needed. */
+char *stasis_cli_shell_word (const char *word);
+
 /* The absolute path of an image, however it was given.  Nothing else is changed in it: "..", behind
  * a link to a folder, is what the kernel takes it for.  "-" is refused. */
 char *stasis_cli_image_path (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
