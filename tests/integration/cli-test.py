@@ -174,6 +174,30 @@ def damage(t):
     assert guest.name not in t.stasis("list", "--all", "--name").stdout
 
 
+@harness.test("the definition in an image keeps name and UUID")
+def identity(t):
+    guest, image = saved(t)
+    xml = t.stasis("save-image-dumpxml", image, "--security-info").stdout
+    uuid = re.search(r"<uuid>(.*)</uuid>", xml).group(1)
+    before = image.read_bytes()
+    other = t.dir / "other.xml"
+    for old, new, says in (
+            (f"<name>{guest.name}</name>", "<name>other</name>",
+             f"the image is of domain '{guest.name}', whose name cannot be changed to 'other'"),
+            (uuid, uuid[:-1] + ("0" if uuid[-1] != "0" else "1"), "whose UUID cannot be changed to")):
+        other.write_text(xml.replace(old, new))
+        result = t.stasis("save-image-define", image, other, check=False)
+        assert result.returncode == 1 and says in result.stderr, result
+        result = t.stasis("save-image-edit", image, check=False, TMPDIR=t.dir,
+                          EDITOR=f"cp {other}")
+        kept = list(t.dir.glob("stasis-*/domain.xml"))
+        assert result.returncode == 1 and says in result.stderr, result
+        assert f"'stasis save-image-define {image} {kept[0]}' takes it" in result.stderr, result
+        kept[0].unlink()
+    assert image.read_bytes() == before
+    t.stasis("restore", image)
+
+
 @harness.test("--json ends with cancelled where a job was cancelled")
 def cancelled(t):
     guest = t.linux_guest(memory_mib=1024)
