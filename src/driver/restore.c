@@ -332,16 +332,23 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
     .is_transient = !stasis_registry_has (restore->driver, restore->def->name),
     .is_incoming = TRUE,
   };
-  stasis_job_set_phase (restore->job, "start QEMU");
-  restore->monitor = stasis_start_qemu (restore->driver, restore->hold, restore->def, &request,
-                                        stasis_job_cancellable (restore->job), error);
-  if (restore->monitor == NULL)
-    return FALSE;
-
-  g_autoptr (GError) local = NULL;
   g_autofree char *last = stasis_paths_last_job (restore->driver->paths, restore->def->name);
+  stasis_job_begin (restore->job, last);
+  stasis_job_set_phase (restore->job, "start QEMU");
+  g_autoptr (GError) local = NULL;
+  restore->monitor = stasis_start_qemu (restore->driver, restore->hold, restore->def, &request,
+                                        stasis_job_cancellable (restore->job), &local);
+  if (restore->monitor == NULL)
+    {
+      stasis_job_end (restore->job, local);
+      if (request.is_transient)
+        unlink (last);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+
   const gboolean ok = bring_back (restore, &local);
-  stasis_job_end (restore->job, last, local);
+  stasis_job_end (restore->job, local);
   if (ok)
     return TRUE;
   stasis_start_abandon (restore->hold);

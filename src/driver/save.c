@@ -211,6 +211,20 @@ begin_image (Save *save, GError **error)
   return save->ram_blocks != NULL && write_head (save, error);
 }
 
+/* Nobody has said no: now it counts as a job. */
+static gboolean
+begin (Save *save, GError **error)
+{
+  g_autofree char *last = stasis_paths_last_job (save->driver->paths, save->hold->status->name);
+  stasis_job_begin (save->job, last);
+  g_autoptr (GError) local = NULL;
+  if (begin_image (save, &local))
+    return TRUE;
+  stasis_job_end (save->job, local);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
 /* From here on this process may die and the guest must not notice for long. */
 static gboolean
 open_journal (Save *save, GError **error)
@@ -338,8 +352,7 @@ finish (Save *save, GError **error)
   if (save->engine->way == STASIS_SAVE_WAY_THROUGH)
     stats->bytes_written = stasis_save_place_written (save->place);
   stats->pause_us = save->was_running ? g_get_monotonic_time () - save->paused_us : -1;
-  g_autofree char *last = stasis_paths_last_job (save->driver->paths, status->name);
-  stasis_job_end (save->job, last, NULL);
+  stasis_job_end (save->job, NULL);
 
   const gboolean noted = stasis_end_reason_write (save->hold->folder, "saved", error);
   end_qemu_at_once (status);
@@ -366,8 +379,7 @@ roll_back (Save *save, GError **error)
   if (!stasis_recover_roll_back (save->hold->folder, save->hold->status, save->monitor, &local))
     g_prefix_error (error, _ ("(and the guest could not be let go on: %s) "), local->message);
 
-  g_autofree char *last = stasis_paths_last_job (save->driver->paths, save->hold->status->name);
-  stasis_job_end (save->job, last, *error);
+  stasis_job_end (save->job, *error);
 }
 
 /* The reader of a pipe may have a complete image. */
@@ -377,15 +389,14 @@ leave_paused (Save *save, GError **error)
   g_autoptr (GError) local = NULL;
   if (!stasis_recover_leave_paused (save->hold->folder, save->hold->status, save->monitor, &local))
     g_prefix_error (error, "(%s) ", local->message);
-  g_autofree char *last = stasis_paths_last_job (save->driver->paths, save->hold->status->name);
-  stasis_job_end (save->job, last, *error);
+  stasis_job_end (save->job, *error);
 }
 
 static gboolean
 run (Save *save, const char *xml, GError **error)
 {
   stasis_job_set_phase (save->job, "prepare");
-  if (!ask_everybody (save, xml, error) || !begin_image (save, error))
+  if (!ask_everybody (save, xml, error) || !begin (save, error))
     return FALSE;
 
   StasisSaveOutcome outcome = STASIS_SAVE_OPEN;

@@ -90,6 +90,31 @@ def saver_killed_after(t):
         is_settled_saved(t, guest, image)
 
 
+def completed(t, guest):
+    return json.loads(t.stasis("domjobinfo", guest.name, "--completed", "--json").stdout)
+
+
+@harness.test("the last job is the one that was killed or failed, not an older one")
+def last_job(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    t.stasis("save", guest.name, image)
+    t.stasis("restore", image)
+    told = completed(t, guest)
+    assert (told["operation"], told["state"]) == ("restore", "completed"), told
+    other = t.dir / "other.stasis"
+    t.stasis("save", guest.name, other, check=False, STASIS_FAULT="save-paused=kill")
+    goes_on(t, guest, "save-paused")
+    told = completed(t, guest)
+    assert told["state"] == "none", told
+    t.stasis("save", guest.name, other, check=False, STASIS_FAULT="save-paused=fail")
+    told = completed(t, guest)
+    assert (told["operation"], told["state"]) == ("save", "failed"), told
+    t.stasis("save", guest.name, other, check=False, STASIS_FAULT="image-begin=fail")
+    told = completed(t, guest)
+    assert "image-begin" in told["error"], told
+
+
 @harness.test("an existing image stays until the new one is complete")
 def old_image_stays(t):
     guest = running_guest(t)
