@@ -132,6 +132,7 @@ make_status (Start *start, GError **error)
   status->log = stasis_paths_log (paths, def->name);
   status->log_start = stasis_log_size (status->log);
   status->last = stasis_paths_last (paths, def->name);
+  status->last_job = stasis_paths_last_job (paths, def->name);
   status->lock = stasis_paths_lock (paths, def->name);
   status->definition = stasis_paths_definition (paths, def->name);
   status->on_poweroff = g_strdup (stasis_lifecycle_action_names[def->on_poweroff]);

@@ -88,6 +88,7 @@ stasis_status_free (StasisStatus *status)
   g_free (status->reason);
   g_free (status->log);
   g_free (status->last);
+  g_free (status->last_job);
   g_free (status->lock);
   g_free (status->definition);
   g_free (status->on_poweroff);
@@ -157,6 +158,7 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   set_path (json, "log", status->log);
   stasis_json_set_uint (json, "log-start", status->log_start);
   set_path (json, "last", status->last);
+  set_path (json, "last-job", status->last_job);
   set_path (json, "lock", status->lock);
   set_path (json, "definition", status->definition);
   set_optional (json, "on-poweroff", status->on_poweroff);
@@ -295,6 +297,7 @@ status_from_json (const StasisJson *json, GError **error)
   status->log = dup_path (json, "log");
   status->log_start = stasis_json_uint (stasis_json_get (json, "log-start"), 0);
   status->last = dup_path (json, "last");
+  status->last_job = dup_path (json, "last-job");
   status->lock = dup_path (json, "lock");
   status->definition = dup_path (json, "definition");
   status->on_poweroff = dup_optional (json, "on-poweroff");

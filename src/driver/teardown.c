@@ -104,10 +104,25 @@ is_last_written (const StasisStatus *status)
          && stasis_json_int (stasis_json_get (json, "started"), -1) == status->started_us;
 }
 
+/* Nobody can ask for a domain without a definition when it has ended. */
+static void
+forget (const StasisStatus *status)
+{
+  if (status->last != NULL)
+    unlink (status->last);
+  if (status->last_job != NULL)
+    unlink (status->last_job);
+}
+
 static gboolean
 write_last (const StasisStatus *status, const char *folder, const char *fallback_reason,
             GError **error)
 {
+  if (status->is_transient)
+    {
+      forget (status);
+      return TRUE;
+    }
   if (status->last == NULL || is_last_written (status))
     return TRUE;
 

@@ -32,6 +32,7 @@ make_status (void)
   status->log = g_strdup ("/l/web.log");
   status->log_start = G_GUINT64_CONSTANT (1) << 40;
   status->last = g_strdup ("/l/last/web.json");
+  status->last_job = g_strdup ("/l/last-job/web.json");
   status->lock = g_strdup ("/r/locks/web.lock");
   status->definition = g_strdup ("/c/domains/web.xml");
   status->on_poweroff = g_strdup ("preserve");

@@ -98,6 +98,34 @@ def on_poweroff(t):
     harness.wait_for(lambda: state(t, guest) == "in shutdown", "the shutdown", 60)
 
 
+def files_of(t, name):
+    """What lies about of this name, but its log and its lock."""
+    return sorted(str(path.relative_to(t.state)) for path in t.state.rglob(f"{name}.*")
+                  if path.parent.name not in ("locks", "qemu"))
+
+
+@harness.test("undefine removes what belongs to the name alone")
+def undefined(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    t.stasis("autostart", guest.name)
+    t.stasis("managedsave", guest.name)
+    assert {name.split("/")[1] for name in files_of(t, guest.name)} == {
+        "domains", "autostart", "save", "last", "last-job"}, files_of(t, guest.name)
+    t.stasis("undefine", guest.name, "--managed-save")
+    assert files_of(t, guest.name) == [], files_of(t, guest.name)
+
+    # One that runs on without a definition has nothing left when it ends.
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    t.stasis("save", guest.name, t.dir / "image")
+    t.stasis("restore", t.dir / "image")
+    t.stasis("undefine", guest.name)
+    t.stasis("destroy", guest.name)
+    assert files_of(t, guest.name) == [], files_of(t, guest.name)
+
+
 @harness.test("QEMU that dies by itself: crashed, and everything cleared away")
 def crashed(t):
     guest = t.boot_sector_guest()
