@@ -60,6 +60,7 @@ typedef struct
   gint64 started_us;     /* real time */
   guint32 uid;           /* QEMU's user */
   gboolean is_undecided; /* paused: the reader of a save's pipe may have a complete image */
+  GPtrArray *sockets;    /* (owned) of StasisBoundSocket: go with the domain */
   StasisJournal journal;
 } StasisStatus;
 

@@ -24,6 +24,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/bound-sockets.h"
 #include "util/atomic-file.h"
 #include "util/fd.h"
 #include "util/json.h"
@@ -230,6 +231,7 @@ stasis_teardown (const StasisStatus *status, const char *folder, const char *fal
 {
   if (!end_qemu (status, error))
     return FALSE;
+  stasis_bound_sockets_remove (status->sockets);
   g_autoptr (GError) local = NULL;
   if (!write_last (status, folder, fallback_reason, &local))
     g_debug ("%s", local->message);
