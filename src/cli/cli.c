@@ -16,6 +16,7 @@
 
 #include "cli/suggest.h"
 #include "cli/units.h"
+#include "util/error.h"
 
 /* Release what the commands left in it. */
 void
@@ -60,9 +61,8 @@ suggest_domain (StasisDriver *driver, const char *key, GError *error)
   const char *nearest = stasis_cli_suggest (key, (const char *const *) names->pdata);
   if (nearest == NULL)
     return;
-  char *message = g_strdup_printf (_ ("%1$s; did you mean '%2$s'?"), error->message, nearest);
-  g_free (error->message);
-  error->message = message;
+  stasis_error_set_message (
+      error, g_strdup_printf (_ ("%1$s; did you mean '%2$s'?"), error->message, nearest));
 }
 
 /* Look up the domain of a command line. */

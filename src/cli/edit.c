@@ -21,6 +21,7 @@
 
 #include "cli/editor.h"
 #include "cli/input.h"
+#include "util/error.h"
 
 typedef enum
 {
@@ -96,11 +97,10 @@ keep_draft (const StasisCliEditOps *ops, gpointer data, StasisCliDraft *draft, G
   g_autofree char *word = stasis_cli_shell_word (path);
   g_autofree char *command = ops->command (data, word);
   stasis_cli_draft_keep (draft);
-  char *message = g_strdup_printf (
-      _ ("%1$s\nthe edited text is kept in '%2$s'; once it is right, '%3$s' takes it"),
-      error->message, path, command);
-  g_free (error->message);
-  error->message = message;
+  stasis_error_set_message (
+      error, g_strdup_printf (
+                 _ ("%1$s\nthe edited text is kept in '%2$s'; once it is right, '%3$s' takes it"),
+                 error->message, path, command));
 }
 
 /* Apply until it works or the user gives up.  *@out_again: edit once more. */

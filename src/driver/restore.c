@@ -32,6 +32,7 @@
 #include "driver/start.h"
 #include "image/error.h"
 #include "image/facts.h"
+#include "util/error.h"
 #include "util/fault.h"
 #include "util/fd.h"
 #include "util/uuid.h"
@@ -366,9 +367,8 @@ explain_force (const Restore *restore, GError *error)
         || g_error_matches (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INCOMPLETE);
   if (!is_damage || (restore->flags & STASIS_RESTORE_FORCE) == 0)
     return;
-  char *message = g_strdup_printf (_ ("%1$s (--force does not apply to damage)"), error->message);
-  g_free (error->message);
-  error->message = message;
+  stasis_error_set_message (
+      error, g_strdup_printf (_ ("%1$s (--force does not apply to damage)"), error->message));
 }
 
 /* Bring a domain back. */
