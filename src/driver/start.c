@@ -109,8 +109,8 @@ choose_uid (StasisDriver *driver, int id, guint32 *out_uid, GError **error)
     }
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
                _ ("all %1$u users for QEMU from %2$u on are in use by running domains; "
-                  "stasis.conf may give more ([security] uid-count)"),
-               count, host->uid_base);
+                  "option 'uid-count' in [security] of '%3$s' may give more"),
+               count, host->uid_base, host->path);
   return FALSE;
 }
 

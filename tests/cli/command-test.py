@@ -183,6 +183,30 @@ def test_image_for_definition():
                          "'stasis save-image-dumpxml saved' prints its definition\n")
 
 
+def test_configuration():
+    """what the host's configuration forbids names its file and its option"""
+    path = os.path.join(STATE.name, "state/config/stasis.conf")
+    network = "<devices><interface type='network'><source network='lan'/></interface></devices>"
+    for inside, says in (("<devices><emulator>/usr/bin/env</emulator></devices>",
+                          "the emulator '/usr/bin/env' may not be started: option 'allowed' in "
+                          f"[emulators] of '{path}' does not name it"),
+                         (network, "no bridge is configured for network 'lan'; name one in "
+                                   f"[networks] of '{path}', or use <interface type='bridge'>")):
+        done = run("define", "-", input=DOMAIN.format("web").replace("</domain>", f"{inside}</domain>"))
+        tap.equal(done.returncode, 1)
+        tap.contains(done.stderr, says)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("[emulators]\ndefault=/nonexistent/qemu\n")
+    try:
+        done = run("define", "-", input=DOMAIN.format("web"))
+    finally:
+        os.unlink(path)
+    tap.equal(done.returncode, 1)
+    tap.contains(done.stderr, "cannot find the emulator '/nonexistent/qemu': No such file or directory "
+                 f"(it is the default: option 'default' in [emulators] of '{path}')\n")
+
+
 def test_restore_stream():
     """standard input that is no image is refused with a reason"""
     done = run("restore", "-")
@@ -222,6 +246,7 @@ def test_gone_reader():
 
 TESTS = [test_help, test_help_each, test_help_group, test_help_width, test_mistakes, test_version,
          test_list_empty, test_no_domain, test_nearest_domain, test_files, test_image_for_definition,
+         test_configuration,
          test_restore_stream, test_verify_status, test_full_output,
          test_gone_reader]
 
