@@ -143,7 +143,10 @@ take_data (StasisCliArgs *args, const char *word, GError **error)
           return TRUE;
         }
     }
-  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _ ("unexpected data '%1$s'"), word);
+  g_set_error (
+      error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+      _ ("unexpected data '%1$s': there is no place left for it; see 'stasis %2$s --help'"), word,
+      args->command);
   return FALSE;
 }
 

@@ -14,7 +14,9 @@
 
 #include <glib/gi18n.h>
 
+#include "cli/suggest.h"
 #include "cli/units.h"
+#include "util/error.h"
 
 /* Release what the commands left in it. */
 void
@@ -42,6 +44,27 @@ stasis_cli_driver (StasisCli *cli, GError **error)
   return cli->driver;
 }
 
+/* Say which domain may be meant where there is none of that name. */
+static void
+suggest_domain (StasisDriver *driver, const char *key, GError *error)
+{
+  g_autoptr (GPtrArray) domains = NULL;
+  if (g_error_matches (error, STASIS_ERROR, STASIS_ERROR_NO_DOMAIN))
+    domains = stasis_driver_list (driver, 0, NULL);
+  if (domains == NULL)
+    return;
+
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  for (guint i = 0; i < domains->len; i++)
+    g_ptr_array_add (names, (gpointer) stasis_domain_get_name (domains->pdata[i]));
+  g_ptr_array_add (names, NULL);
+  const char *nearest = stasis_cli_suggest (key, (const char *const *) names->pdata);
+  if (nearest == NULL)
+    return;
+  stasis_error_set_message (
+      error, g_strdup_printf (_ ("%1$s; did you mean '%2$s'?"), error->message, nearest));
+}
+
 /* Look up the domain of a command line. */
 StasisDomain *
 stasis_cli_domain (StasisCli *cli, const StasisCliArgs *args, GError **error)
@@ -52,10 +75,16 @@ stasis_cli_domain (StasisCli *cli, const StasisCliArgs *args, GError **error)
 
   const char *key = stasis_cli_args_get (args, "domain");
   stasis_cli_doing (cli, _ ("failed to get domain '%1$s'"), key);
-  StasisDomain *domain = stasis_driver_lookup (driver, key, error);
+  GError *failure = NULL;
+  StasisDomain *domain = stasis_driver_lookup (driver, key, &failure);
   if (domain != NULL)
-    g_clear_pointer (&cli->doing, g_free);
-  return domain;
+    {
+      g_clear_pointer (&cli->doing, g_free);
+      return domain;
+    }
+  suggest_domain (driver, key, failure);
+  g_propagate_error (error, failure);
+  return NULL;
 }
 
 /* Note what is being done, for the report of a failure. */

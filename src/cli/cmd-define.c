@@ -11,12 +11,40 @@
 #include "cli/commands.h"
 #include "cli/input.h"
 
+/* Say so where the file is a save image. */
+static void
+explain_image (const char *file, GError **failure)
+{
+  g_autofree char *path = stasis_cli_image_path (file, NULL);
+  g_autofree char *info = path != NULL ? stasis_image_get_info_json (path, NULL) : NULL;
+  if (info == NULL)
+    return;
+  g_clear_error (failure);
+  g_set_error (failure, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+               _ ("'%1$s' is a save image, not a definition: 'stasis restore %1$s' starts its "
+                  "domain, 'stasis save-image-dumpxml %1$s' prints its definition"),
+               file);
+}
+
+/* Read a definition. */
+char *
+stasis_cli_read_definition (const char *file, GError **error)
+{
+  GError *failure = NULL;
+  char *xml = stasis_cli_read_text (file, &failure);
+  if (xml != NULL)
+    return xml;
+  explain_image (file, &failure);
+  g_propagate_error (error, failure);
+  return NULL;
+}
+
 static gboolean
 run_define (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to define domain from %1$s"), file);
-  g_autofree char *xml = stasis_cli_read_text (file, error);
+  g_autofree char *xml = stasis_cli_read_definition (file, error);
   if (xml == NULL)
     return FALSE;
 

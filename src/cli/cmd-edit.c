@@ -32,10 +32,16 @@ apply (gpointer data, const char *xml, GError **error)
   return domain != NULL;
 }
 
+static char *
+command (gpointer data, const char *path)
+{
+  return g_strdup_printf ("stasis define %s", path);
+}
+
 static gboolean
 run_edit (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
-  static const StasisCliEditOps ops = { fetch, apply };
+  static const StasisCliEditOps ops = { fetch, apply, command };
   g_autoptr (StasisDomain) domain = stasis_cli_domain (cli, args, error);
   if (domain == NULL)
     return FALSE;

@@ -13,6 +13,8 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 
+#define COLUMNS 80u /* of a synopsis */
+
 /* An option of one letter has one dash. */
 static const char *
 dashes_of (const StasisCliOption *option)
@@ -20,27 +22,42 @@ dashes_of (const StasisCliOption *option)
   return option->name[1] == '\0' ? "-" : "--";
 }
 
+static char *
+synopsis_of (const StasisCliOption *option)
+{
+  switch (option->kind)
+    {
+    case STASIS_CLI_FLAG:
+      return g_strdup_printf ("[--%s]", option->name);
+    case STASIS_CLI_STRING:
+    case STASIS_CLI_NAMED:
+      return g_strdup_printf ("[%s%s <%s>]", dashes_of (option), option->name, option->value);
+    case STASIS_CLI_NEEDED:
+      return g_strdup_printf ("<%s>", option->name);
+    case STASIS_CLI_WORDS:
+      return g_strdup_printf ("<%s>...", option->name);
+    }
+  g_assert_not_reached ();
+}
+
+/* Further lines begin below the first option. */
 static void
 print_synopsis (StasisCli *cli, const StasisCliCommand *command)
 {
+  const gsize indent = strlen ("    ") + strlen (command->name);
+  gsize column = indent;
   stasis_cli_print (cli, "    %s", command->name);
   for (const StasisCliOption *o = command->options; o != NULL && o->name != NULL; o++)
-    switch (o->kind)
-      {
-      case STASIS_CLI_FLAG:
-        stasis_cli_print (cli, " [--%s]", o->name);
-        break;
-      case STASIS_CLI_STRING:
-      case STASIS_CLI_NAMED:
-        stasis_cli_print (cli, " [%s%s <%s>]", dashes_of (o), o->name, o->value);
-        break;
-      case STASIS_CLI_NEEDED:
-        stasis_cli_print (cli, " <%s>", o->name);
-        break;
-      case STASIS_CLI_WORDS:
-        stasis_cli_print (cli, " <%s>...", o->name);
-        break;
-      }
+    {
+      g_autofree char *word = synopsis_of (o);
+      if (column > indent && column + 1 + strlen (word) > COLUMNS)
+        {
+          stasis_cli_print (cli, "\n%*s", (int) indent, "");
+          column = indent;
+        }
+      stasis_cli_print (cli, " %s", word);
+      column += 1 + strlen (word);
+    }
   stasis_cli_print (cli, "\n");
 }
 
@@ -132,6 +149,19 @@ print_family (StasisCli *cli, const char *word)
   return TRUE;
 }
 
+/* The help of a group or a family. */
+gboolean
+stasis_cli_help_group (StasisCli *cli, const char *word)
+{
+  for (guint g = 0; g < STASIS_CLI_N_GROUPS; g++)
+    if (strcmp (stasis_cli_group_keyword (g), word) == 0)
+      {
+        print_group (cli, g);
+        return TRUE;
+      }
+  return print_family (cli, word);
+}
+
 static gboolean
 run_help (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
@@ -150,13 +180,7 @@ run_help (StasisCli *cli, const StasisCliArgs *args, GError **error)
       stasis_cli_help_command (cli, command);
       return TRUE;
     }
-  for (guint g = 0; second == NULL && g < STASIS_CLI_N_GROUPS; g++)
-    if (strcmp (stasis_cli_group_keyword (g), word) == 0)
-      {
-        print_group (cli, g);
-        return TRUE;
-      }
-  if (second == NULL && print_family (cli, word))
+  if (second == NULL && stasis_cli_help_group (cli, word))
     return TRUE;
 
   const char *nearest = stasis_cli_command_suggest (name);

@@ -222,7 +222,9 @@ run_verify (StasisCli *cli, const StasisCliArgs *args, GError **error)
     return TRUE;
   cli->status = STATUS_DAMAGED;
   stasis_cli_doing (cli, _ ("save image %1$s is damaged"), file);
-  g_propagate_error (error, g_steal_pointer (&failure));
+  /* The places have been told; what could not be read as an image at all has a reason only. */
+  if (damages == NULL)
+    g_propagate_error (error, g_steal_pointer (&failure));
   return FALSE;
 }
 

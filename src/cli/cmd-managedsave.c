@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/image-xml.h"
+#include "cli/input.h"
 
 /* Where the domain's managed save image lies. */
 static char *
@@ -103,8 +104,10 @@ run_edit (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const char *name = stasis_domain_get_name (domain);
   stasis_cli_doing (cli, _ ("failed to edit the managed save image of domain '%1$s'"), name);
   g_autofree char *path = image_path (domain, error);
+  g_autofree char *word = stasis_cli_shell_word (name);
+  g_autofree char *define = g_strconcat ("stasis managedsave-define ", word, NULL);
   gboolean changed = FALSE;
-  if (path == NULL || !stasis_cli_image_edit (cli, args, path, &changed, error))
+  if (path == NULL || !stasis_cli_image_edit (cli, args, path, define, &changed, error))
     return FALSE;
   if (changed)
     stasis_cli_say (cli, _ ("Managed save image of domain '%1$s' XML configuration edited.\n"),

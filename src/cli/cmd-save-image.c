@@ -19,8 +19,10 @@ run_edit (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to edit save image %1$s"), file);
   g_autofree char *path = stasis_cli_image_path (file, error);
+  g_autofree char *word = stasis_cli_shell_word (file);
+  g_autofree char *define = g_strconcat ("stasis save-image-define ", word, NULL);
   gboolean changed = FALSE;
-  if (path == NULL || !stasis_cli_image_edit (cli, args, path, &changed, error))
+  if (path == NULL || !stasis_cli_image_edit (cli, args, path, define, &changed, error))
     return FALSE;
   if (changed)
     stasis_cli_say (cli, _ ("State file %1$s edited.\n"), file);

@@ -92,7 +92,7 @@ run_create (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to create domain from %1$s"), file);
-  g_autofree char *xml = stasis_cli_read_text (file, error);
+  g_autofree char *xml = stasis_cli_read_definition (file, error);
   if (xml == NULL)
     return FALSE;
   StasisDriver *driver = stasis_cli_driver (cli, error);

@@ -35,8 +35,14 @@ extern const StasisCliCommand stasis_cmd_autostart, stasis_cmd_capabilities, sta
 gboolean stasis_cli_console_run (StasisCli *cli, StasisDomain *domain, const char *device,
                                  gboolean force, gboolean resume, GError **error);
 
+/* Read a definition for a domain to be; of a save image the error says what it is good for. */
+char *stasis_cli_read_definition (const char *file, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Print a command's help. */
 void stasis_cli_help_command (StasisCli *cli, const StasisCliCommand *command);
+/* Print what @word groups: a keyword of `stasis help`, or the first of two words.  FALSE where it
+ * is neither. */
+gboolean stasis_cli_help_group (StasisCli *cli, const char *word);
 /* Print the help of the program. */
 void stasis_cli_help_all (StasisCli *cli);
 

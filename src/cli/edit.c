@@ -6,7 +6,7 @@
  *
  * Edit, compare, apply; where that fails and a person sits at the terminal, ask what to do, so
  * that a slip does not cost the whole work.  Without a terminal nobody can be asked: the command
- * fails and says where the edited text was kept.
+ * fails and says where the edited text was kept, and what takes it once it is right.
  */
 
 #include "config.h"
@@ -20,6 +20,8 @@
 #include <glib/gi18n.h>
 
 #include "cli/editor.h"
+#include "cli/input.h"
+#include "util/error.h"
 
 typedef enum
 {
@@ -87,11 +89,18 @@ apply (const StasisCliEditOps *ops, gpointer data, const char *before, const cha
   return ops->apply (data, after, error);
 }
 
+/* The user's work is not thrown away without asking: @error says where it is, and what takes it. */
 static void
-keep_draft (StasisCliDraft *draft)
+keep_draft (const StasisCliEditOps *ops, gpointer data, StasisCliDraft *draft, GError *error)
 {
+  const char *path = stasis_cli_draft_path (draft);
+  g_autofree char *word = stasis_cli_shell_word (path);
+  g_autofree char *command = ops->command (data, word);
   stasis_cli_draft_keep (draft);
-  fprintf (stderr, _ ("the edited text is kept in '%1$s'\n"), stasis_cli_draft_path (draft));
+  stasis_error_set_message (
+      error, g_strdup_printf (
+                 _ ("%1$s\nthe edited text is kept in '%2$s'; once it is right, '%3$s' takes it"),
+                 error->message, path, command));
 }
 
 /* Apply until it works or the user gives up.  *@out_again: edit once more. */
@@ -107,7 +116,7 @@ try_apply (StasisCli *cli, const StasisCliEditOps *ops, gpointer data, StasisCli
         return TRUE;
       if (!is_interactive ())
         {
-          keep_draft (draft);
+          keep_draft (ops, data, draft, failure);
           g_propagate_error (error, g_steal_pointer (&failure));
           return FALSE;
         }
@@ -128,6 +137,25 @@ try_apply (StasisCli *cli, const StasisCliEditOps *ops, gpointer data, StasisCli
     }
 }
 
+/* An editor may fail after it has written; one that was ended leaves nothing, as its user wants. */
+static char *
+edit_draft (const StasisCliEditOps *ops, gpointer data, StasisCliDraft *draft, const char *before,
+            GError **error)
+{
+  GError *failure = NULL;
+  char *after = stasis_cli_draft_edit (draft, &failure);
+  if (after != NULL)
+    return after;
+
+  g_autofree char *text = NULL;
+  if (!g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_CANCELLED)
+      && g_file_get_contents (stasis_cli_draft_path (draft), &text, NULL, NULL)
+      && strcmp (text, before) != 0)
+    keep_draft (ops, data, draft, failure);
+  g_propagate_error (error, failure);
+  return NULL;
+}
+
 /* Edit a definition. */
 gboolean
 stasis_cli_edit (StasisCli *cli, const StasisCliEditOps *ops, gpointer data, gboolean *out_changed,
@@ -142,7 +170,7 @@ stasis_cli_edit (StasisCli *cli, const StasisCliEditOps *ops, gpointer data, gbo
 
   for (;;)
     {
-      g_autofree char *after = stasis_cli_draft_edit (draft, error);
+      g_autofree char *after = edit_draft (ops, data, draft, before, error);
       if (after == NULL)
         return FALSE;
       if (strcmp (before, after) == 0)

@@ -17,6 +17,9 @@ typedef struct
   char *(*fetch) (gpointer data, GError **error);
   /* Make @xml the definition.  On failure nothing has changed. */
   gboolean (*apply) (gpointer data, const char *xml, GError **error);
+  /* The command line (the caller's to free) that makes the text in @path the definition; @path is
+   * a word of a shell. */
+  char *(*command) (gpointer data, const char *path);
 } StasisCliEditOps;
 
 /* *@out_changed: FALSE where the user left it as it was. */

@@ -64,6 +64,20 @@ stasis_cli_draft_path (const StasisCliDraft *draft)
   return draft->path;
 }
 
+/* The variable that names the editor, or NULL. */
+static const char *
+editor_variable (void)
+{
+  static const char *const names[] = { "VISUAL", "EDITOR" };
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      const char *value = g_getenv (names[i]);
+      if (value != NULL && value[0] != '\0')
+        return names[i];
+    }
+  return NULL;
+}
+
 static char *
 find_editor (void)
 {
@@ -81,16 +95,14 @@ find_editor (void)
 char **
 stasis_cli_editor_argv (const char *path, GError **error)
 {
-  const char *variable = g_getenv ("VISUAL");
-  if (variable == NULL || variable[0] == '\0')
-    variable = g_getenv ("EDITOR");
-
+  const char *variable = editor_variable ();
   g_auto (GStrv) words = NULL;
-  if (variable != NULL && variable[0] != '\0')
+  if (variable != NULL)
     {
-      if (!g_shell_parse_argv (variable, NULL, &words, error))
+      if (!g_shell_parse_argv (g_getenv (variable), NULL, &words, error))
         {
-          g_prefix_error (error, _ ("editor '%1$s': "), variable);
+          g_prefix_error (error, _ ("editor '%1$s', which %2$s names: "), g_getenv (variable),
+                          variable);
           return NULL;
         }
     }
@@ -134,15 +146,36 @@ on_signal (int number, guint count, gpointer user_data)
     kill (pid, again ? SIGKILL : SIGTERM);
 }
 
+/* GLib's text is of child processes. */
+static gboolean
+throw_no_start (const char *program, const GError *cause, GError **error)
+{
+  const char *why = cause->message;
+  if (g_error_matches (cause, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT))
+    why = g_strerror (ENOENT);
+  else if (g_error_matches (cause, G_SPAWN_ERROR, G_SPAWN_ERROR_ACCES))
+    why = g_strerror (EACCES);
+  const char *variable = editor_variable ();
+  if (variable != NULL)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                 _ ("cannot run the editor '%1$s', which %2$s names: %3$s"), program, variable,
+                 why);
+  else
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, _ ("cannot run the editor '%1$s': %2$s"),
+                 program, why);
+  return FALSE;
+}
+
 static gboolean
 start_editor (Running *running, char **argv, GError **error)
 {
   GPid pid = 0;
+  g_autoptr (GError) local = NULL;
   if (!g_spawn_async (NULL, argv, NULL,
                       G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD
                           | G_SPAWN_CHILD_INHERITS_STDIN,
-                      NULL, NULL, &pid, error))
-    return FALSE;
+                      NULL, NULL, &pid, &local))
+    return throw_no_start (argv[0], local, error);
   g_atomic_int_set (&running->pid, pid);
   if (g_atomic_int_get (&running->was_ended))
     kill (pid, SIGTERM);

@@ -14,6 +14,7 @@ typedef struct
 {
   StasisDriver *driver; /* (borrowed) */
   const char *path;     /* (borrowed) */
+  const char *define;   /* (borrowed) */
   guint flags;          /* StasisSaveFlags */
 } Edited;
 
@@ -29,6 +30,18 @@ apply (gpointer data, const char *xml, GError **error)
 {
   const Edited *edited = data;
   return stasis_image_define_xml (edited->driver, edited->path, xml, NULL, edited->flags, error);
+}
+
+static char *
+command (gpointer data, const char *path)
+{
+  const Edited *edited = data;
+  const char *state = "";
+  if (edited->flags & STASIS_SAVE_RUNNING)
+    state = " --running";
+  else if (edited->flags & STASIS_SAVE_PAUSED)
+    state = " --paused";
+  return g_strdup_printf ("%s %s%s", edited->define, path, state);
 }
 
 static gboolean
@@ -56,10 +69,10 @@ apply_flags (const Edited *edited, GError **error)
 /* Edit it. */
 gboolean
 stasis_cli_image_edit (StasisCli *cli, const StasisCliArgs *args, const char *path,
-                       gboolean *out_changed, GError **error)
+                       const char *define, gboolean *out_changed, GError **error)
 {
-  static const StasisCliEditOps ops = { fetch, apply };
-  Edited edited = { .path = path };
+  static const StasisCliEditOps ops = { fetch, apply, command };
+  Edited edited = { .path = path, .define = define };
   if (!run_state_flags (args, &edited.flags, error))
     return FALSE;
   edited.driver = stasis_cli_driver (cli, error);

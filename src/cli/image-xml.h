@@ -16,10 +16,11 @@ G_BEGIN_DECLS
     "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") \
   }
 
-/* In the editor.  *@out_changed: FALSE where the user left it as it was and the options say
- * nothing. */
+/* In the editor.  @define is the command that takes the text from a file, without that file: for
+ * an edited text that is refused.  *@out_changed: FALSE where the user left it as it was and the
+ * options say nothing. */
 gboolean stasis_cli_image_edit (StasisCli *cli, const StasisCliArgs *args, const char *path,
-                                gboolean *out_changed, GError **error);
+                                const char *define, gboolean *out_changed, GError **error);
 
 /* By the definition in the file that option --xml names. */
 gboolean stasis_cli_image_define (StasisCli *cli, const StasisCliArgs *args, const char *path,

@@ -34,7 +34,9 @@ read_all (int fd, const char *name, GByteArray *text, GError **error)
       if (text->len > STASIS_CLI_XML_MAX)
         {
           g_set_error (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
-                       _ ("'%1$s' is longer than %2$u octets"), name, STASIS_CLI_XML_MAX);
+                       _ ("'%1$s' is longer than 1 MiB (%2$u octets), the most that a definition "
+                          "may have"),
+                       name, STASIS_CLI_XML_MAX);
           return FALSE;
         }
     }
@@ -89,6 +91,16 @@ const char *
 stasis_cli_source_name (const char *path)
 {
   return strcmp (path, "-") == 0 ? "/dev/stdin" : path;
+}
+
+/* For a command line that a message shows. */
+char *
+stasis_cli_shell_word (const char *word)
+{
+  for (const char *c = word; *c != '\0'; c++)
+    if (!g_ascii_isalnum (*c) && strchr ("%+,-./:=@_", *c) == NULL)
+      return g_shell_quote (word);
+  return g_strdup (word);
 }
 
 /* Make the path of an image absolute. */

@@ -47,8 +47,8 @@ on_signal (int number, guint count, gpointer user_data)
   if (was_cancelled)
     stasis_cli_progress_message (self->progress,
                                  _ ("already rolling back, this takes a moment: please wait"));
-  else if (!self->quiet)
-    stasis_cli_progress_message (self->progress, self->reassure);
+  else
+    stasis_cli_progress_cancel (self->progress, self->quiet ? NULL : self->reassure);
   g_cancellable_cancel (self->cancellable);
 }
 

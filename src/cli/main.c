@@ -167,12 +167,18 @@ find_command (const char *const *words, guint n_words, guint *out_taken, GError 
   return command != NULL ? command : unknown_command (name, error);
 }
 
-/* `--help` or `-h` anywhere before a `--`. */
+static gboolean
+is_help (const char *word)
+{
+  return strcmp (word, "--help") == 0 || strcmp (word, "-h") == 0;
+}
+
+/* Anywhere before a `--`. */
 static gboolean
 asks_for_help (const char *const *words, guint n_words)
 {
   for (guint i = 0; i < n_words && strcmp (words[i], "--") != 0; i++)
-    if (strcmp (words[i], "--help") == 0 || strcmp (words[i], "-h") == 0)
+    if (is_help (words[i]))
       return TRUE;
   return FALSE;
 }
@@ -181,6 +187,8 @@ static gboolean
 run_command (StasisCli *cli, const char *const *words, guint n_words, GError **error)
 {
   guint taken = 0;
+  if (n_words > 1 && is_help (words[1]) && stasis_cli_help_group (cli, words[0]))
+    return TRUE;
   const StasisCliCommand *command = find_command (words, n_words, &taken, error);
   if (command == NULL)
     return FALSE;

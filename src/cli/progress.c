@@ -40,6 +40,7 @@ struct _StasisCliProgress
   gint64 next_line_us;  /* when the next line is due (guarded by lock) */
   char *line_phase;     /* (owned) (nullable): of the last line (guarded by lock) */
   gboolean engine_said; /* (guarded by lock) */
+  gboolean cancelled;   /* no bar any more (guarded by lock) */
   gboolean ended;       /* (guarded by lock) */
 };
 
@@ -94,7 +95,7 @@ is_worth_a_bar (const StasisCliProgress *self, const StasisJobStats *stats)
 static void
 draw_bar (StasisCliProgress *self, const StasisJobStats *stats)
 {
-  if (!in_foreground () || !is_worth_a_bar (self, stats))
+  if (self->cancelled || !in_foreground () || !is_worth_a_bar (self, stats))
     return;
   g_autofree char *line = stasis_cli_progress_format (self->title, stats, terminal_columns ());
   const guint width = stasis_cli_text_width (line);
@@ -203,13 +204,32 @@ stasis_cli_progress_message (StasisCliProgress *self, const char *text)
 }
 
 /* Leave the last line standing. */
+static void
+leave_bar (StasisCliProgress *self)
+{
+  if (self->drawn > 0)
+    fputc ('\n', stderr);
+  self->drawn = 0;
+}
+
+/* What the terminal echoed of Ctrl-C stands behind the bar: it is left, not drawn over. */
+void
+stasis_cli_progress_cancel (StasisCliProgress *self, const char *text)
+{
+  g_mutex_lock (&self->lock);
+  leave_bar (self);
+  self->cancelled = TRUE;
+  if (text != NULL)
+    fprintf (stderr, "%s\n", text);
+  g_mutex_unlock (&self->lock);
+}
+
+/* Nothing is drawn any more. */
 void
 stasis_cli_progress_end (StasisCliProgress *self)
 {
   g_mutex_lock (&self->lock);
-  if (self->drawn > 0)
-    fputc ('\n', stderr);
-  self->drawn = 0;
+  leave_bar (self);
   self->ended = TRUE;
   g_mutex_unlock (&self->lock);
 }

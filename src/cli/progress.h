@@ -32,6 +32,10 @@ void stasis_cli_progress_update (const StasisJobStats *stats, gpointer progress)
 /* A line of text above the bar, whatever the style; from any thread. */
 void stasis_cli_progress_message (StasisCliProgress *progress, const char *text);
 
+/* The job is being cancelled: the bar stays as it stands, on a line of its own, and is drawn no
+ * more.  @text (nullable) goes below it; from any thread. */
+void stasis_cli_progress_cancel (StasisCliProgress *progress, const char *text);
+
 /* The cursor goes to a new line; nothing is drawn any more. */
 void stasis_cli_progress_end (StasisCliProgress *progress);
 

@@ -485,6 +485,9 @@ typedef struct
   const char *(*network_bridge) (const char *network, gpointer data);
 
   gpointer data; /* (borrowed) */
+
+  /* (borrowed) (nullable) Where networks get their bridges, for messages. */
+  const char *network_settings;
 } StasisConfContext;
 
 typedef enum

@@ -394,6 +394,12 @@ fill_bridge (StasisInterfaceDef *interface, guint number, const StasisConfContex
     return TRUE;
 
   const char *bridge = context->network_bridge (interface->network, context->data);
+  if (bridge == NULL && context->network_settings != NULL)
+    return stasis_conf_unsupported (
+        error,
+        _ ("/domain/devices/interface[%1$u]: no bridge is configured for network '%2$s'; name one "
+           "in %3$s, or use <interface type='bridge'>"),
+        number, interface->network, context->network_settings);
   if (bridge == NULL)
     return stasis_conf_unsupported (
         error,

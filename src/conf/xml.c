@@ -116,8 +116,8 @@ stasis_xml_parse (const char *xml, gsize length, const char *source_name, GError
     {
       g_autofree char *place = stasis_xml_place (source_name, 1);
       g_set_error (error, STASIS_CONF_ERROR, STASIS_CONF_ERROR_LIMIT,
-                   _ ("%1$sthe text is too long: %2$zu octets, at most %3$u"), place, length,
-                   STASIS_DOMAIN_SIZE_MAX);
+                   _ ("%1$sthe text is too long: %2$zu octets, at most 1 MiB (%3$u)"), place,
+                   length, STASIS_DOMAIN_SIZE_MAX);
       return NULL;
     }
 

@@ -19,6 +19,7 @@
 #include "driver/firmware.h"
 #include "driver/registry.h"
 #include "driver/status.h"
+#include "util/error.h"
 
 #define URI_SYSTEM  "stasis:///system"
 #define URI_SESSION "stasis:///session"
@@ -69,6 +70,16 @@ stasis_driver_init (StasisDriver *self)
   self->unrecovered = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
 }
 
+/* Nobody may have named it but the configuration. */
+static void
+explain_default (const StasisHostConfig *host, GError *error)
+{
+  stasis_error_set_message (
+      error,
+      g_strdup_printf (_ ("%1$s (it is the default: option 'default' in [emulators] of '%2$s')"),
+                       error->message, host->path));
+}
+
 /* What this emulator can do: probed once, then from the cache; an allowed one only. */
 StasisQemuCaps *
 stasis_driver_get_caps (StasisDriver *self, const char *emulator, GError **error)
@@ -77,8 +88,9 @@ stasis_driver_get_caps (StasisDriver *self, const char *emulator, GError **error
   if (!stasis_host_config_allows (self->host, emulator))
     {
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
-                   _ ("stasis.conf does not allow the emulator '%s' ([emulators] allowed)"),
-                   emulator);
+                   _ ("the emulator '%1$s' may not be started: option 'allowed' in [emulators] of "
+                      "'%2$s' does not name it"),
+                   emulator, self->host->path);
       return NULL;
     }
 
@@ -90,10 +102,16 @@ stasis_driver_get_caps (StasisDriver *self, const char *emulator, GError **error
   g_autofree char *folder = g_build_filename (self->paths->cache, "qemu", NULL);
   if (!stasis_paths_make (folder, error))
     return NULL;
+  g_autoptr (GError) local = NULL;
   caps = stasis_qemu_caps_load (emulator, folder, stasis_host_config_probe_uid (self->host), NULL,
-                                error);
+                                &local);
   if (caps == NULL)
-    return NULL;
+    {
+      if (g_str_equal (emulator, self->host->emulator))
+        explain_default (self->host, local);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return NULL;
+    }
   g_hash_table_insert (self->caps, g_strdup (emulator), stasis_qemu_caps_ref (caps));
   return caps;
 }
@@ -145,10 +163,12 @@ stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_nam
                      StasisDomainParseFlags flags, GError **error)
 {
   g_auto (Parse) parse = { .driver = self };
+  g_autofree char *settings = g_strdup_printf (_ ("[networks] of '%s'"), self->host->path);
   const StasisConfContext context = { .canonical_machine = canonical_machine,
                                       .default_emulator = default_emulator,
                                       .network_bridge = network_bridge,
-                                      .data = &parse };
+                                      .data = &parse,
+                                      .network_settings = settings };
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisDomainDef) def
       = stasis_domain_def_parse (xml, -1, source_name, &context, flags, &local);

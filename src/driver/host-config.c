@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * host-config.c: stasis.conf, what the administrator says about this host
+ * host-config.c: stasis.conf, what the administrator says about this host;
+ * data/examples/stasis.conf explains every option
  *
  *   [emulators]
  *   default=/usr/bin/qemu-system-x86_64
@@ -39,6 +40,7 @@ stasis_host_config_free (StasisHostConfig *config)
   if (config == NULL)
     return;
 
+  g_free (config->path);
   g_free (config->emulator);
   g_strfreev (config->emulators);
   g_hash_table_unref (config->networks);
@@ -171,17 +173,18 @@ stasis_host_config_load (const char *folder, GError **error)
   config->uid_base = DEFAULT_UID_BASE;
   config->uid_count = DEFAULT_UID_COUNT;
 
-  g_autofree char *path = g_build_filename (folder, "stasis.conf", NULL);
+  config->path = g_build_filename (folder, "stasis.conf", NULL);
   g_autoptr (GKeyFile) file = g_key_file_new ();
   g_autoptr (GError) local = NULL;
-  gboolean ok = g_key_file_load_from_file (file, path, G_KEY_FILE_KEEP_TRANSLATIONS, &local);
+  gboolean ok
+      = g_key_file_load_from_file (file, config->path, G_KEY_FILE_KEEP_TRANSLATIONS, &local);
   if (!ok && g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT))
     return g_steal_pointer (&config);
   ok = ok && read_all (config, file, &local) && check_uids (config, &local);
   if (ok)
     return g_steal_pointer (&config);
 
-  g_propagate_prefixed_error (error, g_steal_pointer (&local), "'%s': ", path);
+  g_propagate_prefixed_error (error, g_steal_pointer (&local), "'%s': ", config->path);
   return NULL;
 }
 

@@ -11,6 +11,7 @@ G_BEGIN_DECLS
 
 typedef struct
 {
+  char *path;           /* (owned) of the file, there or not */
   char *emulator;       /* (owned) where a definition names none */
   GStrv emulators;      /* (owned) glob patterns: what a definition may name */
   GHashTable *networks; /* (owned) libvirt network (char *) -> bridge (char *) */

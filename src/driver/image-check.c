@@ -62,11 +62,15 @@ throw_damaged (const char *path, const GPtrArray *faults, GPtrArray **out_damage
       g_ptr_array_add (damages, stasis_image_damage_copy (&damage));
     }
   const StasisImageFault *first = g_ptr_array_index (faults, 0);
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_IMAGE,
-               _ ("'%1$s' is damaged at offset %2$" G_GUINT64_FORMAT ": %3$s"), path, first->offset,
-               first->what);
   if (out_damages != NULL)
-    *out_damages = g_steal_pointer (&damages);
+    {
+      *out_damages = g_steal_pointer (&damages);
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_IMAGE, _ ("'%1$s' is damaged"), path);
+    }
+  else
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_IMAGE,
+                 _ ("'%1$s' is damaged at offset %2$" G_GUINT64_FORMAT ": %3$s"), path,
+                 first->offset, first->what);
   return FALSE;
 }
 
@@ -137,6 +141,7 @@ check (StasisDriver *driver, const char *path, int fd, GPtrArray **out_damages,
  *
  * Checks every octet of an image, as far as its kind allows, and QEMU's stream in it.  Fails with
  * %STASIS_ERROR_IMAGE where it is damaged; any other error means that it could not be looked at.
+ * The message names the first damage where @out_damages does not take them.
  *
  * Returns: %TRUE if the image is as it was written
  */

@@ -21,6 +21,24 @@
 #include "image/rewrite.h"
 #include "util/atomic-file.h"
 
+/* Whose state it is.  The guest does not see its name, but who looks for the image goes by it. */
+static gboolean
+check_identity (const StasisDomainDef *old, const StasisDomainDef *new, GError **error)
+{
+  const gboolean is_same_name = g_str_equal (old->name, new->name);
+  if (is_same_name && g_str_equal (old->uuid, new->uuid))
+    return TRUE;
+  if (!is_same_name)
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                 _ ("the image is of domain '%1$s', whose name cannot be changed to '%2$s'"),
+                 old->name, new->name);
+  else
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                 _ ("the image is of domain '%1$s' (%2$s), whose UUID cannot be changed to %3$s"),
+                 old->name, old->uuid, new->uuid);
+  return FALSE;
+}
+
 /* The new definition as it goes into the image: the same guest, by ABI. */
 static char *
 check_xml (StasisDriver *driver, const StasisImageInput *image, const char *xml,
@@ -35,7 +53,8 @@ check_xml (StasisDriver *driver, const StasisImageInput *image, const char *xml,
       = old == NULL
             ? NULL
             : stasis_driver_parse (driver, xml, source_name, STASIS_DOMAIN_PARSE_DEFAULT, error);
-  if (new == NULL || !stasis_domain_def_check_abi (old, new, error))
+  if (new == NULL || !check_identity (old, new, error)
+      || !stasis_domain_def_check_abi (old, new, error))
     return NULL;
   return stasis_domain_def_format (new, STASIS_DOMAIN_FORMAT_INACTIVE
                                             | STASIS_DOMAIN_FORMAT_MIGRATABLE
@@ -72,7 +91,7 @@ rewrite (const StasisImageInput *input, GBytes *xml, StasisSaveFlags flags, int 
  * stasis_image_define_xml:
  * @driver: a driver
  * @path: (type filename): a save image with a definition inside, of any kind
- * @xml: a definition of the same guest ABI
+ * @xml: a definition of the same guest ABI, name and UUID
  * @source_name: (nullable): where it is from, for messages
  * @flags: %STASIS_SAVE_RUNNING or %STASIS_SAVE_PAUSED: what the domain is to be after a restore;
  *   neither: what the image said before

@@ -30,6 +30,7 @@ struct _StasisJob
   GCancellable *callers;     /* (owned) (nullable) */
   gulong handler;            /* on callers */
   StasisControl *control;    /* (owned) (nullable) */
+  char *last_path;           /* (owned) (nullable) */
   StasisJobPoll poll;        /* (nullable) */
   gpointer poll_data;
   gint64 began_us;
@@ -79,7 +80,17 @@ stasis_job_free (StasisJob *job)
   g_object_unref (job->cancellable);
   stasis_control_free (job->control);
   stasis_job_stats_free (job->stats);
+  g_free (job->last_path);
   g_free (job);
+}
+
+/* Where this process is killed nothing is kept, rather than what an older job did. */
+void
+stasis_job_begin (StasisJob *job, const char *last_path)
+{
+  g_assert (job->last_path == NULL);
+  job->last_path = g_strdup (last_path);
+  unlink (last_path);
 }
 
 static StasisControl *
@@ -200,7 +211,7 @@ keep (const StasisJobStats *stats, const char *path)
 
 /* The last word. */
 void
-stasis_job_end (StasisJob *job, const char *last_path, const GError *error)
+stasis_job_end (StasisJob *job, const GError *error)
 {
   StasisJobStats *stats = job->stats;
   stats->state = STASIS_JOB_COMPLETED;
@@ -212,8 +223,8 @@ stasis_job_end (StasisJob *job, const char *last_path, const GError *error)
     }
   stats->remaining_us = 0;
   publish (job);
-  if (last_path != NULL)
-    keep (stats, last_path);
+  if (job->last_path != NULL)
+    keep (stats, job->last_path);
   if (job->control != NULL)
     stasis_control_job_end (job->control, stats, NULL);
 }

@@ -19,6 +19,9 @@ StasisJob *stasis_job_new (const char *operation, StasisProgressFunc progress,
                            gpointer progress_data, GCancellable *cancellable);
 void stasis_job_free (StasisJob *job);
 
+/* It has begun: what @last_path keeps of an older job is none of it.  How it ends is kept there. */
+void stasis_job_begin (StasisJob *job, const char *last_path);
+
 /* Tell the supervisor of the domain whose run folder this is: from now on others can see and
  * abort the job.  Where none can be had the job goes on all the same, unseen. */
 void stasis_job_attach (StasisJob *job, const char *folder);
@@ -40,9 +43,9 @@ gboolean stasis_job_has_poll (const StasisJob *job);
 /* Tell everybody how it stands, five times in a second at most. */
 void stasis_job_update (StasisJob *job);
 
-/* The last word.  @error (nullable, borrowed): why it failed.  With @last_path the statistics are
+/* The last word.  @error (nullable, borrowed): why it failed.  Once it has begun the statistics are
  * kept for `domjobinfo --completed`. */
-void stasis_job_end (StasisJob *job, const char *last_path, const GError *error);
+void stasis_job_end (StasisJob *job, const GError *error);
 
 /* What stasis_job_end() kept; state NONE where there is nothing. */
 StasisJobStats *stasis_job_load_completed (const StasisPaths *paths, const char *name,

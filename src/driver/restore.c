@@ -30,7 +30,9 @@
 #include "driver/registry.h"
 #include "driver/source.h"
 #include "driver/start.h"
+#include "image/error.h"
 #include "image/facts.h"
+#include "util/error.h"
 #include "util/fault.h"
 #include "util/fd.h"
 #include "util/uuid.h"
@@ -331,21 +333,42 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
     .is_transient = !stasis_registry_has (restore->driver, restore->def->name),
     .is_incoming = TRUE,
   };
-  stasis_job_set_phase (restore->job, "start QEMU");
-  restore->monitor = stasis_start_qemu (restore->driver, restore->hold, restore->def, &request,
-                                        stasis_job_cancellable (restore->job), error);
-  if (restore->monitor == NULL)
-    return FALSE;
-
-  g_autoptr (GError) local = NULL;
   g_autofree char *last = stasis_paths_last_job (restore->driver->paths, restore->def->name);
+  stasis_job_begin (restore->job, last);
+  stasis_job_set_phase (restore->job, "start QEMU");
+  g_autoptr (GError) local = NULL;
+  restore->monitor = stasis_start_qemu (restore->driver, restore->hold, restore->def, &request,
+                                        stasis_job_cancellable (restore->job), &local);
+  if (restore->monitor == NULL)
+    {
+      stasis_job_end (restore->job, local);
+      if (request.is_transient)
+        unlink (last);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+
   const gboolean ok = bring_back (restore, &local);
-  stasis_job_end (restore->job, last, local);
+  stasis_job_end (restore->job, local);
   if (ok)
     return TRUE;
   stasis_start_abandon (restore->hold);
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
+}
+
+/* Who forces a restore may expect that of damage too. */
+static void
+explain_force (const Restore *restore, GError *error)
+{
+  const gboolean is_damage
+      = g_error_matches (error, STASIS_ERROR, STASIS_ERROR_IMAGE)
+        || g_error_matches (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_CORRUPT)
+        || g_error_matches (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INCOMPLETE);
+  if (!is_damage || (restore->flags & STASIS_RESTORE_FORCE) == 0)
+    return;
+  stasis_error_set_message (
+      error, g_strdup_printf (_ ("%1$s (--force does not apply to damage)"), error->message));
 }
 
 /* Bring a domain back. */
@@ -364,9 +387,12 @@ restore_from (StasisDriver *driver, int fd_take, const char *path, const char *x
   g_autoptr (StasisJob) job = stasis_job_new ("restore", progress, user_data, cancellable);
   g_auto (Restore) restore
       = { .driver = driver, .flags = flags, .job = job, .is_managed = is_managed };
-  if (!run (&restore, fd_take, path, xml, error))
-    return NULL;
-  return stasis_domain_new (driver, restore.def->name, restore.def->uuid);
+  GError *failure = NULL;
+  if (run (&restore, fd_take, path, xml, &failure))
+    return stasis_domain_new (driver, restore.def->name, restore.def->uuid);
+  explain_force (&restore, failure);
+  g_propagate_error (error, failure);
+  return NULL;
 }
 
 /* From a file by its path. */

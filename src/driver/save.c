@@ -211,6 +211,20 @@ begin_image (Save *save, GError **error)
   return save->ram_blocks != NULL && write_head (save, error);
 }
 
+/* Nobody has said no: now it counts as a job. */
+static gboolean
+begin (Save *save, GError **error)
+{
+  g_autofree char *last = stasis_paths_last_job (save->driver->paths, save->hold->status->name);
+  stasis_job_begin (save->job, last);
+  g_autoptr (GError) local = NULL;
+  if (begin_image (save, &local))
+    return TRUE;
+  stasis_job_end (save->job, local);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
 /* From here on this process may die and the guest must not notice for long. */
 static gboolean
 open_journal (Save *save, GError **error)
@@ -272,9 +286,15 @@ check_still (const Save *save, GError **error)
       || state == STASIS_RUN_STATE_PRELAUNCH || state == STASIS_RUN_STATE_FINISH_MIGRATE
       || state == STASIS_RUN_STATE_POSTMIGRATE)
     return TRUE;
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
-               _ ("domain '%1$s' did not stay paused: it is in the state '%2$s'"),
-               save->hold->status->name, stasis_run_state_to_string (state));
+  if (state == STASIS_RUN_STATE_SHUTDOWN)
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                 _ ("the guest of domain '%s' shut down while it was being saved; no image was "
+                    "written"),
+                 save->hold->status->name);
+  else
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                 _ ("domain '%1$s' did not stay paused: it is in the state '%2$s'"),
+                 save->hold->status->name, stasis_run_state_to_string (state));
   return FALSE;
 }
 
@@ -338,8 +358,7 @@ finish (Save *save, GError **error)
   if (save->engine->way == STASIS_SAVE_WAY_THROUGH)
     stats->bytes_written = stasis_save_place_written (save->place);
   stats->pause_us = save->was_running ? g_get_monotonic_time () - save->paused_us : -1;
-  g_autofree char *last = stasis_paths_last_job (save->driver->paths, status->name);
-  stasis_job_end (save->job, last, NULL);
+  stasis_job_end (save->job, NULL);
 
   const gboolean noted = stasis_end_reason_write (save->hold->folder, "saved", error);
   end_qemu_at_once (status);
@@ -351,7 +370,35 @@ finish (Save *save, GError **error)
   return TRUE;
 }
 
-/* The guest goes on as it was.  @error tells why; what goes wrong here is added to it. */
+/* Say so where the guest, or somebody who ended it, was faster than the save: what QEMU's monitor
+ * says of that is that it is gone.  FALSE where QEMU lives, or nobody has noted why it does not. */
+static gboolean
+explain_end (const Save *save, GError **error)
+{
+  const char *name = save->hold->status->name;
+  g_autofree char *reason = stasis_monitor_is_closed (save->monitor)
+                                ? stasis_end_reason_read (save->hold->folder)
+                                : NULL;
+  g_autofree char *message = NULL;
+  if (g_strcmp0 (reason, "shutdown") == 0)
+    message = g_strdup_printf (
+        _ ("domain '%s' was shut off while it was being saved; no image was written"), name);
+  else if (g_strcmp0 (reason, "destroyed") == 0)
+    message = g_strdup_printf (
+        _ ("domain '%s' was destroyed while it was being saved; no image was written"), name);
+  else if (g_strcmp0 (reason, "crashed") == 0)
+    message = g_strdup_printf (
+        _ ("domain '%s' crashed while it was being saved; no image was written"), name);
+  if (message == NULL)
+    return FALSE;
+
+  g_clear_error (error);
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE, message);
+  return TRUE;
+}
+
+/* The guest goes on as it was.  @error tells why; what goes wrong here is added to it, unless QEMU
+ * has ended: then there is nobody to go on. */
 static void
 roll_back (Save *save, GError **error)
 {
@@ -363,11 +410,11 @@ roll_back (Save *save, GError **error)
   stasis_job_set_phase (save->job, "roll back");
   stasis_devices_recover (&request);
   g_autoptr (GError) local = NULL;
-  if (!stasis_recover_roll_back (save->hold->folder, save->hold->status, save->monitor, &local))
+  if (!stasis_recover_roll_back (save->hold->folder, save->hold->status, save->monitor, &local)
+      && !explain_end (save, error) && !stasis_monitor_is_closed (save->monitor))
     g_prefix_error (error, _ ("(and the guest could not be let go on: %s) "), local->message);
 
-  g_autofree char *last = stasis_paths_last_job (save->driver->paths, save->hold->status->name);
-  stasis_job_end (save->job, last, *error);
+  stasis_job_end (save->job, *error);
 }
 
 /* The reader of a pipe may have a complete image. */
@@ -377,15 +424,14 @@ leave_paused (Save *save, GError **error)
   g_autoptr (GError) local = NULL;
   if (!stasis_recover_leave_paused (save->hold->folder, save->hold->status, save->monitor, &local))
     g_prefix_error (error, "(%s) ", local->message);
-  g_autofree char *last = stasis_paths_last_job (save->driver->paths, save->hold->status->name);
-  stasis_job_end (save->job, last, *error);
+  stasis_job_end (save->job, *error);
 }
 
 static gboolean
 run (Save *save, const char *xml, GError **error)
 {
   stasis_job_set_phase (save->job, "prepare");
-  if (!ask_everybody (save, xml, error) || !begin_image (save, error))
+  if (!ask_everybody (save, xml, error) || !begin (save, error))
     return FALSE;
 
   StasisSaveOutcome outcome = STASIS_SAVE_OPEN;

@@ -23,6 +23,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/bound-sockets.h"
 #include "driver/command.h"
 #include "driver/domain-private.h"
 #include "driver/firmware.h"
@@ -108,8 +109,8 @@ choose_uid (StasisDriver *driver, int id, guint32 *out_uid, GError **error)
     }
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
                _ ("all %1$u users for QEMU from %2$u on are in use by running domains; "
-                  "stasis.conf may give more ([security] uid-count)"),
-               count, host->uid_base);
+                  "option 'uid-count' in [security] of '%3$s' may give more"),
+               count, host->uid_base, host->path);
   return FALSE;
 }
 
@@ -132,6 +133,7 @@ make_status (Start *start, GError **error)
   status->log = stasis_paths_log (paths, def->name);
   status->log_start = stasis_log_size (status->log);
   status->last = stasis_paths_last (paths, def->name);
+  status->last_job = stasis_paths_last_job (paths, def->name);
   status->lock = stasis_paths_lock (paths, def->name);
   status->definition = stasis_paths_definition (paths, def->name);
   status->on_poweroff = g_strdup (stasis_lifecycle_action_names[def->on_poweroff]);
@@ -223,6 +225,22 @@ add_args (const Start *start, GError **error)
   return TRUE;
 }
 
+/* Also where a later resource could not be opened. */
+static gboolean
+open_resources (Start *start, GError **error)
+{
+  StasisStatus *status = start->hold->status;
+  const StasisResourceUser user = { status->uid, start->request->is_incoming };
+  const gboolean ok = stasis_resources_open (start->resources, &user, start->spawn, error);
+  for (guint i = 0; i < start->resources->len; i++)
+    {
+      const StasisResource *resource = g_ptr_array_index (start->resources, i);
+      if (resource->kind == STASIS_RESOURCE_LISTEN && resource->fd >= 0)
+        stasis_bound_sockets_note (status->sockets, resource->path);
+    }
+  return ok;
+}
+
 /* Everything up to a QEMU that exists and waits, then let it run. */
 static gboolean
 launch (Start *start, GError **error)
@@ -231,9 +249,7 @@ launch (Start *start, GError **error)
   start->spawn = stasis_spawn_new (status->log);
   stasis_live_def_prepare (start->def, start->hold->folder);
   start->resources = stasis_resources_list (start->def);
-  const StasisResourceUser user = { status->uid, start->request->is_incoming };
-  if (!stasis_firmware_make_nvram (start->def, error)
-      || !stasis_resources_open (start->resources, &user, start->spawn, error)
+  if (!stasis_firmware_make_nvram (start->def, error) || !open_resources (start, error)
       || !add_args (start, error))
     return FALSE;
   if (status->uid != geteuid ())

@@ -21,6 +21,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/bound-sockets.h"
 #include "util/atomic-file.h"
 #include "util/json.h"
 
@@ -40,6 +41,7 @@ stasis_status_new (void)
 {
   StasisStatus *status = g_new0 (StasisStatus, 1);
   status->journal.fdset = -1;
+  status->sockets = stasis_bound_sockets_new ();
   return status;
 }
 
@@ -88,11 +90,13 @@ stasis_status_free (StasisStatus *status)
   g_free (status->reason);
   g_free (status->log);
   g_free (status->last);
+  g_free (status->last_job);
   g_free (status->lock);
   g_free (status->definition);
   g_free (status->on_poweroff);
   g_free (status->on_reboot);
   g_free (status->on_crash);
+  g_ptr_array_unref (status->sockets);
   g_free (status);
 }
 
@@ -139,6 +143,22 @@ journal_to_json (const StasisJournal *journal)
   return json;
 }
 
+static StasisJson *
+sockets_to_json (const GPtrArray *sockets)
+{
+  StasisJson *array = stasis_json_new_array ();
+  for (guint i = 0; i < sockets->len; i++)
+    {
+      const StasisBoundSocket *bound = g_ptr_array_index (sockets, i);
+      StasisJson *json = stasis_json_new_object ();
+      set_path (json, "path", bound->path);
+      stasis_json_set_uint (json, "device", bound->device);
+      stasis_json_set_uint (json, "inode", bound->inode);
+      stasis_json_array_append (array, json);
+    }
+  return array;
+}
+
 /* Atomic: a reader sees the old or the new one. */
 gboolean
 stasis_status_write (const StasisStatus *status, const char *folder, GError **error)
@@ -157,6 +177,7 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   set_path (json, "log", status->log);
   stasis_json_set_uint (json, "log-start", status->log_start);
   set_path (json, "last", status->last);
+  set_path (json, "last-job", status->last_job);
   set_path (json, "lock", status->lock);
   set_path (json, "definition", status->definition);
   set_optional (json, "on-poweroff", status->on_poweroff);
@@ -166,6 +187,8 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   stasis_json_set_uint (json, "uid", status->uid);
   if (status->is_undecided)
     stasis_json_set_boolean (json, "undecided", TRUE);
+  if (status->sockets->len > 0)
+    stasis_json_set (json, "sockets", sockets_to_json (status->sockets));
   if (status->journal.step != STASIS_STEP_NONE)
     stasis_json_set (json, "job", journal_to_json (&status->journal));
 
@@ -250,6 +273,21 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
   return TRUE;
 }
 
+/* A socket that makes no sense is one that stays behind. */
+static void
+sockets_from_json (const StasisJson *array, GPtrArray *sockets)
+{
+  for (guint i = 0; i < stasis_json_array_length (array); i++)
+    {
+      const StasisJson *json = stasis_json_array_get (array, i);
+      char *path = dup_path (json, "path");
+      if (path != NULL)
+        stasis_bound_sockets_add (sockets, path,
+                                  stasis_json_uint (stasis_json_get (json, "device"), 0),
+                                  stasis_json_uint (stasis_json_get (json, "inode"), 0));
+    }
+}
+
 /* What a status cannot do without, and what a wrong number would do harm in. */
 static gboolean
 needed_from_json (const StasisJson *json, StasisStatus *status, GError **error)
@@ -295,6 +333,7 @@ status_from_json (const StasisJson *json, GError **error)
   status->log = dup_path (json, "log");
   status->log_start = stasis_json_uint (stasis_json_get (json, "log-start"), 0);
   status->last = dup_path (json, "last");
+  status->last_job = dup_path (json, "last-job");
   status->lock = dup_path (json, "lock");
   status->definition = dup_path (json, "definition");
   status->on_poweroff = dup_optional (json, "on-poweroff");
@@ -302,6 +341,7 @@ status_from_json (const StasisJson *json, GError **error)
   status->on_crash = dup_optional (json, "on-crash");
   status->started_us = stasis_json_int (stasis_json_get (json, "started"), 0);
   status->is_undecided = stasis_json_boolean (stasis_json_get (json, "undecided"), FALSE);
+  sockets_from_json (stasis_json_get (json, "sockets"), status->sockets);
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

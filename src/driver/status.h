@@ -51,6 +51,7 @@ typedef struct
   char *log;             /* (owned) QEMU's log */
   guint64 log_start;     /* the size that it had before this run */
   char *last;            /* (owned) where to write how it ended */
+  char *last_job;        /* (owned) (nullable) where it is kept how the last job ended */
   char *lock;            /* (owned) the domain's lock file */
   char *definition;      /* (owned) the persistent definition's path, there or not */
   char *on_poweroff;     /* (owned) "destroy", "restart", "preserve", "rename-restart" */
@@ -59,6 +60,7 @@ typedef struct
   gint64 started_us;     /* real time */
   guint32 uid;           /* QEMU's user */
   gboolean is_undecided; /* paused: the reader of a save's pipe may have a complete image */
+  GPtrArray *sockets;    /* (owned) of StasisBoundSocket: go with the domain */
   StasisJournal journal;
 } StasisStatus;
 

@@ -24,6 +24,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/bound-sockets.h"
 #include "util/atomic-file.h"
 #include "util/fd.h"
 #include "util/json.h"
@@ -104,10 +105,25 @@ is_last_written (const StasisStatus *status)
          && stasis_json_int (stasis_json_get (json, "started"), -1) == status->started_us;
 }
 
+/* Nobody can ask for a domain without a definition when it has ended. */
+static void
+forget (const StasisStatus *status)
+{
+  if (status->last != NULL)
+    unlink (status->last);
+  if (status->last_job != NULL)
+    unlink (status->last_job);
+}
+
 static gboolean
 write_last (const StasisStatus *status, const char *folder, const char *fallback_reason,
             GError **error)
 {
+  if (status->is_transient)
+    {
+      forget (status);
+      return TRUE;
+    }
   if (status->last == NULL || is_last_written (status))
     return TRUE;
 
@@ -215,6 +231,7 @@ stasis_teardown (const StasisStatus *status, const char *folder, const char *fal
 {
   if (!end_qemu (status, error))
     return FALSE;
+  stasis_bound_sockets_remove (status->sockets);
   g_autoptr (GError) local = NULL;
   if (!write_last (status, folder, fallback_reason, &local))
     g_debug ("%s", local->message);

@@ -49,6 +49,13 @@ write_double (yajl_gen gen, const StasisJson *json)
   yajl_gen_number (gen, buffer, strlen (buffer));
 }
 
+/* yajl's indentation would put an empty line into it. */
+static void
+write_empty (yajl_gen gen, const char *brackets)
+{
+  yajl_gen_number (gen, brackets, strlen (brackets));
+}
+
 static void
 write_value (yajl_gen gen, const StasisJson *json)
 {
@@ -70,12 +77,22 @@ write_value (yajl_gen gen, const StasisJson *json)
       write_text (gen, stasis_json_string (json, ""));
       break;
     case STASIS_JSON_ARRAY:
+      if (stasis_json_array_length (json) == 0)
+        {
+          write_empty (gen, "[]");
+          break;
+        }
       yajl_gen_array_open (gen);
       for (guint i = 0; i < stasis_json_array_length (json); i++)
         write_value (gen, stasis_json_array_get (json, i));
       yajl_gen_array_close (gen);
       break;
     case STASIS_JSON_OBJECT:
+      if (stasis_json_object_size (json) == 0)
+        {
+          write_empty (gen, "{}");
+          break;
+        }
       yajl_gen_map_open (gen);
       for (guint i = 0; i < stasis_json_object_size (json); i++)
         {

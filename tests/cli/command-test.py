@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -53,9 +54,26 @@ def test_help_each():
 
 
 def test_help_group():
-    """help takes a group, and the first word of a family"""
+    """help takes a group, and the first word of a family; --help behind either says the same"""
     tap.contains(run("help", "host").stdout, "capabilities")
     tap.equal(len(run("help", "image").stdout.split("\n    image ")), 5)
+    for word in ("image", "domain", "state", "monitor", "host", "stasis"):
+        for option in ("--help", "-h"):
+            done = run(word, option)
+            tap.equal((word, done.returncode, done.stdout, done.stderr),
+                      (word, 0, run("help", word).stdout, ""))
+
+
+def test_help_width():
+    """a synopsis fits into 80 columns and is complete"""
+    for command in commands():
+        text = run("help", *command.split()).stdout
+        synopsis = text.split("  SYNOPSIS\n", 1)[1].split("\n\n", 1)[0]
+        for line in synopsis.splitlines():
+            tap.equal((line, len(line) <= 80, line.startswith("    ")), (line, True, True))
+    text = " ".join(run("save", "--help").stdout.split("  SYNOPSIS\n", 1)[1].split("\n\n")[0].split())
+    tap.contains(text, "save <domain> [--file <file>] [--bypass-cache] [--xml <file>] [--format <kind>]")
+    tap.contains(text, "[--verbose] [--json]")
 
 
 def test_mistakes():
@@ -68,7 +86,9 @@ def test_mistakes():
         (["image"], "'image' needs a second word; see 'stasis help image'"),
         (["image", "inof", "x"], "unknown command: 'image inof'; did you mean 'image info'?"),
         (["list", "--al"], "command 'list' doesn't support option --al; did you mean --all?"),
-        (["list", "x"], "unexpected data 'x'"),
+        (["list", "x"], "unexpected data 'x': there is no place left for it; see 'stasis list --help'"),
+        (["image", "info", "a", "b"],
+         "unexpected data 'b': there is no place left for it; see 'stasis image info --help'"),
         (["start"], "command 'start' requires <domain> option"),
         (["save", "web"], "command 'save' requires <file> option"),
         (["autostart"], "command 'autostart' requires <domain> option"),
@@ -97,7 +117,8 @@ def test_list_empty():
     check(["list", "--all"], 0, " Id   Name   State\n--------------------\n\n", "")
     check(["list", "--name"], 0, "\n", "")
     check(["-q", "list"], 0, "", "")
-    tap.equal(json.loads(run("list", "--json").stdout), [])
+    check(["list", "--json"], 0, "[]\n", "")
+    check(["list", "--json", "--all"], 0, "[]\n", "")
 
 
 def test_no_domain():
@@ -107,6 +128,24 @@ def test_no_domain():
         lines = done.stderr.splitlines()
         tap.equal((done.returncode, done.stdout, lines[0], len(lines)),
                   (1, "", "error: failed to get domain 'web'", 2))
+        tap.equal(lines[1], "error: no domain 'web'")
+
+
+DOMAIN = "<domain type='qemu'><name>{}</name><memory>8192</memory><os><type>hvm</type></os></domain>"
+
+
+def test_nearest_domain():
+    """a domain that is not there, and one that may be meant"""
+    done = run("define", "-", input=DOMAIN.format("webserver"))
+    tap.equal((done.returncode, done.stderr), (0, ""))
+    try:
+        for word in ("websrever", "webs"):
+            check(["domid", word], 1, "",
+                  f"error: failed to get domain '{word}'\n"
+                  f"error: no domain '{word}'; did you mean 'webserver'?\n")
+        check(["domid", "mail"], 1, "", "error: failed to get domain 'mail'\nerror: no domain 'mail'\n")
+    finally:
+        run("undefine", "webserver")
 
 
 def test_files():
@@ -120,7 +159,52 @@ def test_files():
     with open("/dev/zero", encoding="utf-8") as zero:
         done = subprocess.run([STASIS, "define", "-"], stdin=zero, capture_output=True, text=True,
                               check=False, env=ENV, timeout=60)
-    tap.equal((done.returncode, "longer than" in done.stderr), (1, True))
+    tap.equal((done.returncode, "longer than 1 MiB (1048576 octets)" in done.stderr), (1, True))
+
+
+def sample_image():
+    """A save image of libvirt's: header, definition, the beginning of QEMU's stream."""
+    xml = DOMAIN.format("web").encode() + b"\0"
+    return (b"LibvirtQemudSave" + struct.pack("<5I", 2, len(xml), 1, 0, 0) + bytes(14 * 4) + xml
+            + b"QEVM\0\0\0\3" + bytes(64))
+
+
+def test_image_for_definition():
+    """a save image where a definition is wanted: what it is, and what is for it"""
+    path = os.path.join(STATE.name, "saved")
+    for octets in (sample_image(), sample_image() + bytes(2 << 20)):
+        with open(path, "wb") as file:
+            file.write(octets)
+        for command in ("define", "create"):
+            done = run(command, "saved")
+            tap.equal((done.returncode, len(done.stderr.splitlines())), (1, 2))
+            tap.contains(done.stderr, "error: 'saved' is a save image, not a definition: "
+                         "'stasis restore saved' starts its domain, "
+                         "'stasis save-image-dumpxml saved' prints its definition\n")
+
+
+def test_configuration():
+    """what the host's configuration forbids names its file and its option"""
+    path = os.path.join(STATE.name, "state/config/stasis.conf")
+    network = "<devices><interface type='network'><source network='lan'/></interface></devices>"
+    for inside, says in (("<devices><emulator>/usr/bin/env</emulator></devices>",
+                          "the emulator '/usr/bin/env' may not be started: option 'allowed' in "
+                          f"[emulators] of '{path}' does not name it"),
+                         (network, "no bridge is configured for network 'lan'; name one in "
+                                   f"[networks] of '{path}', or use <interface type='bridge'>")):
+        done = run("define", "-", input=DOMAIN.format("web").replace("</domain>", f"{inside}</domain>"))
+        tap.equal(done.returncode, 1)
+        tap.contains(done.stderr, says)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("[emulators]\ndefault=/nonexistent/qemu\n")
+    try:
+        done = run("define", "-", input=DOMAIN.format("web"))
+    finally:
+        os.unlink(path)
+    tap.equal(done.returncode, 1)
+    tap.contains(done.stderr, "cannot find the emulator '/nonexistent/qemu': No such file or directory "
+                 f"(it is the default: option 'default' in [emulators] of '{path}')\n")
 
 
 def test_restore_stream():
@@ -160,8 +244,10 @@ def test_gone_reader():
     tap.equal((done.returncode, done.stderr), (0, ""))
 
 
-TESTS = [test_help, test_help_each, test_help_group, test_mistakes, test_version, test_list_empty,
-         test_no_domain, test_files, test_restore_stream, test_verify_status, test_full_output,
+TESTS = [test_help, test_help_each, test_help_group, test_help_width, test_mistakes, test_version,
+         test_list_empty, test_no_domain, test_nearest_domain, test_files, test_image_for_definition,
+         test_configuration,
+         test_restore_stream, test_verify_status, test_full_output,
          test_gone_reader]
 
 if __name__ == "__main__":

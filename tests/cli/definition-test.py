@@ -238,15 +238,31 @@ def test_edit():
 
 
 def test_edit_refused():
-    """without a terminal a refused edit is kept in a file"""
-    done = run("edit", "web", EDITOR="sed -i s/vcpu/bad/g")
-    tap.equal((done.returncode, done.stdout), (1, ""))
-    tap.contains(done.stderr, "the edited text is kept in")
-    kept = [path for path in TEMP.rglob("*.xml")]
-    tap.equal(len(kept), 1)
-    tap.contains(kept[0].read_text(encoding="utf-8"), "<bad")
-    kept[0].unlink()
-    kept[0].parent.rmdir()
+    """without a terminal a refused edit is kept in a file, and what takes it is said"""
+    for editor in ("sed -i s/vcpu/bad/g", "sh -c 'sed -i s/vcpu/bad/g \"$0\"; exit 3'"):
+        done = run("edit", "web", EDITOR=editor)
+        tap.equal((done.returncode, done.stdout), (1, ""))
+        kept = [path for path in TEMP.rglob("*.xml")]
+        tap.equal(len(kept), 1)
+        lines = done.stderr.splitlines()
+        tap.equal((lines[0], len(lines)), ("error: failed to edit domain 'web'", 3))
+        tap.equal(lines[2], f"the edited text is kept in '{kept[0]}'; "
+                  f"once it is right, 'stasis define {kept[0]}' takes it")
+        tap.contains(kept[0].read_text(encoding="utf-8"), "<bad")
+        kept[0].unlink()
+        kept[0].parent.rmdir()
+
+
+def test_edit_no_editor():
+    """an editor that cannot be run is named, and where it is from"""
+    for variables, name in (({"EDITOR": "/nonexistent/ed -x"}, "EDITOR"),
+                            ({"EDITOR": "true", "VISUAL": "/nonexistent/ed"}, "VISUAL")):
+        done = run("edit", "web", **variables)
+        tap.equal((done.returncode, done.stdout, done.stderr),
+                  (1, "", "error: failed to edit domain 'web'\n"
+                   f"error: cannot run the editor '/nonexistent/ed', which {name} names: "
+                   "No such file or directory\n"))
+        tap.equal(leftovers(), [])
 
 
 def test_edit_asks():
@@ -297,7 +313,7 @@ def test_undefine():
 
 
 TESTS = [test_define, test_define_refuses, test_names, test_foreign_text, test_list, test_dominfo, test_dumpxml, test_not_running, test_autostart,
-         test_edit, test_edit_refused, test_edit_asks, test_edit_again, test_edit_race,
+         test_edit, test_edit_refused, test_edit_no_editor, test_edit_asks, test_edit_again, test_edit_race,
          test_undefine]
 
 if __name__ == "__main__":

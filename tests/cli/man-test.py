@@ -66,6 +66,17 @@ def test_globals():
     tap.equal(sorted(in_man), sorted(re.findall(r"\| --([a-z]+)", text)))
 
 
+def test_configuration():
+    """every section and option of the example of stasis.conf is described"""
+    example = (pathlib.Path(os.environ["STASIS_MAN"]).parent.parent
+               / "data/examples/stasis.conf").read_text(encoding="utf-8")
+    section = re.split(r"^\.SH ", MAN.split(".SH STASIS.CONF\n", 1)[1], flags=re.M)[0]
+    names = re.findall(r"^(\[[a-z]+\])", example, re.M) + re.findall(r"^#([a-z-]+)=", example, re.M)
+    tap.equal(len(names), 8)
+    for name in names:
+        tap.contains(plain(section), name)
+
+
 def test_roff():
     """groff formats the page without a warning"""
     try:
@@ -78,4 +89,4 @@ def test_roff():
 
 
 if __name__ == "__main__":
-    sys.exit(tap.run([test_commands, test_options, test_globals, test_roff]))
+    sys.exit(tap.run([test_commands, test_options, test_globals, test_configuration, test_roff]))

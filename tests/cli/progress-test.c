@@ -7,6 +7,10 @@
 
 #include "cli/progress.h"
 
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "cli/units.h"
 
 #define MIB (1024u * 1024u)
@@ -93,6 +97,54 @@ test_nothing_to_count (void)
   g_assert_cmpstr (line, ==, "Start 100 %  in 0.3 s");
 }
 
+/* What the steps write to standard error. */
+static char *
+shown_by (void (*steps) (StasisCliProgress *progress))
+{
+  fflush (stderr);
+  const int before = dup (STDERR_FILENO);
+  const int file = memfd_create ("stderr", MFD_CLOEXEC);
+  g_assert_cmpint (file, >=, 0);
+  dup2 (file, STDERR_FILENO);
+  StasisCliProgress *progress
+      = stasis_cli_progress_new ("Save", STASIS_CLI_PROGRESS_BAR, /* verbose= */ FALSE);
+  steps (progress);
+  stasis_cli_progress_free (progress);
+  fflush (stderr);
+  dup2 (before, STDERR_FILENO);
+  close (before);
+
+  char text[4096] = "";
+  const gssize length = pread (file, text, sizeof text - 1, 0);
+  g_assert_cmpint (length, >=, 0);
+  close (file);
+  return g_strdup (text);
+}
+
+static void
+interrupted (StasisCliProgress *progress)
+{
+  StasisJobStats stats = half;
+  stasis_cli_progress_update (&stats, progress);
+  stasis_cli_progress_cancel (progress, "cancelling the save");
+  stats.phase = (char *) "roll back";
+  stasis_cli_progress_update (&stats, progress);
+  stasis_cli_progress_message (progress, "please wait");
+  stats.state = STASIS_JOB_CANCELLED;
+  stasis_cli_progress_update (&stats, progress);
+  stasis_cli_progress_end (progress);
+}
+
+/* The bar is left as it was, and what is said of the cancellation stands in lines of its own. */
+static void
+test_cancel (void)
+{
+  g_autofree char *text = shown_by (interrupted);
+  g_assert_cmpstr (text, ==,
+                   "\rSave [#####-----]  50 %  512.0 MiB of 1.0 GiB  256.0 MiB/s  0:02 left  copy\n"
+                   "cancelling the save\nplease wait\n");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -102,5 +154,6 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/progress/states", test_states);
   g_test_add_func ("/cli/progress/unknown", test_unknown);
   g_test_add_func ("/cli/progress/nothing-to-count", test_nothing_to_count);
+  g_test_add_func ("/cli/progress/cancel", test_cancel);
   return g_test_run ();
 }

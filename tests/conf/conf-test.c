@@ -32,7 +32,7 @@ network_bridge (const char *network, gpointer data)
 }
 
 const StasisConfContext conf_test_context
-    = { canonical_machine, default_emulator, network_bridge, NULL };
+    = { canonical_machine, default_emulator, network_bridge, NULL, NULL };
 
 char *
 conf_test_read (const char *name)

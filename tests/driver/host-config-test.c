@@ -75,6 +75,34 @@ test_every_key (void)
   g_assert_cmpuint (config->uid_count, ==, 10);
 }
 
+/* The example that is installed: as it is, and with the '#' of each option taken away. */
+static void
+test_example (void)
+{
+  g_autofree char *path
+      = g_test_build_filename (G_TEST_DIST, "..", "data", "examples", "stasis.conf", NULL);
+  g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
+  g_file_get_contents (path, &text, NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (StasisHostConfig) plain = load (text);
+  assert_defaults (plain);
+
+  g_autoptr (GRegex) option = g_regex_new ("^#([a-z-]+=)", G_REGEX_MULTILINE, 0, NULL);
+  g_autofree char *all = g_regex_replace (option, text, -1, 0, "\\1", 0, NULL);
+  static const char *const keys[]
+      = { "\ndefault=/", "\nallowed=", "\ndefault=br0", "\nuid-base=", "\nuid-count=" };
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    g_assert_nonnull (strstr (all, keys[i]));
+  g_autoptr (StasisHostConfig) told = load (all);
+  g_assert_cmpstr (told->emulator, ==, plain->emulator);
+  g_assert_true (
+      g_strv_equal ((const char *const *) told->emulators, (const char *const *) plain->emulators));
+  g_assert_cmpuint (told->uid_base, ==, plain->uid_base);
+  g_assert_cmpuint (told->uid_count, ==, plain->uid_count);
+  g_assert_cmpstr (g_hash_table_lookup (told->networks, "default"), ==, "br0");
+}
+
 /* QEMU as the driver's own user; and the last users that there are. */
 static void
 test_uids (void)
@@ -212,6 +240,7 @@ main (int argc, char **argv)
   folder = scratch_new ();
   g_test_add_func ("/driver/host-config/defaults", test_defaults);
   g_test_add_func ("/driver/host-config/every-key", test_every_key);
+  g_test_add_func ("/driver/host-config/example", test_example);
   g_test_add_func ("/driver/host-config/uids", test_uids);
   for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
     {

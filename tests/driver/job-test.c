@@ -59,7 +59,7 @@ test_progress (void)
   g_assert_cmpuint (seen.calls, ==, calls + 1);
   g_assert_cmpstr (seen.last->phase, ==, "commit");
 
-  stasis_job_end (job, NULL, NULL);
+  stasis_job_end (job, NULL);
   g_assert_cmpuint (seen.calls, ==, calls + 2);
   g_assert_cmpint (seen.last->state, ==, STASIS_JOB_COMPLETED);
   g_assert_cmpint (seen.last->remaining_us, ==, 0);
@@ -149,7 +149,12 @@ test_kept (gconstpointer data)
   stats->pause_us = -1;
   g_autoptr (GError) end
       = c->code >= 0 ? g_error_new_literal (G_IO_ERROR, c->code, "disk full") : NULL;
-  stasis_job_end (job, path, end);
+  g_autofree char *jobs = g_path_get_dirname (path);
+  g_assert_true (stasis_paths_make (jobs, NULL));
+  g_free (scratch_text (jobs, "web.json", "of an older job"));
+  stasis_job_begin (job, path);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  stasis_job_end (job, end);
 
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisJobStats) kept = stasis_job_load_completed (paths, "web", &error);

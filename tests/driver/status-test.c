@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/bound-sockets.h"
 #include "scratch.h"
 #include "util/json.h"
 
@@ -32,6 +33,7 @@ make_status (void)
   status->log = g_strdup ("/l/web.log");
   status->log_start = G_GUINT64_CONSTANT (1) << 40;
   status->last = g_strdup ("/l/last/web.json");
+  status->last_job = g_strdup ("/l/last-job/web.json");
   status->lock = g_strdup ("/r/locks/web.lock");
   status->definition = g_strdup ("/c/domains/web.xml");
   status->on_poweroff = g_strdup ("preserve");
@@ -39,6 +41,7 @@ make_status (void)
   status->on_crash = g_strdup ("coredump-restart");
   status->started_us = G_GINT64_CONSTANT (1790000000123456);
   status->uid = G_MAXUINT32 - 1;
+  stasis_bound_sockets_add (status->sockets, g_strdup ("/s/\xff a"), G_MAXUINT64, 7);
   return status;
 }
 
@@ -89,6 +92,16 @@ assert_same (const StasisStatus *a, const StasisStatus *b)
   g_assert_cmpstr (a->on_crash, ==, b->on_crash);
   g_assert_cmpint (a->started_us, ==, b->started_us);
   g_assert_cmpuint (a->uid, ==, b->uid);
+  g_assert_cmpstr (a->last_job, ==, b->last_job);
+  g_assert_cmpuint (a->sockets->len, ==, b->sockets->len);
+  for (guint i = 0; i < a->sockets->len; i++)
+    {
+      const StasisBoundSocket *x = g_ptr_array_index (a->sockets, i);
+      const StasisBoundSocket *y = g_ptr_array_index (b->sockets, i);
+      g_assert_cmpstr (x->path, ==, y->path);
+      g_assert_cmpuint (x->device, ==, y->device);
+      g_assert_cmpuint (x->inode, ==, y->inode);
+    }
   assert_same_journal (&a->journal, &b->journal);
 }
 

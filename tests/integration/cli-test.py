@@ -141,6 +141,63 @@ def failed(t):
     assert verdict["statistics"]["state"] == "failed", verdict
 
 
+@harness.test("a damage is told once, and --force is said not to be for it")
+def damage(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "image.stasis"
+    t.stasis("save", guest.name, image)
+    told = json.loads(t.stasis("image", "info", image, "--json").stdout)
+    with open(image, "r+b") as file:
+        file.seek(told["memory"]["blocks"][0]["pages-offset"] + 0x7c00 if "memory" in told
+                  else told["body"]["offset"] + told["body"]["length"] // 2)
+        file.write(b"damage")
+    result = t.stasis("image", "verify", image, check=False)
+    assert result.returncode == 1 and len(result.stdout.splitlines()) == 1, result
+    assert re.match(r"octets? \d+", result.stdout), result
+    assert result.stderr == f"error: save image {image} is damaged\n", result
+    what = result.stdout.split(": ", 1)[1].strip()
+    result = t.stasis("image", "verify", image, "--json", check=False)
+    assert result.returncode == 1, result
+    assert (result.stdout + result.stderr).count(what) == 1, result
+    assert json.loads(result.stdout)["damages"][0]["what"] == what, result
+
+    plain = t.stasis("restore", image, check=False)
+    assert plain.returncode == 1 and "--force" not in plain.stderr, plain
+    forced = t.stasis("restore", image, "--force", check=False)
+    assert forced.returncode == 1, forced
+    assert forced.stderr.rstrip().endswith("(--force does not apply to damage)"), forced
+    os.truncate(image, 4096)
+    cut = t.stasis("restore", image, "--force", check=False)
+    assert cut.stderr.rstrip().endswith("(--force does not apply to damage)"), cut
+    assert guest.name not in t.stasis("list", "--all", "--name").stdout
+
+
+@harness.test("the definition in an image keeps name and UUID")
+def identity(t):
+    guest, image = saved(t)
+    xml = t.stasis("save-image-dumpxml", image, "--security-info").stdout
+    uuid = re.search(r"<uuid>(.*)</uuid>", xml).group(1)
+    before = image.read_bytes()
+    other = t.dir / "other.xml"
+    for old, new, says in (
+            (f"<name>{guest.name}</name>", "<name>other</name>",
+             f"the image is of domain '{guest.name}', whose name cannot be changed to 'other'"),
+            (uuid, uuid[:-1] + ("0" if uuid[-1] != "0" else "1"), "whose UUID cannot be changed to")):
+        other.write_text(xml.replace(old, new))
+        result = t.stasis("save-image-define", image, other, check=False)
+        assert result.returncode == 1 and says in result.stderr, result
+        result = t.stasis("save-image-edit", image, check=False, TMPDIR=t.dir,
+                          EDITOR=f"cp {other}")
+        kept = list(t.dir.glob("stasis-*/domain.xml"))
+        assert result.returncode == 1 and says in result.stderr, result
+        assert f"'stasis save-image-define {image} {kept[0]}' takes it" in result.stderr, result
+        kept[0].unlink()
+    assert image.read_bytes() == before
+    t.stasis("restore", image)
+
+
 @harness.test("--json ends with cancelled where a job was cancelled")
 def cancelled(t):
     guest = t.linux_guest(memory_mib=1024)

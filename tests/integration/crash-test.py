@@ -90,6 +90,72 @@ def saver_killed_after(t):
         is_settled_saved(t, guest, image)
 
 
+def completed(t, guest):
+    return json.loads(t.stasis("domjobinfo", guest.name, "--completed", "--json").stdout)
+
+
+@harness.test("the last job is the one that was killed or failed, not an older one")
+def last_job(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    t.stasis("save", guest.name, image)
+    t.stasis("restore", image)
+    told = completed(t, guest)
+    assert (told["operation"], told["state"]) == ("restore", "completed"), told
+    other = t.dir / "other.stasis"
+    t.stasis("save", guest.name, other, check=False, STASIS_FAULT="save-paused=kill")
+    goes_on(t, guest, "save-paused")
+    told = completed(t, guest)
+    assert told["state"] == "none", told
+    t.stasis("save", guest.name, other, check=False, STASIS_FAULT="save-paused=fail")
+    told = completed(t, guest)
+    assert (told["operation"], told["state"]) == ("save", "failed"), told
+    t.stasis("save", guest.name, other, check=False, STASIS_FAULT="image-begin=fail")
+    told = completed(t, guest)
+    assert "image-begin" in told["error"], told
+
+
+@harness.test("a guest that ends while it is being saved", timeout=400)
+def ends_while_saved(t):
+    guest = t.linux_guest()
+    t.stasis("define", guest.xml_file())
+    image = t.dir / "image.stasis"
+
+    def stopped_save(step):
+        t.stasis("start", guest.name)
+        guest.wait_for_agent(timeout=120)
+        save = t.start("save", guest.name, image, STASIS_FAULT=f"{step}=stop")
+        harness.wait_for(lambda: pathlib.Path(f"/proc/{save.pid}/stat").read_text().split()[2] == "T",
+                         "the save to stand still")
+        return save, json.loads(t.stasis("dominfo", guest.name, "--json").stdout)["qemu_pid"]
+
+    def goes_wrong(save, what):
+        save.send_signal(signal.SIGCONT)
+        _, err = save.communicate(timeout=60)
+        assert save.returncode == 1 and not image.exists(), err
+        assert err == (f"error: failed to save domain '{guest.name}' to {image}\n"
+                       f"error: domain '{guest.name}' was {what} while it was being saved; "
+                       "no image was written\n"), err
+        guest.close()
+        harness.wait_for(lambda: "shut off" in t.stasis("domstate", guest.name).stdout, "the end")
+        assert leftovers(t.dir) == []
+
+    save, qemu = stopped_save("save-passed")
+    try:
+        guest.agent("poweroff")
+    except OSError:  # there is nobody left to answer
+        pass
+    harness.wait_for(lambda: not pathlib.Path(f"/proc/{qemu}").exists(), "the end of QEMU")
+    goes_wrong(save, "shut off")
+    save, qemu = stopped_save("save-paused")
+    destroy = t.start("destroy", guest.name)
+    harness.wait_for(lambda: not pathlib.Path(f"/proc/{qemu}").exists(), "the end of QEMU")
+    goes_wrong(save, "destroyed")
+    assert destroy.wait(60) == 0
+    told = completed(t, guest)
+    assert told["state"] == "failed" and "was destroyed while" in told["error"], told
+
+
 @harness.test("an existing image stays until the new one is complete")
 def old_image_stays(t):
     guest = running_guest(t)

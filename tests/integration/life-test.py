@@ -98,6 +98,70 @@ def on_poweroff(t):
     harness.wait_for(lambda: state(t, guest) == "in shutdown", "the shutdown", 60)
 
 
+@harness.test("the socket of a channel goes with its domain, and no other does")
+def channel_sockets(t):
+    path = t.dir / "channel.sock"
+    channel = (f"<channel type='unix'><source mode='bind' path='{path}'/>"
+               "<target type='virtio' name='org.stasis.test'/></channel>")
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file(channel))
+    image = t.dir / "image"
+    for way in (["destroy", guest.name], ["save", guest.name, image]):
+        t.stasis("start", guest.name)
+        assert path.is_socket()
+        t.stasis(*way)
+        assert not path.exists(), way
+    t.stasis("restore", image)
+    assert path.is_socket()
+
+    # Somebody else's by now.
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        t.stasis("destroy", guest.name)
+        assert path.is_socket()
+    t.stasis("start", guest.name)
+    path.unlink()
+    path.write_text("a file")
+    os.kill(json.loads(t.stasis("dominfo", guest.name, "--json").stdout)["qemu_pid"], signal.SIGKILL)
+    harness.wait_for(lambda: state(t, guest) == "shut off", "the end of QEMU")
+    assert path.read_text() == "a file"
+    path.unlink()
+
+    # A start that fails leaves none either.
+    t.stasis("start", guest.name, check=False, STASIS_FAULT="start-started=fail")
+    assert not path.exists()
+
+
+def files_of(t, name):
+    """What lies about of this name, but its log and its lock."""
+    return sorted(str(path.relative_to(t.state)) for path in t.state.rglob(f"{name}.*")
+                  if path.parent.name not in ("locks", "qemu"))
+
+
+@harness.test("undefine removes what belongs to the name alone")
+def undefined(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    t.stasis("autostart", guest.name)
+    t.stasis("managedsave", guest.name)
+    assert {name.split("/")[1] for name in files_of(t, guest.name)} == {
+        "domains", "autostart", "save", "last", "last-job"}, files_of(t, guest.name)
+    t.stasis("undefine", guest.name, "--managed-save")
+    assert files_of(t, guest.name) == [], files_of(t, guest.name)
+
+    # One that runs on without a definition has nothing left when it ends.
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    t.stasis("save", guest.name, t.dir / "image")
+    t.stasis("restore", t.dir / "image")
+    t.stasis("undefine", guest.name)
+    t.stasis("destroy", guest.name)
+    assert files_of(t, guest.name) == [], files_of(t, guest.name)
+
+
 @harness.test("QEMU that dies by itself: crashed, and everything cleared away")
 def crashed(t):
     guest = t.boot_sector_guest()

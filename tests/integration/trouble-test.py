@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Something is stopped, spoilt, or happens at the same moment: the driver copes, and says what it is."""
 
+import json
 import os
 import re
 import signal
@@ -212,7 +213,7 @@ def asked_for(t):
         last = guest.last_tick()
         assert t.stasis(*command).stdout
         assert guest.wait_for_tick(last + 1)
-        assert "job" not in (run_folder(t, guest) / "status.json").read_text(), command
+        assert "job" not in json.loads((run_folder(t, guest) / "status.json").read_text()), command
     for command in (["list", "--all"], ["dominfo", guest.name], ["dumpxml", guest.name]):
         both_dead(t, guest, t.dir / "image", "save-renamed")
         output = t.stasis(*command).stdout
