@@ -13,10 +13,11 @@ class StasisPeer:
 
     name = "stasis"
 
-    def __init__(self, folder, program):
+    def __init__(self, folder, program, save_options=()):
         self.dir = pathlib.Path(folder) / "stasis"
         self.dir.mkdir(mode=0o700)
         self.program = program
+        self.save_options = list(save_options)
         self.guest = None
         self.peak_kib = 0  # of the largest `stasis` so far
 
@@ -51,7 +52,7 @@ class StasisPeer:
         The first is the job's own clock: from its first question to the image's name on disk.
         """
         self.guest.close()
-        seconds, text = self.stasis("save", "--json", self.guest.name, path)
+        seconds, text = self.stasis("save", "--json", *self.save_options, self.guest.name, path)
         return {"save": json.loads(text)["elapsed_us"] / 1e6, "save_and_end": seconds}
 
     def restore(self, path):

@@ -152,6 +152,10 @@ class VirshPeer:
     def version(self):
         return self.virsh("version").strip().splitlines()[0]
 
+    def version_numbers(self):
+        """Of the daemon: (11, 3, 0)."""
+        return tuple(map(int, self.virsh("version", "--daemon").splitlines()[-1].split()[-1].split(".")))
+
     def start(self, guest):
         """Start a guest of tests/integration/guest.py."""
         self.guest = guest

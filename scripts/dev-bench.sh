@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# dev-bench.sh: set up the peers, build optimized, run bench/image and bench/save-restore
+# dev-bench.sh: set up the peers, build optimized, run bench/image, zstd-save and save-restore
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -11,4 +11,5 @@ STASIS_TEST_BUILDDIR=$PWD/build-bench STASIS_BIN=$PWD/build-bench/bin/stasis
 STASIS_TEST_ACCEL=$(scripts/kvm-works.sh)
 export STASIS_TEST_BUILDDIR STASIS_BIN STASIS_TEST_ACCEL
 bench/image
+bench/zstd-save
 exec bench/save-restore "$@"

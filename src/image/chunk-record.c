@@ -18,10 +18,16 @@
 #include "image/octets.h"
 #include "image/types.h"
 
-/* From this level on zstd's tables are larger than a chunk has use for: they are cut to this
- * (measured: half a percent of size, for a tenth of the memory). */
-#define BIG_LEVEL 7
-#define TABLE_LOG 19
+/* zstd's tables of these levels are cut.  Of the first two they are to stay in a core's nearest
+ * cache (measured on memory half random, half text: 15 % less time for 0.05 % of size); from the
+ * last one on they are larger than a chunk has use for (half a percent of size, for a tenth of the
+ * memory). */
+static const struct
+{
+  int level; /* and those above it */
+  int hash_log;
+  int chain_log;
+} tables[] = { { 3, 15, 14 }, { 5, 0, 0 }, { 7, 19, 19 } };
 
 struct _StasisChunkCodec
 {
@@ -108,10 +114,10 @@ stasis_chunk_codec_new (int level)
   ZSTD_CCtx_setParameter (codec->pack, ZSTD_c_compressionLevel, level);
   ZSTD_CCtx_setParameter (codec->pack, ZSTD_c_contentSizeFlag, 1);
   ZSTD_CCtx_setParameter (codec->pack, ZSTD_c_checksumFlag, 1);
-  if (level >= BIG_LEVEL)
+  for (guint i = 0; i < G_N_ELEMENTS (tables) && level >= tables[i].level; i++)
     {
-      ZSTD_CCtx_setParameter (codec->pack, ZSTD_c_hashLog, TABLE_LOG);
-      ZSTD_CCtx_setParameter (codec->pack, ZSTD_c_chainLog, TABLE_LOG);
+      ZSTD_CCtx_setParameter (codec->pack, ZSTD_c_hashLog, tables[i].hash_log);
+      ZSTD_CCtx_setParameter (codec->pack, ZSTD_c_chainLog, tables[i].chain_log);
     }
   return codec;
 }

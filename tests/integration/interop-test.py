@@ -39,10 +39,9 @@ class Pair:
         self.guest, self.image = t.linux_guest(memory_mib=160), t.dir / "image"
         # An unknown word in its configuration keeps an older libvirt from saving, not from starting.
         self.peer = virsh_peer.VirshPeer(t.dir, conf=f'save_image_format = "{word}"\n', cache=CACHE.name)
-        lines = self.peer.virsh("version", "--daemon").splitlines()
-        self.version = lines[-1].split()[-1]
-        versions.add(self.version)
-        self.is_known = tuple(map(int, self.version.split("."))) >= since
+        version = self.peer.version_numbers()
+        versions.add(".".join(map(str, version)))
+        self.is_known = version >= since
 
     def __enter__(self):
         return self
