@@ -15,7 +15,7 @@
 #include "image/extents.h"
 #include "util/fd.h"
 
-#define PIECE         (1024u * 1024)
+#define PIECE         (8u * 1024 * 1024) /* octets between looks at the cancellable */
 #define TELL_EVERY_US (G_USEC_PER_SEC / 10)
 
 typedef struct
@@ -28,6 +28,7 @@ typedef struct
   StasisImageProgress progress;
   gpointer progress_data;
   gint64 told_us;
+  guint8 *buffer; /* (owned) NULL as long as the kernel copies */
 } Copy;
 
 static void
@@ -40,26 +41,35 @@ report (Copy *self, guint64 done)
   self->progress (done, self->total, self->progress_data);
 }
 
-/* One step, by the kernel where it can; *@out_count octets are done. */
 static gboolean
-copy_some (const Copy *self, guint64 offset, gsize size, gsize *out_count, GError **error)
+copy_by_hand (Copy *self, guint64 offset, guint64 target, gsize size, GError **error)
+{
+  if (self->buffer == NULL)
+    self->buffer = g_malloc (PIECE);
+  return stasis_fd_pread_exact (self->in, self->buffer, size, offset, error)
+         && stasis_fd_pwrite_exact (self->out, self->buffer, size, target, error);
+}
+
+/* One step of at most PIECE, by the kernel where it can; how many octets are done, or -1. */
+static gssize
+copy_some (Copy *self, guint64 offset, gsize size, GError **error)
 {
   const guint64 target = offset - self->offset + self->out_offset;
   off_t from = (off_t) offset;
   off_t to = (off_t) target;
-  const gssize n = copy_file_range (self->in, &from, self->out, &to, size, 0);
+  gssize n = 0;
+  if (self->buffer == NULL)
+    do
+      n = copy_file_range (self->in, &from, self->out, &to, size, 0);
+    while (n < 0 && errno == EINTR);
   if (n > 0)
+    return n;
+  if (n < 0 && (errno == EIO || errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
     {
-      *out_count = (gsize) n;
-      return TRUE;
+      stasis_throw_errno (error, _ ("cannot copy at offset %1$" G_GUINT64_FORMAT), offset);
+      return -1;
     }
-  if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS)
-    return stasis_throw_errno (error, _ ("cannot copy the image"));
-
-  g_autofree guint8 *buffer = g_malloc (size);
-  *out_count = size;
-  return stasis_fd_pread_exact (self->in, buffer, size, offset, error)
-         && stasis_fd_pwrite_exact (self->out, buffer, size, target, error);
+  return copy_by_hand (self, offset, target, size, error) ? (gssize) size : -1;
 }
 
 static gboolean
@@ -67,11 +77,12 @@ copy_extent (Copy *self, guint64 start, guint64 end, GCancellable *cancellable, 
 {
   while (start < end)
     {
-      gsize count = 0;
-      if (g_cancellable_set_error_if_cancelled (cancellable, error)
-          || !copy_some (self, start, MIN (end - start, PIECE), &count, error))
+      if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
-      start += count;
+      const gssize n = copy_some (self, start, MIN (end - start, PIECE), error);
+      if (n < 0)
+        return FALSE;
+      start += (guint64) n;
       report (self, start - self->offset);
     }
   return TRUE;
@@ -90,11 +101,13 @@ stasis_image_copy_range (int in, guint64 offset, guint64 end, int out, guint64 o
                 .total = end - offset,
                 .progress = progress,
                 .progress_data = progress_data };
+  gboolean ok = TRUE;
   guint64 start, stop;
-  for (guint64 at = offset; at < end; at = stop)
-    if (!stasis_extent_next (in, at, end, &start, &stop, error)
-        || !copy_extent (&self, start, stop, cancellable, error))
-      return FALSE;
-  report (&self, self.total);
-  return TRUE;
+  for (guint64 at = offset; ok && at < end; at = stop)
+    ok = stasis_extent_next (in, at, end, &start, &stop, error)
+         && copy_extent (&self, start, stop, cancellable, error);
+  if (ok)
+    report (&self, self.total);
+  g_free (self.buffer);
+  return ok;
 }
