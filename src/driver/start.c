@@ -157,14 +157,17 @@ make_folder (const Start *start, GError **error)
   return stasis_hold_write (start->hold, error);
 }
 
-/* The user is free as long as no status file names it: looking and writing ours are one step. */
+/* Name, UUID and user are free as long as no status file names them: looking and writing ours are
+ * one step.  Whoever asked earlier asked without the lock. */
 static gboolean
-claim_user (const Start *start, GError **error)
+claim (const Start *start, GError **error)
 {
   StasisStatus *status = start->hold->status;
   g_autoptr (StasisLock) lock
       = stasis_registry_lock (start->driver, STASIS_REGISTRY_DEADLINE_MS, error);
-  return lock != NULL && choose_uid (start->driver, status->id, &status->uid, error)
+  return lock != NULL
+         && stasis_registry_check_unique (start->driver, status->name, status->uuid, error)
+         && choose_uid (start->driver, status->id, &status->uid, error)
          && stasis_fault ("start-user", error) && make_folder (start, error);
 }
 
@@ -292,7 +295,7 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
     return NULL;
 
   StasisMonitor *monitor = NULL;
-  if (claim_user (&start, error) && launch (&start, error))
+  if (claim (&start, error) && launch (&start, error))
     monitor = meet (&start, cancellable, error);
   if (monitor == NULL)
     stasis_start_abandon (hold);
