@@ -106,4 +106,32 @@ def one_uuid_of_nobody(t):
     one_uuid(t, NOBODY)
 
 
+@harness.test("an undefine just before a managed save: no image of nobody is left")
+def undefined_before_save(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(2)
+    user = User(t, os.geteuid())
+    statuses, errors = both(user, ["managedsave", guest.name], ["undefine", guest.name], at="managed-save")
+    assert statuses == [1, 0] and "transient" in errors[0], (statuses, errors)
+    assert not list((t.state / "lib").glob("save/*"))
+    guest.wait_for_tick(guest.last_tick() + 2)
+
+
+@harness.test("an undefine while a managed save goes on, and after it, leaves the image its domain")
+def undefined_after_save(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(2)
+    user = User(t, os.geteuid())
+    statuses, errors = both(user, ["managedsave", guest.name], ["undefine", guest.name], at="save-paused")
+    assert statuses == [0, 1] and "busy: managedsave" in errors[1], (statuses, errors)
+    result = t.stasis("undefine", guest.name, check=False)
+    assert result.returncode == 1 and "--managed-save" in result.stderr, result.stderr
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(guest.last_tick() + 2)
+
+
 harness.main()
