@@ -330,8 +330,7 @@ stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run, GEr
 
   /* A fault from here on is a process that dies, not a failure. */
   stasis_fault ("start-running", NULL);
-  if (journal->target != NULL)
-    unlink (journal->target);
+  stasis_recover_use_up (journal);
   stasis_journal_clear (journal);
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisControl) control = NULL;

@@ -193,6 +193,47 @@ def unreadable_user(t):
     assert len(users) == 2 and len(set(users)) == 2, users
 
 
+def read_only(folder):
+    """Nothing in it can be removed, not even by root."""
+    return harness.mounted("--bind", "-o", "ro", folder, at=folder)
+
+
+def resumed_but_left(t, guest, image):
+    """The guest has gone on from its managed image, which is still there: it is not used again."""
+    guest.wait_for_tick(guest.last_tick() + 2)
+    assert image.exists()
+    t.stasis("destroy", guest.name)
+    for _ in range(2):
+        refused(t, "start", guest.name, says=[str(image), "already resumed", "managedsave-remove"])
+
+
+@harness.test("a managed image that cannot be removed is named, and not resumed a second time")
+def unremovable_image(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(2)
+    t.stasis("managedsave", guest.name)
+    image = next((t.state / "lib" / "save").glob("*.stasis"))
+    with read_only(image.parent):
+        errors = t.stasis("start", guest.name).stderr
+        assert str(image) in errors and "cannot be removed" in errors, errors
+        resumed_but_left(t, guest, image)
+    t.stasis("managedsave-remove", guest.name)
+    t.stasis("start", guest.name)
+
+    # The same by recovery; whoever is dead, the supervisor says it.
+    t.stasis("managedsave", guest.name)
+    with read_only(image.parent):
+        t.stasis("start", guest.name, check=False, STASIS_FAULT="start-running=kill")
+        guest.wait_for_tick(guest.last_tick() + 1)
+        log = t.state / "log" / "qemu" / f"{guest.name}.supervisor.log"
+        harness.wait_for(lambda: f"'{image}' cannot be removed" in log.read_text(), "the supervisor to say so")
+        resumed_but_left(t, guest, image)
+    t.stasis("start", guest.name, "--force-boot")
+    assert not image.exists()
+
+
 def both_dead(t, guest, image, step):
     """A save whose process and supervisor were killed at this step."""
     process = stopped(t, "save", guest.name, image, at=step)
