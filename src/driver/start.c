@@ -287,6 +287,8 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
                    const StasisStartRequest *request, GCancellable *cancellable, GError **error)
 {
   g_auto (Start) start = { .driver = driver, .hold = hold, .def = def, .request = request };
+  if (!stasis_lost_check_removed (hold->folder, error))
+    return NULL;
   start.caps = stasis_driver_get_caps (driver, def->emulator, error);
   if (start.caps == NULL)
     return NULL;

@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -191,6 +192,64 @@ def unreadable_user(t):
     t.stasis("create", second.xml_file())
     users = qemu_users(t)
     assert len(users) == 2 and len(set(users)) == 2, users
+
+
+def renamed_process(t, guest, pid):
+    """The status names another process, or none; everything else in it is right."""
+    path = run_folder(t, guest) / "status.json"
+    status = json.loads(path.read_text())
+    status["qemu"]["pid"] = pid
+    path.write_text(json.dumps(status))
+    return str(path)
+
+
+@harness.test("a status that names another process makes no second QEMU possible, destroy finds the right one")
+def wrong_process(t):
+    for pid, signalled in ((os.getpid(), None), (2 ** 22 - 1, signal.SIGKILL), (0, signal.SIGKILL)):
+        guest = t.boot_sector_guest()
+        t.stasis("define", guest.xml_file())
+        t.stasis("start", guest.name)
+        guest.wait_for_tick(2)
+        qemu, supervisor = pid_of(t, "qemu-system"), pid_of(t, "stasis-supervisor")
+        path = renamed_process(t, guest, pid)
+        if signalled is not None:
+            os.kill(supervisor, signalled)
+        seen_spoilt(t, guest, path)
+        for command in ("start", "undefine"):
+            refused(t, command, guest.name, says=[path, f"process {qemu} is its QEMU"])
+        refused(t, "create", guest.xml_file(), says=[path])
+        assert pid_of(t, "qemu-system") == qemu
+        t.stasis("destroy", guest.name)
+        harness.wait_for(lambda: not t.processes(), "all to end")
+        assert not run_folder(t, guest).exists()
+        t.stasis("start", guest.name)
+        t.stasis("destroy", guest.name)
+        t.stasis("undefine", guest.name)
+
+
+@harness.test("a run folder that was removed makes no second QEMU possible, destroy finds the first")
+def removed_folder(t):
+    for transient, signalled in ((False, False), (True, False), (False, True)):
+        guest = t.boot_sector_guest()
+        if not transient:
+            t.stasis("define", guest.xml_file())
+        again = ["create", guest.xml_file()] if transient else ["start", guest.name]
+        t.stasis(*again)
+        guest.wait_for_tick(2)
+        qemu = pid_of(t, "qemu-system")
+        if signalled:
+            os.kill(pid_of(t, "stasis-supervisor"), signal.SIGKILL)
+        shutil.rmtree(run_folder(t, guest))
+        refused(t, *again, says=[f"process {qemu}", f"destroy {guest.name}"])
+        assert pid_of(t, "qemu-system") == qemu
+        guest.wait_for_tick(guest.last_tick() + 2)
+        t.stasis("destroy", guest.name)
+        harness.wait_for(lambda: not t.processes(), "all to end")
+        refused(t, "destroy", guest.name, says=[guest.name])
+        t.stasis(*again)
+        t.stasis("destroy", guest.name)
+        if not transient:
+            t.stasis("undefine", guest.name)
 
 
 def read_only(folder):
