@@ -252,6 +252,19 @@ def removed_folder(t):
             t.stasis("undefine", guest.name)
 
 
+@harness.test("the supervisor of a removed run folder says so, and lives as long as QEMU")
+def removed_and_supervised(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    qemu, supervisor = pid_of(t, "qemu-system"), pid_of(t, "stasis-supervisor")
+    shutil.rmtree(run_folder(t, guest))
+    log = t.state / "log" / "qemu" / f"{guest.name}.supervisor.log"
+    harness.wait_for(lambda: "was removed while QEMU runs" in log.read_text(), "the supervisor to say so")
+    assert pid_of(t, "stasis-supervisor") == supervisor
+    os.kill(qemu, signal.SIGTERM)
+    harness.wait_for(lambda: not t.processes(), "both to end")
+
+
 def read_only(folder):
     """Nothing in it can be removed, not even by root."""
     return harness.mounted("--bind", "-o", "ro", folder, at=folder)
