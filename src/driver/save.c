@@ -358,6 +358,27 @@ end_qemu_at_once (const StasisStatus *status)
     stasis_process_end (pidfd, /* grace_ms= */ 0);
 }
 
+/* The image is complete and the guest ended: that is what was asked for, and whoever comes next may
+ * clear away what is left.  Only a QEMU that does not end is a failure. */
+static gboolean
+clear_away (const Save *save, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  const StasisStatus *status = save->hold->status;
+  if (stasis_teardown (status, save->hold->folder, "saved", &local))
+    return TRUE;
+  if (!stasis_process_is_alive (&status->qemu))
+    {
+      g_warning (_ ("the image '%1$s' is complete and the guest has ended, but its run folder is "
+                    "left: %2$s"),
+                 save->place->name, local->message);
+      return TRUE;
+    }
+  g_propagate_prefixed_error (error, g_steal_pointer (&local),
+                              _ ("the image '%s' is complete, but: "), save->place->name);
+  return FALSE;
+}
+
 /* The image is complete: the guest must not live beside it.  What fails from here on does not
  * change that any more. */
 static gboolean
@@ -379,14 +400,11 @@ finish (Save *save, GError **error)
   stats->pause_us = save->was_running ? g_get_monotonic_time () - save->paused_us : -1;
   stasis_job_end (save->job, NULL);
 
-  const gboolean noted = stasis_end_reason_write (save->hold->folder, "saved", error);
+  g_autoptr (GError) unnoted = NULL;
+  if (!stasis_end_reason_write (save->hold->folder, "saved", &unnoted))
+    g_debug ("%s", unnoted->message);
   end_qemu_at_once (status);
-  if (!noted || !stasis_teardown (status, save->hold->folder, "saved", error))
-    {
-      g_prefix_error (error, _ ("the image '%s' is complete, but: "), save->place->name);
-      return FALSE;
-    }
-  return TRUE;
+  return clear_away (save, error);
 }
 
 /* Say so where the guest, or somebody who ended it, was faster than the save: what QEMU's monitor
