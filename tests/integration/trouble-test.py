@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Something is stopped, spoilt, or happens at the same moment: the driver copes, and says what it is."""
 
+import contextlib
 import json
 import os
 import re
@@ -304,6 +305,37 @@ def unremovable_image(t):
         resumed_but_left(t, guest, image)
     t.stasis("start", guest.name, "--force-boot")
     assert not image.exists()
+
+
+def fill(folder):
+    """Take all the space that is left."""
+    with open(folder / "fill", "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    assert os.statvfs(folder).f_bfree == 0
+
+
+@harness.test("destroy ends a guest although the state folder is full")
+def full_state(t):
+    config = (t.state / "config" / "stasis.conf").read_text()
+    with harness.mounted("-t", "tmpfs", "-o", "size=4m,mode=700", "none", at=t.state) as state:
+        (state / "config").mkdir(mode=0o700)
+        (state / "config" / "stasis.conf").write_text(config)
+        for defined in (True, False):
+            guest = t.boot_sector_guest()
+            if defined:
+                t.stasis("define", guest.xml_file())
+            t.stasis(*(["start", guest.name] if defined else ["create", guest.xml_file()]))
+            guest.wait_for_tick(1)
+            fill(state)
+            t.stasis("destroy", guest.name)
+            assert not run_folder(t, guest).exists()
+            harness.wait_for(lambda: not t.processes(), "QEMU and its supervisor to end")
+            (state / "fill").unlink()
+            if defined:
+                assert t.stasis("domstate", guest.name).stdout.strip() == "shut off"
+                t.stasis("undefine", guest.name)
+            assert t.stasis("list", "--all", "--name").stdout.split() == []
 
 
 def both_dead(t, guest, image, step):
