@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -97,6 +98,17 @@ signal.signal(signal.SIGTERM, on_term)""")
     process.terminate()
     assert process.stdout.read() == "in order"
     gone(pids, folder)
+
+
+def test_system_folder():
+    """A test that makes a folder of the system's driver fails, one that finds it there does not."""
+    with tempfile.TemporaryDirectory() as root:
+        env = dict(os.environ, STASIS_TEST_SYSTEM=root)
+        for status in (1, 0):
+            done = subprocess.run([KEEP, "mkdir", "-p", f"{root}/var/lib/stasis/marks"], env=env, check=False,
+                                  stderr=subprocess.PIPE, text=True)
+            assert done.returncode == status, done
+            assert ("/var/lib/stasis' came to be" in done.stderr) == (status == 1), done
 
 
 def test_no_program():

@@ -6,7 +6,10 @@
 
 The program gets a TMPDIR of its own.  When it has ended, in whatever way, all
 processes that come from it are killed (QEMUs and supervisors too, which have
-sessions of their own) and the folder is removed.
+sessions of their own) and the folder is removed.  A program during which a
+folder of the system's driver came to be has failed: tests name a folder of their
+own (STASIS_STATE_DIR), or root's tests would write into the machine that they
+run on.
 
 There are two of us.  The first is what meson knows and kills.  The second, the
 keeper, stands outside its process group, is the parent of all orphans
@@ -25,6 +28,9 @@ import tempfile
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
+# As src/driver/paths.c names them.  STASIS_TEST_SYSTEM puts them below another folder, for our own test.
+SYSTEM = [os.environ.get("STASIS_TEST_SYSTEM", "") + folder for folder in (
+    "/etc/stasis", "/var/lib/stasis", "/run/stasis", "/var/log/stasis", "/var/cache/stasis")]
 TERM_S = 5   # for a program that is stopped to put its own things in order
 LEAVE_S = 1  # for those on their way out when it has ended
 
@@ -101,12 +107,18 @@ def remove(folder):
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def system_folders():
+    """Those that are there."""
+    return {folder for folder in SYSTEM if os.path.lexists(folder)}
+
+
 def keep(argv, first_gone, tell):
     """The keeper: run the program, tell the first how it ended, leave nothing."""
     os.setsid()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     folder = tempfile.mkdtemp(prefix="stasis-")
     os.chmod(folder, 0o711)  # users of their own go through it to what is theirs
+    before = system_folders()
     try:
         # pylint: disable-next=consider-using-with
         program = subprocess.Popen(argv, env=dict(os.environ, TMPDIR=folder), restore_signals=True)
@@ -117,6 +129,9 @@ def keep(argv, first_gone, tell):
         status = 127 << 8
     end_rest()
     remove(folder)
+    for made in sorted(system_folders() - before):
+        print(f"keep: '{made}' came to be while this test ran: it needs a STASIS_STATE_DIR", file=sys.stderr)
+        status = status or 1 << 8
     os.write(tell, status.to_bytes(4, "little"))
 
 

@@ -283,7 +283,8 @@ stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **er
   g_autofree char *folder = stasis_paths_domain (driver->paths, name, NULL);
   g_autoptr (StasisStatus) status = NULL;
   const StasisLook look = stasis_look_only (driver, name, &status, NULL);
-  if (look == STASIS_LOOK_LOST)
+  if (look == STASIS_LOOK_LOST
+      || (look == STASIS_LOOK_OFF && !stasis_lost_check_removed (folder, NULL)))
     return destroy_lost (self, folder, flags, error);
   if (look == STASIS_LOOK_OFF)
     return throw_state (error, self, _ ("is not running"));

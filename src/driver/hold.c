@@ -126,7 +126,7 @@ stasis_hold_take_within (StasisDriver *driver, const char *name, int timeout_ms,
       g_propagate_error (error, g_steal_pointer (&local));
       return NULL;
     }
-  if (!settle (hold, error))
+  if (!stasis_lost_check_status (hold->folder, hold->status, error) || !settle (hold, error))
     return NULL;
   return g_steal_pointer (&hold);
 }

@@ -90,6 +90,8 @@ conclude (Seen *seen, StasisStatus **out_status, GError **error)
       g_propagate_error (error, g_steal_pointer (&seen->error));
       return STASIS_LOOK_LOST;
     }
+  if (!stasis_lost_check_status (seen->folder, seen->status, error))
+    return STASIS_LOOK_LOST;
   if (!stasis_process_is_alive (&seen->status->qemu))
     return STASIS_LOOK_OFF;
   *out_status = g_steal_pointer (&seen->status);

@@ -12,8 +12,17 @@
 
 #include "driver/driver-private.h"
 #include "driver/look.h"
+#include "driver/lost.h"
 #include "driver/registry.h"
 #include "driver/status.h"
+
+/* A QEMU of this name whose run folder was removed: it is there to be destroyed. */
+static gboolean
+is_lost (StasisDriver *self, const char *name)
+{
+  g_autofree char *folder = stasis_paths_domain (self->paths, name, NULL);
+  return !stasis_lost_check_removed (folder, NULL);
+}
 
 static gboolean
 throw_no_domain (GError **error, const char *what, const char *key)
@@ -37,7 +46,7 @@ stasis_driver_lookup_by_name (StasisDriver *self, const char *name, GError **err
   g_autoptr (StasisStatus) status = NULL;
   if (stasis_paths_check_name (name, NULL)
       && (stasis_look (self, name, &status, NULL) != STASIS_LOOK_OFF
-          || stasis_registry_has (self, name)))
+          || stasis_registry_has (self, name) || is_lost (self, name)))
     return stasis_domain_new (self, name, status != NULL ? status->uuid : NULL);
 
   throw_no_domain (error, _ ("name"), name);

@@ -7,12 +7,21 @@
 
 #include <gio/gio.h>
 
-#include "util/process.h"
+#include "driver/status.h"
 
 G_BEGIN_DECLS
 
-/* The QEMU of this run folder, found without its status; FALSE where none lives. */
+/* The QEMU of this run folder, found without its status, even where the folder was removed; FALSE
+ * where none lives.  Looks at every process. */
 gboolean stasis_lost_find_qemu (const char *folder, StasisProcess *out_qemu);
+
+/* FALSE where @status, read from @folder, names a process that does not live, and another QEMU has
+ * the folder: the status is as good as unreadable then, and @error says so. */
+gboolean stasis_lost_check_status (const char *folder, const StasisStatus *status, GError **error);
+
+/* STASIS_ERROR_FAILED where the QEMU of a run folder that was removed lives on.  For a domain that
+ * has none. */
+gboolean stasis_lost_check_removed (const char *folder, GError **error);
 
 /* STASIS_ERROR_BUSY where somebody has the monitor of this run folder open: a QEMU that was not
  * found, because we may not look at it or because it has let go of what it is found by. */

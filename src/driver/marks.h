@@ -22,8 +22,8 @@ void stasis_mark_begin (int fd, struct stat *out_before);
 void stasis_mark_verified_since (const StasisPaths *paths, int fd, const struct stat *before);
 gboolean stasis_mark_is_verified (const StasisPaths *paths, int fd);
 
-/* An image with writable disks is good for one resume: its disks move on with the guest.  Known
- * by the image's UUID, so that a copy counts as the same.  */
+/* An image with writable disks is good for one resume: its disks move on with the guest.  So is a
+ * managed image.  Known by the image's UUID, so that a copy counts as the same.  */
 gboolean stasis_mark_resumed (const StasisPaths *paths, const StasisImage *image, GError **error);
 gboolean stasis_mark_is_resumed (const StasisPaths *paths, const StasisImage *image);
 char *stasis_mark_resumed_path (const StasisPaths *paths, const StasisImage *image);

@@ -23,6 +23,7 @@
 
 #include "driver/recover.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -384,13 +385,22 @@ undo_start (const char *folder, StasisStatus *status, GError **error)
   return end_domain (folder, status, "failed", error);
 }
 
+/* The mark "resumed" keeps an image that stays from being resumed again. */
+void
+stasis_recover_use_up (const StasisJournal *journal)
+{
+  if (is_journals_file (journal->target, journal) && unlink (journal->target) < 0)
+    g_warning (_ ("'%1$s' cannot be removed (%2$s): the guest has gone on from it, and it is not "
+                  "resumed again"),
+               journal->target, g_strerror (errno));
+}
+
 /* The guest may have run: it goes on, and the managed image that it came from is used up. */
 static gboolean
 finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
   StasisJournal *journal = &status->journal;
-  if (is_journals_file (journal->target, journal))
-    unlink (journal->target);
+  stasis_recover_use_up (journal);
   if (!stasis_process_is_alive (&status->qemu))
     return end_domain (folder, status, "crashed", error);
 

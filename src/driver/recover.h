@@ -33,6 +33,10 @@ gboolean stasis_recover_roll_back (const char *folder, StasisStatus *status, Sta
 gboolean stasis_recover_leave_paused (const char *folder, StasisStatus *status,
                                       StasisMonitor *monitor, GError **error);
 
+/* The guest goes on: remove the managed image that it came from, if the journal names one.  One
+ * that cannot be removed is warned of. */
+void stasis_recover_use_up (const StasisJournal *journal);
+
 /* Every migration capability off, direct-io off: so the next job begins clean. */
 gboolean stasis_migration_reset (StasisMonitor *monitor, GError **error);
 

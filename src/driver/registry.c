@@ -9,8 +9,8 @@
  * definition counts: a link that is missing, or leads to no definition with that UUID, is found
  * out, and made anew from the definitions.  Changes are made under RUN/registry.lock; readers
  * need no lock, for files and links are replaced by rename, and a link that a reader makes too
- * late is found out like any other.  The same lock is held while a starting domain picks a user for
- * its QEMU that no other has (start.c).
+ * late is found out like any other.  The same lock is held while a starting domain makes sure that
+ * no other has its name or UUID, and picks a user for its QEMU that no other has (start.c).
  */
 
 #include "config.h"

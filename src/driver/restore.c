@@ -47,7 +47,7 @@ typedef struct
   StasisHold *hold;        /* (owned) */
   StasisMonitor *monitor;  /* (owned) */
   gboolean is_managed;
-  gboolean has_writable_disks;
+  gboolean is_for_once; /* the image is marked as resumed before the guest runs */
 } Restore;
 
 static void
@@ -217,21 +217,34 @@ take_hold (Restore *restore, GError **error)
   return stasis_registry_check_unique (restore->driver, name, restore->def->uuid, error);
 }
 
+/* The guest's disks move on with it.  A managed image is used up without disks as well, although
+ * its file may have stayed because it could not be removed. */
+static gboolean
+check_first_time (const Restore *restore, GError **error)
+{
+  if (!restore->is_for_once
+      || !stasis_mark_is_resumed (restore->driver->paths, stasis_image_input_ours (restore->input)))
+    return TRUE;
+  if (restore->is_managed)
+    return refuse (error, _ ("'%s' was already resumed once, and the guest has gone on since"),
+                   stasis_image_input_name (restore->input));
+  return refuse (error,
+                 _ ("'%s' was already resumed once, and the guest's disks have moved on since; "
+                    "--force restores anyway"),
+                 stasis_image_input_name (restore->input));
+}
+
 /* The guest's disks are where it left them, as far as the image says where that was. */
 static gboolean
 check_disks (Restore *restore, GError **error)
 {
   const StasisJson *disks = stasis_image_input_disks (restore->input);
-  restore->has_writable_disks = stasis_disks_any_writable (disks);
-  if (disks == NULL || (restore->flags & STASIS_RESTORE_FORCE))
+  restore->is_for_once = stasis_image_input_ours (restore->input) != NULL
+                         && (restore->is_managed || stasis_disks_any_writable (disks));
+  if (restore->flags & STASIS_RESTORE_FORCE)
     return TRUE;
-  if (restore->has_writable_disks
-      && stasis_mark_is_resumed (restore->driver->paths, stasis_image_input_ours (restore->input)))
-    return refuse (error,
-                   _ ("'%s' was already resumed once, and the guest's disks have moved on since; "
-                      "--force restores anyway"),
-                   stasis_image_input_name (restore->input));
-  return stasis_disks_check (disks, restore->def, error);
+  return check_first_time (restore, error)
+         && (disks == NULL || stasis_disks_check (disks, restore->def, error));
 }
 
 static gboolean
@@ -284,7 +297,7 @@ static gboolean
 note_in_journal (Restore *restore, GError **error)
 {
   StasisJournal *journal = &restore->hold->status->journal;
-  if (restore->has_writable_disks)
+  if (restore->is_for_once)
     journal->mark = stasis_mark_resumed_path (restore->driver->paths,
                                               stasis_image_input_ours (restore->input));
   if (restore->is_managed)
@@ -311,12 +324,12 @@ bring_back (Restore *restore, GError **error)
   /* The mark comes first: a guest that ran without it could run twice. */
   const StasisPaths *paths = restore->driver->paths;
   const StasisImage *image = stasis_image_input_ours (restore->input);
-  if (restore->has_writable_disks && !stasis_mark_resumed (paths, image, error))
+  if (restore->is_for_once && !stasis_mark_resumed (paths, image, error))
     return FALSE;
   if (stasis_fault ("restore-marked", error)
       && stasis_start_finish (restore->hold, restore->monitor, should_run (restore), error))
     return TRUE;
-  if (restore->has_writable_disks)
+  if (restore->is_for_once)
     stasis_mark_clear_resumed (paths, image);
   return FALSE;
 }

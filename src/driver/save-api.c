@@ -5,12 +5,10 @@
 
 #include "config.h"
 
-#include <glib/gi18n-lib.h>
-#include <stasis/error.h>
-
 #include "driver/domain-private.h"
 #include "driver/driver-private.h"
 #include "driver/save.h"
+#include "util/fault.h"
 
 /**
  * stasis_domain_save_as:
@@ -34,7 +32,8 @@ stasis_domain_save_as (StasisDomain *self, const StasisSaveRequest *request,
                        StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
                        GError **error)
 {
-  return stasis_save_run (self, "save", request, progress, user_data, cancellable, error);
+  return stasis_save_run (self, /* is_managed= */ FALSE, request, progress, user_data, cancellable,
+                          error);
 }
 
 /**
@@ -62,7 +61,8 @@ stasis_domain_save (StasisDomain *self, const char *path, const char *xml, Stasi
 {
   const StasisSaveRequest request
       = { .path = path, .fd = -1, .format = "stasis", .xml = xml, .flags = flags };
-  return stasis_save_run (self, "save", &request, progress, user_data, cancellable, error);
+  return stasis_save_run (self, /* is_managed= */ FALSE, &request, progress, user_data, cancellable,
+                          error);
 }
 
 /**
@@ -82,18 +82,11 @@ gboolean
 stasis_domain_managed_save (StasisDomain *self, StasisSaveFlags flags, StasisProgressFunc progress,
                             gpointer user_data, GCancellable *cancellable, GError **error)
 {
-  if (!stasis_domain_is_persistent (self))
-    {
-      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
-                   _ ("cannot do managed save of the transient domain '%s'"),
-                   stasis_domain_get_name (self));
-      return FALSE;
-    }
   g_autofree char *path = stasis_paths_managed_save (stasis_domain_get_driver (self)->paths,
                                                      stasis_domain_get_name (self));
   g_autofree char *folder = g_path_get_dirname (path);
   const StasisSaveRequest request = { .path = path, .fd = -1, .format = "stasis", .flags = flags };
-  return stasis_paths_make (folder, error)
-         && stasis_save_run (self, "managedsave", &request, progress, user_data, cancellable,
-                             error);
+  return stasis_paths_make (folder, error) && stasis_fault ("managed-save", error)
+         && stasis_save_run (self, /* is_managed= */ TRUE, &request, progress, user_data,
+                             cancellable, error);
 }

@@ -31,6 +31,7 @@
 #include "driver/marks.h"
 #include "driver/memory-hash.h"
 #include "driver/recover.h"
+#include "driver/registry.h"
 #include "driver/save-commit.h"
 #include "driver/save-facts.h"
 #include "driver/save-output.h"
@@ -45,9 +46,9 @@
 
 typedef struct
 {
-  StasisDriver *driver;  /* (borrowed) */
-  StasisDomain *domain;  /* (borrowed) */
-  const char *operation; /* "save" or "managedsave" */
+  StasisDriver *driver; /* (borrowed) */
+  StasisDomain *domain; /* (borrowed) */
+  gboolean is_managed;
   StasisSaveFlags flags;
   StasisSaveForm form;
   StasisSavePlace *place; /* (owned) */
@@ -78,6 +79,24 @@ save_clear (Save *save)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Save, save_clear)
+
+static const char *
+operation_name (gboolean is_managed)
+{
+  return is_managed ? "managedsave" : "save";
+}
+
+/* The definition gives a managed image its meaning; under the hold nobody can remove it. */
+static gboolean
+check_persistent (const Save *save, GError **error)
+{
+  const char *name = stasis_domain_get_name (save->domain);
+  if (!save->is_managed || stasis_registry_has (save->driver, name))
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+               _ ("cannot do managed save of the transient domain '%s'"), name);
+  return FALSE;
+}
 
 /* What the image is to say of the guest: its live definition, or the caller's of the same ABI. */
 static gboolean
@@ -142,7 +161,7 @@ ask_everybody (Save *save, const char *xml, GError **error)
 {
   save->hold
       = stasis_hold_take_running (save->driver, stasis_domain_get_name (save->domain), error);
-  if (save->hold == NULL)
+  if (save->hold == NULL || !check_persistent (save, error))
     return FALSE;
   save->def = stasis_domain_load_live (save->domain, error);
   if (save->def == NULL || !choose_xml (save, xml, error))
@@ -230,7 +249,7 @@ static gboolean
 open_journal (Save *save, GError **error)
 {
   StasisJournal *journal = &save->hold->status->journal;
-  stasis_journal_begin (journal, STASIS_STEP_SAVE, save->operation);
+  stasis_journal_begin (journal, STASIS_STEP_SAVE, operation_name (save->is_managed));
   journal->was_running = save->was_running;
   if (!stasis_save_place_note (save->place, journal, error)
       || !stasis_hold_write (save->hold, error))
@@ -339,6 +358,27 @@ end_qemu_at_once (const StasisStatus *status)
     stasis_process_end (pidfd, /* grace_ms= */ 0);
 }
 
+/* The image is complete and the guest ended: that is what was asked for, and whoever comes next may
+ * clear away what is left.  Only a QEMU that does not end is a failure. */
+static gboolean
+clear_away (const Save *save, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  const StasisStatus *status = save->hold->status;
+  if (stasis_teardown (status, save->hold->folder, "saved", &local))
+    return TRUE;
+  if (!stasis_process_is_alive (&status->qemu))
+    {
+      g_warning (_ ("the image '%1$s' is complete and the guest has ended, but its run folder is "
+                    "left: %2$s"),
+                 save->place->name, local->message);
+      return TRUE;
+    }
+  g_propagate_prefixed_error (error, g_steal_pointer (&local),
+                              _ ("the image '%s' is complete, but: "), save->place->name);
+  return FALSE;
+}
+
 /* The image is complete: the guest must not live beside it.  What fails from here on does not
  * change that any more. */
 static gboolean
@@ -360,14 +400,11 @@ finish (Save *save, GError **error)
   stats->pause_us = save->was_running ? g_get_monotonic_time () - save->paused_us : -1;
   stasis_job_end (save->job, NULL);
 
-  const gboolean noted = stasis_end_reason_write (save->hold->folder, "saved", error);
+  g_autoptr (GError) unnoted = NULL;
+  if (!stasis_end_reason_write (save->hold->folder, "saved", &unnoted))
+    g_debug ("%s", unnoted->message);
   end_qemu_at_once (status);
-  if (!noted || !stasis_teardown (status, save->hold->folder, "saved", error))
-    {
-      g_prefix_error (error, _ ("the image '%s' is complete, but: "), save->place->name);
-      return FALSE;
-    }
-  return TRUE;
+  return clear_away (save, error);
 }
 
 /* Say so where the guest, or somebody who ended it, was faster than the save: what QEMU's monitor
@@ -461,15 +498,16 @@ check_flags (StasisSaveFlags flags, GError **error)
 
 /* Save the domain and end it. */
 gboolean
-stasis_save_run (StasisDomain *self, const char *operation, const StasisSaveRequest *request,
+stasis_save_run (StasisDomain *self, gboolean is_managed, const StasisSaveRequest *request,
                  StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
                  GError **error)
 {
-  g_autoptr (StasisJob) job = stasis_job_new (operation, progress, user_data, cancellable);
+  g_autoptr (StasisJob) job
+      = stasis_job_new (operation_name (is_managed), progress, user_data, cancellable);
   g_auto (Save) save = {
     .driver = stasis_domain_get_driver (self),
     .domain = self,
-    .operation = operation,
+    .is_managed = is_managed,
     .flags = request->flags,
     .job = job,
   };

@@ -9,8 +9,8 @@
 
 G_BEGIN_DECLS
 
-/* @operation: "save" or "managedsave". */
-gboolean stasis_save_run (StasisDomain *domain, const char *operation,
+/* @is_managed: to the managed image, which only a persistent domain may have. */
+gboolean stasis_save_run (StasisDomain *domain, gboolean is_managed,
                           const StasisSaveRequest *request, StasisProgressFunc progress,
                           gpointer user_data, GCancellable *cancellable, GError **error);
 

@@ -157,14 +157,17 @@ make_folder (const Start *start, GError **error)
   return stasis_hold_write (start->hold, error);
 }
 
-/* The user is free as long as no status file names it: looking and writing ours are one step. */
+/* Name, UUID and user are free as long as no status file names them: looking and writing ours are
+ * one step.  Whoever asked earlier asked without the lock. */
 static gboolean
-claim_user (const Start *start, GError **error)
+claim (const Start *start, GError **error)
 {
   StasisStatus *status = start->hold->status;
   g_autoptr (StasisLock) lock
       = stasis_registry_lock (start->driver, STASIS_REGISTRY_DEADLINE_MS, error);
-  return lock != NULL && choose_uid (start->driver, status->id, &status->uid, error)
+  return lock != NULL
+         && stasis_registry_check_unique (start->driver, status->name, status->uuid, error)
+         && choose_uid (start->driver, status->id, &status->uid, error)
          && stasis_fault ("start-user", error) && make_folder (start, error);
 }
 
@@ -284,6 +287,8 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
                    const StasisStartRequest *request, GCancellable *cancellable, GError **error)
 {
   g_auto (Start) start = { .driver = driver, .hold = hold, .def = def, .request = request };
+  if (!stasis_lost_check_removed (hold->folder, error))
+    return NULL;
   start.caps = stasis_driver_get_caps (driver, def->emulator, error);
   if (start.caps == NULL)
     return NULL;
@@ -292,7 +297,7 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
     return NULL;
 
   StasisMonitor *monitor = NULL;
-  if (claim_user (&start, error) && launch (&start, error))
+  if (claim (&start, error) && launch (&start, error))
     monitor = meet (&start, cancellable, error);
   if (monitor == NULL)
     stasis_start_abandon (hold);
@@ -327,8 +332,7 @@ stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run, GEr
 
   /* A fault from here on is a process that dies, not a failure. */
   stasis_fault ("start-running", NULL);
-  if (journal->target != NULL)
-    unlink (journal->target);
+  stasis_recover_use_up (journal);
   stasis_journal_clear (journal);
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisControl) control = NULL;

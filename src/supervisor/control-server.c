@@ -6,7 +6,9 @@
  *
  * Lines of JSON, one reply to each request (docs/supervisor.md).  A client may be anything that
  * runs as our user, so it is held to limits: the length of a request, the time to send one and to
- * take its reply, the number of clients.  Nothing is read from a client whose reply is not yet
+ * take its reply, the number of clients.  Where all places are taken, the client that has asked for
+ * nothing for longest makes room, so that connections which somebody forgot lock nobody out; the
+ * owner of a job keeps its place.  Nothing is read from a client whose reply is not yet
  * made and taken, so none can make us keep more than one request and one reply for it.
  *
  * Reading and writing go on in the main loop and never block it.
@@ -53,6 +55,7 @@ typedef struct
   gboolean is_last;  /* close once the reply is taken */
   guint source;      /* for reading or writing, or 0 */
   guint deadline;    /* timeout while something is half-way, or 0 */
+  gint64 idle_us;    /* since when it is idle, if it is */
 } Client;
 
 static void rearm (Client *client);
@@ -217,6 +220,7 @@ stasis_control_server_reply (StasisControlServer *server, StasisClientId id, Sta
   g_string_append (client->out, text);
   g_string_append_c (client->out, '\n');
   client->is_asked = FALSE;
+  client->idle_us = g_get_monotonic_time ();
   rearm (client);
 }
 
@@ -240,6 +244,45 @@ is_allowed (int fd, pid_t *out_pid)
   return peer.uid == geteuid () || peer.uid == 0;
 }
 
+/* A request that has come, although we have not read it yet. */
+static gboolean
+has_asked (const Client *client)
+{
+  char octet;
+  return client->is_asked || client->in->len > 0
+         || recv (client->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* Between two requests, and nobody would miss it. */
+static gboolean
+is_idle (const Client *client)
+{
+  const StasisControlServer *server = client->server;
+  return !has_asked (client) && client->out->len == 0
+         && !server->funcs->is_kept (client->id, server->data);
+}
+
+/* Drop the client that has been idle for longest.  FALSE where none is. */
+static gboolean
+make_room (StasisControlServer *server)
+{
+  Client *oldest = NULL;
+  GHashTableIter iter;
+  gpointer value;
+  g_hash_table_iter_init (&iter, server->clients);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      Client *client = value;
+      if (is_idle (client) && (oldest == NULL || client->idle_us < oldest->idle_us))
+        oldest = client;
+    }
+  if (oldest == NULL)
+    return FALSE;
+  g_debug ("process %d makes room for another one", (int) oldest->pid);
+  drop (oldest);
+  return TRUE;
+}
+
 static void
 add_client (StasisControlServer *server, int fd_take, pid_t pid)
 {
@@ -248,10 +291,10 @@ add_client (StasisControlServer *server, int fd_take, pid_t pid)
   client->server = server;
   client->fd = fd_take;
   client->pid = pid;
+  client->idle_us = g_get_monotonic_time ();
   client->in = g_string_new (NULL);
   client->out = g_string_new (NULL);
-  const gboolean is_one_too_many = g_hash_table_size (server->clients) >= CLIENTS_MAX;
-  if (is_one_too_many)
+  if (g_hash_table_size (server->clients) >= CLIENTS_MAX && !make_room (server))
     {
       /* Without a place: what does not fit into the socket at once is not said. */
       refuse (client, _ ("too many connections"));

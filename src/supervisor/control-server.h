@@ -24,6 +24,9 @@ typedef struct
   void (*request) (StasisClientId client, const StasisJson *request, gpointer data);
   /* A connection has ended, from either side. */
   void (*closed) (StasisClientId client, gpointer data);
+  /* TRUE where it stands for something even while it asks for nothing: its place is not needed for
+   * another one. */
+  gboolean (*is_kept) (StasisClientId client, gpointer data);
 } StasisControlServerFuncs;
 
 /* Listen on @folder's control.sock.  @funcs outlives it. */

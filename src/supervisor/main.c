@@ -23,6 +23,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <glib-unix.h>
@@ -49,6 +50,7 @@ typedef struct
   StasisWatch *watch;
   GMainLoop *loop;
   gboolean has_qemu_ended;
+  gboolean is_status_gone;
   gboolean is_over;     /* nothing is left to supervise */
   const char *fallback; /* how the run ended, if nobody says */
 } Supervisor;
@@ -143,10 +145,23 @@ on_status_changed (const StasisStatus *status, gpointer data)
     stasis_requests_set_status (self->requests, status);
 }
 
+/* By a teardown; or somebody removed it beside a QEMU that lives.  Then its life-cycle policy still
+ * holds, and its end is ours. */
 static void
-on_folder_gone (gpointer data)
+on_status_gone (gpointer data)
 {
-  finish (data);
+  Supervisor *self = data;
+  if (stasis_process_wait (self->qemu_pidfd, 0))
+    {
+      /* The folder goes last, and our own teardown is not to be cut off before that. */
+      if (!g_file_test (self->folder, G_FILE_TEST_EXISTS))
+        finish (self);
+      return;
+    }
+  if (!self->is_status_gone)
+    g_warning (_ ("'%1$s/status.json' was removed while QEMU runs; 'destroy %2$s' ends it"),
+               self->folder, strrchr (self->folder, '/') + 1);
+  self->is_status_gone = TRUE;
 }
 
 static gboolean
@@ -182,7 +197,7 @@ watch_qemu (Supervisor *self, const StasisStatus *status, GError **error)
 static gboolean
 start (Supervisor *self, GError **error)
 {
-  static const StasisWatchFuncs funcs = { on_status_changed, on_owner_died, on_folder_gone };
+  static const StasisWatchFuncs funcs = { on_status_changed, on_owner_died, on_status_gone };
   g_autoptr (StasisStatus) status = stasis_status_read (self->folder, error);
   if (status == NULL || !watch_qemu (self, status, error))
     return FALSE;

@@ -287,6 +287,14 @@ on_closed (StasisClientId client, gpointer data)
   requests->job_lost (requests->data);
 }
 
+/* The owner of a job tells of it when it has something to tell. */
+static gboolean
+is_kept (StasisClientId client, gpointer data)
+{
+  const StasisRequests *requests = data;
+  return requests->owner == client;
+}
+
 /* The status file says this now. */
 void
 stasis_requests_set_status (StasisRequests *requests, const StasisStatus *status)
@@ -308,7 +316,7 @@ StasisRequests *
 stasis_requests_new (const char *folder, StasisLife *life, StasisJobLost job_lost, gpointer data,
                      GError **error)
 {
-  static const StasisControlServerFuncs funcs = { on_request, on_closed };
+  static const StasisControlServerFuncs funcs = { on_request, on_closed, is_kept };
   StasisRequests *requests = g_new0 (StasisRequests, 1);
   requests->life = life;
   requests->job_lost = job_lost;

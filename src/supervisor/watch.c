@@ -22,6 +22,8 @@
 #include "util/fd.h"
 
 #define STATUS_FILE "status.json"
+/* A folder that is removed while QEMU has something in it open does not tell of itself. */
+#define WATCHED (IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 struct _StasisWatch
 {
@@ -82,8 +84,8 @@ stasis_watch_look (StasisWatch *watch)
   g_autoptr (StasisStatus) status = stasis_status_read (watch->folder, &error);
   if (status == NULL)
     {
-      if (!g_file_test (watch->folder, G_FILE_TEST_EXISTS))
-        watch->funcs->folder_gone (watch->data);
+      if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+        watch->funcs->status_gone (watch->data);
       else
         g_debug ("%s", error->message);
       return;
@@ -117,9 +119,7 @@ StasisWatch *
 stasis_watch_new (const char *folder, const StasisWatchFuncs *funcs, gpointer data, GError **error)
 {
   stasis_autofd int fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
-  if (fd < 0
-      || inotify_add_watch (fd, folder, IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
-             < 0)
+  if (fd < 0 || inotify_add_watch (fd, folder, WATCHED) < 0)
     {
       stasis_throw_errno (error, _ ("cannot watch the folder '%s'"), folder);
       return NULL;

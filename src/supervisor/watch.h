@@ -16,7 +16,7 @@ typedef struct
 {
   void (*status_changed) (const StasisStatus *status, gpointer data); /* status.json is another */
   void (*owner_died) (gpointer data);  /* the owner of a journalled job lives no more */
-  void (*folder_gone) (gpointer data); /* somebody tore the domain down */
+  void (*status_gone) (gpointer data); /* it was removed, the folder perhaps as well */
 } StasisWatchFuncs;
 
 /* @folder and @funcs outlive it.  The first status is reported before this returns. */

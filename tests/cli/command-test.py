@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -207,6 +208,28 @@ def test_configuration():
                  f"(it is the default: option 'default' in [emulators] of '{path}')\n")
 
 
+def test_fifo():
+    """a definition from a FIFO is waited for, as cat does, and Ctrl-C ends the waiting"""
+    fifo = os.path.join(STATE.name, "fifo")
+    os.mkfifo(fifo)
+    for interrupted in (False, True):
+        with subprocess.Popen([STASIS, "define", fifo], stderr=subprocess.PIPE, text=True, env=ENV,
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
+            with open(fifo, "w", encoding="utf-8") as writer:  # comes back when it reads
+                writer.write("not ")
+                writer.flush()
+                if interrupted:
+                    process.send_signal(signal.SIGINT)
+                    process.wait(60)
+                else:
+                    writer.write("xml")
+            errors = process.communicate(timeout=60)[1]
+        if interrupted:
+            tap.equal((process.returncode, errors), (-signal.SIGINT, ""))
+        else:
+            tap.equal((process.returncode, "'<' not found" in errors), (1, True))
+
+
 def test_restore_stream():
     """standard input that is no image is refused with a reason"""
     done = run("restore", "-")
@@ -246,7 +269,7 @@ def test_gone_reader():
 
 TESTS = [test_help, test_help_each, test_help_group, test_help_width, test_mistakes, test_version,
          test_list_empty, test_no_domain, test_nearest_domain, test_files, test_image_for_definition,
-         test_configuration,
+         test_configuration, test_fifo,
          test_restore_stream, test_verify_status, test_full_output,
          test_gone_reader]
 

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import time
 
@@ -189,6 +190,25 @@ def stopped_at(t, guest, image, step):
     harness.wait_for(lambda: open(f"/proc/{process.pid}/stat").read().rpartition(")")[2].split()[0] == "T",
                      f"the save to come by {step}")
     return process
+
+
+@harness.test("a complete image whose guest has ended is a success, whatever cannot be noted or cleared away")
+def saved_but_left(t):
+    guest = running_guest(t)
+    image, folder = t.dir / "image.stasis", t.state / "run" / "domains" / guest.name
+    in_the_way = {"no reason": folder / "end-reason" / "file",  # as where the state folder is full
+                  "not removable": folder.joinpath("nest", *["deeper"] * 20)}
+    for what, path in in_the_way.items():
+        process = stopped_at(t, guest, image, "save-committed")
+        path.mkdir(parents=True)
+        os.kill(process.pid, signal.SIGCONT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, f"{what}: {errors}"
+        assert (what == "not removable") == ("is complete" in errors and str(folder) in errors), f"{what}: {errors}"
+        if what == "not removable":
+            harness.wait_for(lambda: not [c for c in t.processes().values() if "qemu" in c], "QEMU to end")
+            shutil.rmtree(folder / "nest")
+        is_settled_saved(t, guest, image)
 
 
 @harness.test("a complete image that is moved away while saver and supervisor are dead: the guest stays paused")

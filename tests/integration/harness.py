@@ -23,6 +23,7 @@ The environment says what to use: STASIS_BIN, STASIS_TEST_QEMU (emulator),
 STASIS_TEST_ACCEL (tcg or kvm), STASIS_TEST_SOAK (full counts of long tests).
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -79,6 +80,19 @@ def wait_for(condition, what, timeout=60):
             raise AssertionError(f"waited {timeout} s for {what}")
         time.sleep(0.02)
     return value
+
+
+@contextlib.contextmanager
+def mounted(*command, at):
+    """Something is mounted there; a Skip where that is not possible."""
+    at.mkdir(exist_ok=True)
+    result = subprocess.run(["mount", *map(str, command), str(at)], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise Skip(f"cannot mount here: {result.stderr.strip()}")
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", "-l", str(at)], check=True)
 
 
 class Test:

@@ -44,18 +44,6 @@ def no_qemu(t):
     harness.wait_for(lambda: not [c for c in t.processes().values() if "qemu-system" in c], "QEMU to end")
 
 
-@contextlib.contextmanager
-def mounted(*command, at):
-    at.mkdir(exist_ok=True)
-    result = subprocess.run(["mount", *map(str, command), str(at)], capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise harness.Skip(f"cannot mount here: {result.stderr.strip()}")
-    try:
-        yield at
-    finally:
-        subprocess.run(["umount", "-l", str(at)], check=True)
-
-
 # Disks.
 
 @harness.test("a disk that changed between save and restore is refused, --force overrides")
@@ -114,7 +102,7 @@ def disk_missing(t):
 @harness.test("disk full: the guest goes on, nothing is left, the space is free again")
 def disk_full(t):
     guest = running_guest(t)
-    with mounted("-t", "tmpfs", "-o", "size=1m", "none", at=t.dir / "small") as small:
+    with harness.mounted("-t", "tmpfs", "-o", "size=1m", "none", at=t.dir / "small") as small:
         for _ in range(2):
             refused(t, "save", guest.name, small / "image.stasis", says="No space left")
             still_runs(guest)
@@ -128,12 +116,12 @@ def disk_full(t):
 def io_error(t):
     guest = running_guest(t, pages=4096)
     # A loop device whose file lies in a full tmpfs answers writes with EIO.
-    with mounted("-t", "tmpfs", "-o", "size=8m", "none", at=t.dir / "backing") as backing:
+    with harness.mounted("-t", "tmpfs", "-o", "size=8m", "none", at=t.dir / "backing") as backing:
         with open(backing / "fs", "wb") as file:
             file.truncate(256 << 20)
         subprocess.run(["mkfs.ext4", "-q", "-E", "nodiscard,lazy_itable_init=1", "-O", "^has_journal",
                         backing / "fs"], check=True)
-        with mounted("-o", "loop", backing / "fs", at=t.dir / "bad") as bad:
+        with harness.mounted("-o", "loop", backing / "fs", at=t.dir / "bad") as bad:
             fill = os.open(backing / "fill", os.O_WRONLY | os.O_CREAT)
             with contextlib.suppress(OSError):
                 while os.write(fill, bytes(65536)):
@@ -148,7 +136,7 @@ def io_error(t):
 @harness.test("a read-only folder, a missing folder, a folder, a pipe, a device, another file")
 def bad_targets(t):
     guest = running_guest(t)
-    with mounted("-t", "tmpfs", "-o", "ro,size=16m", "none", at=t.dir / "ro") as read_only:
+    with harness.mounted("-t", "tmpfs", "-o", "ro,size=16m", "none", at=t.dir / "ro") as read_only:
         refused(t, "save", guest.name, read_only / "image.stasis", says=[str(read_only), "Read-only"])
     missing = t.dir / "missing" / "image.stasis"
     refused(t, "save", guest.name, missing, says=[str(missing.parent), "No such file"])

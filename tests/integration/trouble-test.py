@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Something is stopped, spoilt, or happens at the same moment: the driver copes, and says what it is."""
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -191,6 +193,149 @@ def unreadable_user(t):
     t.stasis("create", second.xml_file())
     users = qemu_users(t)
     assert len(users) == 2 and len(set(users)) == 2, users
+
+
+def renamed_process(t, guest, pid):
+    """The status names another process, or none; everything else in it is right."""
+    path = run_folder(t, guest) / "status.json"
+    status = json.loads(path.read_text())
+    status["qemu"]["pid"] = pid
+    path.write_text(json.dumps(status))
+    return str(path)
+
+
+@harness.test("a status that names another process makes no second QEMU possible, destroy finds the right one")
+def wrong_process(t):
+    for pid, signalled in ((os.getpid(), None), (2 ** 22 - 1, signal.SIGKILL), (0, signal.SIGKILL)):
+        guest = t.boot_sector_guest()
+        t.stasis("define", guest.xml_file())
+        t.stasis("start", guest.name)
+        guest.wait_for_tick(2)
+        qemu, supervisor = pid_of(t, "qemu-system"), pid_of(t, "stasis-supervisor")
+        path = renamed_process(t, guest, pid)
+        if signalled is not None:
+            os.kill(supervisor, signalled)
+        seen_spoilt(t, guest, path)
+        for command in ("start", "undefine"):
+            refused(t, command, guest.name, says=[path, f"process {qemu} is its QEMU"])
+        refused(t, "create", guest.xml_file(), says=[path])
+        assert pid_of(t, "qemu-system") == qemu
+        t.stasis("destroy", guest.name)
+        harness.wait_for(lambda: not t.processes(), "all to end")
+        assert not run_folder(t, guest).exists()
+        t.stasis("start", guest.name)
+        t.stasis("destroy", guest.name)
+        t.stasis("undefine", guest.name)
+
+
+@harness.test("a run folder that was removed makes no second QEMU possible, destroy finds the first")
+def removed_folder(t):
+    for transient, signalled in ((False, False), (True, False), (False, True)):
+        guest = t.boot_sector_guest()
+        if not transient:
+            t.stasis("define", guest.xml_file())
+        again = ["create", guest.xml_file()] if transient else ["start", guest.name]
+        t.stasis(*again)
+        guest.wait_for_tick(2)
+        qemu = pid_of(t, "qemu-system")
+        if signalled:
+            os.kill(pid_of(t, "stasis-supervisor"), signal.SIGKILL)
+        shutil.rmtree(run_folder(t, guest))
+        refused(t, *again, says=[f"process {qemu}", f"destroy {guest.name}"])
+        assert pid_of(t, "qemu-system") == qemu
+        guest.wait_for_tick(guest.last_tick() + 2)
+        t.stasis("destroy", guest.name)
+        harness.wait_for(lambda: not t.processes(), "all to end")
+        refused(t, "destroy", guest.name, says=[guest.name])
+        t.stasis(*again)
+        t.stasis("destroy", guest.name)
+        if not transient:
+            t.stasis("undefine", guest.name)
+
+
+@harness.test("the supervisor of a removed run folder says so, and lives as long as QEMU")
+def removed_and_supervised(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    qemu, supervisor = pid_of(t, "qemu-system"), pid_of(t, "stasis-supervisor")
+    shutil.rmtree(run_folder(t, guest))
+    log = t.state / "log" / "qemu" / f"{guest.name}.supervisor.log"
+    harness.wait_for(lambda: "was removed while QEMU runs" in log.read_text(), "the supervisor to say so")
+    assert pid_of(t, "stasis-supervisor") == supervisor
+    os.kill(qemu, signal.SIGTERM)
+    harness.wait_for(lambda: not t.processes(), "both to end")
+
+
+def read_only(folder):
+    """Nothing in it can be removed, not even by root."""
+    return harness.mounted("--bind", "-o", "ro", folder, at=folder)
+
+
+def resumed_but_left(t, guest, image):
+    """The guest has gone on from its managed image, which is still there: it is not used again."""
+    guest.wait_for_tick(guest.last_tick() + 2)
+    assert image.exists()
+    t.stasis("destroy", guest.name)
+    for _ in range(2):
+        refused(t, "start", guest.name, says=[str(image), "already resumed", "managedsave-remove"])
+
+
+@harness.test("a managed image that cannot be removed is named, and not resumed a second time")
+def unremovable_image(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(2)
+    t.stasis("managedsave", guest.name)
+    image = next((t.state / "lib" / "save").glob("*.stasis"))
+    with read_only(image.parent):
+        errors = t.stasis("start", guest.name).stderr
+        assert str(image) in errors and "cannot be removed" in errors, errors
+        resumed_but_left(t, guest, image)
+    t.stasis("managedsave-remove", guest.name)
+    t.stasis("start", guest.name)
+
+    # The same by recovery; whoever is dead, the supervisor says it.
+    t.stasis("managedsave", guest.name)
+    with read_only(image.parent):
+        t.stasis("start", guest.name, check=False, STASIS_FAULT="start-running=kill")
+        guest.wait_for_tick(guest.last_tick() + 1)
+        log = t.state / "log" / "qemu" / f"{guest.name}.supervisor.log"
+        harness.wait_for(lambda: f"'{image}' cannot be removed" in log.read_text(), "the supervisor to say so")
+        resumed_but_left(t, guest, image)
+    t.stasis("start", guest.name, "--force-boot")
+    assert not image.exists()
+
+
+def fill(folder):
+    """Take all the space that is left."""
+    with open(folder / "fill", "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    assert os.statvfs(folder).f_bfree == 0
+
+
+@harness.test("destroy ends a guest although the state folder is full")
+def full_state(t):
+    config = (t.state / "config" / "stasis.conf").read_text()
+    with harness.mounted("-t", "tmpfs", "-o", "size=4m,mode=700", "none", at=t.state) as state:
+        (state / "config").mkdir(mode=0o700)
+        (state / "config" / "stasis.conf").write_text(config)
+        for defined in (True, False):
+            guest = t.boot_sector_guest()
+            if defined:
+                t.stasis("define", guest.xml_file())
+            t.stasis(*(["start", guest.name] if defined else ["create", guest.xml_file()]))
+            guest.wait_for_tick(1)
+            fill(state)
+            t.stasis("destroy", guest.name)
+            assert not run_folder(t, guest).exists()
+            harness.wait_for(lambda: not t.processes(), "QEMU and its supervisor to end")
+            (state / "fill").unlink()
+            if defined:
+                assert t.stasis("domstate", guest.name).stdout.strip() == "shut off"
+                t.stasis("undefine", guest.name)
+            assert t.stasis("list", "--all", "--name").stdout.split() == []
 
 
 def both_dead(t, guest, image, step):

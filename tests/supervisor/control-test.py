@@ -231,16 +231,43 @@ def slow_reader_and_half_request():
         assert idle.ask(do="state")["ok"], "who waits between two requests is left alone"
 
 
-def many_clients():
+def is_open(end):
+    """Answered like any other, or closed before that."""
+    try:
+        return end.ask(do="state")["ok"]
+    except (EOFError, OSError):
+        return False
+
+
+def idle_clients():
+    """Whoever comes gets in: the connection that has been idle for longest makes room."""
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        job, *ends = [domain.control() for _ in range(32)]
+        assert job.ask(do="job-begin", operation="save")["ok"]
+        for end in ends[::-1]:
+            assert end.ask(do="state")["ok"]
+        assert domain.client("state") == "1 booted"
+        new = domain.control()
+        assert new.ask(do="state")["ok"], "no place for a new one"
+        assert [is_open(end) for end in ends[-2:]] == [True, False], "not the oldest one was dropped"
+        assert all(is_open(end) for end in ends[:-1]) and is_open(new)
+        assert job.ask(do="job-stats", stats={"state": "active"})["ok"], "the job's place was taken"
+
+
+def busy_clients():
+    """Nobody who is in the middle of something is dropped."""
     with Domain("idle") as domain:
         ends = [domain.control() for _ in range(32)]
         for end in ends:
-            assert end.ask(do="state")["ok"]
-        reply = domain.control().receive()
+            end.socket.sendall(b'{"do":')
+        refused = domain.control()
+        reply = refused.receive()
         assert not reply["ok"] and "too many" in reply["error"], reply
-        ends.pop().close()
-        eventually(lambda: domain.client("state", check=False) == "3 user", "a free place")
-        assert all(end.ask(do="state")["ok"] for end in ends)
+        for end in ends:
+            end.socket.sendall(b'"state"}\n')
+        assert all(end.receive()["ok"] for end in ends)
+        assert domain.client("state") == "3 user"
 
 
 def vm_rss_kib(pid):
@@ -288,5 +315,5 @@ if __name__ == "__main__":
     sys.exit(run("control", [
         states, state_reply, socket_mode, starting_up, replaced, only_one, cannot_start, job,
         job_survives_supervisor, paused_reasons, hostile_octets, too_long, pipelined,
-        slow_reader_and_half_request, many_clients, memory, no_descriptors_left,
+        slow_reader_and_half_request, idle_clients, busy_clients, memory, no_descriptors_left,
     ]))
