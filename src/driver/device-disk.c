@@ -19,6 +19,7 @@
 
 #include "driver/devices.h"
 #include "util/fd.h"
+#include "util/safe-open.h"
 
 #define QEMU_LOCK_FIRST 100
 #define QEMU_LOCK_COUNT 200
@@ -47,7 +48,7 @@ is_in_use (int fd)
 static gboolean
 test_disk (const StasisDiskDef *disk, StasisDeviceOperation operation, GError **error)
 {
-  stasis_autofd int fd = stasis_fd_open (disk->source, O_RDWR | O_NONBLOCK, 0, error);
+  stasis_autofd int fd = stasis_safe_open (disk->source, O_RDWR | O_NONBLOCK, error);
   if (fd < 0)
     {
       g_prefix_error (error, _ ("disk '%s': "), disk->target);

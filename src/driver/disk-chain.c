@@ -20,6 +20,7 @@
 #include <stasis/error.h>
 
 #include "util/fd.h"
+#include "util/safe-open.h"
 
 #define HEADER_SIZE        104u /* of version 3 */
 #define HEADER_SIZE_V2     72u
@@ -175,7 +176,7 @@ read_below (int fd, char **out_name, char **out_format, GError **error)
 static gboolean
 read_link (const char *path, StasisDiskLink **out_link, GError **error)
 {
-  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY | O_NONBLOCK, 0, error);
+  stasis_autofd int fd = stasis_safe_open (path, O_RDONLY | O_NONBLOCK, error);
   if (fd < 0)
     return FALSE;
   g_autofree char *name = NULL;

@@ -17,11 +17,12 @@
 #include <stasis/error.h>
 
 #include "util/fd.h"
+#include "util/safe-open.h"
 
 static StasisImageDisk *
 describe (const StasisDiskDef *disk, GError **error)
 {
-  stasis_autofd int fd = stasis_fd_open (disk->source, O_RDONLY | O_NONBLOCK, 0, error);
+  stasis_autofd int fd = stasis_safe_open (disk->source, O_RDONLY | O_NONBLOCK, error);
   if (fd < 0)
     {
       g_prefix_error (error, _ ("disk '%s': "), disk->target);

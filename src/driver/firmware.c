@@ -23,6 +23,7 @@
 #include "util/atomic-file.h"
 #include "util/fd.h"
 #include "util/json.h"
+#include "util/safe-open.h"
 
 #define DESCRIPTOR_SIZE_MAX (1024u * 1024u)
 #define NVRAM_SIZE_MAX      (64u * 1024u * 1024u)
@@ -162,6 +163,20 @@ stasis_firmware_resolve (StasisDomainDef *def, const StasisPaths *paths, GError 
   return TRUE;
 }
 
+/* Where there is none; not behind somebody else's link. */
+static gboolean
+make_folder (const char *folder, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  stasis_autofd int fd = stasis_safe_open (folder, O_PATH | O_DIRECTORY, &local);
+  if (fd >= 0)
+    return TRUE;
+  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+    return stasis_paths_make (folder, error);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
 /* Make the domain's NVRAM file from its template. */
 gboolean
 stasis_firmware_make_nvram (const StasisDomainDef *def, GError **error)
@@ -174,7 +189,7 @@ stasis_firmware_make_nvram (const StasisDomainDef *def, GError **error)
   g_autofree char *octets = NULL;
   gsize size = 0;
   if (!g_file_get_contents (def->os.nvram_template, &octets, &size, error)
-      || !stasis_paths_make (folder, error))
+      || !make_folder (folder, error))
     return FALSE;
   if (size > NVRAM_SIZE_MAX)
     {

@@ -247,9 +247,9 @@ run (Conversion *self, int fd, GError **error)
 static gboolean
 run_to_path (Conversion *self, GError **error)
 {
-  g_autofree char *target = stasis_save_target_resolve (self->request->out_path, error);
+  g_autoptr (StasisSaveTarget) target = stasis_save_target_new (self->request->out_path, error);
   g_autoptr (StasisAtomicFile) file
-      = target != NULL ? stasis_atomic_file_begin (target, 0600, error) : NULL;
+      = target != NULL ? stasis_save_target_begin (target, error) : NULL;
   return file != NULL && run (self, stasis_atomic_file_fd (file), error)
          && (!stasis_image_input_is_file (self->input)
              || stasis_image_keep_owner (self->input, stasis_atomic_file_fd (file), error))

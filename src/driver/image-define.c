@@ -87,6 +87,21 @@ rewrite (const StasisImageInput *input, GBytes *xml, StasisSaveFlags flags, int 
   return stasis_image_rewrite (image, xml, facts, fd, NULL, NULL, NULL, error);
 }
 
+/* The very file that is replaced in the end. */
+static StasisImageInput *
+open_target (const StasisSaveTarget *target, GError **error)
+{
+  g_autoptr (StasisImageInput) image = stasis_image_open_any (target->path, -1, NULL, error);
+  StasisFileId found = { 0 };
+  if (image == NULL || !stasis_file_id_of_fd (stasis_image_input_fd (image), &found, error))
+    return NULL;
+  if (found.device == target->seen.device && found.inode == target->seen.inode)
+    return g_steal_pointer (&image);
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED, _ ("'%s' was replaced meanwhile"),
+               target->path);
+  return NULL;
+}
+
 /**
  * stasis_image_define_xml:
  * @driver: a driver
@@ -112,16 +127,15 @@ stasis_image_define_xml (StasisDriver *driver, const char *path, const char *xml
                            _ ("an image cannot be resumed both running and paused"));
       return FALSE;
     }
-  g_autofree char *target = stasis_save_target_resolve (path, error);
-  g_autoptr (StasisImageInput) image
-      = target != NULL ? stasis_image_open_any (target, -1, NULL, error) : NULL;
+  g_autoptr (StasisSaveTarget) target = stasis_save_target_new (path, error);
+  g_autoptr (StasisImageInput) image = target != NULL ? open_target (target, error) : NULL;
   g_autofree char *text = image != NULL ? check_xml (driver, image, xml, source_name, error) : NULL;
   if (text == NULL)
     return FALSE;
 
   const gboolean was_verified
       = stasis_mark_is_verified (driver->paths, stasis_image_input_fd (image));
-  g_autoptr (StasisAtomicFile) file = stasis_atomic_file_begin (target, 0600, error);
+  g_autoptr (StasisAtomicFile) file = stasis_save_target_begin (target, error);
   g_autoptr (GBytes) octets = g_bytes_new_static (text, strlen (text));
   if (file == NULL || !rewrite (image, octets, flags, stasis_atomic_file_fd (file), error)
       || !stasis_image_keep_owner (image, stasis_atomic_file_fd (file), error)

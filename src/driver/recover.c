@@ -183,8 +183,8 @@ static gboolean
 is_journals_file (const char *path, const StasisJournal *journal)
 {
   struct stat st;
-  return path != NULL && journal->inode != 0 && lstat (path, &st) == 0
-         && st.st_dev == journal->device && st.st_ino == journal->inode;
+  return path != NULL && journal->image.inode != 0 && lstat (path, &st) == 0
+         && st.st_dev == journal->image.device && st.st_ino == journal->image.inode;
 }
 
 static gboolean
@@ -305,18 +305,30 @@ open_own_monitor (const char *folder, const StasisStatus *status, StasisMonitor 
   return own;
 }
 
+/* What fails here is tried again by whoever comes next, and said even by those who would not say
+ * why they see no domain: people have to make room for the image. */
+static gboolean
+name_image (const StasisStatus *status, GError **error)
+{
+  const StasisJournal *journal = &status->journal;
+  g_autoptr (GError) local = NULL;
+  if (stasis_atomic_file_finish (journal->temp, journal->target, &journal->image,
+                                 &journal->replaced, &local))
+    return TRUE;
+  g_warning (_ ("all that is left of domain '%1$s' is the image '%2$s', which cannot get its name: "
+                "%3$s"),
+             status->name, journal->temp, local->message);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
 /* QEMU is dead: what there is of the guest is the sealed image, if it got as far as a name. */
 static gboolean
 give_up_qemu (const char *folder, StasisStatus *status, GError **error)
 {
   StasisJournal *journal = &status->journal;
   if (journal->step == STASIS_STEP_COMMIT && is_journals_file (journal->temp, journal))
-    {
-      if (rename (journal->temp, journal->target) < 0)
-        return stasis_throw_errno (error, _ ("cannot rename '%1$s' to '%2$s'"), journal->temp,
-                                   journal->target);
-      return roll_forward (folder, status, error);
-    }
+    return name_image (status, error) && roll_forward (folder, status, error);
   g_autoptr (GError) local = NULL;
   if (!remove_temp (journal, &local))
     g_debug ("%s", local->message);

@@ -8,6 +8,8 @@
  *
  * Opening never waits: a definition may name a pipe that nobody has at its other end.  So all is
  * opened with O_NONBLOCK, looked at, and made an ordinary descriptor again.
+ *
+ * Folders of these paths may belong to others, whose links are not followed (util/safe-open.h).
  */
 
 #include "config.h"
@@ -26,6 +28,7 @@
 #include "driver/disk-chain.h"
 #include "driver/tap.h"
 #include "util/fd.h"
+#include "util/safe-open.h"
 
 #define BLOB_SIZE_MAX (G_GUINT64_CONSTANT (1) << 30) /* octets of a kernel or initrd */
 
@@ -63,7 +66,7 @@ open_file (Opening *opening, StasisResource *resource, int flags, GError **error
 {
   if (resource->direct)
     flags |= O_DIRECT;
-  stasis_autofd int fd = stasis_fd_open (resource->path, flags | O_NONBLOCK, 0, error);
+  stasis_autofd int fd = stasis_safe_open (resource->path, flags | O_NONBLOCK, error);
   struct stat st;
   if (fd < 0)
     return FALSE;
@@ -140,7 +143,7 @@ copy_to_memory (int from, const char *path, guint64 size, GError **error)
 static gboolean
 open_blob (Opening *opening, StasisResource *resource, GError **error)
 {
-  stasis_autofd int fd = stasis_fd_open (resource->path, O_RDONLY | O_NONBLOCK, 0, error);
+  stasis_autofd int fd = stasis_safe_open (resource->path, O_RDONLY | O_NONBLOCK, error);
   struct stat st;
   if (fd < 0)
     return FALSE;
@@ -178,32 +181,62 @@ throw_output (const char *path, GError **error)
   return stasis_throw_errno (error, _ ("cannot open '%s'"), path);
 }
 
-/* What the guest writes: into a file, a device or a pipe.  Somebody else may be able to put a
- * link into the folder, and nothing is cut off before it is known to be a file. */
+/* Nothing is cut off, or written behind, before it is known to be a file that is nowhere else. */
 static gboolean
-open_output (Opening *opening, StasisResource *resource, GError **error)
+check_output (int fd, const char *path, struct stat *out_st, GError **error)
 {
-  const char *path = resource->path;
-  const gboolean append = resource->append || opening->user->is_incoming;
-  stasis_autofd int fd = open (path,
-                               O_WRONLY | O_CREAT | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC
-                                   | (append ? O_APPEND : 0),
-                               0600);
-  struct stat st;
-  if (fd < 0)
-    return throw_output (path, error);
-  if (fstat (fd, &st) < 0)
+  if (fstat (fd, out_st) < 0)
     return stasis_throw_errno (error, "'%s'", path);
-  if (!S_ISREG (st.st_mode) && !S_ISFIFO (st.st_mode) && !S_ISCHR (st.st_mode))
+  if (S_ISFIFO (out_st->st_mode) || S_ISCHR (out_st->st_mode))
+    return TRUE;
+  if (!S_ISREG (out_st->st_mode))
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
                    _ ("'%s' is neither a regular file, a pipe nor a character device"), path);
       return FALSE;
     }
+  if (out_st->st_nlink <= 1)
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+               _ ("'%1$s' is a file with %2$u names (hard links), which output does not touch: "
+                  "another name may be anybody's"),
+               path, (guint) out_st->st_nlink);
+  return FALSE;
+}
+
+/* What the guest writes: into a file, a device or a pipe. */
+static gboolean
+open_output (Opening *opening, StasisResource *resource, GError **error)
+{
+  const char *path = resource->path;
+  const gboolean append = resource->append || opening->user->is_incoming;
+  g_autofree char *name = NULL;
+  stasis_autofd int folder = stasis_safe_open_folder (path, &name, error);
+  if (folder < 0)
+    return FALSE;
+  stasis_autofd int fd = openat (folder, name,
+                                 O_WRONLY | O_CREAT | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC
+                                     | (append ? O_APPEND : 0),
+                                 0600);
+  struct stat st;
+  if (fd < 0)
+    return throw_output (path, error);
+  if (!check_output (fd, path, &st, error))
+    return FALSE;
   if (S_ISREG (st.st_mode) && !append && ftruncate (fd, 0) < 0)
     return stasis_throw_errno (error, _ ("cannot empty '%s'"), path);
   return clear_nonblock (fd, path, error)
          && hand_over (opening, resource, stasis_fd_steal (&fd), TRUE);
+}
+
+static gboolean
+open_listener (Opening *opening, StasisResource *resource, GError **error)
+{
+  g_autofree char *name = NULL;
+  stasis_autofd int folder = stasis_safe_open_folder (resource->path, &name, error);
+  return folder >= 0
+         && hand_over (opening, resource,
+                       stasis_unix_listen_in (folder, name, resource->path, 1, error), FALSE);
 }
 
 static gboolean
@@ -234,7 +267,7 @@ open_one (Opening *opening, StasisResource *resource, GError **error)
     case STASIS_RESOURCE_OUTPUT:
       return open_output (opening, resource, error);
     case STASIS_RESOURCE_LISTEN:
-      return hand_over (opening, resource, stasis_unix_listen (resource->path, 1, error), FALSE);
+      return open_listener (opening, resource, error);
     case STASIS_RESOURCE_TAP:
       return open_tap (opening, resource, error);
     case STASIS_RESOURCE_VHOST:

@@ -302,12 +302,10 @@ note_in_journal (Restore *restore, GError **error)
                                               stasis_image_input_ours (restore->input));
   if (restore->is_managed)
     {
-      struct stat st;
-      if (fstat (stasis_image_input_fd (restore->input), &st) < 0)
-        return stasis_throw_errno (error, "'%s'", stasis_image_input_name (restore->input));
+      const int fd = stasis_image_input_fd (restore->input);
       journal->target = g_strdup (stasis_image_input_name (restore->input));
-      journal->device = st.st_dev;
-      journal->inode = st.st_ino;
+      if (!stasis_file_id_of_fd (fd, &journal->image, error))
+        return FALSE;
     }
   return stasis_hold_write (restore->hold, error);
 }

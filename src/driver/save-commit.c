@@ -5,7 +5,8 @@
  * Theory of operation
  *
  * A file: it gets its temporary name, the journal says COMMIT with its inode, it is renamed.  Which
- * name that inode has tells whoever recovers what happened.
+ * name that inode has tells whoever recovers what happened.  A folder, a target or a temporary name
+ * that is another one by then fails the save, and the guest goes on.
  *
  * A descriptor: everything but the end of the image has been sent; the journal says COMMIT without
  * a target; the end is sent, and the reader is waited for until it has taken it.  A reader that
@@ -34,13 +35,10 @@ static StasisSaveOutcome
 commit_file (StasisSavePlace *place, StasisHold *hold, GError **error)
 {
   /* Named first: at COMMIT the journal's inode is the new file's, under one name or the other. */
-  if (!stasis_atomic_file_link (place->file, error) || !stasis_fault ("save-linked", error)
-      || !write_journal (hold, error))
-    return STASIS_SAVE_OPEN;
-
   gboolean renamed = FALSE;
   g_autoptr (GError) local = NULL;
-  if (stasis_atomic_file_rename (place->file, &renamed, &local))
+  if (stasis_atomic_file_link (place->file, &local) && stasis_fault ("save-linked", &local)
+      && write_journal (hold, &local) && stasis_atomic_file_rename (place->file, &renamed, &local))
     return STASIS_SAVE_COMPLETE;
   if (renamed)
     {
@@ -48,6 +46,8 @@ commit_file (StasisSavePlace *place, StasisHold *hold, GError **error)
                  local->message);
       return STASIS_SAVE_COMPLETE;
     }
+  /* Before the guest goes on: nobody shall find a complete image where it may have been moved. */
+  stasis_atomic_file_drop (place->file);
   g_propagate_error (error, g_steal_pointer (&local));
   return STASIS_SAVE_OPEN;
 }

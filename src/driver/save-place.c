@@ -19,8 +19,8 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
-#include "driver/save-target.h"
 #include "util/fd.h"
+#include "util/safe-open.h"
 
 #define READER_MS 100 /* between two tries to open a FIFO; no event tells of a reader */
 
@@ -47,6 +47,20 @@ check_descriptor (const StasisSavePlace *place, GError **error)
   return TRUE;
 }
 
+/* The very pipe that was seen there, open for nothing yet. */
+static int
+open_fifo (const char *path, GError **error)
+{
+  stasis_autofd int fd = stasis_safe_open (path, O_PATH, error);
+  struct stat st;
+  if (fd < 0)
+    return -1;
+  if (fstat (fd, &st) == 0 && S_ISFIFO (st.st_mode))
+    return stasis_fd_steal (&fd);
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED, _ ("'%s' is no pipe any more"), path);
+  return -1;
+}
+
 static gboolean
 resolve_path (StasisSavePlace *place, const char *path, GError **error)
 {
@@ -54,10 +68,10 @@ resolve_path (StasisSavePlace *place, const char *path, GError **error)
   place->name = g_strdup (path);
   if (stat (path, &st) == 0 && S_ISFIFO (st.st_mode))
     {
-      place->fifo = g_strdup (path);
-      return TRUE;
+      place->fifo = open_fifo (path, error);
+      return place->fifo >= 0;
     }
-  place->target = stasis_save_target_resolve (path, error);
+  place->target = stasis_save_target_new (path, error);
   return place->target != NULL;
 }
 
@@ -66,7 +80,7 @@ StasisSavePlace *
 stasis_save_place_new (const char *path, int fd, const char *fd_name, GError **error)
 {
   g_autoptr (StasisSavePlace) place = g_new0 (StasisSavePlace, 1);
-  place->fd = place->own_fd = -1;
+  place->fd = place->own_fd = place->fifo = -1;
   if (path != NULL)
     return resolve_path (place, path, error) ? g_steal_pointer (&place) : NULL;
 
@@ -87,14 +101,15 @@ stasis_save_place_is_stream (const StasisSavePlace *place)
 gboolean
 stasis_save_place_open (StasisSavePlace *place, GCancellable *cancellable, GError **error)
 {
-  while (place->fifo != NULL && place->own_fd < 0)
+  g_autofree char *by_number = g_strdup_printf ("/proc/self/fd/%d", place->fifo);
+  while (place->fifo >= 0 && place->own_fd < 0)
     {
-      place->own_fd = open (place->fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+      place->own_fd = open (by_number, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
       place->fd = place->own_fd;
       if (place->own_fd >= 0)
         break;
       if (errno != ENXIO && errno != EINTR)
-        return stasis_throw_errno (error, "'%s'", place->fifo);
+        return stasis_throw_errno (error, "'%s'", place->name);
 
       struct pollfd cancelled = { .fd = -1, .events = POLLIN };
       if (cancellable != NULL)
@@ -114,7 +129,7 @@ stasis_save_place_begin (StasisSavePlace *place, gsize keep, GError **error)
 {
   if (place->target != NULL)
     {
-      place->file = stasis_atomic_file_begin (place->target, 0600, error);
+      place->file = stasis_save_target_begin (place->target, error);
       return place->file != NULL;
     }
   place->sink = stasis_save_sink_new (place->fd, keep);
@@ -134,14 +149,10 @@ stasis_save_place_note (const StasisSavePlace *place, StasisJournal *journal, GE
 {
   if (place->file == NULL)
     return TRUE;
-  struct stat st;
-  if (fstat (stasis_atomic_file_fd (place->file), &st) < 0)
-    return stasis_throw_errno (error, _ ("cannot look at the new image"));
-  journal->target = g_strdup (place->target);
+  journal->target = g_strdup (place->target->path);
   journal->temp = g_strdup (stasis_atomic_file_temp_path (place->file));
-  journal->device = st.st_dev;
-  journal->inode = st.st_ino;
-  return TRUE;
+  journal->replaced = place->target->seen;
+  return stasis_file_id_of_fd (stasis_atomic_file_fd (place->file), &journal->image, error);
 }
 
 /* Octets of the image so far. */
@@ -164,8 +175,8 @@ stasis_save_place_free (StasisSavePlace *place)
   stasis_save_sink_free (place->sink);
   stasis_atomic_file_free (place->file);
   stasis_fd_clear (&place->own_fd);
-  g_free (place->fifo);
-  g_free (place->target);
+  stasis_fd_clear (&place->fifo);
+  stasis_save_target_free (place->target);
   g_free (place->name);
   g_free (place);
 }

@@ -6,20 +6,20 @@
 #pragma once
 
 #include "driver/save-sink.h"
+#include "driver/save-target.h"
 #include "driver/status.h"
-#include "util/atomic-file.h"
 
 G_BEGIN_DECLS
 
 typedef struct
 {
-  char *name;             /* (owned) for people: the path, "standard output" ... */
-  char *target;           /* (owned) (nullable) of a file: its final path */
-  char *fifo;             /* (owned) (nullable) path of a FIFO that is to be opened */
-  StasisAtomicFile *file; /* (owned) (nullable) once it was begun */
-  int fd;                 /* (borrowed) descriptor, or -1 */
-  int own_fd;             /* (owned) of the FIFO, or -1 */
-  StasisSaveSink *sink;   /* (owned) (nullable) into the descriptor, once it was begun */
+  char *name;               /* (owned) for people: the path, "standard output" ... */
+  StasisSaveTarget *target; /* (owned) (nullable) of a file */
+  int fifo;                 /* (owned) a FIFO that is to be opened (O_PATH), or -1 */
+  StasisAtomicFile *file;   /* (owned) (nullable) once it was begun */
+  int fd;                   /* (borrowed) descriptor, or -1 */
+  int own_fd;               /* (owned) of the FIFO, or -1 */
+  StasisSaveSink *sink;     /* (owned) (nullable) into the descriptor, once it was begun */
 } StasisSavePlace;
 
 /* @path NULL: @fd, called @fd_name (nullable).  Refuses what no image belongs into: a terminal, a

@@ -7,8 +7,8 @@
 
 #include "driver/save-target.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -18,6 +18,7 @@
 #include "image/reader.h"
 #include "image/trailer.h"
 #include "util/fd.h"
+#include "util/safe-open.h"
 
 static gboolean
 refuse (GError **error, const char *path, const char *reason)
@@ -38,17 +39,11 @@ is_libvirt_image (int fd)
 
 /* Somebody's photographs are not replaced by a slip of the fingers. */
 static gboolean
-may_replace (const char *path, GError **error)
+may_replace (int fd, const char *path, guint64 size, GError **error)
 {
-  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY | O_NONBLOCK, 0, error);
-  if (fd < 0)
-    return FALSE;
-  struct stat st;
-  if (fstat (fd, &st) < 0)
-    return stasis_throw_errno (error, "'%s'", path);
   guint8 uuid[STASIS_UUID_SIZE];
   guint64 body_end;
-  if (st.st_size == 0 || stasis_image_is_image_fd (fd) || is_libvirt_image (fd)
+  if (size == 0 || stasis_image_is_image_fd (fd) || is_libvirt_image (fd)
       || stasis_trailer_read_file (fd, path, uuid, &body_end, NULL))
     return TRUE;
   return refuse (error, path, _ ("exists and is no save image; remove it first"));
@@ -66,58 +61,79 @@ check_kind (const char *path, mode_t mode, GError **error)
   return TRUE;
 }
 
-/* (transfer full): as realpath(3), whose links are the kernel's: "link/../x" is not "x". */
-static char *
-resolve (const char *path, GError **error)
-{
-  char *real = realpath (path, NULL);
-  if (real == NULL)
-    stasis_throw_errno (error, "'%s'", path);
-  char *resolved = g_strdup (real);
-  free (real);
-  return resolved;
-}
-
-static char *
-resolve_new (const char *path, GError **error)
+/* What is there under the name, in @target. */
+static gboolean
+look (StasisSaveTarget *target, const char *name, GError **error)
 {
   struct stat st;
-  if (lstat (path, &st) == 0)
-    {
-      refuse (error, path, _ ("is a symbolic link that leads nowhere"));
-      return NULL;
-    }
-  g_autofree char *folder = g_path_get_dirname (path);
-  g_autofree char *name = g_path_get_basename (path);
-  g_autofree char *resolved = resolve (folder, error);
-  if (resolved == NULL)
+  if (fstatat (target->folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return errno == ENOENT || stasis_throw_errno (error, "'%s'", target->path);
+  if (!check_kind (target->path, st.st_mode, error))
+    return FALSE;
+
+  stasis_autofd int fd
+      = openat (target->folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return stasis_throw_errno (error, _ ("cannot open '%s'"), target->path);
+  target->seen = (StasisFileId){ st.st_dev, st.st_ino };
+  return check_kind (target->path, st.st_mode, error)
+         && may_replace (fd, target->path, (guint64) st.st_size, error);
+}
+
+static StasisSaveTarget *
+open_place (const char *path, GError **error)
+{
+  g_autofree char *name = NULL;
+  g_autoptr (StasisSaveTarget) target = g_new0 (StasisSaveTarget, 1);
+  target->folder = stasis_safe_open_place (path, &name, error);
+  if (target->folder < 0)
     return NULL;
-  if (!g_file_test (resolved, G_FILE_TEST_IS_DIR))
+  g_autofree char *folder = stasis_safe_folder_path (target->folder);
+  if (folder == NULL)
     {
-      refuse (error, folder, _ ("is no folder"));
+      stasis_throw_errno (error, "'%s'", path);
       return NULL;
     }
-  return g_build_filename (resolved, name, NULL);
+  target->path = g_build_filename (folder, name, NULL);
+  return look (target, name, error) ? g_steal_pointer (&target) : NULL;
 }
 
-/* The absolute path to write to. */
-char *
-stasis_save_target_resolve (const char *path, GError **error)
+/* Look at the place, and touch nothing. */
+StasisSaveTarget *
+stasis_save_target_new (const char *path, GError **error)
 {
-  g_autofree char *here = g_get_current_dir ();
-  g_autofree char *absolute
-      = g_path_is_absolute (path) ? g_strdup (path) : g_build_filename (here, path, NULL);
-  for (gsize end = strlen (absolute); end > 1 && absolute[end - 1] == '/'; end--)
-    absolute[end - 1] = '\0';
+  g_autofree char *plain = g_strdup (path);
+  for (gsize end = strlen (plain); end > 1 && plain[end - 1] == '/'; end--)
+    plain[end - 1] = '\0';
 
   struct stat st;
-  if (stat (absolute, &st) < 0)
-    return resolve_new (absolute, error);
+  const gboolean leads_nowhere = stat (plain, &st) < 0;
   /* Of a pipe behind /proc/self/fd there is no other path. */
-  if (!check_kind (absolute, st.st_mode, error))
+  if (!leads_nowhere && !check_kind (plain, st.st_mode, error))
     return NULL;
-  g_autofree char *resolved = resolve (absolute, error);
-  if (resolved == NULL || !may_replace (resolved, error))
-    return NULL;
-  return g_steal_pointer (&resolved);
+  if (leads_nowhere && lstat (plain, &st) == 0)
+    {
+      refuse (error, plain, _ ("is a symbolic link that leads nowhere"));
+      return NULL;
+    }
+  return open_place (plain, error);
+}
+
+/* NULL is fine. */
+void
+stasis_save_target_free (StasisSaveTarget *target)
+{
+  if (target == NULL)
+    return;
+
+  stasis_fd_clear (&target->folder);
+  g_free (target->path);
+  g_free (target);
+}
+
+/* Begin the new image. */
+StasisAtomicFile *
+stasis_save_target_begin (const StasisSaveTarget *target, GError **error)
+{
+  return stasis_atomic_file_begin_in (target->folder, target->path, &target->seen, 0600, error);
 }

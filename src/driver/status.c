@@ -137,8 +137,10 @@ journal_to_json (const StasisJournal *journal)
   set_path (json, "target", journal->target);
   set_path (json, "temp", journal->temp);
   set_path (json, "mark", journal->mark);
-  stasis_json_set_uint (json, "device", journal->device);
-  stasis_json_set_uint (json, "inode", journal->inode);
+  stasis_json_set_uint (json, "device", journal->image.device);
+  stasis_json_set_uint (json, "inode", journal->image.inode);
+  stasis_json_set_uint (json, "replaced-device", journal->replaced.device);
+  stasis_json_set_uint (json, "replaced-inode", journal->replaced.inode);
   stasis_json_set_int (json, "fdset", journal->fdset);
   return json;
 }
@@ -267,8 +269,10 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
   journal->target = dup_path (json, "target");
   journal->temp = dup_path (json, "temp");
   journal->mark = dup_path (json, "mark");
-  journal->device = stasis_json_uint (stasis_json_get (json, "device"), 0);
-  journal->inode = stasis_json_uint (stasis_json_get (json, "inode"), 0);
+  journal->image.device = stasis_json_uint (stasis_json_get (json, "device"), 0);
+  journal->image.inode = stasis_json_uint (stasis_json_get (json, "inode"), 0);
+  journal->replaced.device = stasis_json_uint (stasis_json_get (json, "replaced-device"), 0);
+  journal->replaced.inode = stasis_json_uint (stasis_json_get (json, "replaced-inode"), 0);
   journal->fdset = stasis_json_int (stasis_json_get (json, "fdset"), -1);
   return TRUE;
 }

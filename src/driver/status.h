@@ -7,6 +7,7 @@
 
 #include <gio/gio.h>
 
+#include "util/atomic-file.h"
 #include "util/process.h"
 
 G_BEGIN_DECLS
@@ -26,16 +27,16 @@ typedef enum
 typedef struct
 {
   StasisStep step;
-  char *operation;      /* (owned) "start", "save", "managedsave", "restore" */
-  StasisProcess owner;  /* the process that does it */
-  gboolean was_running; /* save: the guest ran before */
-  char *target;         /* (owned) (nullable) save: the image's final path; resume: the managed
-                           image that is used up by it */
-  char *temp;           /* (owned) (nullable) save: its hidden name, if it has one */
-  guint64 device;       /* device and inode of that image */
-  guint64 inode;
-  char *mark;   /* (owned) (nullable) start: the mark "resumed once", to be taken back */
-  gint64 fdset; /* save: the fd set in QEMU, or -1 */
+  char *operation;       /* (owned) "start", "save", "managedsave", "restore" */
+  StasisProcess owner;   /* the process that does it */
+  gboolean was_running;  /* save: the guest ran before */
+  char *target;          /* (owned) (nullable) save: the image's final path; resume: the managed
+                            image that is used up by it */
+  char *temp;            /* (owned) (nullable) save: its hidden name, if it has one */
+  StasisFileId image;    /* that image */
+  StasisFileId replaced; /* save: what it is to replace, if that is there */
+  char *mark;            /* (owned) (nullable) start: the mark "resumed once", to be taken back */
+  gint64 fdset;          /* save: the fd set in QEMU, or -1 */
 } StasisJournal;
 
 /* All that another process needs in order to drive this domain. */

@@ -197,6 +197,22 @@ stasis_fd_send (int socket, const void *buffer, gsize count, const int *fds, gui
   return TRUE;
 }
 
+/* The address of a socket in a folder that stays open while it is used. */
+static gboolean
+fill_address_in (int folder, const char *name, const char *path, struct sockaddr_un *out_address,
+                 GError **error)
+{
+  *out_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+  const int length = g_snprintf (out_address->sun_path, sizeof out_address->sun_path,
+                                 "/proc/self/fd/%d/%s", folder, name);
+  if (length < (int) sizeof out_address->sun_path)
+    return TRUE;
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FILENAME_TOO_LONG,
+               _ ("the name of socket '%s' is too long"), path);
+  return FALSE;
+}
+
 /* The address of a socket: the path itself where it fits into sun_path, else by the folder's
  * descriptor, which the caller keeps open while it uses the address. */
 static gboolean
@@ -221,27 +237,13 @@ fill_address (const char *path, struct sockaddr_un *out_address, int *out_folder
   *out_folder = stasis_fd_open (folder, O_PATH | O_DIRECTORY, 0, error);
   if (*out_folder < 0)
     return FALSE;
-
-  const int length = g_snprintf (out_address->sun_path, sizeof out_address->sun_path,
-                                 "/proc/self/fd/%d/%s", *out_folder, name);
-  if (length < (int) sizeof out_address->sun_path)
-    return TRUE;
-
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FILENAME_TOO_LONG,
-               _ ("the name of socket '%s' is too long"), path);
-  return FALSE;
+  return fill_address_in (*out_folder, name, path, out_address, error);
 }
 
-/* A listening unix stream socket at @path, whatever its length, of mode 0600.  A socket that is
- * there already is replaced. */
-int
-stasis_unix_listen (const char *path, int backlog, GError **error)
+/* Nobody looks at @path: it is for messages. */
+static int
+listen_at (const struct sockaddr_un *address, const char *path, int backlog, GError **error)
 {
-  struct sockaddr_un address;
-  stasis_autofd int folder = -1;
-  if (!fill_address (path, &address, &folder, error))
-    return -1;
-
   stasis_autofd int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
     {
@@ -255,14 +257,36 @@ stasis_unix_listen (const char *path, int backlog, GError **error)
       return -1;
     }
   struct stat st;
-  if (lstat (path, &st) == 0 && S_ISSOCK (st.st_mode))
-    unlink (path);
-  if (bind (fd, (const struct sockaddr *) &address, sizeof address) < 0 || listen (fd, backlog) < 0)
+  if (lstat (address->sun_path, &st) == 0 && S_ISSOCK (st.st_mode))
+    unlink (address->sun_path);
+  if (bind (fd, (const struct sockaddr *) address, sizeof *address) < 0 || listen (fd, backlog) < 0)
     {
       stasis_throw_errno (error, _ ("cannot listen on '%s'"), path);
       return -1;
     }
   return stasis_fd_steal (&fd);
+}
+
+/* A listening unix stream socket at @path, whatever its length, of mode 0600.  A socket that is
+ * there already is replaced. */
+int
+stasis_unix_listen (const char *path, int backlog, GError **error)
+{
+  struct sockaddr_un address;
+  stasis_autofd int folder = -1;
+  if (!fill_address (path, &address, &folder, error))
+    return -1;
+  return listen_at (&address, path, backlog, error);
+}
+
+/* The same in a folder that is open already. */
+int
+stasis_unix_listen_in (int folder, const char *name, const char *path, int backlog, GError **error)
+{
+  struct sockaddr_un address;
+  if (!fill_address_in (folder, name, path, &address, error))
+    return -1;
+  return listen_at (&address, path, backlog, error);
 }
 
 /* Connect to the unix stream socket at @path, whatever its length. */

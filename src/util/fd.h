@@ -45,6 +45,9 @@ gboolean stasis_fd_send (int socket, const void *buffer, gsize count, const int 
 /* A listening / connected unix stream socket at @path, whatever its length (through
  * /proc/self/fd).  Listening replaces a socket that is there.  Mode of the socket: 0600. */
 int stasis_unix_listen (const char *path, int backlog, GError **error);
+/* Listen on @name in @folder; @path is for messages. */
+int stasis_unix_listen_in (int folder, const char *name, const char *path, int backlog,
+                           GError **error);
 int stasis_unix_connect (const char *path, GError **error);
 
 G_END_DECLS

@@ -16,7 +16,8 @@
 #include "scratch.h"
 #include "util/fd.h"
 
-#define ALARM_S 60
+#define ALARM_S  60
+#define STRANGER 54321
 
 static char *folder;
 
@@ -150,6 +151,82 @@ test_output_link (void)
   g_assert_cmpstr (text, ==, "old");
 }
 
+static void
+assert_text (const char *path, const char *expected)
+{
+  g_autofree char *text = NULL;
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_cmpstr (text, ==, expected);
+}
+
+/* Another name of the file may be anywhere. */
+static void
+test_output_hard_link (void)
+{
+  g_autofree char *path = scratch_text (folder, "precious", "old");
+  g_autofree char *second = g_build_filename (folder, "second", NULL);
+  g_assert_cmpint (link (path, second), ==, 0);
+  for (int append = 0; append < 2; append++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *info = open_one (STASIS_RESOURCE_OUTPUT, second, append, &error);
+      g_assert_null (info);
+      g_assert_nonnull (strstr (error->message, second));
+      g_assert_nonnull (strstr (error->message, "2 names"));
+      assert_text (path, "old");
+    }
+  unlink (second);
+}
+
+typedef struct
+{
+  const char *test;
+  StasisResourceKind kind;
+  const char *name;
+} LinkCase;
+
+static const LinkCase link_cases[] = {
+  { "output", STASIS_RESOURCE_OUTPUT, "precious" }, { "new-output", STASIS_RESOURCE_OUTPUT, "new" },
+  { "disk", STASIS_RESOURCE_DISK, "precious" },     { "nvram", STASIS_RESOURCE_NVRAM, "precious" },
+  { "blob", STASIS_RESOURCE_BLOB, "precious" },     { "listen", STASIS_RESOURCE_LISTEN, "new" },
+};
+
+/* The folder of the file behind a link: ours leads there, another's does not. */
+static void
+test_folder_link (gconstpointer data)
+{
+  const LinkCase *c = data;
+  g_autofree char *real = g_build_filename (folder, "real", NULL);
+  g_autofree char *linked = g_build_filename (folder, "linked", NULL);
+  g_autofree char *there = g_build_filename (real, c->name, NULL);
+  g_autofree char *path = g_build_filename (linked, c->name, NULL);
+  g_assert_cmpint (g_mkdir_with_parents (real, 0700), ==, 0);
+  g_free (scratch_text (real, "precious", "old"));
+  unlink (linked);
+  g_assert_cmpint (symlink ("real", linked), ==, 0);
+
+  g_autoptr (GError) error = NULL;
+  g_autofree char *ours = open_one (c->kind, path, TRUE, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_file_test (there, G_FILE_TEST_EXISTS));
+  if (!g_str_equal (c->name, "precious"))
+    unlink (there);
+  if (lchown (linked, STRANGER, STRANGER) < 0)
+    {
+      g_test_skip ("cannot give a link away (not root?)");
+      return;
+    }
+  g_autofree char *others = open_one (c->kind, path, FALSE, &error);
+  g_assert_null (others);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, linked));
+  g_assert_nonnull (strstr (error->message, G_STRINGIFY (STRANGER)));
+  if (g_str_equal (c->name, "precious"))
+    assert_text (there, "old");
+  else
+    g_assert_false (g_file_test (there, G_FILE_TEST_EXISTS));
+}
+
 /* A disk may be a link; it is a descriptor like any other. */
 static void
 test_disk (void)
@@ -186,6 +263,13 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/resource-open/fifo-with-reader", test_fifo_with_reader);
   g_test_add_func ("/driver/resource-open/output-file", test_output_file);
   g_test_add_func ("/driver/resource-open/output-link", test_output_link);
+  g_test_add_func ("/driver/resource-open/output-hard-link", test_output_hard_link);
+  for (gsize i = 0; i < G_N_ELEMENTS (link_cases); i++)
+    {
+      g_autofree char *test
+          = g_strconcat ("/driver/resource-open/folder-link/", link_cases[i].test, NULL);
+      g_test_add_data_func (test, &link_cases[i], test_folder_link);
+    }
   g_test_add_func ("/driver/resource-open/disk", test_disk);
   const int result = g_test_run ();
   scratch_remove (folder);

@@ -18,6 +18,8 @@
 #include "scratch.h"
 #include "util/fd.h"
 
+#define STRANGER 54321
+
 static char *folder; /* without symbolic links in its path */
 
 static char *
@@ -30,16 +32,19 @@ static void
 assert_resolves (const char *path, const char *expected)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *target = stasis_save_target_resolve (path, &error);
+  g_autoptr (StasisSaveTarget) target = stasis_save_target_new (path, &error);
   g_assert_no_error (error);
-  g_assert_cmpstr (target, ==, expected);
+  g_assert_cmpstr (target->path, ==, expected);
+  struct stat st = { 0 };
+  g_assert_cmpint (lstat (expected, &st) < 0, ==, target->seen.inode == 0);
+  g_assert_cmpuint (target->seen.inode, ==, st.st_ino);
 }
 
 static void
 assert_fails (const char *path, GQuark domain, int code, const char *fault)
 {
   g_autoptr (GError) error = NULL;
-  g_assert_null (stasis_save_target_resolve (path, &error));
+  g_assert_null (stasis_save_target_new (path, &error));
   g_assert_nonnull (error);
   g_test_message ("%s", error->message);
   g_assert_error (error, domain, code);
@@ -85,7 +90,7 @@ test_folders (void)
   assert_refused (folder, "is a folder");
   assert_refused ("/", "is a folder");
   assert_fails (nowhere, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "/no'");
-  assert_refused (below, "is no folder");
+  assert_fails (below, G_IO_ERROR, G_IO_ERROR_NOT_DIRECTORY, file);
 }
 
 typedef struct
@@ -186,6 +191,28 @@ test_links (void)
   assert_refused (to_folder, "is a folder");
 }
 
+/* An image of somebody who is led to by another's link is not replaced. */
+static void
+test_others_links (void)
+{
+  g_autofree char *image = path_of ("precious");
+  write_sample (image, -1);
+  g_autofree char *link = path_of ("others-link");
+  g_assert_cmpint (symlink ("precious", link), ==, 0);
+  g_autofree char *to_folder = path_of ("others-folder");
+  g_assert_cmpint (symlink (".", to_folder), ==, 0);
+  if (lchown (link, STRANGER, STRANGER) < 0 || lchown (to_folder, STRANGER, STRANGER) < 0)
+    {
+      g_test_skip ("cannot give links away (not root?)");
+      return;
+    }
+  g_autofree char *below = path_of ("others-folder/precious");
+  g_autofree char *new = path_of ("others-folder/new");
+  assert_fails (link, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED, link);
+  assert_fails (below, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED, to_folder);
+  assert_fails (new, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED, to_folder);
+}
+
 /* No other kind of file is opened to look at: that alone may wait, or set off something. */
 static void
 test_kinds (void)
@@ -229,6 +256,7 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/driver/save-target/own-image", test_own_image);
   g_test_add_func ("/driver/save-target/links", test_links);
+  g_test_add_func ("/driver/save-target/others-links", test_others_links);
   g_test_add_func ("/driver/save-target/kinds", test_kinds);
   const int result = g_test_run ();
   scratch_remove (scratch);

@@ -66,8 +66,10 @@ assert_same_journal (const StasisJournal *a, const StasisJournal *b)
   g_assert_cmpint (a->was_running, ==, b->was_running);
   g_assert_cmpstr (a->target, ==, b->target);
   g_assert_cmpstr (a->temp, ==, b->temp);
-  g_assert_cmpuint (a->device, ==, b->device);
-  g_assert_cmpuint (a->inode, ==, b->inode);
+  g_assert_cmpuint (a->image.device, ==, b->image.device);
+  g_assert_cmpuint (a->image.inode, ==, b->image.inode);
+  g_assert_cmpuint (a->replaced.device, ==, b->replaced.device);
+  g_assert_cmpuint (a->replaced.inode, ==, b->replaced.inode);
   g_assert_cmpint (a->fdset, ==, b->fdset);
 }
 
@@ -155,8 +157,9 @@ test_step (gconstpointer data)
   status->journal.was_running = TRUE;
   status->journal.target = g_strdup ("/save/w\xff\xe2\x82%41 b.stasis");
   status->journal.temp = g_strdup ("/save/.web.tmp");
-  status->journal.device = G_MAXUINT64;
-  status->journal.inode = G_MAXUINT64 - 1;
+  status->journal.image.device = G_MAXUINT64;
+  status->journal.image.inode = G_MAXUINT64 - 1;
+  status->journal.replaced = (StasisFileId){ G_MAXUINT64 - 2, G_MAXUINT64 - 3 };
   status->journal.fdset = G_MAXINT64;
   g_autoptr (StasisStatus) full = read_back (status);
   assert_same (status, full);
@@ -178,7 +181,7 @@ test_journal_anew (void)
   journal.target = g_strdup ("/t");
   journal.temp = g_strdup ("/u");
   journal.was_running = TRUE;
-  journal.inode = 4;
+  journal.image.inode = 4;
   journal.fdset = 7;
   stasis_journal_begin (&journal, STASIS_STEP_START, "restore");
   g_assert_cmpint (journal.step, ==, STASIS_STEP_START);
@@ -186,7 +189,7 @@ test_journal_anew (void)
   g_assert_null (journal.target);
   g_assert_null (journal.temp);
   g_assert_false (journal.was_running);
-  g_assert_cmpuint (journal.inode, ==, 0);
+  g_assert_cmpuint (journal.image.inode, ==, 0);
   g_assert_cmpint (journal.fdset, ==, -1);
 
   stasis_journal_clear (&journal);

@@ -164,6 +164,32 @@ def linked_target(t):
     t.stasis("restore", link)
 
 
+@harness.test("links of another user lead neither a domain's output nor an image to root's files")
+def others_links(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root can make links that belong to others")
+    guest = running_guest(t)
+    precious, link = t.dir / "precious", t.dir / "others"
+    precious.mkdir()
+    link.symlink_to(precious)
+    os.chown(link, 12345, 12345, follow_symlinks=False)
+    (precious / "log").write_text("precious")
+    refused(t, "save", guest.name, link / "image.stasis", says=[str(link), "12345"])
+    still_runs(guest)
+    t.stasis("destroy", guest.name)
+
+    channel = "<channel type='{}'><source {}/><target type='virtio' name='a'/></channel>"
+    os.link(precious / "log", t.dir / "second")
+    for kind, source, says in (("file", f"path='{link}/log'", [str(link), "12345"]),
+                               ("file", f"path='{link}/new'", [str(link), "12345"]),
+                               ("file", f"path='{t.dir}/second'", "2 names"),
+                               ("unix", f"mode='bind' path='{link}/socket'", [str(link), "12345"])):
+        refused(t, "create", guest.xml_file(extra=channel.format(kind, source)), says=says)
+    assert [path.name for path in precious.iterdir()] == ["log"]
+    assert (precious / "log").read_text() == "precious"
+    no_qemu(t)
+
+
 # Images.
 
 @harness.test("an image that is cut anywhere is never restored", timeout=600)

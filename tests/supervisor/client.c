@@ -105,8 +105,8 @@ fill_journal (StasisJournal *journal, const StasisJson *json)
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
   journal->target = g_strdup (stasis_json_string (stasis_json_get (json, "target"), NULL));
   journal->temp = g_strdup (stasis_json_string (stasis_json_get (json, "temp"), NULL));
-  journal->device = stasis_json_uint (stasis_json_get (json, "device"), 0);
-  journal->inode = stasis_json_uint (stasis_json_get (json, "inode"), 0);
+  journal->image.device = stasis_json_uint (stasis_json_get (json, "device"), 0);
+  journal->image.inode = stasis_json_uint (stasis_json_get (json, "inode"), 0);
   journal->fdset = stasis_json_int (stasis_json_get (json, "fdset"), -1);
 }
 

@@ -251,6 +251,177 @@ test_named (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (umount2 (fixture->folder, MNT_DETACH), ==, 0);
 }
 
+#define STRANGER 54321
+
+/* A new file that says "new", not committed. */
+static StasisAtomicFile *
+begin_new (const Fixture *fixture)
+{
+  g_autoptr (GError) error = NULL;
+  StasisAtomicFile *file = stasis_atomic_file_begin (fixture->path, 0600, &error);
+  g_assert_no_error (error);
+  g_assert_true (stasis_fd_write_exact (stasis_atomic_file_fd (file), "new", 3, &error));
+  return file;
+}
+
+static void
+assert_not_committed (StasisAtomicFile *file, int code, const char *fault)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean is_renamed = TRUE;
+  g_assert_false (stasis_atomic_file_commit (file, &is_renamed, &error));
+  g_assert_error (error, G_IO_ERROR, code);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, fault));
+  g_assert_false (is_renamed);
+  stasis_atomic_file_free (file);
+}
+
+/* The folder goes elsewhere and something else comes in its place: neither gets a file. */
+static void
+test_folder_moved (Fixture *fixture, gconstpointer data)
+{
+  const gboolean is_linked = GPOINTER_TO_INT (data);
+  StasisAtomicFile *file = begin_new (fixture);
+  if (is_linked)
+    g_assert_true (stasis_atomic_file_link (file, NULL));
+  g_autofree char *moved = g_strconcat (fixture->folder, ".moved", NULL);
+  g_autofree char *other = g_strconcat (fixture->folder, ".other", NULL);
+  g_assert_cmpint (g_rename (fixture->folder, moved), ==, 0);
+  g_assert_cmpint (g_mkdir (other, 0700), ==, 0);
+  g_assert_cmpint (symlink (other, fixture->folder), ==, 0);
+
+  assert_not_committed (file, G_IO_ERROR_NOT_FOUND, "was moved or replaced");
+  g_assert_cmpuint (count_names (moved), ==, 0);
+  g_assert_cmpuint (count_names (other), ==, 0);
+  g_unlink (fixture->folder);
+  g_rmdir (other);
+  g_assert_cmpint (g_rename (moved, fixture->folder), ==, 0);
+}
+
+/* Another file under the hidden name: it does not become the target, and ours is good for nothing.
+ */
+static void
+test_temp_swapped (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_assert_true (stasis_atomic_file_write (fixture->path, "old", 3, 0600, &error));
+  StasisAtomicFile *file = begin_new (fixture);
+  g_assert_true (stasis_atomic_file_link (file, &error));
+  g_autofree char *temp = g_strdup (stasis_atomic_file_temp_path (file));
+  g_autofree char *away = g_build_filename (fixture->folder, "away", NULL);
+  g_assert_cmpint (g_rename (temp, away), ==, 0);
+  g_assert_true (g_file_set_contents (temp, "other", -1, NULL));
+
+  assert_not_committed (file, G_IO_ERROR_NOT_FOUND, "was moved away or replaced");
+  assert_content (fixture->path, "old");
+  assert_content (temp, "other");
+  assert_content (away, "");
+  g_unlink (temp);
+  g_unlink (away);
+}
+
+static void
+test_others_link (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *link = g_strconcat (fixture->folder, ".link", NULL);
+  g_autofree char *path = g_build_filename (link, "file", NULL);
+  g_autoptr (GError) error = NULL;
+  g_assert_cmpint (symlink (fixture->folder, link), ==, 0);
+  g_assert_true (stasis_atomic_file_write (path, "old", 3, 0600, &error));
+  if (lchown (link, STRANGER, STRANGER) == 0)
+    {
+      g_assert_false (stasis_atomic_file_write (path, "new", 3, 0600, &error));
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED);
+      g_assert_nonnull (strstr (error->message, link));
+      assert_content (fixture->path, "old");
+    }
+  else
+    g_test_skip ("cannot give a link away (not root?)");
+  g_unlink (link);
+}
+
+typedef struct
+{
+  const char *test;
+  const char *before; /* (nullable) what was there when somebody looked */
+  const char *after;  /* (nullable) what is there at the rename; "=": the same file */
+  const char *fault;  /* (nullable) */
+} SeenCase;
+
+static const SeenCase seen_cases[] = {
+  { "none", NULL, NULL, NULL },  { "appeared", NULL, "photographs", "has appeared meanwhile" },
+  { "same", "old", "=", NULL },  { "replaced", "old", "another", "was replaced meanwhile" },
+  { "gone", "old", NULL, NULL },
+};
+
+static void
+test_seen (Fixture *fixture, gconstpointer data)
+{
+  const SeenCase *c = data;
+  g_autoptr (GError) error = NULL;
+  StasisFileId seen = { 0 };
+  stasis_autofd int old = -1; /* its inode is not to be used again */
+  if (c->before != NULL)
+    {
+      g_assert_true (g_file_set_contents (fixture->path, c->before, -1, NULL));
+      old = stasis_fd_open (fixture->path, O_RDONLY, 0, &error);
+      g_assert_true (stasis_file_id_of_fd (old, &seen, &error));
+    }
+  stasis_autofd int folder = stasis_fd_open (fixture->folder, O_PATH | O_DIRECTORY, 0, &error);
+  StasisAtomicFile *file = stasis_atomic_file_begin_in (folder, fixture->path, &seen, 0600, &error);
+  g_assert_no_error (error);
+  g_assert_true (stasis_fd_write_exact (stasis_atomic_file_fd (file), "new", 3, &error));
+  if (g_strcmp0 (c->after, "=") != 0)
+    g_unlink (fixture->path);
+  if (c->after != NULL && *c->after != '=')
+    g_assert_true (g_file_set_contents (fixture->path, c->after, -1, NULL));
+
+  if (c->fault != NULL)
+    {
+      assert_not_committed (file, G_IO_ERROR_EXISTS, c->fault);
+      assert_content (fixture->path, c->after);
+    }
+  else
+    {
+      g_assert_true (stasis_atomic_file_commit (file, NULL, &error));
+      g_assert_no_error (error);
+      stasis_atomic_file_free (file);
+      assert_content (fixture->path, "new");
+    }
+  g_assert_cmpuint (count_names (fixture->folder), ==, 1);
+}
+
+/* What a process that has died has left. */
+static void
+test_finish (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *temp = g_build_filename (fixture->folder, ".file.tmp", NULL);
+  g_assert_true (g_file_set_contents (temp, "new", -1, NULL));
+  stasis_autofd int fd = stasis_fd_open (temp, O_RDONLY, 0, &error);
+  StasisFileId own;
+  g_assert_true (stasis_file_id_of_fd (fd, &own, &error));
+  const StasisFileId other = { own.device, own.inode + 1 };
+  const StasisFileId none = { 0 };
+
+  g_assert_false (stasis_atomic_file_finish (temp, fixture->path, &other, &none, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+  g_clear_error (&error);
+  g_assert_true (g_file_set_contents (fixture->path, "photographs", -1, NULL));
+  g_assert_false (stasis_atomic_file_finish (temp, fixture->path, &own, &none, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS);
+  g_clear_error (&error);
+  assert_content (fixture->path, "photographs");
+  assert_content (temp, "new");
+
+  g_unlink (fixture->path);
+  g_assert_true (stasis_atomic_file_finish (temp, fixture->path, &own, &none, &error));
+  g_assert_no_error (error);
+  assert_content (fixture->path, "new");
+  g_assert_cmpuint (count_names (fixture->folder), ==, 1);
+}
+
 static int
 run_helper (const char *path)
 {
@@ -286,12 +457,22 @@ main (int argc, char **argv)
     { "read-only", test_read_only, NULL },
     { "no-space", test_no_space, NULL },
     { "named", test_named, NULL },
+    { "folder-moved", test_folder_moved, GINT_TO_POINTER (FALSE) },
+    { "folder-moved-linked", test_folder_moved, GINT_TO_POINTER (TRUE) },
+    { "temp-swapped", test_temp_swapped, NULL },
+    { "others-link", test_others_link, NULL },
+    { "finish", test_finish, NULL },
   };
   g_test_init (&argc, &argv, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
     {
       g_autofree char *path = g_strconcat ("/util/atomic-file/", tests[i].path, NULL);
       g_test_add (path, Fixture, tests[i].data, set_up, tests[i].run, tear_down);
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (seen_cases); i++)
+    {
+      g_autofree char *path = g_strconcat ("/util/atomic-file/seen/", seen_cases[i].test, NULL);
+      g_test_add (path, Fixture, &seen_cases[i], set_up, test_seen, tear_down);
     }
   return g_test_run ();
 }
