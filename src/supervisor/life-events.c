@@ -150,14 +150,18 @@ query (StasisLife *life, StasisRunState *out_state, GError **error)
 }
 
 /* Events and the answer come by different ways: whether an event that is there now happened before
- * QEMU answered or after it, nobody can tell.  So ask until none came in between. */
+ * QEMU answered or after it, nobody can tell.  So ask until none came in between.  What a QEMU said
+ * that does not answer any more is taken too: it may be why. */
 static gboolean
 query_settled (StasisLife *life, StasisRunState *out_state, GError **error)
 {
   for (guint i = 0; i < QUERY_TRIES; i++)
     {
       if (!query (life, out_state, error))
-        return FALSE;
+        {
+          stasis_life_drain (life);
+          return FALSE;
+        }
       if (!stasis_life_drain (life))
         break;
     }

@@ -115,6 +115,8 @@ drop_closed_monitor (StasisLife *life)
 {
   if (life->monitor == NULL || !stasis_monitor_is_closed (life->monitor))
     return;
+  /* All that came before the end is there by now. */
+  stasis_life_drain (life);
   /* The commands of who has borrowed it fail at once. */
   g_mutex_lock (&life->lock);
   while (life->n_lent > 0)

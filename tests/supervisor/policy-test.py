@@ -4,6 +4,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -158,6 +159,19 @@ def qemu_terminated():
         domain.expect_end("destroyed")
 
 
+def qemu_terminated_unseen():
+    """QEMU's end and its last words come to the supervisor at the same time."""
+    for _ in range(10):
+        with Domain("idle", run=True) as domain:
+            domain.wait_state("1 booted")
+            supervisor = domain.supervisor()
+            os.kill(supervisor, signal.SIGSTOP)
+            domain.qemu.terminate()
+            domain.qemu.wait()
+            os.kill(supervisor, signal.SIGCONT)
+            domain.expect_end("destroyed")
+
+
 def qemu_killed_before_supervisor():
     with Domain("idle", supervise=False) as domain:
         domain.qemu.kill()
@@ -202,6 +216,6 @@ if __name__ == "__main__":
         power_off_restart_reset_destroy, panic_destroy, panic_coredump_destroy, panic_restart,
         panic_preserve, sleeps_and_wakes, reboot_by_button, reboot_then_shutdown,
         reboot_of_paused, reboot_survives_supervisor, shutdown_without_supervisor, qemu_killed,
-        qemu_terminated, qemu_killed_before_supervisor, noted_reason_holds, driver_tears_down,
+        qemu_terminated, qemu_terminated_unseen, qemu_killed_before_supervisor, noted_reason_holds, driver_tears_down,
         teardown_stays_inside,
     ]))
