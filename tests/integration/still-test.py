@@ -2,11 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An image is of one moment: a guest that somebody lets run meanwhile is not saved."""
 
-import contextlib
-import json
 import os
 import signal
-import socket
 import subprocess
 import time
 
@@ -23,38 +20,14 @@ def state(t, guest):
     return t.stasis("domstate", guest.name).stdout.strip()
 
 
-@contextlib.contextmanager
-def by_hand(t, guest):
-    """The supervisor's way to QEMU, which is free once it is dead: a function that runs a command there."""
-    for pid, command in t.processes().items():
-        if "stasis-supervisor" in command:
-            os.kill(pid, signal.SIGKILL)
-    with socket.socket(socket.AF_UNIX) as monitor:
-        monitor.connect(str(run_folder(t, guest) / "supervisor.sock"))
-        monitor.settimeout(60)
-        with monitor.makefile("rw", encoding="utf-8") as stream:
-            stream.readline()
-
-            def run(command):
-                stream.write(json.dumps({"execute": command}) + "\n")
-                stream.flush()
-                while "return" not in (answer := json.loads(stream.readline())):
-                    assert "error" not in answer, answer
-
-            run("qmp_capabilities")
-            yield run
-
-
 def save_with(t, guest, step, *commands, target=None, **options):
     """Save; at this step these commands are run by hand.  Exit status and standard error."""
-    process = subprocess.Popen([harness.STASIS, "save", guest.name, str(target or t.dir / "image"), *options.get("more", [])],
-                               env=t.environment(STASIS_FAULT=f"{step}=stop"), stdin=subprocess.DEVNULL,
-                               stdout=options.get("stdout", subprocess.PIPE), stderr=subprocess.PIPE)
-    harness.wait_for(lambda: open(f"/proc/{process.pid}/stat").read().rpartition(")")[2].split()[0] == "T",
-                     f"the save to come by {step}")
-    with by_hand(t, guest) as run:
-        for command in commands:
-            run(command)
+    process = subprocess.Popen([harness.STASIS, "save", guest.name, str(target or t.dir / "image"),
+                                *options.get("more", [])], env=t.environment(STASIS_FAULT=f"{step}=stop"),
+                               stdin=subprocess.DEVNULL, stdout=options.get("stdout", subprocess.PIPE),
+                               stderr=subprocess.PIPE)
+    harness.wait_for(lambda: harness.is_stopped(process.pid), f"the save to come by {step}")
+    t.by_hand(guest, *commands)
     os.kill(process.pid, signal.SIGCONT)
     errors = process.communicate(timeout=60)[1].decode()
     return process.returncode, errors

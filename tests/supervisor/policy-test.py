@@ -40,6 +40,18 @@ def power_off_preserve():
         assert domain.state() == "4 user" and domain.qemu.poll() is None
 
 
+def power_off_restart_waits():
+    """Somebody's job goes on: the guest begins anew when that is over, even if its owner dies."""
+    with Domain("power-off-once", on_poweroff="restart") as domain:
+        owner = domain.own({"execute": "cont"}, step="save", **{"was-running": True})
+        domain.wait_state("4 user")
+        time.sleep(0.3)
+        assert domain.state() == "4 user", domain.state()
+        owner.kill()
+        domain.wait_state("1 booted")
+        eventually(lambda: "job" not in domain.status(), "the journal is cleared")
+
+
 def reset_restart():
     with Domain("reset-once", run=True) as domain:
         time.sleep(0.5)
@@ -212,7 +224,7 @@ def teardown_stays_inside():
 
 if __name__ == "__main__":
     sys.exit(run("policy", [
-        power_off_destroy, power_off_restart, power_off_preserve, reset_restart, reset_destroy,
+        power_off_destroy, power_off_restart, power_off_restart_waits, power_off_preserve, reset_restart, reset_destroy,
         power_off_restart_reset_destroy, panic_destroy, panic_coredump_destroy, panic_restart,
         panic_preserve, sleeps_and_wakes, reboot_by_button, reboot_then_shutdown,
         reboot_of_paused, reboot_survives_supervisor, shutdown_without_supervisor, qemu_killed,
