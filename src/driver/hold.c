@@ -52,7 +52,7 @@ ask_journal (gpointer data, GError **error)
 {
   const Wait *wait = data;
   g_autoptr (StasisStatus) status = stasis_status_read (wait->folder, NULL);
-  if (status == NULL || status->journal.step == STASIS_STEP_NONE
+  if (status == NULL || !stasis_journal_has_job (&status->journal)
       || !stasis_process_is_alive (&status->journal.owner))
     return TRUE;
 

@@ -5,11 +5,12 @@
  * Theory of operation
  *
  * The journal in the status file says how far a dead driver had come, and so what is to be done:
- * START: end QEMU; RESUME: let the guest run; SAVE: roll back; COMMIT: the rename may have
- * happened, which the target's inode tells, so roll back or forward; COMMIT of an image that went
- * into a pipe: nobody can know, so the guest stays paused; COMMITTED: end QEMU.  Whoever
- * holds the domain's lock does it, the supervisor usually within milliseconds.  All journalled work
- * is done under that lock: having it is the proof that nobody is at it any more.
+ * START: end QEMU; RESUME: let the guest run; RESTART: reset it, and let it run; SAVE: roll back;
+ * COMMIT: the rename may have happened, which the target's inode tells, so roll back or forward;
+ * COMMIT of an image that went into a pipe: nobody can know, so the guest stays paused; COMMITTED:
+ * end QEMU.  Whoever holds the domain's lock does it, the supervisor usually within milliseconds.
+ * All journalled work is done under that lock: having it is the proof that nobody is at it any
+ * more.
  *
  * The dead driver's last commands may still be in QEMU's queue, and would undo what we do.
  * monitor.sock takes one connection at a time: when it greets us, QEMU has seen the end of the old
@@ -32,6 +33,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/guest-reset.h"
 #include "driver/migration-quiet.h"
 #include "driver/teardown.h"
 #include "monitor/commands-fd.h"
@@ -110,7 +112,7 @@ let_run (StasisMonitor *monitor, GError **error)
       if (state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_SUSPENDED)
         return TRUE;
       /* The guest itself has ended meanwhile: that is the life-cycle policy's business. */
-      if (state == STASIS_RUN_STATE_SHUTDOWN || state == STASIS_RUN_STATE_GUEST_PANICKED)
+      if (stasis_run_state_is_end (state))
         return TRUE;
 
       g_autoptr (GError) local = NULL;
@@ -407,7 +409,8 @@ stasis_recover_use_up (const StasisJournal *journal)
                journal->target, g_strerror (errno));
 }
 
-/* The guest may have run: it goes on, and the managed image that it came from is used up. */
+/* The guest may have run: it goes on, and the managed image that it came from is used up.  At
+ * RESTART it may have been reset, or not. */
 static gboolean
 finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
@@ -423,7 +426,10 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
-  if (journal->was_running && !let_run (own != NULL ? own : monitor, error))
+  StasisMonitor *usable = own != NULL ? own : monitor;
+  if ((journal->step == STASIS_STEP_RESTART
+       && !stasis_guest_reset (usable, status->on_reboot, error))
+      || (journal->was_running && !let_run (usable, error)))
     return FALSE;
   stasis_journal_clear (journal);
   return stasis_status_write (status, folder, error);
@@ -448,6 +454,7 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
       ok = undo_start (folder, status, error);
       break;
     case STASIS_STEP_RESUME:
+    case STASIS_STEP_RESTART:
       ok = finish_resume (folder, status, monitor, error);
       break;
     case STASIS_STEP_COMMITTED:

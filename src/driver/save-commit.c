@@ -4,6 +4,8 @@
  *
  * Theory of operation
  *
+ * Last of all it is asked whether the guest has stood still: an image of one that has not is none.
+ *
  * A file: it gets its temporary name, the journal says COMMIT with its inode, it is renamed.  Which
  * name that inode has tells whoever recovers what happened.  A folder, a target or a temporary name
  * that is another one by then fails the save, and the guest goes on.
@@ -32,13 +34,14 @@ write_journal (StasisHold *hold, GError **error)
 }
 
 static StasisSaveOutcome
-commit_file (StasisSavePlace *place, StasisHold *hold, GError **error)
+commit_file (StasisSavePlace *place, StasisHold *hold, const StasisStill *still, GError **error)
 {
   /* Named first: at COMMIT the journal's inode is the new file's, under one name or the other. */
   gboolean renamed = FALSE;
   g_autoptr (GError) local = NULL;
   if (stasis_atomic_file_link (place->file, &local) && stasis_fault ("save-linked", &local)
-      && write_journal (hold, &local) && stasis_atomic_file_rename (place->file, &renamed, &local))
+      && write_journal (hold, &local) && stasis_still_check (still, &local)
+      && stasis_atomic_file_rename (place->file, &renamed, &local))
     return STASIS_SAVE_COMPLETE;
   if (renamed)
     {
@@ -90,12 +93,14 @@ has_lost_reader (const GError *error)
 }
 
 static StasisSaveOutcome
-commit_stream (StasisSavePlace *place, StasisHold *hold, StasisJob *job, GError **error)
+commit_stream (StasisSavePlace *place, StasisHold *hold, StasisJob *job, const StasisStill *still,
+               GError **error)
 {
   Sending sending = { .sink = place->sink };
   stasis_job_set_phase (job, "commit");
   if (!stasis_side_thread_run ("settle", settle, &sending, job, NULL, NULL, error)
-      || !stasis_fault ("save-linked", error) || !write_journal (hold, error))
+      || !stasis_fault ("save-linked", error) || !write_journal (hold, error)
+      || !stasis_still_check (still, error))
     return STASIS_SAVE_OPEN;
 
   g_autoptr (GError) local = NULL;
@@ -116,11 +121,12 @@ commit_stream (StasisSavePlace *place, StasisHold *hold, StasisJob *job, GError 
 
 /* Complete the image. */
 StasisSaveOutcome
-stasis_save_commit (StasisSavePlace *place, StasisHold *hold, StasisJob *job, GError **error)
+stasis_save_commit (StasisSavePlace *place, StasisHold *hold, StasisJob *job,
+                    const StasisStill *still, GError **error)
 {
   if (g_cancellable_set_error_if_cancelled (stasis_job_cancellable (job), error))
     return STASIS_SAVE_OPEN;
   if (place->file != NULL)
-    return commit_file (place, hold, error);
-  return commit_stream (place, hold, job, error);
+    return commit_file (place, hold, still, error);
+  return commit_stream (place, hold, job, still, error);
 }

@@ -8,6 +8,7 @@
 #include "driver/hold.h"
 #include "driver/job.h"
 #include "driver/save-place.h"
+#include "driver/still.h"
 
 G_BEGIN_DECLS
 
@@ -18,9 +19,10 @@ typedef enum
   STASIS_SAVE_UNDECIDED, /* the reader of a pipe may have one: the guest is to stay paused */
 } StasisSaveOutcome;
 
-/* Everything is written: complete it.  @error is set unless it is COMPLETE.  Fault points:
- * save-linked, save-commit; with a descriptor also save-released. */
+/* Everything is written: complete it, if the guest has stood still all the time.  @error is set
+ * unless it is COMPLETE.  Fault points: save-linked, save-commit; with a descriptor also
+ * save-released. */
 StasisSaveOutcome stasis_save_commit (StasisSavePlace *place, StasisHold *hold, StasisJob *job,
-                                      GError **error);
+                                      const StasisStill *still, GError **error);
 
 G_END_DECLS

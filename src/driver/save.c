@@ -8,7 +8,8 @@
  * image is begun, with the definition in it; the journal says SAVE; the guest is paused; its memory
  * goes into the image, as its kind wants it (save-output.c), and where QEMU writes it in place we
  * hash it from outside; what belongs behind it follows, and is synced; the journal says COMMIT; the
- * image is completed (save-commit.c); the journal says COMMITTED; QEMU is ended.
+ * image is completed (save-commit.c), if the guest has stood still all the time (still.c); the
+ * journal says COMMITTED; QEMU is ended.
  *
  * Until then any failure, and the death of this process at any point, ends with the guest going on
  * as it was and the target as it was (recover.c does it for a dead process).  From then on there is
@@ -35,6 +36,7 @@
 #include "driver/save-commit.h"
 #include "driver/save-facts.h"
 #include "driver/save-output.h"
+#include "driver/still.h"
 #include "driver/teardown.h"
 #include "image/disks.h"
 #include "monitor/commands-run.h"
@@ -59,6 +61,7 @@ typedef struct
   char *xml;              /* (owned): that goes into the image */
   gboolean was_running;
   gboolean is_postmigrate;
+  StasisStill still;        /* once it is paused */
   StasisSaveEngine *engine; /* (owned) */
   StasisSaveOutput *output; /* (owned) */
   GPtrArray *ram_blocks;    /* (owned) of StasisRamBlock */
@@ -293,30 +296,6 @@ write_tail (Save *save, const StasisImageHashes *hashes, GError **error)
   return stasis_save_output_finish (save->output, json, hashes, save->job, error);
 }
 
-/* The guest may end by itself until its CPUs have stopped: what stands still then must be a guest
- * that can go on, and must still do so when its memory has been copied. */
-static gboolean
-check_still (const Save *save, GError **error)
-{
-  StasisRunState state;
-  if (!stasis_monitor_query_status (save->monitor, &state, NULL, error))
-    return FALSE;
-  if (state == STASIS_RUN_STATE_PAUSED || state == STASIS_RUN_STATE_SUSPENDED
-      || state == STASIS_RUN_STATE_PRELAUNCH || state == STASIS_RUN_STATE_FINISH_MIGRATE
-      || state == STASIS_RUN_STATE_POSTMIGRATE)
-    return TRUE;
-  if (state == STASIS_RUN_STATE_SHUTDOWN)
-    g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
-                 _ ("the guest of domain '%s' shut down while it was being saved; no image was "
-                    "written"),
-                 save->hold->status->name);
-  else
-    g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
-                 _ ("domain '%1$s' did not stay paused: it is in the state '%2$s'"),
-                 save->hold->status->name, stasis_run_state_to_string (state));
-  return FALSE;
-}
-
 static gboolean
 pause_guest (Save *save, GError **error)
 {
@@ -325,7 +304,9 @@ pause_guest (Save *save, GError **error)
   if (save->was_running
       && !stasis_monitor_stop (save->monitor, stasis_job_cancellable (save->job), error))
     return FALSE;
-  return check_still (save, error);
+  const StasisStatus *status = save->hold->status;
+  return stasis_still_begin (&save->still, save->monitor, &status->qemu, status->name,
+                             save->was_running, error);
 }
 
 /* Paused guest to complete file. */
@@ -345,7 +326,7 @@ write_state (Save *save, GError **error)
     return FALSE;
   g_autoptr (StasisImageHashes) hashes = NULL;
   return stasis_fault ("save-paused", error) && copy_memory (save, &hashes, error)
-         && check_still (save, error) && stasis_fault ("save-copied", error)
+         && stasis_still_check (&save->still, error) && stasis_fault ("save-copied", error)
          && write_tail (save, hashes, error) && stasis_fault ("save-written", error);
 }
 
@@ -474,7 +455,7 @@ run (Save *save, const char *xml, GError **error)
   StasisSaveOutcome outcome = STASIS_SAVE_OPEN;
   g_autoptr (GError) local = NULL;
   if (open_journal (save, &local) && write_state (save, &local))
-    outcome = stasis_save_commit (save->place, save->hold, save->job, &local);
+    outcome = stasis_save_commit (save->place, save->hold, save->job, &save->still, &local);
   if (outcome == STASIS_SAVE_COMPLETE)
     return finish (save, error);
 

@@ -34,6 +34,7 @@ static const char *const step_names[] = {
   [STASIS_STEP_NONE] = "none",           [STASIS_STEP_START] = "start",
   [STASIS_STEP_SAVE] = "save",           [STASIS_STEP_COMMIT] = "commit",
   [STASIS_STEP_COMMITTED] = "committed", [STASIS_STEP_RESUME] = "resume",
+  [STASIS_STEP_RESTART] = "restart",
 };
 
 StasisStatus *
@@ -43,6 +44,13 @@ stasis_status_new (void)
   status->journal.fdset = -1;
   status->sockets = stasis_bound_sockets_new ();
   return status;
+}
+
+/* TRUE where the journal tells of a job. */
+gboolean
+stasis_journal_has_job (const StasisJournal *journal)
+{
+  return journal->step != STASIS_STEP_NONE && journal->step != STASIS_STEP_RESTART;
 }
 
 /* No job any more. */

@@ -22,12 +22,13 @@ typedef enum
   STASIS_STEP_COMMIT,    /* the rename may have happened: the target's inode tells;
                             no target: a pipe's reader may have all of the image */
   STASIS_STEP_COMMITTED, /* the image is complete: end QEMU */
+  STASIS_STEP_RESTART,   /* no job: the guest has ended, and is to be reset and let run */
 } StasisStep;
 
 typedef struct
 {
   StasisStep step;
-  char *operation;       /* (owned) "start", "save", "managedsave", "restore" */
+  char *operation;       /* (owned) "start", "save", "managedsave", "restore", "restart" */
   StasisProcess owner;   /* the process that does it */
   gboolean was_running;  /* save: the guest ran before */
   char *target;          /* (owned) (nullable) save: the image's final path; resume: the managed
@@ -73,6 +74,8 @@ gboolean stasis_status_write (const StasisStatus *status, const char *folder, GE
 /* G_IO_ERROR_NOT_FOUND where there is none. */
 StasisStatus *stasis_status_read (const char *folder, GError **error);
 
+/* TRUE where the journal tells of a job, which others do not wait for. */
+gboolean stasis_journal_has_job (const StasisJournal *journal);
 /* A new journal entry in memory, in place of the old one; write the status afterwards. */
 void stasis_journal_begin (StasisJournal *journal, StasisStep step, const char *operation);
 void stasis_journal_clear (StasisJournal *journal);

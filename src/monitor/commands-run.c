@@ -48,6 +48,13 @@ stasis_run_state_from_string (const char *name)
   return STASIS_RUN_STATE_UNKNOWN;
 }
 
+/* TRUE where the guest itself has ended. */
+gboolean
+stasis_run_state_is_end (StasisRunState state)
+{
+  return state == STASIS_RUN_STATE_SHUTDOWN || state == STASIS_RUN_STATE_GUEST_PANICKED;
+}
+
 /* Stop the CPUs and flush the disks. */
 gboolean
 stasis_monitor_stop (StasisMonitor *monitor, GCancellable *cancellable, GError **error)
@@ -97,6 +104,18 @@ stasis_monitor_system_reset (StasisMonitor *monitor, GCancellable *cancellable, 
 {
   return stasis_command_run_plain (monitor, "system_reset", _ ("cannot reset the guest"),
                                    cancellable, error);
+}
+
+/* What QEMU does when the guest is reset. */
+gboolean
+stasis_monitor_set_reboot_action (StasisMonitor *monitor, const char *action,
+                                  GCancellable *cancellable, GError **error)
+{
+  const StasisCommand set
+      = { "set-action", _ ("cannot say what a reset is to do"), STASIS_COMMAND_MS, -1 };
+  StasisJson *arguments = stasis_json_new_object ();
+  stasis_json_set_string (arguments, "reboot", action);
+  return stasis_command_run (monitor, &set, arguments, NULL, cancellable, error);
 }
 
 /* End QEMU, whether it answers first or not. */

@@ -34,6 +34,9 @@ typedef enum
 const char *stasis_run_state_to_string (StasisRunState state);
 StasisRunState stasis_run_state_from_string (const char *name);
 
+/* TRUE where the guest itself has ended: it shut down or panicked. */
+gboolean stasis_run_state_is_end (StasisRunState state);
+
 /* Stop the CPUs; QEMU flushes the disks before it answers. */
 gboolean stasis_monitor_stop (StasisMonitor *monitor, GCancellable *cancellable, GError **error);
 gboolean stasis_monitor_cont (StasisMonitor *monitor, GCancellable *cancellable, GError **error);
@@ -45,6 +48,9 @@ gboolean stasis_monitor_system_powerdown (StasisMonitor *monitor, GCancellable *
                                           GError **error);
 gboolean stasis_monitor_system_reset (StasisMonitor *monitor, GCancellable *cancellable,
                                       GError **error);
+/* What QEMU does when the guest is reset: "reset" or "shutdown". */
+gboolean stasis_monitor_set_reboot_action (StasisMonitor *monitor, const char *action,
+                                           GCancellable *cancellable, GError **error);
 /* End QEMU.  It may be gone before its answer is: that is success too. */
 gboolean stasis_monitor_quit (StasisMonitor *monitor, GCancellable *cancellable, GError **error);
 

@@ -43,6 +43,7 @@ struct _StasisMonitor
   gboolean is_closing;
   StasisJson *greeting; /* (owned) (nullable) until open has taken it */
   StasisEventQueue events;
+  guint n_stirs; /* events after which the guest is not as it was, see stasis_monitor_stirs */
   GError *fault; /* (owned) (nullable) why the connection is no more; set once */
 };
 

@@ -109,6 +109,13 @@ deliver_greeting (StasisMonitor *monitor, StasisQmpMessage *message)
     monitor->greeting = g_steal_pointer (&message->value);
 }
 
+static gboolean
+is_stir (const StasisMonitorEvent *event)
+{
+  return g_str_equal (event->name, "RESUME") || g_str_equal (event->name, "WAKEUP")
+         || g_str_equal (event->name, "RESET");
+}
+
 static void
 deliver (StasisMonitor *monitor, StasisQmpMessage *message)
 {
@@ -126,6 +133,8 @@ deliver (StasisMonitor *monitor, StasisQmpMessage *message)
       break;
     case STASIS_QMP_EVENT:
       g_debug ("monitor %d: event %s", monitor->socket, message->event->name);
+      if (is_stir (message->event))
+        monitor->n_stirs++;
       stasis_event_queue_push (&monitor->events, g_steal_pointer (&message->event), message->size);
       stasis_monitor_update_event_fd (monitor);
       break;

@@ -276,6 +276,16 @@ stasis_monitor_event_fd (const StasisMonitor *monitor)
   return monitor->event_fd;
 }
 
+/* How often the guest was let run, woken or reset. */
+guint
+stasis_monitor_stirs (StasisMonitor *monitor)
+{
+  g_mutex_lock (&monitor->lock);
+  const guint n_stirs = monitor->n_stirs;
+  g_mutex_unlock (&monitor->lock);
+  return n_stirs;
+}
+
 /* TRUE once the connection has failed. */
 gboolean
 stasis_monitor_is_closed (StasisMonitor *monitor)

@@ -68,6 +68,11 @@ StasisMonitorEvent *stasis_monitor_pop_event (StasisMonitor *monitor) G_GNUC_WAR
  * connection has failed.  Only poll it. */
 int stasis_monitor_event_fd (const StasisMonitor *monitor);
 
+/* How often the guest was let run, woken or reset since the connection was opened, by whomever.
+ * Counted as QEMU's messages come in, whether the events were taken or lost: what happened before
+ * QEMU answered a command is in it when that command returns. */
+guint stasis_monitor_stirs (StasisMonitor *monitor);
+
 /* TRUE once the connection has failed; events may still be queued. */
 gboolean stasis_monitor_is_closed (StasisMonitor *monitor);
 

@@ -85,6 +85,28 @@ recover (const Errand *errand, StasisStatus *status, GError **error)
   return ok;
 }
 
+/* A guest that has ended is to begin anew: journalled, so that it does whatever becomes of us. */
+static gboolean
+restart_if_due (const Errand *errand, StasisStatus *status, GError **error)
+{
+  StasisLife *life = errand->errands->life;
+  gboolean is_due = FALSE;
+  if (!stasis_life_is_restart_due (life, &is_due, error))
+    return FALSE;
+  if (!is_due)
+    return TRUE;
+  stasis_journal_begin (&status->journal, STASIS_STEP_RESTART, "restart");
+  status->journal.was_running = TRUE;
+  /* A full disk does not keep a guest from beginning anew. */
+  g_autoptr (GError) local = NULL;
+  if (!stasis_status_write (status, errand->errands->folder, &local))
+    g_message ("%s", local->message);
+  g_clear_error (&local);
+  if (!stasis_life_note_restart (life, &local))
+    g_message ("%s", local->message);
+  return recover (errand, status, error);
+}
+
 /* With the lock held. */
 static StasisErrandResult
 work (const Errand *errand)
@@ -105,10 +127,13 @@ work (const Errand *errand)
         return again (error);
       g_clear_error (&error);
     }
-  if (stasis_process_is_alive (&status->qemu))
-    return STASIS_ERRAND_DONE;
-  return stasis_teardown (status, folder, errand->fallback, &error) ? STASIS_ERRAND_GONE
-                                                                    : again (error);
+  if (!stasis_process_is_alive (&status->qemu))
+    return stasis_teardown (status, folder, errand->fallback, &error) ? STASIS_ERRAND_GONE
+                                                                      : again (error);
+  if (status->journal.step == STASIS_STEP_NONE && errand->errands->life != NULL
+      && !restart_if_due (errand, status, &error))
+    return again (error);
+  return STASIS_ERRAND_DONE;
 }
 
 static gpointer

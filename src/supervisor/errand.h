@@ -28,8 +28,9 @@ typedef void (*StasisErrandDone) (StasisErrandResult result, gpointer data);
 StasisErrands *stasis_errands_new (const char *folder, const StasisStatus *status, StasisLife *life,
                                    StasisErrandDone done, gpointer data);
 
-/* Take the domain's lock, recover a dead owner's job, tear down where QEMU has ended: on a thread
- * of its own, after the errand that is under way.
+/* Take the domain's lock, recover a dead owner's job, tear down where QEMU has ended, reset a guest
+ * that has ended where its definition wants that: on a thread of its own, after the errand that is
+ * under way.
  * @fallback_reason: how the run ended, where nobody noted it */
 void stasis_errands_request (StasisErrands *errands, const char *fallback_reason);
 

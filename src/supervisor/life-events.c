@@ -49,10 +49,18 @@ on_resume (StasisLife *life, const StasisMonitorEvent *event)
   change (life, STASIS_RUN_STATE_RUNNING);
 }
 
+/* It has begun anew, or ended once more: the end that was judged is over. */
+static void
+on_turn (StasisLife *life, const StasisMonitorEvent *event)
+{
+  life->is_restarting = FALSE;
+}
+
 static void
 on_shutdown (StasisLife *life, const StasisMonitorEvent *event)
 {
   const char *cause = stasis_json_string (stasis_json_get (event->data, "reason"), NULL);
+  on_turn (life, event);
   life->shutdown_cause = cause != NULL ? g_intern_string (cause) : NULL;
   if (g_strcmp0 (cause, "host-signal") != 0 && g_strcmp0 (cause, "host-qmp-quit") != 0)
     return;
@@ -94,12 +102,12 @@ static const struct
   { "RESUME", on_resume },
   { "SHUTDOWN", on_shutdown },
   { "POWERDOWN", on_powerdown },
-  { "RESET", on_other },
+  { "RESET", on_turn },
   { "SUSPEND", on_other },
   { "SUSPEND_DISK", on_other },
   { "WAKEUP", on_other },
   { "BLOCK_IO_ERROR", on_other },
-  { "GUEST_PANICKED", on_other },
+  { "GUEST_PANICKED", on_turn },
   { "WATCHDOG", on_other },
   { "MIGRATION", on_other },
   { STASIS_MONITOR_EVENTS_LOST, on_other },
@@ -150,18 +158,30 @@ query (StasisLife *life, StasisRunState *out_state, GError **error)
 }
 
 /* Events and the answer come by different ways: whether an event that is there now happened before
- * QEMU answered or after it, nobody can tell.  So ask until none came in between. */
+ * QEMU answered or after it, nobody can tell.  So ask until none came in between.  What a QEMU said
+ * that does not answer any more is taken too: it may be why. */
 static gboolean
 query_settled (StasisLife *life, StasisRunState *out_state, GError **error)
 {
   for (guint i = 0; i < QUERY_TRIES; i++)
     {
       if (!query (life, out_state, error))
-        return FALSE;
+        {
+          stasis_life_drain (life);
+          return FALSE;
+        }
       if (!stasis_life_drain (life))
         break;
     }
   return TRUE;
+}
+
+static gboolean
+tell_restart (gpointer data)
+{
+  const StasisLife *life = data;
+  life->restart (life->restart_data);
+  return G_SOURCE_REMOVE;
 }
 
 /* Ask for the run state, and apply the policy where the guest has ended. */
@@ -172,10 +192,10 @@ stasis_life_look (StasisLife *life, GError **error)
   if (!query_settled (life, &state, error))
     return FALSE;
   change (life, state);
-  if (!stasis_life_apply_policy (life, state))
-    return TRUE;
-  if (!query_settled (life, &state, error))
-    return FALSE;
-  change (life, state);
+  const gboolean was_due = life->is_restart_due;
+  life->is_restart_due = stasis_life_apply_policy (life, state);
+  /* Once: whoever is told goes on until it is done. */
+  if (life->is_restart_due && !was_due)
+    g_idle_add (tell_restart, life);
   return TRUE;
 }

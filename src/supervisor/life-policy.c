@@ -3,7 +3,9 @@
  * life-policy.c: what happens when the guest has ended
  *
  * QEMU runs with -no-shutdown, so a guest that shuts down or panics leaves QEMU standing until
- * its definition's on_poweroff, on_reboot or on_crash has been applied here.
+ * its definition's on_poweroff, on_reboot or on_crash has been applied here.  Ending QEMU needs
+ * nobody's leave.  A guest that is to begin anew is another matter: somebody may be about to save
+ * it, so that is done under the domain's lock (errand.c), and here it is only said that it is due.
  */
 
 #include "config.h"
@@ -17,9 +19,7 @@
 #include "driver/teardown.h"
 #include "monitor/commands-run.h"
 
-#define END_GRACE_US   (30 * G_USEC_PER_SEC) /* it may have disks to flush */
-#define RESTART_TRIES  100
-#define RESTART_NAP_MS 20
+#define END_GRACE_US (30 * G_USEC_PER_SEC) /* it may have disks to flush */
 
 /* libvirt's word for an action; a core dump is not taken, what follows it is done. */
 StasisPolicy
@@ -54,64 +54,6 @@ end_qemu (StasisLife *life, const char *reason)
   syscall (SYS_pidfd_send_signal, life->qemu_pidfd, SIGTERM, NULL, 0);
 }
 
-/* With -action reboot=shutdown a reset from outside would be a shutdown as well. */
-static gboolean
-set_reboot_action (StasisLife *life, const char *action, GError **error)
-{
-  if (life->on_reboot == STASIS_POLICY_RESTART)
-    return TRUE;
-  StasisJson *arguments = stasis_json_new_object ();
-  stasis_json_set_string (arguments, "reboot", action);
-  return stasis_monitor_command (life->monitor, "set-action", arguments, NULL, 0,
-                                 STASIS_LIFE_QUERY_MS, NULL, NULL, error);
-}
-
-/* The reset is carried out after its answer: until then `cont` is refused. */
-static gboolean
-cont (StasisLife *life, GError **error)
-{
-  for (guint i = 0;; i++)
-    {
-      g_autoptr (GError) local = NULL;
-      if (stasis_monitor_cont (life->monitor, NULL, &local))
-        return TRUE;
-      g_autoptr (StasisMonitorEvent) event = NULL;
-      if (i == RESTART_TRIES
-          || !g_error_matches (local, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND)
-          || !stasis_monitor_wait_event (life->monitor, RESTART_NAP_MS, &event, NULL, NULL))
-        {
-          g_propagate_error (error, g_steal_pointer (&local));
-          return FALSE;
-        }
-      if (event != NULL)
-        stasis_life_take_event (life, event);
-    }
-}
-
-static void
-restart (StasisLife *life)
-{
-  g_autoptr (GError) error = NULL;
-  life->shutdown_cause = NULL;
-  g_mutex_lock (&life->lock);
-  life->guest.is_reboot_pending = FALSE;
-  life->guest.running_reason = g_intern_static_string ("booted");
-  life->guest.stopped_by = NULL;
-  life->guest.run_state = STASIS_RUN_STATE_PRELAUNCH;
-  const StasisGuestState guest = life->guest;
-  g_mutex_unlock (&life->lock);
-  if (!stasis_guest_state_store (&guest, life->folder, &error))
-    {
-      g_message ("%s", error->message);
-      g_clear_error (&error);
-    }
-
-  if (!set_reboot_action (life, "reset", &error)
-      || !stasis_monitor_system_reset (life->monitor, NULL, &error) || !cont (life, &error)
-      || !set_reboot_action (life, "shutdown", &error))
-    g_message ("the guest could not be restarted: %s", error->message);
-}
-
 static gboolean
 apply (StasisLife *life, StasisPolicy policy, const char *reason)
 {
@@ -121,7 +63,6 @@ apply (StasisLife *life, StasisPolicy policy, const char *reason)
       end_qemu (life, reason);
       return FALSE;
     case STASIS_POLICY_RESTART:
-      restart (life);
       return TRUE;
     case STASIS_POLICY_PRESERVE:
       break;
@@ -151,9 +92,30 @@ apply_shutdown (StasisLife *life)
 gboolean
 stasis_life_apply_policy (StasisLife *life, StasisRunState state)
 {
+  if (!stasis_run_state_is_end (state))
+    life->is_restarting = FALSE;
+  if (life->is_restarting)
+    return FALSE;
   if (state == STASIS_RUN_STATE_SHUTDOWN)
     return apply_shutdown (life);
   if (state == STASIS_RUN_STATE_GUEST_PANICKED)
     return apply (life, life->on_crash, "crashed");
   return FALSE;
+}
+
+/* What was seen of the guest's end has been judged, and does not count for its next one. */
+gboolean
+stasis_life_begin_restart (StasisLife *life, GError **error)
+{
+  life->is_restart_due = FALSE;
+  life->is_restarting = TRUE;
+  life->shutdown_cause = NULL;
+  g_mutex_lock (&life->lock);
+  life->guest.is_reboot_pending = FALSE;
+  life->guest.running_reason = g_intern_static_string ("booted");
+  life->guest.stopped_by = NULL;
+  life->guest.run_state = STASIS_RUN_STATE_PRELAUNCH;
+  const StasisGuestState guest = life->guest;
+  g_mutex_unlock (&life->lock);
+  return stasis_guest_state_store (&guest, life->folder, error);
 }

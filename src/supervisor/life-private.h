@@ -29,6 +29,8 @@ struct _StasisLife
   StasisPolicy on_poweroff;
   StasisPolicy on_reboot;
   StasisPolicy on_crash;
+  StasisLifeRestart restart;
+  gpointer restart_data; /* (borrowed) */
   GAsyncQueue *requests; /* (owned) of Request; wake says that there is one */
   int wake;              /* (owned) eventfd */
 
@@ -39,11 +41,13 @@ struct _StasisLife
   StasisMonitor *monitor; /* (owned) (nullable) guarded by lock where another thread reads it or
                            * ours writes it */
   guint n_lent;           /* guarded by lock: who uses monitor besides the thread */
-  GCond returned;
+  GCond returned;         /* a monitor that was lent, or the answer to a request */
 
   /* The thread's own. */
   const char *shutdown_cause; /* (nullable) interned: QEMU's word in the last SHUTDOWN */
   guint own_powerdowns;       /* POWERDOWN events that are ours */
+  gboolean is_restart_due;    /* the guest has ended and is to be reset */
+  gboolean is_restarting;     /* that is being done: its end is not to be judged again */
   gint64 kill_at_us;          /* when a QEMU that does not end is killed, or 0 */
 };
 
@@ -55,8 +59,10 @@ gboolean stasis_life_look (StasisLife *life, GError **error);
 /* Take one event.  TRUE where the run state is to be asked anew. */
 gboolean stasis_life_take_event (StasisLife *life, const StasisMonitorEvent *event);
 
-/* life-policy.c.  TRUE where the guest was reset, so that its run state is another now. */
+/* life-policy.c.  TRUE where the guest is to be reset: that needs the domain's lock. */
 StasisPolicy stasis_policy_parse (const char *text, StasisPolicy fallback);
 gboolean stasis_life_apply_policy (StasisLife *life, StasisRunState state);
+/* The guest is about to be reset, and the journal says so. */
+gboolean stasis_life_begin_restart (StasisLife *life, GError **error);
 
 G_END_DECLS

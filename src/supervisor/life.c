@@ -37,14 +37,18 @@ typedef enum
 {
   REQUEST_SYNC,
   REQUEST_REBOOT,
+  REQUEST_RESTART_DUE,
+  REQUEST_NOTE_RESTART,
 } RequestKind;
 
 typedef struct
 {
   RequestKind kind;
-  StasisLifeDone done;
+  StasisLifeDone done; /* (nullable) where somebody waits for the answer */
   gpointer data;
-  GError *error; /* (owned) (nullable) the answer */
+  gboolean is_answered; /* guarded by the life's lock */
+  gboolean is_due;      /* the answer, as is the error */
+  GError *error;        /* (owned) (nullable) */
 } Request;
 
 static void
@@ -64,9 +68,17 @@ deliver (gpointer data)
 }
 
 static void
-answer (Request *request)
+answer (StasisLife *life, Request *request)
 {
-  g_idle_add_full (G_PRIORITY_DEFAULT, deliver, request, request_free);
+  if (request->done != NULL)
+    {
+      g_idle_add_full (G_PRIORITY_DEFAULT, deliver, request, request_free);
+      return;
+    }
+  g_mutex_lock (&life->lock);
+  request->is_answered = TRUE;
+  g_cond_broadcast (&life->returned);
+  g_mutex_unlock (&life->lock);
 }
 
 static void
@@ -115,6 +127,8 @@ drop_closed_monitor (StasisLife *life)
 {
   if (life->monitor == NULL || !stasis_monitor_is_closed (life->monitor))
     return;
+  /* All that came before the end is there by now. */
+  stasis_life_drain (life);
   /* The commands of who has borrowed it fail at once. */
   g_mutex_lock (&life->lock);
   while (life->n_lent > 0)
@@ -148,6 +162,11 @@ press_power_button (StasisLife *life, GError **error)
 static void
 handle (StasisLife *life, Request *request)
 {
+  if (request->kind == REQUEST_NOTE_RESTART)
+    {
+      stasis_life_begin_restart (life, &request->error);
+      return;
+    }
   if (life->monitor == NULL)
     {
       g_set_error_literal (&request->error, STASIS_ERROR, STASIS_ERROR_QEMU,
@@ -157,6 +176,8 @@ handle (StasisLife *life, Request *request)
   stasis_life_drain (life);
   if (stasis_life_look (life, &request->error) && request->kind == REQUEST_REBOOT)
     press_power_button (life, &request->error);
+  /* One that did not get to its end is to be tried again. */
+  request->is_due = life->is_restart_due || life->is_restarting;
 }
 
 /* SIGTERM was not enough. */
@@ -189,7 +210,7 @@ run (gpointer data)
       while ((request = g_async_queue_try_pop (life->requests)) != NULL)
         {
           handle (life, request);
-          answer (request);
+          answer (life, request);
         }
       kill_stubborn (life);
     }
@@ -198,7 +219,8 @@ run (gpointer data)
 
 /* Begin to watch. */
 StasisLife *
-stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd)
+stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd,
+                 StasisLifeRestart restart, gpointer data)
 {
   StasisLife *life = g_new0 (StasisLife, 1);
   life->folder = folder;
@@ -208,12 +230,18 @@ stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd)
   life->on_poweroff = stasis_policy_parse (status->on_poweroff, STASIS_POLICY_DESTROY);
   life->on_reboot = stasis_policy_parse (status->on_reboot, STASIS_POLICY_RESTART);
   life->on_crash = stasis_policy_parse (status->on_crash, STASIS_POLICY_DESTROY);
+  life->restart = restart;
+  life->restart_data = data;
   life->requests = g_async_queue_new ();
   life->wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   g_mutex_init (&life->lock);
   g_cond_init (&life->returned);
   stasis_guest_state_init (&life->guest, status->reason);
   stasis_guest_state_load (&life->guest, folder);
+  /* A supervisor before us died in the middle of it. */
+  life->is_restarting = status->journal.step == STASIS_STEP_RESTART;
+  if (life->is_restarting)
+    life->guest.is_reboot_pending = FALSE;
   g_thread_unref (g_thread_new ("life", run, life));
   return life;
 }
@@ -272,26 +300,66 @@ stasis_life_return (StasisLife *life, StasisMonitor *monitor)
 }
 
 static void
-push (StasisLife *life, RequestKind kind, StasisLifeDone done, gpointer data)
+push (StasisLife *life, Request *request)
+{
+  g_async_queue_push (life->requests, request);
+  eventfd_write (life->wake, 1);
+}
+
+static void
+push_new (StasisLife *life, RequestKind kind, StasisLifeDone done, gpointer data)
 {
   Request *request = g_new0 (Request, 1);
   request->kind = kind;
   request->done = done;
   request->data = data;
-  g_async_queue_push (life->requests, request);
-  eventfd_write (life->wake, 1);
+  push (life, request);
+}
+
+/* Wait for the answer. */
+static gboolean
+ask (StasisLife *life, Request *request, GError **error)
+{
+  push (life, request);
+  g_mutex_lock (&life->lock);
+  while (!request->is_answered)
+    g_cond_wait (&life->returned, &life->lock);
+  g_mutex_unlock (&life->lock);
+  if (request->error == NULL)
+    return TRUE;
+  g_propagate_error (error, request->error);
+  return FALSE;
 }
 
 /* Look at all that QEMU has said so far. */
 void
 stasis_life_sync (StasisLife *life, StasisLifeDone done, gpointer data)
 {
-  push (life, REQUEST_SYNC, done, data);
+  push_new (life, REQUEST_SYNC, done, data);
 }
 
 /* Press the power button; at the next shutdown the guest is reset. */
 void
 stasis_life_reboot (StasisLife *life, StasisLifeDone done, gpointer data)
 {
-  push (life, REQUEST_REBOOT, done, data);
+  push_new (life, REQUEST_REBOOT, done, data);
+}
+
+/* Look now whether the guest has ended and is to be reset. */
+gboolean
+stasis_life_is_restart_due (StasisLife *life, gboolean *out_is_due, GError **error)
+{
+  Request request = { .kind = REQUEST_RESTART_DUE };
+  if (!ask (life, &request, error))
+    return FALSE;
+  *out_is_due = request.is_due;
+  return TRUE;
+}
+
+/* It is about to be reset. */
+gboolean
+stasis_life_note_restart (StasisLife *life, GError **error)
+{
+  Request request = { .kind = REQUEST_NOTE_RESTART };
+  return ask (life, &request, error);
 }

@@ -15,9 +15,12 @@ typedef struct _StasisLife StasisLife;
 
 /* Called in the default main context.  @error: (nullable) why it could not be done. */
 typedef void (*StasisLifeDone) (const GError *error, gpointer data);
+/* The same: the guest has ended and is to be reset, which needs the domain's lock. */
+typedef void (*StasisLifeRestart) (gpointer data);
 
 /* Begin to watch.  @folder and @qemu_pidfd outlive it. */
-StasisLife *stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd);
+StasisLife *stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd,
+                             StasisLifeRestart restart, gpointer data);
 
 /* How the guest was when last heard of.  Never blocks. */
 StasisGuestState stasis_life_get (StasisLife *life);
@@ -38,5 +41,11 @@ void stasis_life_sync (StasisLife *life, StasisLifeDone done, gpointer data);
 
 /* Press the power button; at the next shutdown the guest is reset. */
 void stasis_life_reboot (StasisLife *life, StasisLifeDone done, gpointer data);
+
+/* For who holds the domain's lock, on a thread other than the main loop's: these wait.  Look now:
+ * *@out_is_due: the guest has ended and is to be reset.  Then, before that is done: take note of
+ * it, so that it is not done twice. */
+gboolean stasis_life_is_restart_due (StasisLife *life, gboolean *out_is_due, GError **error);
+gboolean stasis_life_note_restart (StasisLife *life, GError **error);
 
 G_END_DECLS

@@ -138,6 +138,12 @@ on_owner_died (gpointer data)
 }
 
 static void
+on_restart_due (gpointer data)
+{
+  settle (data);
+}
+
+static void
 on_status_changed (const StasisStatus *status, gpointer data)
 {
   Supervisor *self = data;
@@ -189,7 +195,7 @@ watch_qemu (Supervisor *self, const StasisStatus *status, GError **error)
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
-  self->life = stasis_life_new (self->folder, status, self->qemu_pidfd);
+  self->life = stasis_life_new (self->folder, status, self->qemu_pidfd, on_restart_due, self);
   g_unix_fd_add (self->qemu_pidfd, G_IO_IN, on_qemu_ended, self);
   return TRUE;
 }

@@ -300,7 +300,7 @@ void
 stasis_requests_set_status (StasisRequests *requests, const StasisStatus *status)
 {
   g_clear_pointer (&requests->noted, stasis_job_stats_free);
-  if (status->journal.step != STASIS_STEP_NONE)
+  if (stasis_journal_has_job (&status->journal))
     {
       requests->noted = stasis_job_stats_new ();
       requests->noted->state = STASIS_JOB_ACTIVE;

@@ -48,15 +48,15 @@ tear_down (Fixture *f, gconstpointer data)
   scratch_remove (f->folder);
 }
 
-/* The other one's status, with a job of this process or of one that is dead. */
+/* The other one's status, with a journal of this process or of one that is dead. */
 static void
-write_job (Fixture *f, gboolean is_alive)
+write_journal (Fixture *f, StasisStep step, gboolean is_alive)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisStatus) status = stasis_status_new ();
   status->name = g_strdup ("web");
   status->uuid = g_strdup ("d0010203-0405-4607-8809-0a0b0c0d0e0f");
-  stasis_journal_begin (&status->journal, STASIS_STEP_SAVE, "managedsave");
+  stasis_journal_begin (&status->journal, step, "managedsave");
   if (!is_alive)
     status->journal.owner.start_time++;
   g_assert_true (stasis_status_write (status, f->run, &error));
@@ -76,7 +76,7 @@ static gpointer
 journal_later (gpointer data)
 {
   g_usleep (SHORT_MS * 1000);
-  write_job (data, TRUE);
+  write_journal (data, STASIS_STEP_SAVE, TRUE);
   return NULL;
 }
 
@@ -117,7 +117,7 @@ static void
 test_busy (Fixture *f, gconstpointer data)
 {
   g_autofree char *said = g_strdup_printf ("managedsave by process %d", (int) getpid ());
-  write_job (f, TRUE);
+  write_journal (f, STASIS_STEP_SAVE, TRUE);
   assert_busy (f, said);
 }
 
@@ -135,11 +135,25 @@ static void
 test_waits_through (Fixture *f, gconstpointer data)
 {
   const gboolean is_alive = GPOINTER_TO_INT (data);
-  write_job (f, is_alive);
+  write_journal (f, STASIS_STEP_SAVE, is_alive);
   GThread *thread = g_thread_new ("release", release_later, f);
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisLock) lock
       = stasis_hold_lock (f->driver, "web", is_alive, STASIS_HOLD_DEADLINE_MS, NULL, &error);
+  g_thread_join (thread);
+  g_assert_no_error (error);
+  g_assert_nonnull (lock);
+}
+
+/* A guest that is being reset is no job: that is waited for. */
+static void
+test_restart (Fixture *f, gconstpointer data)
+{
+  write_journal (f, STASIS_STEP_RESTART, TRUE);
+  GThread *thread = g_thread_new ("release", release_later, f);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisLock) lock
+      = stasis_hold_lock (f->driver, "web", FALSE, STASIS_HOLD_DEADLINE_MS, NULL, &error);
   g_thread_join (thread);
   g_assert_no_error (error);
   g_assert_nonnull (lock);
@@ -180,6 +194,7 @@ main (int argc, char **argv)
               tear_down);
   g_test_add ("/driver/hold/through-job", Fixture, GINT_TO_POINTER (TRUE), set_up,
               test_waits_through, tear_down);
+  g_test_add ("/driver/hold/restart", Fixture, NULL, set_up, test_restart, tear_down);
   g_test_add ("/driver/hold/deadline", Fixture, NULL, set_up, test_deadline, tear_down);
   g_test_add ("/driver/hold/cancel", Fixture, NULL, set_up, test_cancel, tear_down);
   return g_test_run ();

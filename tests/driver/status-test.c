@@ -136,10 +136,9 @@ typedef struct
 } StepCase;
 
 static const StepCase steps[] = {
-  { "start", STASIS_STEP_START },
-  { "save", STASIS_STEP_SAVE },
-  { "commit", STASIS_STEP_COMMIT },
-  { "committed", STASIS_STEP_COMMITTED },
+  { "start", STASIS_STEP_START },     { "save", STASIS_STEP_SAVE },
+  { "commit", STASIS_STEP_COMMIT },   { "committed", STASIS_STEP_COMMITTED },
+  { "restart", STASIS_STEP_RESTART },
 };
 
 static void

@@ -187,8 +187,7 @@ def saver_fails(t):
 def stopped_at(t, guest, image, step):
     """A save that has stopped (SIGSTOP) at this step."""
     process = t.start("save", guest.name, image, STASIS_FAULT=f"{step}=stop")
-    harness.wait_for(lambda: open(f"/proc/{process.pid}/stat").read().rpartition(")")[2].split()[0] == "T",
-                     f"the save to come by {step}")
+    harness.wait_for(lambda: harness.is_stopped(process.pid), f"the save to come by {step}")
     return process
 
 

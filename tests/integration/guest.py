@@ -165,6 +165,35 @@ class LinuxGuest(Guest):
     <cmdline>{self.cmdline}</cmdline>"""
 
 
+class ButtonGuest(Guest):
+    """Prints a tick when it has booted, and powers off when its button is pressed."""
+
+    def __init__(self, folder, name, qemu, accel, **options):
+        super().__init__(folder, name, qemu, accel, **options)
+        self.disk = self.dir / f"{name}.img"
+        self.disk.write_bytes(self.boot_sector().ljust(1 << 20, b"\0"))
+        self.disks.insert(0, (self.disk, "raw", "virtio", True))
+
+    @staticmethod
+    def boot_sector():
+        """16 bits, in a row; the power management registers lie where SeaBIOS puts those of q35."""
+        def out(port, value, size):
+            head = b"\xba" + struct.pack("<H", port)  # mov dx, port
+            return head + (b"\xb0" + bytes([value]) + b"\xee" if size == 1  # mov al, value; out dx, al
+                           else b"\xb8" + struct.pack("<H", value) + b"\xef")
+        code = b"\xfa" + b"".join(out(0x3f8, letter, 1) for letter in b"tick 1\n")
+        code += out(0x602, 0x0100, 2)  # tell of the button
+        code += b"\xba\x00\x06\xed\xf6\xc4\x01\x74\xf7"  # mov dx, 0x600; again: in ax, dx; test ah, 1; jz
+        code += out(0x600, 0x0100, 2) + out(0x604, 0x2000, 2) + b"\xf4\xeb\xfd"  # power off; hlt
+        return code.ljust(510, b"\0") + b"\x55\xaa"
+
+    def os_xml(self):
+        return "\n    <boot dev='hd'/>"
+
+    def boots(self):
+        return self.ticks().count(1)
+
+
 class BootSectorGuest(Guest):
     """Boots at once; dirties `pages` pages each tick and prints an E for each damaged one."""
 

@@ -24,10 +24,13 @@ STASIS_TEST_ACCEL (tcg or kvm), STASIS_TEST_SOAK (full counts of long tests).
 """
 
 import contextlib
+import json
 import os
 import pathlib
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -70,6 +73,22 @@ def has_faults():
     """Whether the build under test has fault points; one without config.h is not ours to tell."""
     config = BUILD / "config.h"
     return not config.exists() or "#define STASIS_FAULTS 1" in config.read_text()
+
+
+def is_stopped(pid):
+    """Whether it has been stopped by a signal, as at a fault point."""
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    return stat.rpartition(")")[2].split()[0] == "T"
+
+
+def kill(pid):
+    """Kill a process that need not be our child, and wait until its last thread has ended."""
+    handle = os.pidfd_open(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        assert select.select([handle], [], [], 60)[0], f"process {pid} does not end"
+    finally:
+        os.close(handle)
 
 
 def wait_for(condition, what, timeout=60):
@@ -129,11 +148,32 @@ class Test:
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 
+    def supervisor(self):
+        """The process id of the test's supervisor."""
+        return next(pid for pid, command in self.processes().items() if "stasis-supervisor" in command)
+
+    def by_hand(self, guest, *commands):
+        """Kill the guest's supervisor, and run QMP commands on its monitor, past all locks."""
+        kill(self.supervisor())
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(str(self.state / "run" / "domains" / guest.name / "supervisor.sock"))
+            monitor.settimeout(60)
+            with monitor.makefile("rw", encoding="utf-8") as stream:
+                stream.readline()
+                for command in ("qmp_capabilities", *commands):
+                    stream.write(json.dumps({"execute": command}) + "\n")
+                    stream.flush()
+                    while "return" not in (answer := json.loads(stream.readline())):
+                        assert "error" not in answer, answer
+
     def linux_guest(self, name="linux", **options):
         return self._guest(guests.LinuxGuest(self.dir, name, QEMU, ACCEL, GUEST_DIR, **options))
 
     def boot_sector_guest(self, name="sector", **options):
         return self._guest(guests.BootSectorGuest(self.dir, name, QEMU, ACCEL, GUEST_DIR, **options))
+
+    def button_guest(self, name="button", **options):
+        return self._guest(guests.ButtonGuest(self.dir, name, QEMU, ACCEL, **options))
 
     def _guest(self, guest):
         self.guests.append(guest)

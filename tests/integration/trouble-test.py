@@ -14,15 +14,10 @@ import subprocess
 import harness
 
 
-def state_letter(pid):
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-        return file.read().rpartition(")")[2].split()[0]
-
-
 def stopped(t, *command, at):
     """A command that has stopped (SIGSTOP) at this step."""
     process = t.start(*command, STASIS_FAULT=f"{at}=stop")
-    harness.wait_for(lambda: state_letter(process.pid) == "T", f"{command[0]} to come by {at}")
+    harness.wait_for(lambda: harness.is_stopped(process.pid), f"{command[0]} to come by {at}")
     return process
 
 
@@ -402,7 +397,7 @@ def stopped_supervisor(t):
     image, supervisor = t.dir / "image", pid_of(t, "stasis-supervisor")
     for fault in ("save-paused=stop", "save-paused=stop,save-written=fail"):
         process = t.start("save", guest.name, image, STASIS_FAULT=fault, G_MESSAGES_DEBUG="all")
-        harness.wait_for(lambda: state_letter(process.pid) == "T", "the save to pause the guest")  # pylint: disable=cell-var-from-loop
+        harness.wait_for(lambda: harness.is_stopped(process.pid), "the save to pause the guest")  # pylint: disable=cell-var-from-loop
         os.kill(supervisor, signal.SIGSTOP)
         os.kill(process.pid, signal.SIGCONT)
         output, errors = process.communicate(timeout=90)

@@ -102,6 +102,29 @@ test_buttons (void)
   g_assert_false (stasis_json_boolean (stasis_json_get (reset->data, "guest"), TRUE));
 }
 
+/* Where a reset is to be a shutdown, ours is one too. */
+static void
+test_reboot_action (void)
+{
+  if (!qemu_is_there ())
+    return;
+
+  g_autoptr (Qemu) qemu = qemu_start ("-M pc -m 64 -no-shutdown");
+  g_autoptr (StasisMonitor) monitor = qemu_open (qemu);
+  g_autoptr (GError) error = NULL;
+  g_assert_true (stasis_monitor_cont (monitor, NULL, &error));
+  g_assert_true (stasis_monitor_set_reboot_action (monitor, "shutdown", NULL, &error));
+  g_assert_true (stasis_monitor_system_reset (monitor, NULL, &error));
+  g_autoptr (StasisMonitorEvent) shutdown = qemu_wait_event (monitor, "SHUTDOWN");
+  g_autoptr (StasisMonitorEvent) stop = qemu_wait_event (monitor, "STOP");
+  g_assert_true (stasis_run_state_is_end (state_of (monitor)));
+  g_assert_true (stasis_monitor_set_reboot_action (monitor, "reset", NULL, &error));
+  g_assert_true (stasis_monitor_system_reset (monitor, NULL, &error));
+  g_autoptr (StasisMonitorEvent) reset = qemu_wait_event (monitor, "RESET");
+  g_assert_false (stasis_run_state_is_end (state_of (monitor)));
+  g_assert_no_error (error);
+}
+
 static void
 test_quit (void)
 {
@@ -213,6 +236,7 @@ main (int argc, char **argv)
   g_test_add_func ("/monitor/commands-run/open-second", test_open_second);
   g_test_add_func ("/monitor/commands-run/stop-cont", test_stop_cont);
   g_test_add_func ("/monitor/commands-run/buttons", test_buttons);
+  g_test_add_func ("/monitor/commands-run/reboot-action", test_reboot_action);
   g_test_add_func ("/monitor/commands-run/quit", test_quit);
   g_test_add_func ("/monitor/commands-run/error", test_error);
   g_test_add_func ("/monitor/commands-run/timeout", test_timeout);

@@ -154,6 +154,30 @@ test_events (void)
   g_assert_no_error (error);
 }
 
+static void
+run_stirs (int socket, gconstpointer data)
+{
+  peer_negotiate (socket);
+  peer_say (socket, "{\"event\": \"STOP\"}\n{\"event\": \"RESUME\"}\n{\"event\": \"RESET\"}\n");
+  g_autofree char *line = peer_read_line (socket);
+  peer_say (socket, "{\"event\": \"WAKEUP\"}\n{\"return\": {}, \"id\": \"stasis-2\"}\n");
+  peer_wait_hangup (socket);
+}
+
+/* What came before a reply is counted when the command returns, whoever took the events. */
+static void
+test_stirs (void)
+{
+  g_autoptr (Peer) peer = peer_start (run_stirs, NULL);
+  g_autoptr (StasisMonitor) monitor = peer_open (peer, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisMonitorEvent) one = NULL;
+  g_assert_true (stasis_monitor_wait_event (monitor, 10000, &one, NULL, &error));
+  g_assert_true (stasis_monitor_command (monitor, "any", NULL, NULL, 0, 10000, NULL, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (stasis_monitor_stirs (monitor), ==, 3);
+}
+
 #define FLOOD (STASIS_MONITOR_EVENTS_MAX + 904)
 
 static void
@@ -300,6 +324,7 @@ main (int argc, char **argv)
   g_test_add_func ("/monitor/monitor/open-cancelled", test_open_cancelled);
   g_test_add_func ("/monitor/monitor/version", test_version);
   g_test_add_func ("/monitor/monitor/events", test_events);
+  g_test_add_func ("/monitor/monitor/stirs", test_stirs);
   g_test_add_func ("/monitor/monitor/events-lost", test_events_lost);
   g_test_add_func ("/monitor/monitor/event-then-hangup", test_event_then_hangup);
   g_test_add_func ("/monitor/monitor/wait-cancelled", test_wait_cancelled);

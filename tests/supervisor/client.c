@@ -94,7 +94,8 @@ locked (const char *folder, const char *what, const char *reason, GError **error
 static void
 fill_journal (StasisJournal *journal, const StasisJson *json)
 {
-  static const char *const steps[] = { "none", "start", "resume", "save", "commit", "committed" };
+  static const char *const steps[]
+      = { "none", "start", "resume", "save", "commit", "committed", "restart" };
   const char *step = stasis_json_string (stasis_json_get (json, "step"), "save");
   guint number = 0;
   for (guint i = 0; i < G_N_ELEMENTS (steps); i++)

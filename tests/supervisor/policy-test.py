@@ -4,6 +4,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -37,6 +38,18 @@ def power_off_preserve():
         domain.wait_state("4 user")
         time.sleep(0.3)
         assert domain.state() == "4 user" and domain.qemu.poll() is None
+
+
+def power_off_restart_waits():
+    """Somebody's job goes on: the guest begins anew when that is over, even if its owner dies."""
+    with Domain("power-off-once", on_poweroff="restart") as domain:
+        owner = domain.own({"execute": "cont"}, step="save", **{"was-running": True})
+        domain.wait_state("4 user")
+        time.sleep(0.3)
+        assert domain.state() == "4 user", domain.state()
+        owner.kill()
+        domain.wait_state("1 booted")
+        eventually(lambda: "job" not in domain.status(), "the journal is cleared")
 
 
 def reset_restart():
@@ -158,6 +171,19 @@ def qemu_terminated():
         domain.expect_end("destroyed")
 
 
+def qemu_terminated_unseen():
+    """QEMU's end and its last words come to the supervisor at the same time."""
+    for _ in range(10):
+        with Domain("idle", run=True) as domain:
+            domain.wait_state("1 booted")
+            supervisor = domain.supervisor()
+            os.kill(supervisor, signal.SIGSTOP)
+            domain.qemu.terminate()
+            domain.qemu.wait()
+            os.kill(supervisor, signal.SIGCONT)
+            domain.expect_end("destroyed")
+
+
 def qemu_killed_before_supervisor():
     with Domain("idle", supervise=False) as domain:
         domain.qemu.kill()
@@ -198,10 +224,10 @@ def teardown_stays_inside():
 
 if __name__ == "__main__":
     sys.exit(run("policy", [
-        power_off_destroy, power_off_restart, power_off_preserve, reset_restart, reset_destroy,
+        power_off_destroy, power_off_restart, power_off_restart_waits, power_off_preserve, reset_restart, reset_destroy,
         power_off_restart_reset_destroy, panic_destroy, panic_coredump_destroy, panic_restart,
         panic_preserve, sleeps_and_wakes, reboot_by_button, reboot_then_shutdown,
         reboot_of_paused, reboot_survives_supervisor, shutdown_without_supervisor, qemu_killed,
-        qemu_terminated, qemu_killed_before_supervisor, noted_reason_holds, driver_tears_down,
+        qemu_terminated, qemu_terminated_unseen, qemu_killed_before_supervisor, noted_reason_holds, driver_tears_down,
         teardown_stays_inside,
     ]))

@@ -260,6 +260,19 @@ def start_died():
         domain.expect_end("failed")
 
 
+def restart_died():
+    """Somebody was about to reset the guest; that is no job, and is done."""
+    with Domain("power-off-once", on_poweroff="preserve", run=True) as domain:
+        domain.wait_state("4 user")
+        owner = domain.own(step="restart", operation="restart", silent=True, **{"was-running": True})
+        domain.client("sync")
+        assert "none" in domain.client("job")
+        kill(owner)
+        eventually(lambda: "job" not in domain.status(), "the journal is cleared")
+        assert domain.qmp("query-status")["status"] == "running"
+        eventually(lambda: domain.state().startswith("1 "), "the supervisor sees it")
+
+
 def commit_not_renamed():
     with Domain("idle", run=True) as domain:
         domain.wait_state("1 booted")
@@ -348,7 +361,7 @@ if __name__ == "__main__":
     sys.exit(run("recover", [
         save_stopped, save_silent, save_not_stopped, save_of_paused, save_migrating,
         save_migrated, save_with_fds, monitor_taken, again_and_again, last_words, stopped_owner_is_not_dead,
-        owner_in_the_way, both_dead, recovered_by_command, start_died, commit_not_renamed, commit_renamed,
+        owner_in_the_way, both_dead, recovered_by_command, start_died, restart_died, commit_not_renamed, commit_renamed,
         committed, foreign_temp, qemu_and_owner_killed, qemu_killed_after_rename,
         another_run_is_left_alone,
     ]))

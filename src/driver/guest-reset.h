@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * guest-reset.h: have a guest that has ended begin anew
+ */
+
+#pragma once
+
+#include "monitor/monitor.h"
+
+G_BEGIN_DECLS
+
+/* Reset a guest that has shut down or panicked, and wait until that is done; its CPUs stay stopped.
+ * One that has been reset already, or runs, is left as it is: this may be done again.  The caller
+ * holds the domain's lock.  Takes events from @monitor.
+ * @on_reboot: (nullable): libvirt's word for what its definition wants
+ * Fault point: restart-reset */
+gboolean stasis_guest_reset (StasisMonitor *monitor, const char *on_reboot, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,101 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A guest that has ended begins anew: nobody comes in between, and nobody's death keeps it from that."""
+
+import fcntl
+import os
+import signal
+import time
+
+import harness
+
+
+def state(t, guest):
+    return t.stasis("domstate", guest.name, "--reason").stdout.strip()
+
+
+def guest_with(t, policy="<on_poweroff>restart</on_poweroff>", **env):
+    """It has booted once."""
+    guest = t.button_guest()
+    path = t.dir / "policy.xml"
+    path.write_text(guest.xml().replace("<devices>", f"{policy}<devices>", 1))
+    t.stasis("define", path)
+    t.stasis("start", guest.name, **env)
+    harness.wait_for(lambda: guest.boots() == 1, "the guest to boot")
+    return guest
+
+
+def stopped_restart(t, command="shutdown", policy="<on_poweroff>restart</on_poweroff>"):
+    """A guest that was reset and does not run yet, and its supervisor, which has stopped there."""
+    guest = guest_with(t, policy, STASIS_FAULT="restart-reset=stop")
+    pid = t.supervisor()
+    t.stasis(command, guest.name)
+    harness.wait_for(lambda: harness.is_stopped(pid), "the supervisor to reset the guest")
+    return guest, pid
+
+
+def boots_again(t, guest):
+    harness.wait_for(lambda: guest.boots() == 2, "the guest to boot anew")
+    harness.wait_for(lambda: state(t, guest) == "running (booted)", "the supervisor to see it")
+    status = t.state / "run" / "domains" / guest.name / "status.json"
+    harness.wait_for(lambda: '"job"' not in status.read_text(), "the journal to be cleared")
+
+
+@harness.test("a save that comes while a guest is restarted waits for that, and saves it as it runs")
+def save_waits(t):
+    guest, pid = stopped_restart(t)
+    image = t.dir / "image"
+    with open(t.state / "run" / "locks" / f"{guest.name}.lock", "r+b") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            raise AssertionError("the guest is restarted without its lock")
+        except BlockingIOError:
+            pass
+    process = t.start("save", guest.name, image)
+    time.sleep(1)
+    assert process.poll() is None and not image.exists(), "the save did not wait"
+    os.kill(pid, signal.SIGCONT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    t.stasis("image", "verify", image)
+    t.stasis("restore", image)
+    assert state(t, guest) == "running (restored)"
+    harness.wait_for(lambda: guest.boots() == 2, "the guest to boot anew")
+
+
+@harness.test("a supervisor that dies while it restarts a guest: the next command has it done")
+def supervisor_dies(t):
+    guest, pid = stopped_restart(t)
+    harness.kill(pid)
+    t.stasis("list")
+    boots_again(t, guest)
+
+
+@harness.test("the same where the guest would otherwise be ended: its reboot is not forgotten, nor done twice")
+def supervisor_dies_rebooting(t):
+    guest, pid = stopped_restart(t, command="reboot", policy="<on_poweroff>destroy</on_poweroff>")
+    harness.kill(pid)
+    assert (told := state(t, guest)) == "running (booted)", told
+    boots_again(t, guest)
+    t.stasis("shutdown", guest.name)
+    harness.wait_for(lambda: state(t, guest) == "shut off (shutdown)", "the shutdown")
+    assert guest.boots() == 2
+
+
+@harness.test("a guest that shuts down while a save begins begins anew when that has failed")
+def ends_while_saving(t):
+    guest = guest_with(t)
+    process = t.start("save", guest.name, t.dir / "image", STASIS_FAULT="save-journal=stop")
+    harness.wait_for(lambda: harness.is_stopped(process.pid), "the save to write its journal")
+    t.by_hand(guest, "system_powerdown")
+    harness.wait_for(lambda: state(t, guest) == "in shutdown (user)", "the guest to shut down")
+    time.sleep(0.5)
+    assert guest.boots() == 1 and state(t, guest) == "in shutdown (user)", state(t, guest)
+    os.kill(process.pid, signal.SIGCONT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "shut down while it was being saved" in errors, errors
+    boots_again(t, guest)
+    assert not (t.dir / "image").exists()
+
+
+harness.main()
