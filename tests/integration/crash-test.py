@@ -28,10 +28,6 @@ def running_guest(t, define=False):
     return guest
 
 
-def status(t, guest):
-    return json.loads((t.state / "run" / "domains" / guest.name / "status.json").read_text())
-
-
 def supervisor(t, guest):
     """The pid of the guest's supervisor."""
     pids = [pid for pid, text in t.processes().items() if "stasis-supervisor" in text]
@@ -54,7 +50,7 @@ def goes_on(t, guest, what):
 
 def is_settled_running(t, guest, image):
     assert not image.exists(), "an image appeared"
-    harness.wait_for(lambda: "job" not in status(t, guest), "the journal to be cleared")
+    t.wait_for_no_job(guest)
     assert leftovers(image.parent) == [], leftovers(image.parent)
     assert t.stasis("domstate", guest.name).stdout.strip() == "running"
 
@@ -167,7 +163,7 @@ def old_image_stays(t):
     for step in ["save-paused", "image-complete-synced", "save-commit"]:
         t.stasis("save", guest.name, image, check=False, STASIS_FAULT=f"{step}=kill")
         goes_on(t, guest, step)
-        harness.wait_for(lambda: "job" not in status(t, guest), "the journal to be cleared")
+        t.wait_for_no_job(guest)
         assert (image.stat().st_ino, image.stat().st_size) == before
         t.stasis("image", "verify", image)
     assert leftovers(t.dir) == []
@@ -272,7 +268,7 @@ def qemu_killed(t):
     image = t.dir / "image.stasis"
     for step in ["save-passed", "save-paused", "save-copied"]:
         process = stopped_at(t, guest, image, step)
-        os.kill(status(t, guest)["qemu"]["pid"], signal.SIGKILL)
+        os.kill(t.status(guest)["qemu"]["pid"], signal.SIGKILL)
         os.kill(process.pid, signal.SIGCONT)
         _, errors = process.communicate(timeout=60)
         if step == "save-copied":
@@ -306,7 +302,7 @@ def restorer_killed(t):
         result = t.stasis("restore", image, check=False, STASIS_FAULT=f"{step}=kill")
         assert result.returncode == -signal.SIGKILL, f"{step} was not reached: {result.stderr}"
         goes_on(t, guest, step)
-        harness.wait_for(lambda: "job" not in status(t, guest), "the journal to be cleared")
+        t.wait_for_no_job(guest)
         t.stasis("save", guest.name, image)
     t.stasis("restore", image)
     guest.wait_for_tick(guest.last_tick() + 2)
@@ -377,7 +373,7 @@ def cancelled_in_flight(t):
     total = guest.agent("sum")
     guest.close()
     image = t.dir / "image.stasis"
-    pid = status(t, guest)["qemu"]["pid"]
+    pid = t.status(guest)["qemu"]["pid"]
     for _ in range(200 if harness.SOAK else 15):
         process = t.start("save", guest.name, image)
         while process.poll() is None and not sends(pid):
@@ -388,11 +384,11 @@ def cancelled_in_flight(t):
         if image.exists():  # it was too late for this one
             is_settled_saved(t, guest, image)
             image.unlink()
-            pid = status(t, guest)["qemu"]["pid"]
+            pid = t.status(guest)["qemu"]["pid"]
             continue
         last = guest.last_tick()
         harness.wait_for(lambda: guest.last_tick() > last, "the guest to go on", timeout=10)  # pylint: disable=cell-var-from-loop
-        harness.wait_for(lambda: "job" not in status(t, guest), "the journal to be cleared")
+        t.wait_for_no_job(guest)
     guest.wait_for_agent()
     assert guest.agent("sum") == total
 

@@ -179,6 +179,19 @@ class Test:
         self.guests.append(guest)
         return guest
 
+    def run_folder(self, guest):
+        return self.state / "run" / "domains" / guest.name
+
+    def status(self, guest):
+        """What its status.json says."""
+        return json.loads((self.run_folder(guest) / "status.json").read_text())
+
+    def wait_for_no_job(self, guest):
+        wait_for(lambda: "job" not in self.status(guest), "the journal to be cleared")
+
+    def domstate(self, guest, *options):
+        return self.stasis("domstate", guest.name, *options).stdout.strip()
+
     def processes(self):
         """The processes that belong to this test: {pid: command line}."""
         return {int(entry.name): text for entry in pathlib.Path("/proc").iterdir()

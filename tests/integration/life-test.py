@@ -13,30 +13,26 @@ import subprocess
 import harness
 
 
-def state(t, guest, *options):
-    return t.stasis("domstate", guest.name, *options).stdout.strip()
-
-
 @harness.test("define, start, suspend, resume, destroy, undefine")
 def life(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
-    assert state(t, guest) == "shut off"
+    assert t.domstate(guest) == "shut off"
     uuid = t.stasis("domuuid", guest.name).stdout.strip()
     t.stasis("start", guest.name)
     guest.wait_for_tick(2)
-    assert state(t, guest, "--reason") == "running (booted)"
+    assert t.domstate(guest, "--reason") == "running (booted)"
     number = t.stasis("domid", guest.name).stdout.strip()
     assert t.stasis("domname", number).stdout.strip() == guest.name
     assert t.stasis("domname", uuid).stdout.strip() == guest.name
     t.stasis("suspend", guest.name)
-    assert state(t, guest, "--reason") == "paused (user)"
+    assert t.domstate(guest, "--reason") == "paused (user)"
     last = guest.last_tick()
     t.stasis("resume", guest.name)
     guest.wait_for_tick(last + 2)
     assert t.stasis("start", guest.name, check=False).returncode == 1
     t.stasis("destroy", guest.name)
-    assert state(t, guest, "--reason") == "shut off (destroyed)"
+    assert t.domstate(guest, "--reason") == "shut off (destroyed)"
     t.stasis("undefine", guest.name)
     assert t.stasis("domstate", guest.name, check=False).returncode == 1
 
@@ -64,12 +60,12 @@ def power_button(t):
     guest.close()
     t.stasis("reboot", guest.name)
     harness.wait_for(lambda: guest.ticks().count(1) == 2, "a second boot", 120)
-    assert state(t, guest) == "running"
+    assert t.domstate(guest) == "running"
     guest.wait_for_agent(timeout=120)
     guest.close()
     t.stasis("shutdown", guest.name)
-    harness.wait_for(lambda: state(t, guest) == "shut off", "the shutdown", 60)
-    assert state(t, guest, "--reason") == "shut off (shutdown)"
+    harness.wait_for(lambda: t.domstate(guest) == "shut off", "the shutdown", 60)
+    assert t.domstate(guest, "--reason") == "shut off (shutdown)"
 
 
 def policy(t, guest, **actions):
@@ -95,7 +91,7 @@ def on_poweroff(t):
     guest.wait_for_agent(timeout=120)
     guest.close()
     t.stasis("shutdown", guest.name)
-    harness.wait_for(lambda: state(t, guest) == "in shutdown", "the shutdown", 60)
+    harness.wait_for(lambda: t.domstate(guest) == "in shutdown", "the shutdown", 60)
 
 
 @harness.test("the socket of a channel goes with its domain, and no other does")
@@ -125,7 +121,7 @@ def channel_sockets(t):
     path.unlink()
     path.write_text("a file")
     os.kill(json.loads(t.stasis("dominfo", guest.name, "--json").stdout)["qemu_pid"], signal.SIGKILL)
-    harness.wait_for(lambda: state(t, guest) == "shut off", "the end of QEMU")
+    harness.wait_for(lambda: t.domstate(guest) == "shut off", "the end of QEMU")
     assert path.read_text() == "a file"
     path.unlink()
 
@@ -170,7 +166,7 @@ def crashed(t):
     guest.wait_for_tick(1)
     pid = json.loads((t.state / "run" / "domains" / guest.name / "status.json").read_text())["qemu"]["pid"]
     os.kill(pid, signal.SIGKILL)
-    harness.wait_for(lambda: state(t, guest, "--reason") == "shut off (crashed)", "the end to be noticed")
+    harness.wait_for(lambda: t.domstate(guest, "--reason") == "shut off (crashed)", "the end to be noticed")
     harness.wait_for(lambda: not t.processes(), "the supervisor to end")
 
 
@@ -222,7 +218,7 @@ def hang_up(t):
     os.close(terminal)  # the kernel sends SIGHUP to the session
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGHUP
     guest.wait_for_tick(guest.last_tick() + 3)
-    assert state(t, guest) == "running"
+    assert t.domstate(guest) == "running"
     assert [text for text in t.processes().values() if "stasis-supervisor" in text]
 
 
@@ -356,7 +352,7 @@ def undefine_refused(t):
         result = t.stasis("undefine", guest.name, *options, check=False)
         assert result.returncode == 1 and missing in result.stderr, result.stderr
         assert images[0].exists() and nvram.exists()
-        assert state(t, guest) == "shut off"
+        assert t.domstate(guest) == "shut off"
     t.stasis("undefine", guest.name, "--managed-save", "--nvram")
     assert not images[0].exists() and not nvram.exists()
     assert t.stasis("domstate", guest.name, check=False).returncode == 1

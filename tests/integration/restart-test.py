@@ -10,10 +10,6 @@ import time
 import harness
 
 
-def state(t, guest):
-    return t.stasis("domstate", guest.name, "--reason").stdout.strip()
-
-
 def guest_with(t, policy="<on_poweroff>restart</on_poweroff>", **env):
     """It has booted once."""
     guest = t.button_guest()
@@ -36,9 +32,8 @@ def stopped_restart(t, command="shutdown", policy="<on_poweroff>restart</on_powe
 
 def boots_again(t, guest):
     harness.wait_for(lambda: guest.boots() == 2, "the guest to boot anew")
-    harness.wait_for(lambda: state(t, guest) == "running (booted)", "the supervisor to see it")
-    status = t.state / "run" / "domains" / guest.name / "status.json"
-    harness.wait_for(lambda: '"job"' not in status.read_text(), "the journal to be cleared")
+    harness.wait_for(lambda: t.domstate(guest, "--reason") == "running (booted)", "the supervisor to see it")
+    t.wait_for_no_job(guest)
 
 
 @harness.test("a save that comes while a guest is restarted waits for that, and saves it as it runs")
@@ -59,7 +54,7 @@ def save_waits(t):
     assert process.returncode == 0, errors
     t.stasis("image", "verify", image)
     t.stasis("restore", image)
-    assert state(t, guest) == "running (restored)"
+    assert t.domstate(guest, "--reason") == "running (restored)"
     harness.wait_for(lambda: guest.boots() == 2, "the guest to boot anew")
 
 
@@ -75,10 +70,10 @@ def supervisor_dies(t):
 def supervisor_dies_rebooting(t):
     guest, pid = stopped_restart(t, command="reboot", policy="<on_poweroff>destroy</on_poweroff>")
     harness.kill(pid)
-    assert (told := state(t, guest)) == "running (booted)", told
+    assert (told := t.domstate(guest, "--reason")) == "running (booted)", told
     boots_again(t, guest)
     t.stasis("shutdown", guest.name)
-    harness.wait_for(lambda: state(t, guest) == "shut off (shutdown)", "the shutdown")
+    harness.wait_for(lambda: t.domstate(guest, "--reason") == "shut off (shutdown)", "the shutdown")
     assert guest.boots() == 2
 
 
@@ -88,9 +83,9 @@ def ends_while_saving(t):
     process = t.start("save", guest.name, t.dir / "image", STASIS_FAULT="save-journal=stop")
     harness.wait_for(lambda: harness.is_stopped(process.pid), "the save to write its journal")
     t.by_hand(guest, "system_powerdown")
-    harness.wait_for(lambda: state(t, guest) == "in shutdown (user)", "the guest to shut down")
+    harness.wait_for(lambda: t.domstate(guest, "--reason") == "in shutdown (user)", "the guest to shut down")
     time.sleep(0.5)
-    assert guest.boots() == 1 and state(t, guest) == "in shutdown (user)", state(t, guest)
+    assert guest.boots() == 1 and t.domstate(guest, "--reason") == "in shutdown (user)", t.domstate(guest, "--reason")
     os.kill(process.pid, signal.SIGCONT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and "shut down while it was being saved" in errors, errors

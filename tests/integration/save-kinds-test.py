@@ -32,26 +32,18 @@ def running_guest(t, **options):
     return guest
 
 
-def state(t, guest):
-    return t.stasis("domstate", guest.name, "--reason").stdout.strip()
-
-
-def has_job(t, guest):
-    return "job" in json.loads((t.state / "run" / "domains" / guest.name / "status.json").read_text())
-
-
 def goes_on(t, guest, what=""):
     last = guest.last_tick()
     harness.wait_for(lambda: guest.last_tick() > last, f"the guest to go on after {what}", timeout=20)
     assert guest.damaged_pages() == 0
-    harness.wait_for(lambda: not has_job(t, guest), "the journal to be cleared")
+    t.wait_for_no_job(guest)
     assert t.stasis("domstate", guest.name).stdout.strip() == "running"
 
 
 def stays_paused(t, guest):
     """Nobody has decided yet."""
-    harness.wait_for(lambda: not has_job(t, guest), "the journal to be cleared")
-    assert state(t, guest) == "paused (save undecided)", state(t, guest)
+    t.wait_for_no_job(guest)
+    assert t.domstate(guest, "--reason") == "paused (save undecided)", t.domstate(guest, "--reason")
     last = guest.last_tick()
     time.sleep(0.5)
     assert guest.last_tick() == last, "the guest runs"
@@ -63,7 +55,7 @@ def available(kind):
 
 def comes_back(t, guest, image, kind):
     """The domain is gone; the image holds it, by all who can tell."""
-    assert state(t, guest) == "shut off (saved)", state(t, guest)
+    assert t.domstate(guest, "--reason") == "shut off (saved)", t.domstate(guest, "--reason")
     last = guest.last_tick()
     if kind.startswith("stasis"):
         t.stasis("image", "verify", image)
@@ -291,7 +283,7 @@ def killed_file(t):
     for step in ["save-renamed", "save-committed"]:
         result = t.stasis("save", guest.name, image, *STREAM, check=False, STASIS_FAULT=f"{step}=kill")
         assert result.returncode == -signal.SIGKILL, f"{step} was not reached: {result.stderr}"
-        harness.wait_for(lambda: "shut off" in state(t, guest), "the end of QEMU")
+        harness.wait_for(lambda: "shut off" in t.domstate(guest, "--reason"), "the end of QEMU")
         comes_back(t, guest, image, "stasis-stream")
 
 
@@ -313,7 +305,7 @@ def killed_pipe(t):
         goes_on(t, guest, step)
     status, errors = save_through_pipe(t, guest, image, STASIS_FAULT="save-committed=kill")
     assert status == -signal.SIGKILL, errors
-    harness.wait_for(lambda: "shut off" in state(t, guest), "the end of QEMU")
+    harness.wait_for(lambda: "shut off" in t.domstate(guest, "--reason"), "the end of QEMU")
     comes_back(t, guest, image, "stasis-stream")
 
 

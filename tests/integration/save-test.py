@@ -13,10 +13,6 @@ import harness
 VERIFY = harness.ROOT / "tests" / "verify" / "verify_image.py"
 
 
-def state(t, guest):
-    return t.stasis("domstate", guest.name).stdout.strip()
-
-
 def save(t, guest, image, *options):
     t.stasis("save", guest.name, image, *options)
     assert image.exists() and image.stat().st_mode & 0o777 == 0o600
@@ -52,7 +48,7 @@ def boot_sector(t):
     round_trip(t, guest, t.dir / "a.stasis")
     round_trip(t, guest, t.dir / "b.stasis")
     assert guest.damaged_pages() == 0
-    assert state(t, guest) == "running"
+    assert t.domstate(guest) == "running"
 
 
 def linux(t, machine):
@@ -89,11 +85,11 @@ def paused(t):
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
     t.stasis("suspend", guest.name)
-    assert state(t, guest) == "paused"
+    assert t.domstate(guest) == "paused"
     save(t, guest, t.dir / "paused.stasis")
     last = guest.last_tick()
     t.stasis("restore", t.dir / "paused.stasis")
-    assert state(t, guest) == "paused"
+    assert t.domstate(guest) == "paused"
     assert guest.last_tick() == last
     t.stasis("resume", guest.name)
     guest.wait_for_tick(last + 2)
@@ -107,13 +103,13 @@ def overrides(t):
     image = t.dir / "image.stasis"
     save(t, guest, image)
     t.stasis("restore", image, "--paused")
-    assert state(t, guest) == "paused"
+    assert t.domstate(guest) == "paused"
     save(t, guest, image, "--running")
     t.stasis("restore", image)
-    assert state(t, guest) == "running"
+    assert t.domstate(guest) == "running"
     save(t, guest, image, "--paused")
     t.stasis("restore", image)
-    assert state(t, guest) == "paused"
+    assert t.domstate(guest) == "paused"
     assert t.stasis("save", guest.name, image, "--paused", "--running", check=False).returncode == 1
 
 
@@ -126,7 +122,7 @@ def names(t):
         image = t.dir / name
         save(t, guest, image)
         t.stasis("restore", image)
-    assert state(t, guest) == "running"
+    assert t.domstate(guest) == "running"
 
 
 @harness.test("an existing image is replaced once the new one is complete")

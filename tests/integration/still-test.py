@@ -12,14 +12,6 @@ import harness
 STEPS = ["save-paused", "save-copied", "save-written", "save-linked", "save-commit"]
 
 
-def run_folder(t, guest):
-    return t.state / "run" / "domains" / guest.name
-
-
-def state(t, guest):
-    return t.stasis("domstate", guest.name).stdout.strip()
-
-
 def save_with(t, guest, step, *commands, target=None, **options):
     """Save; at this step these commands are run by hand.  Exit status and standard error."""
     process = subprocess.Popen([harness.STASIS, "save", guest.name, str(target or t.dir / "image"),
@@ -37,7 +29,7 @@ def is_refused(t, guest, outcome, what):
     status, errors = outcome
     assert status == 1 and "did not stay paused" in errors, f"{what}: {status} {errors}"
     assert not (t.dir / "image").exists() and list(t.dir.glob(".image*")) == [], what
-    harness.wait_for(lambda: "job" not in (run_folder(t, guest) / "status.json").read_text(), "the journal to be cleared")
+    t.wait_for_no_job(guest)
 
 
 @harness.test("a guest that is let run in the middle of its save goes on, and there is no image", timeout=300)
@@ -48,7 +40,7 @@ def let_run(t):
     for step in STEPS:
         is_refused(t, guest, save_with(t, guest, step, "cont"), step)
         guest.wait_for_tick(guest.last_tick() + 2)
-        assert state(t, guest) == "running" and guest.damaged_pages() == 0, step
+        assert t.domstate(guest) == "running" and guest.damaged_pages() == 0, step
     t.stasis("save", guest.name, t.dir / "image")
     t.stasis("image", "verify", t.dir / "image")
 
@@ -61,7 +53,7 @@ def let_run_a_moment(t):
     for step in STEPS:
         is_refused(t, guest, save_with(t, guest, step, "cont", "stop"), step)
         guest.wait_for_tick(guest.last_tick() + 2)
-        assert state(t, guest) == "running", step
+        assert t.domstate(guest) == "running", step
 
 
 @harness.test("a paused guest that is let run in the middle of its save is paused again", timeout=300)
@@ -72,7 +64,7 @@ def paused(t):
     t.stasis("suspend", guest.name)
     for step in STEPS:
         is_refused(t, guest, save_with(t, guest, step, "cont"), step)
-        assert state(t, guest) == "paused", step
+        assert t.domstate(guest) == "paused", step
         last = guest.last_tick()
         time.sleep(0.3)
         assert guest.last_tick() == last, step
@@ -88,7 +80,7 @@ def reset(t):
         guest.wait_for_tick(2)
         is_refused(t, guest, save_with(t, guest, step, "system_reset"), step)
         harness.wait_for(lambda: guest.last_tick() == 1, "the guest to boot anew")
-        assert state(t, guest) == "running", step
+        assert t.domstate(guest) == "running", step
 
 
 @harness.test("the reader of a pipe gets no complete image of a guest that was let run")
@@ -101,7 +93,7 @@ def pipe(t):
             outcome = save_with(t, guest, step, "cont", target="-", stdout=cat.stdin, more=["--format", "stasis-stream"])
         is_refused(t, guest, outcome, step)
         assert t.stasis("image", "verify", t.dir / "stream", check=False).returncode != 0
-        assert state(t, guest) == "running", step
+        assert t.domstate(guest) == "running", step
 
 
 @harness.test("a paused guest that was reset stands still, and is saved")
@@ -113,7 +105,7 @@ def paused_and_reset(t):
     t.stasis("reset", guest.name)
     t.stasis("save", guest.name, t.dir / "image")
     t.stasis("restore", t.dir / "image")
-    assert state(t, guest) == "paused"
+    assert t.domstate(guest) == "paused"
     t.stasis("resume", guest.name)
     harness.wait_for(lambda: guest.last_tick() == 1, "the guest to boot anew")
 

@@ -53,10 +53,6 @@ def two_users(t):
     assert t.stasis("create", between.xml_file(), check=False).returncode == 1
 
 
-def run_folder(t, guest):
-    return t.state / "run" / "domains" / guest.name
-
-
 def pid_of(t, program):
     """The only process of the test that runs this program."""
     pids = [pid for pid, text in t.processes().items() if program in text.split(" ", 1)[0]]
@@ -72,7 +68,7 @@ def refused(t, *command, says):
 
 
 def spoilt(t, guest, text):
-    path = run_folder(t, guest) / "status.json"
+    path = t.run_folder(guest) / "status.json"
     assert path.exists()
     path.write_text(text)
     return str(path)
@@ -104,7 +100,7 @@ def unreadable_status(t):
         assert pid_of(t, "qemu-system") == qemu
         t.stasis("destroy", guest.name)
         assert not [text for text in t.processes().values() if "qemu-system" in text]
-        assert not run_folder(t, guest).exists()
+        assert not t.run_folder(guest).exists()
         assert t.stasis("domstate", guest.name, "--reason").stdout.strip() == "shut off (destroyed)"
         if signalled == signal.SIGSTOP:
             os.kill(supervisor, signal.SIGCONT)
@@ -152,7 +148,7 @@ def unreadable_and_hidden(t):
     path = spoilt(t, guest, "")
     for program in ("stasis-supervisor", "qemu-system"):
         os.kill(pid_of(t, program), signal.SIGKILL)
-    monitor = run_folder(t, guest) / "monitor.sock"
+    monitor = t.run_folder(guest) / "monitor.sock"
     monitor.unlink()
     with socket.socket(socket.AF_UNIX) as hidden:
         hidden.bind(str(monitor))
@@ -169,10 +165,10 @@ def lost_status(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
     t.stasis("start", guest.name)
-    (run_folder(t, guest) / "status.json").unlink()
-    refused(t, "start", guest.name, says=[str(run_folder(t, guest))])
+    (t.run_folder(guest) / "status.json").unlink()
+    refused(t, "start", guest.name, says=[str(t.run_folder(guest))])
     t.stasis("destroy", guest.name)
-    assert not run_folder(t, guest).exists()
+    assert not t.run_folder(guest).exists()
 
 
 @harness.test("QEMU of a domain whose status cannot be read keeps its user for itself")
@@ -192,7 +188,7 @@ def unreadable_user(t):
 
 def renamed_process(t, guest, pid):
     """The status names another process, or none; everything else in it is right."""
-    path = run_folder(t, guest) / "status.json"
+    path = t.run_folder(guest) / "status.json"
     status = json.loads(path.read_text())
     status["qemu"]["pid"] = pid
     path.write_text(json.dumps(status))
@@ -217,7 +213,7 @@ def wrong_process(t):
         assert pid_of(t, "qemu-system") == qemu
         t.stasis("destroy", guest.name)
         harness.wait_for(lambda: not t.processes(), "all to end")
-        assert not run_folder(t, guest).exists()
+        assert not t.run_folder(guest).exists()
         t.stasis("start", guest.name)
         t.stasis("destroy", guest.name)
         t.stasis("undefine", guest.name)
@@ -235,7 +231,7 @@ def removed_folder(t):
         qemu = pid_of(t, "qemu-system")
         if signalled:
             os.kill(pid_of(t, "stasis-supervisor"), signal.SIGKILL)
-        shutil.rmtree(run_folder(t, guest))
+        shutil.rmtree(t.run_folder(guest))
         refused(t, *again, says=[f"process {qemu}", f"destroy {guest.name}"])
         assert pid_of(t, "qemu-system") == qemu
         guest.wait_for_tick(guest.last_tick() + 2)
@@ -253,7 +249,7 @@ def removed_and_supervised(t):
     guest = t.boot_sector_guest()
     t.stasis("create", guest.xml_file())
     qemu, supervisor = pid_of(t, "qemu-system"), pid_of(t, "stasis-supervisor")
-    shutil.rmtree(run_folder(t, guest))
+    shutil.rmtree(t.run_folder(guest))
     log = t.state / "log" / "qemu" / f"{guest.name}.supervisor.log"
     harness.wait_for(lambda: "was removed while QEMU runs" in log.read_text(), "the supervisor to say so")
     assert pid_of(t, "stasis-supervisor") == supervisor
@@ -324,7 +320,7 @@ def full_state(t):
             guest.wait_for_tick(1)
             fill(state)
             t.stasis("destroy", guest.name)
-            assert not run_folder(t, guest).exists()
+            assert not t.run_folder(guest).exists()
             harness.wait_for(lambda: not t.processes(), "QEMU and its supervisor to end")
             (state / "fill").unlink()
             if defined:
@@ -353,12 +349,12 @@ def asked_for(t):
         last = guest.last_tick()
         assert t.stasis(*command).stdout
         assert guest.wait_for_tick(last + 1)
-        assert "job" not in json.loads((run_folder(t, guest) / "status.json").read_text()), command
+        assert "job" not in t.status(guest), command
     for command in (["list", "--all"], ["dominfo", guest.name], ["dumpxml", guest.name]):
         both_dead(t, guest, t.dir / "image", "save-renamed")
         output = t.stasis(*command).stdout
         assert command[0] == "dumpxml" or "shut off" in output, output
-        assert not run_folder(t, guest).exists() and (t.dir / "image").exists(), command
+        assert not t.run_folder(guest).exists() and (t.dir / "image").exists(), command
         (t.dir / "image").unlink()
         t.stasis("start", guest.name)
         guest.wait_for_tick(1)
