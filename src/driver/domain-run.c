@@ -24,6 +24,7 @@
 #include "util/process.h"
 
 #define GRACEFUL_MS 10000 /* as libvirt waits for SIGTERM */
+#define ENDING_MS   2000  /* for a process to let go of its sockets */
 
 /* Hold and monitor of a running domain, and its run state. */
 typedef struct
@@ -235,7 +236,7 @@ end_lost_qemu (StasisDomain *self, const char *folder, StasisDestroyFlags flags,
   while (stasis_lost_find_qemu (folder, &found.qemu))
     if (!end_qemu (self, &found, flags, error))
       return FALSE;
-  return stasis_lost_check_monitor (folder, error);
+  return stasis_lost_check_monitor (folder, ENDING_MS, error);
 }
 
 /* The end of a domain whose status cannot be read: of what is found of it. */

@@ -31,7 +31,8 @@
 
 #include "util/fd.h"
 
-#define COMMAND_MAX (1024u * 1024u) /* octets of a command line that are looked at */
+#define COMMAND_MAX   (1024u * 1024u) /* octets of a command line that are looked at */
+#define LOOK_AGAIN_US 20000
 
 static gboolean
 stat_sockets (const char *folder, struct stat *out_st)
@@ -146,16 +147,26 @@ stasis_lost_find_qemu (const char *folder, StasisProcess *out_qemu)
   return is_found;
 }
 
-/* Nobody listens any more. */
-gboolean
-stasis_lost_check_monitor (const char *folder, GError **error)
+static gboolean
+listens (const char *path)
 {
-  g_autofree char *path = g_build_filename (folder, "monitor.sock", NULL);
   g_autoptr (GError) local = NULL;
   stasis_autofd int fd = stasis_unix_connect (path, &local);
-  if (fd < 0
-      && (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED)
-          || g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)))
+  return fd >= 0
+         || (!g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED)
+             && !g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
+}
+
+/* Nobody listens any more.  A process that ends loses its command line first, by which it is found,
+ * and its sockets last. */
+gboolean
+stasis_lost_check_monitor (const char *folder, guint grace_ms, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, "monitor.sock", NULL);
+  const gint64 deadline_us = g_get_monotonic_time () + grace_ms * G_TIME_SPAN_MILLISECOND;
+  while (listens (path) && g_get_monotonic_time () < deadline_us)
+    g_usleep (LOOK_AGAIN_US);
+  if (!listens (path))
     return TRUE;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
                _ ("a process that cannot be found listens on '%s'"), path);
@@ -225,7 +236,8 @@ stasis_lost_explain (const char *folder, GError **error)
   const gboolean is_missing = g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
   if (is_missing
       && (!g_file_test (folder, G_FILE_TEST_IS_DIR)
-          || (!stasis_lost_find_qemu (folder, &qemu) && stasis_lost_check_monitor (folder, NULL))))
+          || (!stasis_lost_find_qemu (folder, &qemu)
+              && stasis_lost_check_monitor (folder, 0, NULL))))
     return FALSE;
 
   g_autofree char *why = g_strdup ((*error)->message);

@@ -24,8 +24,9 @@ gboolean stasis_lost_check_status (const char *folder, const StasisStatus *statu
 gboolean stasis_lost_check_removed (const char *folder, GError **error);
 
 /* STASIS_ERROR_BUSY where somebody has the monitor of this run folder open: a QEMU that was not
- * found, because we may not look at it or because it has let go of what it is found by. */
-gboolean stasis_lost_check_monitor (const char *folder, GError **error);
+ * found, because we may not look at it or because it has let go of what it is found by.  @grace_ms:
+ * how long one that is ending may take. */
+gboolean stasis_lost_check_monitor (const char *folder, guint grace_ms, GError **error);
 
 /* The user of that QEMU, or of one that is about to start there; FALSE where it cannot be told. */
 gboolean stasis_lost_get_user (const char *folder, guint32 *out_uid);

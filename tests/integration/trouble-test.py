@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 
 import harness
 
@@ -157,6 +158,11 @@ def unreadable_and_hidden(t):
         assert os.path.exists(path)
         os.unlink(path)
         refused(t, "create", guest.xml_file(), says=["destroy"])
+        # One that is ending has lost its command line already, and its socket not yet.
+        ending = threading.Timer(0.5, hidden.shutdown, [socket.SHUT_RDWR])
+        ending.start()
+        t.stasis("destroy", guest.name)
+        ending.join()
     t.stasis("create", guest.xml_file())
 
 
