@@ -111,6 +111,14 @@ def test_system_folder():
             assert ("/var/lib/stasis' came to be" in done.stderr) == (status == 1), done
 
 
+def test_ignored_signals():
+    """Those that a background job or nohup has ignored are not in the program."""
+    script = "import signal; print([n for n in (1, 2, 3, 15, 20) if signal.getsignal(n) == signal.SIG_IGN])"
+    done = subprocess.run(["sh", "-c", "trap '' HUP INT QUIT TERM TSTP; exec \"$@\"", "sh", KEEP, sys.executable,
+                           "-c", script], check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "[]\n", done.stdout
+
+
 def test_no_program():
     assert subprocess.run([KEEP, "/no/such/program"], stderr=subprocess.DEVNULL, check=False).returncode == 127
 

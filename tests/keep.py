@@ -136,7 +136,9 @@ def keep(argv, first_gone, tell):
 
 
 def main():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Whoever runs us in the background, or by nohup, has some of these ignored: tests send them.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_DFL)
     alive_in, alive_out = os.pipe()
     told, tell = os.pipe()
     if os.fork() == 0:
