@@ -24,6 +24,9 @@
 #include "driver/migration-wait.h"
 #include "driver/recover.h"
 #include "driver/side-thread.h"
+#include "image/error.h"
+#include "image/qemu-stream.h"
+#include "image/stream-tee.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
 #include "util/fd.h"
@@ -35,6 +38,7 @@ typedef struct
   StasisStreamIn *in; /* (borrowed) */
   int fd;             /* (owned) our end */
   guint64 total;
+  gboolean scan;
   StasisSideThread *side; /* (borrowed) */
 } Feed;
 
@@ -45,6 +49,30 @@ tell (guint64 done, gpointer data)
   stasis_side_thread_tell (done, feed->total, feed->side);
 }
 
+static void
+tell_scanned (guint64 done, G_GNUC_UNUSED guint64 total, gpointer data)
+{
+  tell (done, data);
+}
+
+/* A stream that the scanner does not know is for QEMU to judge: the rest of it is only copied. */
+static gboolean
+scan_and_copy (Feed *feed, StasisStreamOut *out, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisStreamIn) tee = stasis_stream_tee_new (feed->in, out, 0, tell_scanned, feed);
+  g_autoptr (StasisQemuStreamInfo) info = stasis_qemu_stream_scan (tee, cancellable, &local);
+  if (info != NULL)
+    return TRUE;
+  if (!g_error_matches (local, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_UNSUPPORTED))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  g_debug ("%s", local->message);
+  return stasis_stream_copy (feed->in, out, tell, feed, cancellable, error);
+}
+
 /* On the second thread.  Closes our end, whatever happens: QEMU is to notice. */
 static gboolean
 feed_all (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError **error)
@@ -52,7 +80,9 @@ feed_all (StasisSideThread *side, gpointer data, GCancellable *cancellable, GErr
   Feed *feed = data;
   feed->side = side;
   g_autoptr (StasisStreamOut) out = stasis_stream_out_new_pipe (feed->fd);
-  const gboolean ok = stasis_stream_copy (feed->in, out, tell, feed, cancellable, error);
+  const gboolean ok = feed->scan
+                          ? scan_and_copy (feed, out, cancellable, error)
+                          : stasis_stream_copy (feed->in, out, tell, feed, cancellable, error);
   stasis_side_thread_tell (feed->in->position, feed->total, side);
   stasis_fd_clear (&feed->fd);
   return ok;
@@ -103,10 +133,10 @@ decide (gboolean loaded, GError *load_error, GError *feed_error, GError **error)
 
 /* Let QEMU load the stream, and see the stream's end. */
 gboolean
-stasis_feed_run (StasisStreamIn *in, guint64 total, StasisMonitor *monitor, StasisJob *job,
-                 GError **error)
+stasis_feed_run (StasisStreamIn *in, guint64 total, gboolean scan, StasisMonitor *monitor,
+                 StasisJob *job, GError **error)
 {
-  Feed feed = { .in = in, .fd = -1, .total = total };
+  Feed feed = { .in = in, .fd = -1, .total = total, .scan = scan };
   if (!begin (monitor, &feed, stasis_job_cancellable (job), error))
     {
       stasis_fd_clear (&feed.fd);

@@ -107,12 +107,15 @@ stasis_source_load (StasisImageInput *input, StasisMonitor *monitor, const Stasi
   if (ours != NULL && stasis_image_input_is_file (input)
       && !stasis_image_verify (ours, STASIS_IMAGE_VERIFY_AROUND, 0, NULL, NULL, cancellable, error))
     return FALSE;
-  StasisStreamIn *body = stasis_image_input_stream (input, cancellable, error);
-  if (body == NULL
-      || !stasis_feed_run (body, stasis_image_input_stream_length (input), monitor, job, error))
-    {
-      g_prefix_error (error, "'%s': ", stasis_image_input_name (input));
-      return FALSE;
-    }
-  return TRUE;
+  g_autoptr (GError) local = NULL;
+  StasisStreamIn *body = stasis_image_input_stream (input, cancellable, &local);
+  if (body != NULL
+      && stasis_feed_run (body, stasis_image_input_stream_length (input), ours == NULL, monitor,
+                          job, &local))
+    return TRUE;
+  /* What is wrong with the image names it already. */
+  g_autofree char *name = g_strdup_printf ("'%s': ", stasis_image_input_name (input));
+  const gboolean is_named = g_str_has_prefix (local->message, name);
+  g_propagate_prefixed_error (error, g_steal_pointer (&local), "%s", is_named ? "" : name);
+  return FALSE;
 }

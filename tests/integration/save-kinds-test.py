@@ -325,6 +325,31 @@ def cut_images(t):
         guest.wait_for_tick(2)
 
 
+@harness.test("an image of another's kind that was cut, or has something behind it, is not restored")
+def damaged_ends(t):
+    guest = running_guest(t)
+    for kind in filter(available, ["libvirt", "libvirt-gzip", "libvirt-xz", "libvirt-zstd"]):
+        image, broken = t.dir / kind, t.dir / "broken"
+        t.stasis("save", guest.name, image, "--format", kind)
+        octets = image.read_bytes()
+        for what, damaged in {"cut by 1": octets[:-1], "cut by 40": octets[:-40], "longer": octets + b"more",
+                              "longer by zeros": octets + bytes(8)}.items():
+            if (kind, what) == ("libvirt-xz", "longer by zeros"):
+                continue  # xz has padding
+            broken.write_bytes(damaged)
+            for way in ("file", "pipe"):
+                with open(broken, "rb") as file:
+                    cat = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
+                    result = t.stasis("restore", "-" if way == "pipe" else broken, stdin=cat.stdout, check=False)
+                    cat.stdout.close()
+                    cat.wait()
+                assert result.returncode == 1, f"{kind}, {what}, from a {way}"
+                assert t.domstate(guest) == "shut off", f"{kind}, {what}, from a {way}"
+                print(f"# {kind}, {what}, {way}: {result.stderr.strip().splitlines()[-1][-110:]}")
+        t.stasis("restore", image)
+        guest.wait_for_tick(2)
+
+
 @harness.test("the image of a save that died at its very end, if the reader has it, is good")
 def killed_with_image(t):
     guest = running_guest(t)
