@@ -140,9 +140,9 @@ def read_by_virsh(t, word):
 
 
 for name in FORMATS:
-    harness.test(f"{name}: what virsh has saved is restored here", timeout=300)(
+    harness.test(f"{name}: what virsh has saved is restored here", timeout=900)(
         lambda t, word=name: read_by_stasis(t, word))
-    harness.test(f"{name}: what is saved here is restored by virsh", timeout=300)(
+    harness.test(f"{name}: what is saved here is restored by virsh", timeout=900)(
         lambda t, word=name: read_by_virsh(t, word))
 
 
