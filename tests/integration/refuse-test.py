@@ -190,6 +190,23 @@ def others_links(t):
     no_qemu(t)
 
 
+@harness.test("a FIFO of another user gets no guest")
+def others_fifo(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root can make a FIFO that belongs to others")
+    guest = running_guest(t)
+    fifo = t.dir / "fifo"
+    os.mkfifo(fifo, 0o666)
+    os.chown(fifo, 12345, 12345)
+    reader = subprocess.Popen(["cat", fifo], stdout=subprocess.DEVNULL)
+    try:
+        refused(t, "save", guest.name, fifo, says=[str(fifo), "12345", "--fd"])
+        still_runs(guest)
+    finally:
+        reader.kill()
+        reader.wait()
+
+
 # Images.
 
 @harness.test("an image that is cut anywhere is never restored", timeout=600)
