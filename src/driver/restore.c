@@ -35,6 +35,7 @@
 #include "util/error.h"
 #include "util/fault.h"
 #include "util/fd.h"
+#include "util/safe-open.h"
 #include "util/uuid.h"
 
 typedef struct
@@ -102,7 +103,7 @@ static gboolean
 open_input (Restore *restore, int fd_take, const char *path, GError **error)
 {
   stasis_autofd int fd
-      = fd_take >= 0 ? fd_take : stasis_fd_open (path, O_RDONLY | O_NONBLOCK, 0, error);
+      = fd_take >= 0 ? fd_take : stasis_safe_open (path, O_RDONLY | O_NONBLOCK, error);
   if (fd < 0 || !check_owner (restore, fd, path, error))
     return FALSE;
   restore->input = stasis_source_open (stasis_fd_steal (&fd), path,

@@ -209,6 +209,33 @@ def others_fifo(t):
 
 # Images.
 
+@harness.test("links of another user lead to no image that is read")
+def others_links_to_images(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root can make links that belong to others")
+    guest, image = saved_guest(t)
+    link, folder = t.dir / "link.stasis", t.dir / "folder"
+    link.symlink_to(image)
+    folder.symlink_to(t.dir)
+    for path in (link, folder):
+        os.chown(path, 12345, 12345, follow_symlinks=False)
+    for led, path in ((link, link), (folder, folder / image.name)):
+        says = [str(led), "symbolic link", "12345"]
+        refused(t, "restore", path, says=says)
+        refused(t, "restore", path, "--trust", "--force", says=says)
+        refused(t, "image", "info", path, says=says)
+        refused(t, "image", "convert", path, t.dir / "converted", says=says)
+        refused(t, "save-image-dumpxml", path, says=says)
+        verified = t.stasis("image", "verify", path, check=False)
+        assert verified.returncode != 0 and "12345" in verified.stderr + verified.stdout, verified
+    no_qemu(t)
+    for path in (link, folder):
+        os.chown(path, 0, 0, follow_symlinks=False)
+    t.stasis("image", "verify", link)
+    t.stasis("restore", folder / link.name)
+    still_runs(guest)
+
+
 @harness.test("an image that is cut anywhere is never restored", timeout=600)
 def cut_image(t):
     _, image = saved_guest(t)
