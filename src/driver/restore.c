@@ -49,6 +49,7 @@ typedef struct
   StasisMonitor *monitor;  /* (owned) */
   gboolean is_managed;
   gboolean is_for_once; /* the image is marked as resumed before the guest runs */
+  gboolean is_marked;   /* and has been */
 } Restore;
 
 static void
@@ -321,16 +322,25 @@ bring_back (Restore *restore, GError **error)
     return FALSE;
 
   /* The mark comes first: a guest that ran without it could run twice. */
-  const StasisPaths *paths = restore->driver->paths;
-  const StasisImage *image = stasis_image_input_ours (restore->input);
-  if (restore->is_for_once && !stasis_mark_resumed (paths, image, error))
+  restore->is_marked = restore->is_for_once;
+  if (restore->is_for_once
+      && !stasis_mark_resumed (restore->driver->paths, stasis_image_input_ours (restore->input),
+                               error))
     return FALSE;
-  if (stasis_fault ("restore-marked", error)
-      && stasis_start_finish (restore->hold, restore->monitor, should_run (restore), error))
-    return TRUE;
-  if (restore->is_for_once)
-    stasis_mark_clear_resumed (paths, image);
-  return FALSE;
+  return stasis_fault ("restore-marked", error)
+         && stasis_start_finish (restore->hold, restore->monitor, should_run (restore), error);
+}
+
+/* Whoever recovers from our death in here may still let the guest run: the mark goes when QEMU has
+ * gone. */
+static void
+undo (Restore *restore)
+{
+  const StasisProcess qemu = restore->hold->status->qemu;
+  stasis_start_abandon (restore->hold);
+  stasis_fault ("restore-undo", NULL);
+  if (restore->is_marked && !stasis_process_is_alive (&qemu))
+    stasis_mark_clear_resumed (restore->driver->paths, stasis_image_input_ours (restore->input));
 }
 
 static gboolean
@@ -364,7 +374,7 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
   stasis_job_end (restore->job, local);
   if (ok)
     return TRUE;
-  stasis_start_abandon (restore->hold);
+  undo (restore);
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
 }
