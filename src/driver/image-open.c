@@ -16,12 +16,13 @@
 
 #include "image/error.h"
 #include "util/fd.h"
+#include "util/safe-open.h"
 
 /* A FIFO by that name must not hold us up, and one that nobody writes to yet would look empty. */
 static int
 open_path (const char *path, GError **error)
 {
-  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, error);
+  stasis_autofd int fd = stasis_safe_open (path, O_RDONLY | O_NOCTTY | O_NONBLOCK, error);
   struct stat st;
   if (fd < 0)
     return -1;

@@ -235,7 +235,10 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
     }
   if (first == NULL)
     return TRUE;
-  g_propagate_error (error, first);
+  g_propagate_prefixed_error (
+      error, first, "%s: ",
+      is_free ? _ ("the guest is as it was, but not everything of the save could be undone")
+              : _ ("the guest could not be let go on"));
   return FALSE;
 }
 

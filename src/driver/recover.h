@@ -24,7 +24,7 @@ gboolean stasis_recover (const char *folder, StasisStatus *status, StasisMonitor
 /* The part of it that undoes a save before its rename: end the migration, let the guest run again
  * if it ran before, take our descriptors from QEMU, remove the temporary file, clear the journal
  * and write the status.  For the owner of the job, with its own monitor.  All of it is tried even
- * where a part fails; the first failure is returned. */
+ * where a part fails; the first failure is returned, which says whether it is the guest's. */
 gboolean stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor,
                                    GError **error);
 

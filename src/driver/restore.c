@@ -35,6 +35,7 @@
 #include "util/error.h"
 #include "util/fault.h"
 #include "util/fd.h"
+#include "util/safe-open.h"
 #include "util/uuid.h"
 
 typedef struct
@@ -48,6 +49,7 @@ typedef struct
   StasisMonitor *monitor;  /* (owned) */
   gboolean is_managed;
   gboolean is_for_once; /* the image is marked as resumed before the guest runs */
+  gboolean is_marked;   /* and has been */
 } Restore;
 
 static void
@@ -102,7 +104,7 @@ static gboolean
 open_input (Restore *restore, int fd_take, const char *path, GError **error)
 {
   stasis_autofd int fd
-      = fd_take >= 0 ? fd_take : stasis_fd_open (path, O_RDONLY | O_NONBLOCK, 0, error);
+      = fd_take >= 0 ? fd_take : stasis_safe_open (path, O_RDONLY | O_NONBLOCK, error);
   if (fd < 0 || !check_owner (restore, fd, path, error))
     return FALSE;
   restore->input = stasis_source_open (stasis_fd_steal (&fd), path,
@@ -320,16 +322,25 @@ bring_back (Restore *restore, GError **error)
     return FALSE;
 
   /* The mark comes first: a guest that ran without it could run twice. */
-  const StasisPaths *paths = restore->driver->paths;
-  const StasisImage *image = stasis_image_input_ours (restore->input);
-  if (restore->is_for_once && !stasis_mark_resumed (paths, image, error))
+  restore->is_marked = restore->is_for_once;
+  if (restore->is_for_once
+      && !stasis_mark_resumed (restore->driver->paths, stasis_image_input_ours (restore->input),
+                               error))
     return FALSE;
-  if (stasis_fault ("restore-marked", error)
-      && stasis_start_finish (restore->hold, restore->monitor, should_run (restore), error))
-    return TRUE;
-  if (restore->is_for_once)
-    stasis_mark_clear_resumed (paths, image);
-  return FALSE;
+  return stasis_fault ("restore-marked", error)
+         && stasis_start_finish (restore->hold, restore->monitor, should_run (restore), error);
+}
+
+/* Whoever recovers from our death in here may still let the guest run: the mark goes when QEMU has
+ * gone. */
+static void
+undo (Restore *restore)
+{
+  const StasisProcess qemu = restore->hold->status->qemu;
+  stasis_start_abandon (restore->hold);
+  stasis_fault ("restore-undo", NULL);
+  if (restore->is_marked && !stasis_process_is_alive (&qemu))
+    stasis_mark_clear_resumed (restore->driver->paths, stasis_image_input_ours (restore->input));
 }
 
 static gboolean
@@ -363,7 +374,7 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
   stasis_job_end (restore->job, local);
   if (ok)
     return TRUE;
-  stasis_start_abandon (restore->hold);
+  undo (restore);
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
 }

@@ -47,18 +47,33 @@ check_descriptor (const StasisSavePlace *place, GError **error)
   return TRUE;
 }
 
+/* Whoever planted a FIFO where a file was to be written would get the guest, and root would end it
+ * for him. */
+static gboolean
+check_fifo (int fd, const char *path, GError **error)
+{
+  struct stat st;
+  if (fstat (fd, &st) < 0)
+    return stasis_throw_errno (error, "'%s'", path);
+  if (!S_ISFIFO (st.st_mode))
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED, _ ("'%s' is no pipe any more"), path);
+  else if (st.st_uid != 0 && st.st_uid != geteuid ())
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
+                 _ ("'%1$s' is a FIFO that belongs to user %2$u, neither to root nor to you, and "
+                    "its reader would have the guest; '-' with a redirection ('>'), or --fd, "
+                    "writes to it anyway"),
+                 path, (guint) st.st_uid);
+  else
+    return TRUE;
+  return FALSE;
+}
+
 /* The very pipe that was seen there, open for nothing yet. */
 static int
 open_fifo (const char *path, GError **error)
 {
   stasis_autofd int fd = stasis_safe_open (path, O_PATH, error);
-  struct stat st;
-  if (fd < 0)
-    return -1;
-  if (fstat (fd, &st) == 0 && S_ISFIFO (st.st_mode))
-    return stasis_fd_steal (&fd);
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED, _ ("'%s' is no pipe any more"), path);
-  return -1;
+  return fd >= 0 && check_fifo (fd, path, error) ? stasis_fd_steal (&fd) : -1;
 }
 
 static gboolean

@@ -430,7 +430,7 @@ roll_back (Save *save, GError **error)
   g_autoptr (GError) local = NULL;
   if (!stasis_recover_roll_back (save->hold->folder, save->hold->status, save->monitor, &local)
       && !explain_end (save, error) && !stasis_monitor_is_closed (save->monitor))
-    g_prefix_error (error, _ ("(and the guest could not be let go on: %s) "), local->message);
+    g_prefix_error (error, _ ("(and %s) "), local->message);
 
   stasis_job_end (save->job, *error);
 }

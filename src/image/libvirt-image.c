@@ -17,6 +17,7 @@
 #include "image/mapped-ram.h"
 #include "image/plain-stream.h"
 #include "util/fd.h"
+#include "util/safe-open.h"
 
 struct _StasisLibvirtImage
 {
@@ -128,7 +129,7 @@ StasisLibvirtImage *
 stasis_libvirt_image_open (const char *path, GError **error)
 {
   /* O_NONBLOCK: a FIFO of that name must not hold us up. */
-  const int fd = stasis_fd_open (path, O_RDONLY | O_NONBLOCK, 0, error);
+  const int fd = stasis_safe_open (path, O_RDONLY | O_NONBLOCK, error);
   return fd < 0 ? NULL : stasis_libvirt_image_open_fd (fd, path, error);
 }
 

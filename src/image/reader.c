@@ -26,6 +26,7 @@
 #include "image/error.h"
 #include "image/reader-private.h"
 #include "util/fd.h"
+#include "util/safe-open.h"
 
 /* The records in [@offset, @end), of which the last must be the one of type @last. */
 static gboolean
@@ -183,7 +184,7 @@ StasisImage *
 stasis_image_open (const char *path, GError **error)
 {
   /* O_NONBLOCK: a FIFO by that name must not hold us up before it can be refused. */
-  const int fd = stasis_fd_open (path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, error);
+  const int fd = stasis_safe_open (path, O_RDONLY | O_NOCTTY | O_NONBLOCK, error);
   return fd < 0 ? NULL : stasis_image_open_fd (fd, path, error);
 }
 

@@ -14,6 +14,8 @@
 #include "scratch.h"
 #include "util/fd.h"
 
+#define STRANGER 54321
+
 typedef struct
 {
   char *folder;
@@ -91,6 +93,36 @@ test_file_or_link (Fixture *f, gconstpointer data)
   g_assert_cmpuint (f->sockets->len, ==, 1);
 }
 
+/* A link of another user in the way leads neither to a socket that is noted nor to one that is
+ * removed; one of our own does. */
+static void
+test_others_link (Fixture *f, gconstpointer data)
+{
+  g_autofree char *link = g_strconcat (f->folder, "-link", NULL);
+  g_autofree char *through = g_build_filename (link, "s", NULL);
+  struct stat st;
+  g_assert_no_errno (symlink (f->folder, link));
+  g_assert_no_errno (stat (f->path, &st));
+  stasis_fd_clear (&f->listening);
+  g_ptr_array_set_size (f->sockets, 0);
+  stasis_bound_sockets_note (f->sockets, through);
+  g_assert_cmpuint (f->sockets->len, ==, 1);
+
+  if (lchown (link, STRANGER, STRANGER) < 0)
+    g_test_skip ("cannot give a link away (not root?)");
+  else
+    {
+      stasis_bound_sockets_remove (f->sockets);
+      g_assert_true (g_file_test (f->path, G_FILE_TEST_EXISTS));
+      stasis_bound_sockets_note (f->sockets, through);
+      g_assert_cmpuint (f->sockets->len, ==, 1);
+      g_assert_no_errno (lchown (link, geteuid (), getegid ()));
+    }
+  stasis_bound_sockets_remove (f->sockets);
+  g_assert_false (g_file_test (f->path, G_FILE_TEST_EXISTS));
+  g_assert_no_errno (g_unlink (link));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -99,6 +131,8 @@ main (int argc, char **argv)
   g_test_add ("/driver/bound-sockets/listening", Fixture, NULL, set_up, test_listening, tear_down);
   g_test_add ("/driver/bound-sockets/another", Fixture, NULL, set_up, test_another, tear_down);
   g_test_add ("/driver/bound-sockets/file-or-link", Fixture, NULL, set_up, test_file_or_link,
+              tear_down);
+  g_test_add ("/driver/bound-sockets/others-link", Fixture, NULL, set_up, test_others_link,
               tear_down);
   return g_test_run ();
 }

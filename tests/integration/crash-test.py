@@ -310,6 +310,26 @@ def restorer_killed(t):
     guest.wait_for_tick(guest.last_tick() + 2)
 
 
+@harness.test("kill -9 while a failed restore is undone: no guest runs without the image's mark", timeout=300)
+def undoer_killed(t):
+    guest = t.boot_sector_guest(read_only=False)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "image.stasis"
+    t.stasis("save", guest.name, image)
+    result = t.stasis("restore", image, check=False, STASIS_FAULT="start-resuming=fail")
+    assert "start-resuming" in result.stderr, result.stderr
+    result = t.stasis("restore", image, check=False, STASIS_FAULT="start-resuming=fail,restore-undo=kill")
+    assert result.returncode == -signal.SIGKILL, f"the step was not reached: {result.stderr}"
+    if t.stasis("list", "--name").stdout.strip() == guest.name:
+        t.wait_for_no_job(guest)
+        t.stasis("destroy", guest.name)
+    result = t.stasis("restore", image, check=False)
+    assert result.returncode == 1 and "already resumed" in result.stderr, result.stderr
+    t.stasis("restore", image, "--force")
+    guest.wait_for_tick(guest.last_tick() + 2)
+
+
 @harness.test("kill -9 while starting from a managed image: it is used up, or still there")
 def managed_start_killed(t):
     guest = running_guest(t, define=True)

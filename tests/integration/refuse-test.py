@@ -190,7 +190,51 @@ def others_links(t):
     no_qemu(t)
 
 
+@harness.test("a FIFO of another user gets no guest")
+def others_fifo(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root can make a FIFO that belongs to others")
+    guest = running_guest(t)
+    fifo = t.dir / "fifo"
+    os.mkfifo(fifo, 0o666)
+    os.chown(fifo, 12345, 12345)
+    reader = subprocess.Popen(["cat", fifo], stdout=subprocess.DEVNULL)
+    try:
+        refused(t, "save", guest.name, fifo, says=[str(fifo), "12345", "--fd"])
+        still_runs(guest)
+    finally:
+        reader.kill()
+        reader.wait()
+
+
 # Images.
+
+@harness.test("links of another user lead to no image that is read")
+def others_links_to_images(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root can make links that belong to others")
+    guest, image = saved_guest(t)
+    link, folder = t.dir / "link.stasis", t.dir / "folder"
+    link.symlink_to(image)
+    folder.symlink_to(t.dir)
+    for path in (link, folder):
+        os.chown(path, 12345, 12345, follow_symlinks=False)
+    for led, path in ((link, link), (folder, folder / image.name)):
+        says = [str(led), "symbolic link", "12345"]
+        refused(t, "restore", path, says=says)
+        refused(t, "restore", path, "--trust", "--force", says=says)
+        refused(t, "image", "info", path, says=says)
+        refused(t, "image", "convert", path, t.dir / "converted", says=says)
+        refused(t, "save-image-dumpxml", path, says=says)
+        verified = t.stasis("image", "verify", path, check=False)
+        assert verified.returncode != 0 and "12345" in verified.stderr + verified.stdout, verified
+    no_qemu(t)
+    for path in (link, folder):
+        os.chown(path, 0, 0, follow_symlinks=False)
+    t.stasis("image", "verify", link)
+    t.stasis("restore", folder / link.name)
+    still_runs(guest)
+
 
 @harness.test("an image that is cut anywhere is never restored", timeout=600)
 def cut_image(t):

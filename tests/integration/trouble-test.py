@@ -250,6 +250,23 @@ def removed_folder(t):
             t.stasis("undefine", guest.name)
 
 
+@harness.test("a save whose run folder is removed says so, and not that the guest stands still")
+def removed_while_saving(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "image"
+    process = stopped(t, "save", guest.name, image, at="save-written")
+    shutil.rmtree(t.run_folder(guest))
+    os.kill(process.pid, signal.SIGCONT)
+    errors = process.communicate(timeout=90)[1]
+    assert process.returncode == 1, errors
+    assert str(t.run_folder(guest)) in errors, errors
+    assert "not be let go on" not in errors and "the guest is as it was" in errors, errors
+    assert not image.exists()
+    guest.wait_for_tick(guest.last_tick() + 2)
+
+
 @harness.test("the supervisor of a removed run folder says so, and lives as long as QEMU")
 def removed_and_supervised(t):
     guest = t.boot_sector_guest()
