@@ -177,21 +177,28 @@ add_smp (StasisArgs *args)
   stasis_args_add (args, "-smp", options->str);
 }
 
+/* Octets of guest memory, rounded as libvirt does. */
+gint64
+stasis_command_ram_size (const StasisDomainDef *def)
+{
+  return (def->memory + KIB_PER_MIB - 1) / KIB_PER_MIB * KIB_PER_MIB * KIB;
+}
+
 /* RAM, CPUs, I/O threads, identity. */
 gboolean
 stasis_args_add_memory (StasisArgs *args, GError **error)
 {
   const StasisDomainDef *def = args->def;
   const StasisMemoryBackingDef *backing = &def->memory_backing;
-  const gint64 mib = (def->memory + KIB_PER_MIB - 1) / KIB_PER_MIB; /* as libvirt rounds it */
+  const gint64 size = stasis_command_ram_size (def);
 
   StasisJson *ram = make_ram (args);
   stasis_json_set_string (ram, "id", stasis_qemu_caps_ram_id (args->caps, def->os.machine));
   if (g_strcmp0 (backing->allocation, "immediate") == 0)
     stasis_json_set_boolean (ram, "prealloc", TRUE);
   stasis_args_set_number (ram, "prealloc-threads", backing->allocation_threads);
-  stasis_json_set_int (ram, "size", mib * KIB_PER_MIB * KIB);
-  stasis_args_add_printf (args, "-m", "size=%" PRId64 "k", mib * KIB_PER_MIB);
+  stasis_json_set_int (ram, "size", size);
+  stasis_args_add_printf (args, "-m", "size=%" PRId64 "k", size / KIB);
   stasis_args_add_json (args, "-object", ram);
   if (backing->locked)
     stasis_args_add (args, "-overcommit", "mem-lock=on");

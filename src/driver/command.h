@@ -35,6 +35,9 @@ typedef struct
 GStrv stasis_command_build (const StasisDomainDef *def, const StasisQemuCaps *caps,
                             const StasisCommandHost *host, GError **error);
 
+/* Octets of guest memory, rounded as libvirt does. */
+gint64 stasis_command_ram_size (const StasisDomainDef *def);
+
 /* TRUE where the definition leaves open what the guest's memory is made of. */
 gboolean stasis_command_ram_is_plain (const StasisDomainDef *def);
 
