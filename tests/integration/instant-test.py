@@ -240,6 +240,37 @@ def fallback(t):
     assert image_lines(t, guest) == []
 
 
+@harness.test("where QEMU's user cannot be let at the image, the memory is loaded")
+def no_owners(t):
+    need_mapping()
+    if os.geteuid() != 0:
+        raise harness.Skip("only root's QEMU is another user")
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    with harness.mounted("-t", "ramfs", "ramfs", at=t.dir / "ramfs") as folder:
+        image = folder / "a.stasis"
+        last = save(t, guest, image)
+        loads(t, image, "cannot map the owner")
+        last = goes_on(guest, last)
+        assert image_lines(t, guest) == [] and not write_locked(image)
+    assert guest.damaged_pages() == 0
+
+
+@harness.test("an image that comes as an open file is mapped as well")
+def standard_input(t):
+    need_mapping()
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    last = save(t, guest, image)
+    with open(image, "rb") as file:
+        t.stasis("restore", "-", "--load", "instant", stdin=file)
+    assert image_lines(t, guest) == [f"Memory image:   {image}"]
+    goes_on(guest, last)
+
+
 @harness.test("shared memory stays shared")
 def shared(t):
     need_mapping()
