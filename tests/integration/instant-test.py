@@ -109,6 +109,38 @@ def linux(t):
     assert image_lines(t, guest) == []
 
 
+def balloon(t, guest, mib):
+    """Have the guest's balloon leave it that much memory."""
+    def ask(command, **arguments):
+        text = json.dumps({"execute": command, "arguments": arguments})
+        return json.loads(t.stasis("qemu-monitor-command", guest.name, text).stdout)["return"]
+    ask("balloon", value=mib << 20)
+    harness.wait_for(lambda: ask("query-balloon")["actual"] == mib << 20, "the balloon")
+
+
+@harness.test("a balloon takes nothing from the image")
+def ballooned(t):
+    need_mapping()
+    guest = t.linux_guest()
+    xml = t.dir / "balloon.xml"
+    xml.write_text(guest.xml().replace("<memballoon model='none'/>", "<memballoon model='virtio'/>"))
+    t.stasis("create", xml)
+    guest.wait_for_tick(1, timeout=120)
+    guest.wait_for_agent()
+    guest.agent("fill 64 7 mix")
+    total = guest.agent("sum")
+    guest.close()
+    image = t.dir / "a.stasis"
+    save(t, guest, image)
+    before = image.read_bytes()
+    restore(t, image)
+    balloon(t, guest, 208)
+    balloon(t, guest, 256)
+    guest.wait_for_agent()
+    assert guest.agent("sum") == total, "the guest's memory has changed"
+    assert image.read_bytes() == before, "the balloon has changed the image"
+
+
 @harness.test("the image that a guest uses is shown, and locked until the guest ends")
 def shown(t):
     need_mapping()
