@@ -80,8 +80,9 @@ typedef enum /*< flags >*/
   STASIS_RESTORE_BYPASS_CACHE = 1 << 0,
   STASIS_RESTORE_RUNNING = 1 << 1,
   STASIS_RESTORE_PAUSED = 1 << 2,
-  STASIS_RESTORE_FORCE = 1 << 3, /* although a disk has changed or the image was resumed before */
-  STASIS_RESTORE_TRUST = 1 << 4, /* although the image belongs to somebody else */
+  STASIS_RESTORE_FORCE = 1 << 3,   /* although a disk has changed or the image was resumed before */
+  STASIS_RESTORE_TRUST = 1 << 4,   /* although the image belongs to somebody else */
+  STASIS_RESTORE_INSTANT = 1 << 5, /* map the guest's memory from the image, where that works */
 } StasisRestoreFlags;
 
 typedef enum /*< flags >*/
@@ -122,6 +123,7 @@ typedef struct
 } StasisDomainInfo;
 
 gboolean stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError **error);
+char *stasis_domain_get_memory_image (StasisDomain *self, gboolean *out_is_there, GError **error);
 char *stasis_domain_get_xml (StasisDomain *self, StasisXmlFlags flags, GError **error);
 gboolean stasis_domain_get_autostart (StasisDomain *self, gboolean *out_autostart, GError **error);
 gboolean stasis_domain_set_autostart (StasisDomain *self, gboolean autostart, GError **error);

@@ -19,7 +19,9 @@ typedef struct
   const char *reason; /* (borrowed) (nullable) */
   StasisDomainInfo info;
   gboolean persistent;
-  char *os_type; /* (owned) (nullable) */
+  char *os_type;      /* (owned) (nullable) */
+  char *memory_image; /* (owned) (nullable) */
+  gboolean is_image_there;
 } Facts;
 
 static gboolean
@@ -29,6 +31,7 @@ gather (StasisDomain *domain, Facts *facts, GError **error)
       || !stasis_domain_get_info (domain, &facts->info, error))
     return FALSE;
   facts->persistent = stasis_domain_is_persistent (domain);
+  facts->memory_image = stasis_domain_get_memory_image (domain, &facts->is_image_there, NULL);
   g_autofree char *xml = stasis_domain_get_xml (domain, STASIS_XML_NONE, NULL);
   if (xml != NULL)
     facts->os_type = stasis_cli_xml_peek (xml, "domain/os/type");
@@ -47,6 +50,14 @@ print_memory (StasisCli *cli, const char *label, guint64 kib)
 {
   g_autofree char *value = g_strdup_printf ("%" G_GUINT64_FORMAT " KiB", kib);
   print_line (cli, label, value);
+}
+
+static void
+print_memory_image (StasisCli *cli, const Facts *facts)
+{
+  g_autofree char *gone
+      = g_strdup_printf (_ ("%s (replaced or removed since)"), facts->memory_image);
+  print_line (cli, _ ("Memory image:"), facts->is_image_there ? facts->memory_image : gone);
 }
 
 static void
@@ -72,6 +83,8 @@ print_facts (StasisCli *cli, StasisDomain *domain, const Facts *facts)
   print_line (cli, _ ("Persistent:"), facts->persistent ? _ ("yes") : _ ("no"));
   print_line (cli, _ ("Autostart:"), facts->info.autostart ? _ ("enable") : _ ("disable"));
   print_line (cli, _ ("Managed save:"), facts->info.has_managed_save ? _ ("yes") : _ ("no"));
+  if (facts->memory_image != NULL)
+    print_memory_image (cli, facts);
   print_line (cli, _ ("Security model:"), "none");
   print_line (cli, _ ("Security DOI:"), "0");
 }
@@ -100,6 +113,11 @@ facts_to_json (StasisDomain *domain, const Facts *facts)
   stasis_json_set_boolean (object, "persistent", facts->persistent);
   stasis_json_set_boolean (object, "autostart", facts->info.autostart);
   stasis_json_set_boolean (object, "managed_save", facts->info.has_managed_save);
+  if (facts->memory_image != NULL)
+    {
+      stasis_json_set_string (object, "memory_image", facts->memory_image);
+      stasis_json_set_boolean (object, "memory_image_in_place", facts->is_image_there);
+    }
   set_pid (object, "qemu_pid", facts->info.pid);
   set_pid (object, "supervisor_pid", facts->info.supervisor_pid);
   return object;
@@ -122,6 +140,7 @@ run_dominfo (StasisCli *cli, const StasisCliArgs *args, GError **error)
   else
     print_facts (cli, domain, &facts);
   g_free (facts.os_type);
+  g_free (facts.memory_image);
   return TRUE;
 }
 

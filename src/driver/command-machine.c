@@ -117,14 +117,39 @@ make_memfd (const StasisMemoryBackingDef *backing)
   return object;
 }
 
-static StasisJson *
-make_ram (const StasisMemoryBackingDef *backing)
+/* TRUE where the definition leaves open what the guest's memory is made of. */
+gboolean
+stasis_command_ram_is_plain (const StasisDomainDef *def)
 {
-  const gboolean is_plain = !backing->hugepages && backing->access == STASIS_MEMORY_ACCESS_UNSET
-                            && (backing->source == STASIS_MEMORY_SOURCE_UNSET
-                                || backing->source == STASIS_MEMORY_SOURCE_ANONYMOUS);
-  if (!is_plain)
-    return make_memfd (backing);
+  const StasisMemoryBackingDef *backing = &def->memory_backing;
+  return !backing->hugepages && backing->access == STASIS_MEMORY_ACCESS_UNSET
+         && (backing->source == STASIS_MEMORY_SOURCE_UNSET
+             || backing->source == STASIS_MEMORY_SOURCE_ANONYMOUS);
+}
+
+/* What the guest writes stays its own.  Without rom=off read-only would hold for the guest, too. */
+static StasisJson *
+make_mapped (const StasisCommandRam *mapped)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", mapped->fd);
+  StasisJson *object = stasis_json_new_object ();
+  stasis_json_set_string (object, "qom-type", STASIS_QEMU_FILE_MEMORY);
+  stasis_json_set_string (object, "mem-path", path);
+  stasis_json_set_uint (object, "offset", mapped->offset);
+  stasis_json_set_boolean (object, "share", FALSE);
+  stasis_json_set_boolean (object, "readonly", TRUE);
+  stasis_json_set_string (object, "rom", "off");
+  stasis_json_set_boolean (object, "x-use-canonical-path-for-ramblock-id", FALSE);
+  return object;
+}
+
+static StasisJson *
+make_ram (const StasisArgs *args)
+{
+  if (args->host->mapped_ram != NULL)
+    return make_mapped (args->host->mapped_ram);
+  if (!stasis_command_ram_is_plain (args->def))
+    return make_memfd (&args->def->memory_backing);
 
   StasisJson *object = stasis_json_new_object ();
   stasis_json_set_string (object, "qom-type", "memory-backend-ram");
@@ -152,21 +177,28 @@ add_smp (StasisArgs *args)
   stasis_args_add (args, "-smp", options->str);
 }
 
+/* Octets of guest memory, rounded as libvirt does. */
+gint64
+stasis_command_ram_size (const StasisDomainDef *def)
+{
+  return (def->memory + KIB_PER_MIB - 1) / KIB_PER_MIB * KIB_PER_MIB * KIB;
+}
+
 /* RAM, CPUs, I/O threads, identity. */
 gboolean
 stasis_args_add_memory (StasisArgs *args, GError **error)
 {
   const StasisDomainDef *def = args->def;
   const StasisMemoryBackingDef *backing = &def->memory_backing;
-  const gint64 mib = (def->memory + KIB_PER_MIB - 1) / KIB_PER_MIB; /* as libvirt rounds it */
+  const gint64 size = stasis_command_ram_size (def);
 
-  StasisJson *ram = make_ram (backing);
+  StasisJson *ram = make_ram (args);
   stasis_json_set_string (ram, "id", stasis_qemu_caps_ram_id (args->caps, def->os.machine));
   if (g_strcmp0 (backing->allocation, "immediate") == 0)
     stasis_json_set_boolean (ram, "prealloc", TRUE);
   stasis_args_set_number (ram, "prealloc-threads", backing->allocation_threads);
-  stasis_json_set_int (ram, "size", mib * KIB_PER_MIB * KIB);
-  stasis_args_add_printf (args, "-m", "size=%" PRId64 "k", mib * KIB_PER_MIB);
+  stasis_json_set_int (ram, "size", size);
+  stasis_args_add_printf (args, "-m", "size=%" PRId64 "k", size / KIB);
   stasis_args_add_json (args, "-object", ram);
   if (backing->locked)
     stasis_args_add (args, "-overcommit", "mem-lock=on");

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -403,6 +404,31 @@ stasis_domain_get_xml (StasisDomain *self, StasisXmlFlags flags, GError **error)
   if (flags & STASIS_XML_MIGRATABLE)
     format |= STASIS_DOMAIN_FORMAT_MIGRATABLE;
   return stasis_domain_def_format (def, format);
+}
+
+/**
+ * stasis_domain_get_memory_image:
+ * @self: a domain
+ * @out_is_there: (out) (optional): %FALSE where another file lies there by now, or none: the guest
+ *   goes on with the one that it had
+ * @error: return location
+ *
+ * Returns: (transfer full) (nullable): the save image that its memory is mapped from; %NULL with no
+ *   error where it has memory of its own, or does not run
+ */
+char *
+stasis_domain_get_memory_image (StasisDomain *self, gboolean *out_is_there, GError **error)
+{
+  g_autoptr (StasisStatus) status = NULL;
+  if (!stasis_domain_look (self, &status, error) || status == NULL || status->memory_image == NULL)
+    return NULL;
+
+  struct stat st;
+  const StasisFileId *id = &status->memory_image_id;
+  if (out_is_there != NULL)
+    *out_is_there = stat (status->memory_image, &st) == 0 && st.st_dev == id->device
+                    && st.st_ino == id->inode;
+  return g_strdup (status->memory_image);
 }
 
 /**

@@ -21,7 +21,7 @@
 #include "util/fd.h"
 #include "util/hash.h"
 
-#define CACHE_FORMAT   1
+#define CACHE_FORMAT   2
 #define CACHE_SIZE_MAX (1024u * 1024u) /* octets; some 30 KiB are usual */
 
 /* (transfer full): which file it is. */

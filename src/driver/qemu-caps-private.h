@@ -26,6 +26,7 @@ StasisQemuCaps *stasis_qemu_caps_new (const char *version);
 StasisQemuMachine *stasis_qemu_caps_add_machine (StasisQemuCaps *caps, const char *name);
 void stasis_qemu_caps_add_device (StasisQemuCaps *caps, const char *type);
 void stasis_qemu_caps_add_migration (StasisQemuCaps *caps, const char *capability);
+void stasis_qemu_caps_add_property (StasisQemuCaps *caps, const char *type, const char *property);
 
 /* As the cache and the tests keep them.  (transfer full) */
 StasisJson *stasis_qemu_caps_to_json (const StasisQemuCaps *caps);

@@ -239,6 +239,27 @@ query_types (const Probe *probe, const char *implements, StasisQemuCaps *caps, G
   return TRUE;
 }
 
+/* What objects of a type can be given; not every emulator has the type. */
+static gboolean
+query_properties (const Probe *probe, const char *type, StasisQemuCaps *caps, GError **error)
+{
+  if (!stasis_qemu_caps_has_device (caps, type))
+    return TRUE;
+  StasisJson *arguments = stasis_json_new_object ();
+  stasis_json_set_string (arguments, "typename", type);
+  g_autoptr (StasisJson) list = query (probe, "qom-list-properties", arguments, error);
+  if (list == NULL)
+    return FALSE;
+
+  for (guint i = 0; i < stasis_json_array_length (list); i++)
+    {
+      const char *name = string_member (stasis_json_array_get (list, i), "name");
+      if (name != NULL)
+        stasis_qemu_caps_add_property (caps, type, name);
+    }
+  return TRUE;
+}
+
 static StasisQemuCaps *
 ask (Probe *probe, const char *emulator, guint32 uid, GError **error)
 {
@@ -257,7 +278,8 @@ ask (Probe *probe, const char *emulator, guint32 uid, GError **error)
   g_autoptr (StasisQemuCaps) caps = stasis_qemu_caps_new (text);
   if (!query_machines (probe, caps, error) || !query_migration (probe, caps, error)
       || !query_types (probe, "device", caps, error)
-      || !query_types (probe, "user-creatable", caps, error))
+      || !query_types (probe, "user-creatable", caps, error)
+      || !query_properties (probe, STASIS_QEMU_FILE_MEMORY, caps, error))
     return NULL;
   return g_steal_pointer (&caps);
 }

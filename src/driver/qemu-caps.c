@@ -19,6 +19,7 @@ struct _StasisQemuCaps
   GPtrArray *machines;    /* of StasisQemuMachine */
   GHashTable *devices;    /* a set of type names */
   GHashTable *migrations; /* a set of capabilities */
+  GHashTable *properties; /* a set of "type.property", of types that were asked about */
 };
 
 static void
@@ -42,6 +43,7 @@ stasis_qemu_caps_new (const char *version)
   caps->machines = g_ptr_array_new_with_free_func (machine_free);
   caps->devices = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   caps->migrations = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  caps->properties = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   return caps;
 }
 
@@ -64,6 +66,7 @@ stasis_qemu_caps_unref (StasisQemuCaps *caps)
   g_ptr_array_unref (caps->machines);
   g_hash_table_unref (caps->devices);
   g_hash_table_unref (caps->migrations);
+  g_hash_table_unref (caps->properties);
   g_free (caps);
 }
 
@@ -87,6 +90,12 @@ void
 stasis_qemu_caps_add_migration (StasisQemuCaps *caps, const char *capability)
 {
   g_hash_table_add (caps->migrations, g_strdup (capability));
+}
+
+void
+stasis_qemu_caps_add_property (StasisQemuCaps *caps, const char *type, const char *property)
+{
+  g_hash_table_add (caps->properties, g_strdup_printf ("%s.%s", type, property));
 }
 
 /* For messages; never decide by it. */
@@ -160,6 +169,14 @@ stasis_qemu_caps_has_migration (const StasisQemuCaps *caps, const char *capabili
   return g_hash_table_contains (caps->migrations, capability);
 }
 
+/* TRUE where objects of that type have such a property; STASIS_QEMU_FILE_MEMORY only. */
+gboolean
+stasis_qemu_caps_has_property (const StasisQemuCaps *caps, const char *type, const char *property)
+{
+  g_autofree char *key = g_strdup_printf ("%s.%s", type, property);
+  return g_hash_table_contains (caps->properties, key);
+}
+
 /* Sorted, so that the same emulator gives the same text. */
 static StasisJson *
 names_to_json (GHashTable *names)
@@ -197,6 +214,7 @@ stasis_qemu_caps_to_json (const StasisQemuCaps *caps)
   stasis_json_set_string (json, "version", caps->version);
   stasis_json_set (json, "machines", machines);
   stasis_json_set (json, "migration", names_to_json (caps->migrations));
+  stasis_json_set (json, "properties", names_to_json (caps->properties));
   stasis_json_set (json, "devices", names_to_json (caps->devices));
   return json;
 }
@@ -252,5 +270,6 @@ stasis_qemu_caps_from_json (const StasisJson *json, GError **error)
     return NULL;
   names_from_json (caps->devices, devices);
   names_from_json (caps->migrations, stasis_json_get (json, "migration"));
+  names_from_json (caps->properties, stasis_json_get (json, "properties"));
   return g_steal_pointer (&caps);
 }

@@ -9,6 +9,8 @@
 
 G_BEGIN_DECLS
 
+#define STASIS_QEMU_FILE_MEMORY "memory-backend-file"
+
 typedef struct _StasisQemuCaps StasisQemuCaps;
 
 /* Probe @emulator by QMP as user @uid (other than one's own: root only), or take the result of an
@@ -36,6 +38,9 @@ const char *stasis_qemu_caps_machine (const StasisQemuCaps *caps, guint index,
 gboolean stasis_qemu_caps_has_device (const StasisQemuCaps *caps, const char *type);
 /* A migration capability by QMP's name: "mapped-ram". */
 gboolean stasis_qemu_caps_has_migration (const StasisQemuCaps *caps, const char *capability);
+/* A property of objects of the one type that is asked about, STASIS_QEMU_FILE_MEMORY. */
+gboolean stasis_qemu_caps_has_property (const StasisQemuCaps *caps, const char *type,
+                                        const char *property);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisQemuCaps, stasis_qemu_caps_unref)
 

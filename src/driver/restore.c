@@ -25,6 +25,7 @@
 
 #include "driver/devices.h"
 #include "driver/disks.h"
+#include "driver/instant.h"
 #include "driver/job.h"
 #include "driver/marks.h"
 #include "driver/registry.h"
@@ -47,6 +48,7 @@ typedef struct
   StasisDomainDef *def;    /* (owned) */
   StasisHold *hold;        /* (owned) */
   StasisMonitor *monitor;  /* (owned) */
+  StasisInstant instant;
   gboolean is_managed;
   gboolean is_for_once; /* the image is marked as resumed before the guest runs */
   gboolean is_marked;   /* and has been */
@@ -58,6 +60,7 @@ restore_clear (Restore *restore)
   stasis_monitor_close (restore->monitor);
   stasis_hold_release (restore->hold);
   stasis_domain_def_free (restore->def);
+  stasis_instant_clear (&restore->instant);
   stasis_image_input_free (restore->input);
 }
 
@@ -265,20 +268,63 @@ ask_everybody (Restore *restore, int fd_take, const char *path, const char *xml,
   return stasis_devices_test (&request, error);
 }
 
+/* Only where it is asked for; what stands against it is told with the statistics. */
+static gboolean
+prepare_instant (Restore *restore, GError **error)
+{
+  if ((restore->flags & STASIS_RESTORE_INSTANT) == 0)
+    return TRUE;
+  g_autoptr (StasisQemuCaps) caps
+      = stasis_driver_get_caps (restore->driver, restore->def->emulator, error);
+  if (caps == NULL)
+    return FALSE;
+  const StasisInstantRequest request = {
+    .input = restore->input, .def = restore->def, .caps = caps, .paths = restore->driver->paths
+  };
+  stasis_job_set_phase (restore->job, "look at the memory");
+  return stasis_instant_prepare (&restore->instant, &request, stasis_job_cancellable (restore->job),
+                                 error);
+}
+
+/* Which way it is after all. */
+static void
+note_engine (Restore *restore)
+{
+  if ((restore->flags & STASIS_RESTORE_INSTANT) == 0)
+    return;
+  stasis_instant_settle (&restore->instant);
+  g_autofree char *engine = stasis_instant_describe (&restore->instant);
+  stasis_job_set_engine (restore->job, engine);
+}
+
+/* What was verified before is so no more if somebody has written to it since. */
+static gboolean
+check_still_verified (const Restore *restore, int fd, GError **error)
+{
+  return stasis_mark_is_verified (restore->driver->paths, fd)
+         || refuse (error, _ ("'%s' was changed while it was loaded"),
+                    stasis_image_input_name (restore->input));
+}
+
 static gboolean
 load (Restore *restore, GError **error)
 {
   const int fd = stasis_image_input_fd (restore->input);
   const gboolean is_file = stasis_image_input_is_file (restore->input);
+  const StasisSourceLoad source = { .input = restore->input,
+                                    .view = restore->instant.view,
+                                    .is_verified = restore->instant.is_verified,
+                                    .qemu = &restore->hold->status->qemu };
   struct stat before;
   if (is_file)
     stasis_mark_begin (fd, &before);
-  stasis_job_set_phase (restore->job, "load and verify");
-  if (!stasis_source_load (restore->input, restore->monitor, &restore->hold->status->qemu,
-                           restore->job, error))
+  stasis_job_set_phase (restore->job, source.is_verified ? "load" : "load and verify");
+  if (!stasis_source_load (&source, restore->monitor, restore->job, error))
     return FALSE;
   if (!is_file)
     return check_disks (restore, error);
+  if (source.is_verified)
+    return check_still_verified (restore, fd, error);
   if (stasis_image_input_kind (restore->input) == STASIS_IMAGE_KIND_STASIS)
     stasis_mark_verified_since (restore->driver->paths, fd, &before);
   return TRUE;
@@ -346,7 +392,7 @@ undo (Restore *restore)
 static gboolean
 run (Restore *restore, int fd_take, const char *path, const char *xml, GError **error)
 {
-  if (!ask_everybody (restore, fd_take, path, xml, error))
+  if (!ask_everybody (restore, fd_take, path, xml, error) || !prepare_instant (restore, error))
     return FALSE;
 
   const StasisStartRequest request = {
@@ -354,6 +400,7 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
     .reason = "restored",
     .is_transient = !stasis_registry_has (restore->driver, restore->def->name),
     .is_incoming = TRUE,
+    .memory = restore->instant.view >= 0 ? &restore->instant.memory : NULL,
   };
   g_autofree char *last = stasis_paths_last_job (restore->driver->paths, restore->def->name);
   stasis_job_begin (restore->job, last);
@@ -370,6 +417,7 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
       return FALSE;
     }
 
+  note_engine (restore);
   const gboolean ok = bring_back (restore, &local);
   stasis_job_end (restore->job, local);
   if (ok)
@@ -407,8 +455,11 @@ restore_from (StasisDriver *driver, int fd_take, const char *path, const char *x
       return NULL;
     }
   g_autoptr (StasisJob) job = stasis_job_new ("restore", progress, user_data, cancellable);
-  g_auto (Restore) restore
-      = { .driver = driver, .flags = flags, .job = job, .is_managed = is_managed };
+  g_auto (Restore) restore = { .driver = driver,
+                               .flags = flags,
+                               .job = job,
+                               .instant = STASIS_INSTANT_INIT,
+                               .is_managed = is_managed };
   GError *failure = NULL;
   if (run (&restore, fd_take, path, xml, &failure))
     return stasis_domain_new (driver, restore.def->name, restore.def->uuid);

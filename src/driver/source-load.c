@@ -4,7 +4,8 @@
  *
  * Theory of operation
  *
- * QEMU reads a mapped body by itself, and threads of ours verify the image at the same time.  A
+ * QEMU reads a mapped body by itself, and threads of ours verify the image at the same time.  Where
+ * its memory is mapped from the image it reads only a view of the rest (image/view.h).  A
  * plain stream goes through us (feed.c), so that no octet reaches QEMU before it was verified.
  * What a kind has no checksums for cannot be verified: of libvirt's sparse images at least the
  * structure is looked at, and where QEMU notices something, it says so.
@@ -45,19 +46,22 @@ verify (StasisSideThread *side, gpointer image, GCancellable *cancellable, GErro
 /* Load and verify at the same time.  Where both fail, damage is the better reason; damage that is
  * found first ends the load. */
 static gboolean
-load_mapped (const StasisImage *image, StasisMonitor *monitor, const StasisProcess *qemu,
-             StasisJob *job, GError **error)
+load_mapped (const StasisSourceLoad *self, StasisMonitor *monitor, StasisJob *job, GError **error)
 {
+  const StasisImage *image = stasis_image_input_ours (self->input);
   const StasisMappedBody body = {
     .name = stasis_image_name (image),
-    .fd = stasis_image_fd (image),
+    .fd = self->view >= 0 ? self->view : stasis_image_fd (image),
     .offset = stasis_image_body_offset (image),
     .multifd = was_saved_with (image, "multifd"),
   };
+  if (self->is_verified)
+    return stasis_load_engine_run (&body, monitor, self->qemu, job, error);
+
   g_autoptr (StasisSideThread) side
       = stasis_side_thread_start ("verify", verify, (gpointer) image, job);
   g_autoptr (GError) local = NULL;
-  const gboolean loaded = stasis_load_engine_run (&body, monitor, qemu, job, &local);
+  const gboolean loaded = stasis_load_engine_run (&body, monitor, self->qemu, job, &local);
   const gboolean cancelled = g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED)
                              && !stasis_side_thread_has_failed (side);
   if (!cancelled && !stasis_side_thread_finish (side, error))
@@ -93,15 +97,16 @@ load_sparse (const StasisImageInput *input, StasisMonitor *monitor, const Stasis
 
 /* Let QEMU load the body, and check all of it. */
 gboolean
-stasis_source_load (StasisImageInput *input, StasisMonitor *monitor, const StasisProcess *qemu,
-                    StasisJob *job, GError **error)
+stasis_source_load (const StasisSourceLoad *self, StasisMonitor *monitor, StasisJob *job,
+                    GError **error)
 {
+  StasisImageInput *input = self->input;
   GCancellable *cancellable = stasis_job_cancellable (job);
   const StasisImage *ours = stasis_image_input_ours (input);
   if (stasis_image_input_kind (input) == STASIS_IMAGE_KIND_LIBVIRT_SPARSE)
-    return load_sparse (input, monitor, qemu, job, error);
+    return load_sparse (input, monitor, self->qemu, job, error);
   if (stasis_source_is_mapped (input))
-    return load_mapped (ours, monitor, qemu, job, error);
+    return load_mapped (self, monitor, job, error);
 
   /* What stands around the body is soon checked, and the body as it goes by. */
   if (ours != NULL && stasis_image_input_is_file (input)

@@ -26,9 +26,18 @@ gboolean stasis_source_was_running (const StasisImageInput *input);
 /* TRUE where QEMU reads the body by mapped-ram. */
 gboolean stasis_source_is_mapped (const StasisImageInput *input);
 
+typedef struct
+{
+  StasisImageInput *input;   /* (borrowed) */
+  int view;                  /* (borrowed) or -1: what QEMU is to read where its memory is mapped
+                                from the image */
+  gboolean is_verified;      /* with a view: nothing is left to check */
+  const StasisProcess *qemu; /* (borrowed) its process, for the progress */
+} StasisSourceLoad;
+
 /* Let a QEMU that was started with `-incoming defer` load the body, and check all of it
- * (source-load.c).  TRUE: the guest may run.  @qemu: its process, for the progress. */
-gboolean stasis_source_load (StasisImageInput *input, StasisMonitor *monitor,
-                             const StasisProcess *qemu, StasisJob *job, GError **error);
+ * (source-load.c).  TRUE: the guest may run. */
+gboolean stasis_source_load (const StasisSourceLoad *self, StasisMonitor *monitor, StasisJob *job,
+                             GError **error);
 
 G_END_DECLS

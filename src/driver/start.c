@@ -50,6 +50,7 @@ typedef struct
   StasisQemuCaps *caps; /* (owned) */
   GPtrArray *resources; /* (owned) of StasisResource */
   StasisSpawn *spawn;   /* (owned) */
+  StasisCommandRam ram; /* fd -1: not mapped */
 } Start;
 
 static void
@@ -197,6 +198,7 @@ add_args (const Start *start, GError **error)
     .resources = start->resources,
     .monitor_fd = listen_for_monitor (start, "monitor.sock", error),
     .is_incoming = start->request->is_incoming,
+    .mapped_ram = start->ram.fd >= 0 ? &start->ram : NULL,
   };
   if (host.monitor_fd < 0)
     return FALSE;
@@ -244,6 +246,25 @@ open_resources (Start *start, GError **error)
   return ok;
 }
 
+/* Memory from an image, where the request has one and QEMU's user may open it. */
+static void
+map_memory (Start *start)
+{
+  StasisMemoryImage *memory = start->request->memory;
+  StasisStatus *status = start->hold->status;
+  if (memory == NULL)
+    return;
+  g_autoptr (GError) error = NULL;
+  stasis_autofd int fd = stasis_memory_image_open (memory, status->uid, &error);
+  if (fd < 0 || !stasis_memory_image_note (memory, status, &error))
+    {
+      memory->refusal = g_strdup (error->message);
+      return;
+    }
+  start->ram.fd = stasis_spawn_take_fd (start->spawn, stasis_fd_steal (&fd));
+  start->ram.offset = memory->offset;
+}
+
 /* Everything up to a QEMU that exists and waits, then let it run. */
 static gboolean
 launch (Start *start, GError **error)
@@ -252,8 +273,10 @@ launch (Start *start, GError **error)
   start->spawn = stasis_spawn_new (status->log);
   stasis_live_def_prepare (start->def, start->hold->folder);
   start->resources = stasis_resources_list (start->def);
-  if (!stasis_firmware_make_nvram (start->def, error) || !open_resources (start, error)
-      || !add_args (start, error))
+  if (!stasis_firmware_make_nvram (start->def, error) || !open_resources (start, error))
+    return FALSE;
+  map_memory (start);
+  if (!add_args (start, error))
     return FALSE;
   if (status->uid != geteuid ())
     stasis_spawn_set_user (start->spawn, status->uid, status->uid, kvm_group (start->def));
@@ -286,7 +309,8 @@ StasisMonitor *
 stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
                    const StasisStartRequest *request, GCancellable *cancellable, GError **error)
 {
-  g_auto (Start) start = { .driver = driver, .hold = hold, .def = def, .request = request };
+  g_auto (Start) start
+      = { .driver = driver, .hold = hold, .def = def, .request = request, .ram = { .fd = -1 } };
   if (!stasis_lost_check_removed (hold->folder, error))
     return NULL;
   start.caps = stasis_driver_get_caps (driver, def->emulator, error);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "driver/hold.h"
+#include "driver/memory-image.h"
 
 G_BEGIN_DECLS
 
@@ -14,7 +15,9 @@ typedef struct
   const char *operation; /* for the journal: "start", "restore" */
   const char *reason;    /* why it runs then: "booted", "restored" */
   gboolean is_transient;
-  gboolean is_incoming; /* QEMU waits for a state to load */
+  gboolean is_incoming;      /* QEMU waits for a state to load */
+  StasisMemoryImage *memory; /* (nullable): map the memory from it, if QEMU's user may; else QEMU is
+                                started with memory of its own, and it says why */
 } StasisStartRequest;
 
 /* Start QEMU with its CPUs stopped, and the domain's supervisor.  @hold: taken, not running; gets

@@ -105,6 +105,7 @@ stasis_status_free (StasisStatus *status)
   g_free (status->on_reboot);
   g_free (status->on_crash);
   g_ptr_array_unref (status->sockets);
+  g_free (status->memory_image);
   g_free (status);
 }
 
@@ -169,6 +170,16 @@ sockets_to_json (const GPtrArray *sockets)
   return array;
 }
 
+static StasisJson *
+memory_image_to_json (const StasisStatus *status)
+{
+  StasisJson *json = stasis_json_new_object ();
+  set_path (json, "path", status->memory_image);
+  stasis_json_set_uint (json, "device", status->memory_image_id.device);
+  stasis_json_set_uint (json, "inode", status->memory_image_id.inode);
+  return json;
+}
+
 /* Atomic: a reader sees the old or the new one. */
 gboolean
 stasis_status_write (const StasisStatus *status, const char *folder, GError **error)
@@ -199,6 +210,8 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
     stasis_json_set_boolean (json, "undecided", TRUE);
   if (status->sockets->len > 0)
     stasis_json_set (json, "sockets", sockets_to_json (status->sockets));
+  if (status->memory_image != NULL)
+    stasis_json_set (json, "memory-image", memory_image_to_json (status));
   if (status->journal.step != STASIS_STEP_NONE)
     stasis_json_set (json, "job", journal_to_json (&status->journal));
 
@@ -354,6 +367,10 @@ status_from_json (const StasisJson *json, GError **error)
   status->started_us = stasis_json_int (stasis_json_get (json, "started"), 0);
   status->is_undecided = stasis_json_boolean (stasis_json_get (json, "undecided"), FALSE);
   sockets_from_json (stasis_json_get (json, "sockets"), status->sockets);
+  const StasisJson *image = stasis_json_get (json, "memory-image");
+  status->memory_image = dup_path (image, "path");
+  status->memory_image_id.device = stasis_json_uint (stasis_json_get (image, "device"), 0);
+  status->memory_image_id.inode = stasis_json_uint (stasis_json_get (image, "inode"), 0);
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

@@ -63,6 +63,8 @@ typedef struct
   guint32 uid;           /* QEMU's user */
   gboolean is_undecided; /* paused: the reader of a save's pipe may have a complete image */
   GPtrArray *sockets;    /* (owned) of StasisBoundSocket: go with the domain */
+  char *memory_image;    /* (owned) (nullable) the guest's memory is mapped from this save image */
+  StasisFileId memory_image_id;
   StasisJournal journal;
 } StasisStatus;
 

@@ -18,6 +18,8 @@
 
 #include "image/mapped-ram.h"
 
+#include <inttypes.h>
+
 #include <glib/gi18n-lib.h>
 
 #include "image/bitmap.h"
@@ -200,10 +202,15 @@ stasis_mapped_ram_read_bitmaps (int fd, StasisImageRamMap *map, GCancellable *ca
   return TRUE;
 }
 
-/* Punch what is clear of the pages in [@start, @end) of the file, all of @block. */
+/* A run of pages whose bit is clear, but which the file has data for: [@start, @end) of the file.
+ */
+typedef gboolean (*ClearRunFunc) (int fd, guint64 start, guint64 end, gpointer data,
+                                  GError **error);
+
+/* Tell of what is clear of the pages in [@start, @end) of the file, all of @block. */
 static gboolean
-punch_extent (int fd, StasisBitmap *bitmap, const StasisImageBlock *block, guint64 start,
-              guint64 end, GError **error)
+tell_clear (int fd, StasisBitmap *bitmap, const StasisImageBlock *block, guint64 start, guint64 end,
+            ClearRunFunc func, gpointer data, GError **error)
 {
   guint64 page = (start - block->pages_offset) / block->page_size;
   const guint64 limit = (end - block->pages_offset + block->page_size - 1) / block->page_size;
@@ -214,12 +221,34 @@ punch_extent (int fd, StasisBitmap *bitmap, const StasisImageBlock *block, guint
       if (!stasis_bitmap_run (bitmap, fd, block, page, limit, &set, &run_end, error))
         return FALSE;
       if (!set
-          && !stasis_extent_punch (fd, block->pages_offset + page * block->page_size,
-                                   block->pages_offset + run_end * block->page_size, error))
+          && !func (fd, block->pages_offset + page * block->page_size,
+                    block->pages_offset + run_end * block->page_size, data, error))
         return FALSE;
       page = run_end;
     }
   return TRUE;
+}
+
+/* Holes are not looked at. */
+static gboolean
+for_each_clear_run (int fd, const StasisImageBlock *block, ClearRunFunc func, gpointer data,
+                    GCancellable *cancellable, GError **error)
+{
+  g_autofree StasisBitmap *bitmap = g_new0 (StasisBitmap, 1);
+  const guint64 end = block->pages_offset + block->used_length;
+  guint64 start, stop;
+  for (guint64 at = block->pages_offset; at < end; at = stop)
+    if (g_cancellable_set_error_if_cancelled (cancellable, error)
+        || !stasis_extent_next (fd, at, end, &start, &stop, error)
+        || !tell_clear (fd, bitmap, block, start, stop, func, data, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+punch_run (int fd, guint64 start, guint64 end, gpointer data, GError **error)
+{
+  return stasis_extent_punch (fd, start, end, error);
 }
 
 /* Drop what a live save left in pages whose bit is clear. */
@@ -227,17 +256,32 @@ gboolean
 stasis_mapped_ram_punch_stale (int fd, const StasisImageRamMap *map, GCancellable *cancellable,
                                GError **error)
 {
-  g_autofree StasisBitmap *bitmap = g_new0 (StasisBitmap, 1);
   for (guint i = 0; i < map->n_blocks; i++)
-    {
-      const StasisImageBlock *block = &map->blocks[i];
-      const guint64 end = block->pages_offset + block->used_length;
-      guint64 start, stop;
-      for (guint64 at = block->pages_offset; at < end; at = stop)
-        if (g_cancellable_set_error_if_cancelled (cancellable, error)
-            || !stasis_extent_next (fd, at, end, &start, &stop, error)
-            || !punch_extent (fd, bitmap, block, start, stop, error))
-          return FALSE;
-    }
+    if (!for_each_clear_run (fd, &map->blocks[i], punch_run, NULL, cancellable, error))
+      return FALSE;
   return TRUE;
+}
+
+static gboolean
+check_run (int fd, guint64 start, guint64 end, gpointer data, GError **error)
+{
+  const StasisImageBlock *block = data;
+  guint64 found;
+  if (!stasis_extent_find_nonzero (fd, start, end, &found, error))
+    return FALSE;
+  if (found == end)
+    return TRUE;
+  g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_UNSUPPORTED,
+               _ ("RAM block '%1$s', guest memory at 0x%2$" PRIx64
+                  ": the file has data for a page that the bitmap calls zero"),
+               block->name, found - block->pages_offset);
+  return FALSE;
+}
+
+/* Fails where a page whose bit is clear has data: such a block must not be mapped. */
+gboolean
+stasis_mapped_ram_check_stale (int fd, const StasisImageBlock *block, GCancellable *cancellable,
+                               GError **error)
+{
+  return for_each_clear_run (fd, block, check_run, (gpointer) block, cancellable, error);
 }

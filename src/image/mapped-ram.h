@@ -45,4 +45,9 @@ gboolean stasis_mapped_ram_read_bitmaps (int fd, StasisImageRamMap *map, GCancel
 gboolean stasis_mapped_ram_punch_stale (int fd, const StasisImageRamMap *map,
                                         GCancellable *cancellable, GError **error);
 
+/* Fails with STASIS_IMAGE_ERROR_UNSUPPORTED where a page of @block whose bit is clear has data in
+ * the file: who maps the file would see that. */
+gboolean stasis_mapped_ram_check_stale (int fd, const StasisImageBlock *block,
+                                        GCancellable *cancellable, GError **error);
+
 G_END_DECLS

@@ -136,6 +136,19 @@ stasis_lock_is_held (const char *path)
   return fd >= 0 && fcntl (fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
 }
 
+/* A shared lock that goes with the open file, whoever has it. */
+gboolean
+stasis_lock_share (int fd, GError **error)
+{
+  const struct flock whole = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+  if (fcntl (fd, F_OFD_SETLK, &whole) == 0)
+    return TRUE;
+  if (errno != EAGAIN && errno != EACCES)
+    return stasis_throw_errno (error, _ ("cannot lock the file"));
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BUSY, _ ("another process writes to it"));
+  return FALSE;
+}
+
 /* Release.  NULL is fine. */
 void
 stasis_lock_release (StasisLock *lock)

@@ -28,6 +28,11 @@ StasisLock *stasis_lock_take_within (const char *path, int timeout_ms, StasisLoc
 /* TRUE while somebody holds the lock of @path; looking does not disturb who takes it. */
 gboolean stasis_lock_is_held (const char *path);
 
+/* A shared lock on the file behind @fd, which is open for reading: nobody else gets an exclusive
+ * one as long as any process has this descriptor, or one that was inherited from it.
+ * G_IO_ERROR_BUSY where somebody has one already. */
+gboolean stasis_lock_share (int fd, GError **error);
+
 /* The process that has the lock of @path, for messages; 0 where nobody does or it is not known. */
 pid_t stasis_lock_holder (const char *path);
 

@@ -57,6 +57,40 @@ test_golden (gconstpointer data)
   g_assert_cmpstr (text, ==, expected);
 }
 
+/* Of the command line nothing changes but the memory's object. */
+static void
+test_mapped_ram (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path
+      = g_test_build_filename (G_TEST_DIST, "data", "driver", "command", "q35-plain.xml", NULL);
+  g_autoptr (StasisQemuCaps) caps = fixture_caps ("qemu-10.0");
+  g_autoptr (StasisDomainDef) def = fixture_definition (path, caps, &error);
+  g_assert_no_error (error);
+  g_assert_true (stasis_command_ram_is_plain (def));
+  g_autoptr (GPtrArray) resources = fixture_resources (def);
+  StasisCommandHost host = make_host (resources);
+  g_auto (GStrv) plain = stasis_command_build (def, caps, &host, &error);
+  const StasisCommandRam ram = { .fd = 33, .offset = 1 << 20 };
+  host.mapped_ram = &ram;
+  g_auto (GStrv) mapped = stasis_command_build (def, caps, &host, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_strv_length (plain), ==, g_strv_length (mapped));
+
+  guint n_changed = 0;
+  for (gsize i = 0; mapped[i] != NULL; i++)
+    if (!g_str_equal (plain[i], mapped[i]))
+      {
+        n_changed++;
+        g_assert_nonnull (strstr (plain[i], "\"qom-type\":\"memory-backend-ram\""));
+        g_assert_true (g_str_has_prefix (
+            mapped[i], "{\"qom-type\":\"memory-backend-file\",\"mem-path\":\"/proc/self/fd/33\","
+                       "\"offset\":1048576,\"share\":false,\"readonly\":true,\"rom\":\"off\","
+                       "\"x-use-canonical-path-for-ramblock-id\":false,\"id\":\"pc.ram\","));
+      }
+  g_assert_cmpuint (n_changed, ==, 1);
+}
+
 /* The older QEMU has all that the golden files use. */
 static void
 test_older (gconstpointer data)
@@ -297,6 +331,7 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/driver/command/not-opened", test_not_opened);
   g_test_add_func ("/driver/command/incoming", test_incoming);
+  g_test_add_func ("/driver/command/mapped-ram", test_mapped_ram);
   g_test_add_func ("/driver/command/resources", test_resources);
   return g_test_run ();
 }

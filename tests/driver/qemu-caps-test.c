@@ -138,6 +138,8 @@ test_probe (Fixture *fixture, gconstpointer data)
   g_assert_false (stasis_qemu_caps_has_device (caps, "virtio-toaster-pci"));
   g_assert_true (stasis_qemu_caps_has_migration (caps, "multifd"));
   g_assert_false (stasis_qemu_caps_has_migration (caps, "toast"));
+  g_assert_true (stasis_qemu_caps_has_property (caps, STASIS_QEMU_FILE_MEMORY, "mem-path"));
+  g_assert_false (stasis_qemu_caps_has_property (caps, STASIS_QEMU_FILE_MEMORY, "toast"));
 }
 
 /* Root asks as somebody else, who has nothing of root's. */

@@ -54,6 +54,33 @@ test_one_process (void)
   stasis_lock_release (NULL);
 }
 
+/* A lock that is shared goes with the open file, not with this process's descriptor. */
+static void
+test_share (void)
+{
+  g_autoptr (GError) error = NULL;
+  assert_free ();
+  const int first = open (path, O_RDONLY | O_CLOEXEC);
+  const int second = open (path, O_RDONLY | O_CLOEXEC);
+  g_assert_true (stasis_lock_share (first, &error));
+  g_assert_true (stasis_lock_share (second, &error));
+  g_assert_no_error (error);
+  assert_busy ();
+  const int inherited = dup (first);
+  close (first);
+  close (second);
+  assert_busy ();
+  close (inherited);
+  assert_free ();
+
+  StasisLock *lock = stasis_lock_take (path, FALSE, &error);
+  const int late = open (path, O_RDONLY | O_CLOEXEC);
+  g_assert_false (stasis_lock_share (late, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
+  close (late);
+  stasis_lock_release (lock);
+}
+
 static void
 test_two_processes (void)
 {
@@ -146,6 +173,7 @@ main (int argc, char **argv)
   g_autofree char *folder = g_dir_make_tmp ("stasis-XXXXXX", NULL);
   path = g_build_filename (folder, "lock", NULL);
   g_test_add_func ("/util/lock/one-process", test_one_process);
+  g_test_add_func ("/util/lock/share", test_share);
   g_test_add_func ("/util/lock/two-processes", test_two_processes);
   g_test_add_func ("/util/lock/wait", test_wait);
   g_test_add_func ("/util/lock/holder", test_holder);

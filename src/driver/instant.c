@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * instant.c: whether and how a guest's memory can be mapped from a save image
+ *
+ * Theory of operation
+ *
+ * The pages of guest memory lie in our own image as they lie in memory: a private mapping of the
+ * file is the guest's memory, nothing is read before the guest wants it, and what the guest writes
+ * stays its own.  QEMU is given a view of the rest (image/view.h).
+ *
+ * This is a matter of speed alone: whatever stands against it is a reason to load in parallel,
+ * which is what the caller does then.  What has to be true: the memory is one RAMBlock of the size
+ * that QEMU will want, of no special kind; QEMU can map from within a file; nobody but root and we
+ * could write to the file while the guest runs on it; no page has data that its bitmap disowns.
+ */
+
+#include "config.h"
+
+#include "driver/instant.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "driver/command.h"
+#include "driver/marks.h"
+#include "image/view.h"
+#include "util/fd.h"
+
+static gboolean G_GNUC_PRINTF (2, 3) refuse (StasisInstant *self, const char *format, ...)
+{
+  va_list args;
+  va_start (args, format);
+  self->why_not = g_strdup_vprintf (format, args);
+  va_end (args);
+  return FALSE;
+}
+
+/* Who may write to the file may change the guest. */
+static gboolean
+check_file (StasisInstant *self, const StasisImageInput *input)
+{
+  struct stat st;
+  if (!stasis_image_input_is_file (input)
+      || stasis_image_input_kind (input) != STASIS_IMAGE_KIND_STASIS
+      || stasis_image_ram_map (stasis_image_input_ours (input)) == NULL)
+    return refuse (self, _ ("the memory does not lie in place in an image of this kind"));
+  if (fstat (stasis_image_input_fd (input), &st) < 0)
+    return refuse (self, _ ("the image cannot be looked at"));
+  if ((st.st_uid != 0 && st.st_uid != geteuid ()) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return refuse (self, _ ("others could change the image while the guest runs on it"));
+  return TRUE;
+}
+
+static gboolean
+check_qemu (StasisInstant *self, const StasisQemuCaps *caps)
+{
+  /* Without rom=off a read-only file is a read-only memory. */
+  return (stasis_qemu_caps_has_migration (caps, "mapped-ram")
+          && stasis_qemu_caps_has_property (caps, STASIS_QEMU_FILE_MEMORY, "offset")
+          && stasis_qemu_caps_has_property (caps, STASIS_QEMU_FILE_MEMORY, "rom"))
+         || refuse (self, _ ("QEMU %1$s cannot map memory from within a file"),
+                    stasis_qemu_caps_version (caps));
+}
+
+static gboolean
+check_definition (StasisInstant *self, const StasisDomainDef *def)
+{
+  return (stasis_command_ram_is_plain (def) && !def->memory_backing.locked
+          && g_strcmp0 (def->memory_backing.allocation, "immediate") != 0)
+         || refuse (self, _ ("<memoryBacking> says what the memory is made of"));
+}
+
+/* The machine's memory; it may be mapped as one. */
+static const StasisImageBlock *
+find_block (StasisInstant *self, const StasisInstantRequest *request)
+{
+  const StasisDomainDef *def = request->def;
+  const char *name = stasis_qemu_caps_ram_id (request->caps, def->os.machine);
+  const StasisImageBlock *block = stasis_image_ram_map_lookup (
+      stasis_image_ram_map (stasis_image_input_ours (request->input)), name);
+  if (block != NULL && block->used_length == (guint64) stasis_command_ram_size (def)
+      && block->pages_offset % (guint64) sysconf (_SC_PAGESIZE) == 0)
+    return block;
+  refuse (self, _ ("the image has no RAM block '%1$s' that is as large as the domain's memory"),
+          name);
+  return NULL;
+}
+
+/* Get ready, if it can be done. */
+gboolean
+stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request,
+                        GCancellable *cancellable, GError **error)
+{
+  const StasisImageInput *input = request->input;
+  if (!check_qemu (self, request->caps) || !check_file (self, input)
+      || !check_definition (self, request->def))
+    return TRUE;
+  const StasisImageBlock *block = find_block (self, request);
+  if (block == NULL)
+    return TRUE;
+
+  g_autoptr (GError) local = NULL;
+  self->view = stasis_image_view_new (stasis_image_input_ours (input), block, STASIS_IMAGE_VIEW_MAX,
+                                      cancellable, &local);
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+  if (self->view < 0)
+    {
+      refuse (self, "%s", local->message);
+      return TRUE;
+    }
+  self->memory = (StasisMemoryImage){ .fd = stasis_image_input_fd (input),
+                                      .name = stasis_image_input_name (input),
+                                      .offset = block->pages_offset };
+  self->is_verified = stasis_mark_is_verified (request->paths, self->memory.fd);
+  return TRUE;
+}
+
+/* QEMU was started, mapped or not. */
+void
+stasis_instant_settle (StasisInstant *self)
+{
+  if (self->memory.refusal == NULL)
+    return;
+  stasis_fd_clear (&self->view);
+  self->is_verified = FALSE;
+  self->why_not = g_steal_pointer (&self->memory.refusal);
+}
+
+/* For people. */
+char *
+stasis_instant_describe (const StasisInstant *self)
+{
+  if (self->view < 0)
+    return g_strdup_printf (_ ("parallel load, not instant: %1$s"), self->why_not);
+  return g_strdup (self->is_verified
+                       ? _ ("instant: memory mapped from the image, which was verified before")
+                       : _ ("instant: memory mapped from the image, verified as a whole first"));
+}
+
+void
+stasis_instant_clear (StasisInstant *self)
+{
+  stasis_fd_clear (&self->view);
+  g_free (self->why_not);
+  g_free (self->memory.refusal);
+}

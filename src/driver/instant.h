@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * instant.h: whether and how a guest's memory can be mapped from a save image
+ */
+
+#pragma once
+
+#include "conf/domain-def.h"
+#include "driver/memory-image.h"
+#include "driver/paths.h"
+#include "driver/qemu-caps.h"
+#include "image/input.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  int view; /* (owned) what QEMU is to read instead of the image; -1: no instant restore */
+  gboolean is_verified; /* here, before, and nobody has touched it since */
+  StasisMemoryImage memory;
+  char *why_not; /* (owned) (nullable) for people */
+} StasisInstant;
+
+/* Who asks.  All borrowed. */
+typedef struct
+{
+  const StasisImageInput *input;
+  const StasisDomainDef *def;
+  const StasisQemuCaps *caps;
+  const StasisPaths *paths;
+} StasisInstantRequest;
+
+#define STASIS_INSTANT_INIT \
+  { \
+    .view = -1 \
+  }
+
+/* Get ready.  Where it cannot be done self->view stays -1 and self->why_not says why; FALSE only
+ * where it was cancelled. */
+gboolean stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request,
+                                 GCancellable *cancellable, GError **error);
+
+/* QEMU was started.  Where its memory could not be mapped it is as if that had been known. */
+void stasis_instant_settle (StasisInstant *self);
+
+/* (transfer full): which way was taken, for people. */
+char *stasis_instant_describe (const StasisInstant *self);
+
+void stasis_instant_clear (StasisInstant *self);
+
+G_END_DECLS

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * memory-image.h: a save image that a guest's memory is mapped from
+ */
+
+#pragma once
+
+#include "driver/status.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  int fd;           /* (borrowed) the image */
+  const char *name; /* (borrowed) */
+  guint64 offset;   /* of the pages in it */
+  char *refusal;    /* (owned) (nullable) out: why the memory could not be mapped after all */
+} StasisMemoryImage;
+
+/* The image opened for a QEMU that runs as user @uid, which may open it again by /proc/self/fd.
+ * With the descriptor goes a shared lock.  -1 where that cannot be had. */
+int stasis_memory_image_open (const StasisMemoryImage *self, guint32 uid,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Note in the status which image it is. */
+gboolean stasis_memory_image_note (const StasisMemoryImage *self, StasisStatus *status,
+                                   GError **error);
+
+G_END_DECLS

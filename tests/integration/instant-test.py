@@ -1,0 +1,343 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Does a guest whose memory is mapped from its image go on exactly where it was?"""
+
+import fcntl
+import json
+import os
+import pathlib
+import struct
+import subprocess
+
+import harness
+
+F_OFD_GETLK = 36
+
+
+def can_map():
+    """Whether this emulator can: the same question that the driver asks, by other means."""
+    told = subprocess.run([harness.QEMU, "-object", "memory-backend-file,help"],
+                          capture_output=True, text=True, check=False).stdout
+    return "offset=" in told and "rom=" in told
+
+
+def need_mapping():
+    if not can_map():
+        raise harness.Skip("this emulator cannot map memory from within a file")
+
+
+def save(t, guest, image):
+    t.stasis("save", guest.name, image)
+    return guest.last_tick()
+
+
+def restore(t, image, *options):
+    """Restore it instantly; what the statistics say of the way."""
+    stats = json.loads(t.stasis("restore", image, "--load", "instant", "--json", *options).stdout)
+    assert stats["engine"].startswith("instant: "), stats
+    return stats["engine"]
+
+
+def goes_on(guest, last, ticks=3):
+    guest.wait_for_tick(last + ticks)
+    told = guest.ticks()
+    assert told == list(range(told[0], told[0] + len(told))), "a tick is missing or doubled"
+    return told[-1]
+
+
+def image_lines(t, guest):
+    return [line for line in t.stasis("dominfo", guest.name).stdout.splitlines()
+            if line.startswith("Memory image:")]
+
+
+def write_locked(path):
+    """Whether somebody holds a lock that keeps writers away; `path` or an open file."""
+    with open(path, "r+b") as file:
+        lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        return struct.unpack("hhqqi4x", fcntl.fcntl(file, F_OFD_GETLK, lock))[0] != fcntl.F_UNLCK
+
+
+def memory_use(t, guest):
+    """(anonymous, of files) octets that its QEMU has."""
+    pid = t.status(guest)["qemu"]["pid"]
+    lines = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+    return [int(lines[key].split()[0]) * 1024 for key in ("RssAnon", "RssFile")]
+
+
+@harness.test("a boot-sector guest goes on in memory mapped from its image, and the image is as it was")
+def boot_sector(t):
+    need_mapping()
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(3)
+    image = t.dir / "a.stasis"
+    last = save(t, guest, image)
+    before = image.read_bytes()
+    assert "verified before" in restore(t, image)
+    goes_on(guest, last, 10)
+    assert guest.damaged_pages() == 0
+    assert t.domstate(guest, "--reason") == "running (restored)"
+    assert image.read_bytes() == before, "the guest has written to its image"
+    t.stasis("image", "verify", image)
+
+
+@harness.test("a Linux guest keeps its memory; saved again and restored again, three times")
+def linux(t):
+    need_mapping()
+    guest = t.linux_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(1, timeout=120)
+    guest.wait_for_agent()
+    assert guest.agent("fill 64 7 mix") == "64 MiB"
+    total = guest.agent("sum")
+    for number in range(3):
+        guest.close()
+        image = t.dir / f"{number}.stasis"
+        last = save(t, guest, image)
+        t.stasis("image", "verify", image)
+        restore(t, image)
+        assert memory_use(t, guest)[0] < 64 << 20, "the memory was loaded, not mapped"
+        goes_on(guest, last)
+        guest.wait_for_agent()
+        assert guest.agent("sum") == total, "the guest's memory has changed"
+    image = t.dir / "2.stasis"
+    t.stasis("destroy", guest.name)
+    guest.close()
+    t.stasis("restore", image, "--load", "parallel")
+    guest.wait_for_agent()
+    assert guest.agent("sum") == total, "an image of a mapped guest differs when it is loaded"
+    assert image_lines(t, guest) == []
+
+
+def balloon(t, guest, mib):
+    """Have the guest's balloon leave it that much memory."""
+    def ask(command, **arguments):
+        text = json.dumps({"execute": command, "arguments": arguments})
+        return json.loads(t.stasis("qemu-monitor-command", guest.name, text).stdout)["return"]
+    ask("balloon", value=mib << 20)
+    harness.wait_for(lambda: ask("query-balloon")["actual"] == mib << 20, "the balloon")
+
+
+@harness.test("a balloon takes nothing from the image")
+def ballooned(t):
+    need_mapping()
+    guest = t.linux_guest()
+    xml = t.dir / "balloon.xml"
+    xml.write_text(guest.xml().replace("<memballoon model='none'/>", "<memballoon model='virtio'/>"))
+    t.stasis("create", xml)
+    guest.wait_for_tick(1, timeout=120)
+    guest.wait_for_agent()
+    guest.agent("fill 64 7 mix")
+    total = guest.agent("sum")
+    guest.close()
+    image = t.dir / "a.stasis"
+    save(t, guest, image)
+    before = image.read_bytes()
+    restore(t, image)
+    balloon(t, guest, 208)
+    balloon(t, guest, 256)
+    guest.wait_for_agent()
+    assert guest.agent("sum") == total, "the guest's memory has changed"
+    assert image.read_bytes() == before, "the balloon has changed the image"
+
+
+@harness.test("the image that a guest uses is shown, and locked until the guest ends")
+def shown(t):
+    need_mapping()
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(1)
+    image = t.dir / "a.stasis"
+    save(t, guest, image)
+    assert not write_locked(image)
+    restore(t, image)
+    assert image_lines(t, guest) == [f"Memory image:   {image}"]
+    told = json.loads(t.stasis("dominfo", guest.name, "--json").stdout)
+    assert (told["memory_image"], told["memory_image_in_place"]) == (str(image), True), told
+    assert t.status(guest)["memory-image"]["inode"] == image.stat().st_ino
+    assert write_locked(image)
+    harness.kill(t.supervisor())
+    assert write_locked(image), "the lock went with the supervisor"
+    assert image_lines(t, guest) == [f"Memory image:   {image}"]
+    goes_on(guest, guest.last_tick())
+    t.stasis("destroy", guest.name)
+    harness.wait_for(lambda: not write_locked(image), "the lock to be gone")
+
+
+@harness.test("the image may be replaced and removed under the running guest")
+def replaced(t):
+    need_mapping()
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    save(t, guest, image)
+    restore(t, image)
+    last = save(t, guest, image)  # over the file that backs its memory
+    restore(t, image)
+    last = goes_on(guest, last)
+
+    other = t.dir / "other"
+    other.write_bytes(b"something else")
+    other.rename(image)
+    assert image_lines(t, guest) == [f"Memory image:   {image} (replaced or removed since)"]
+    last = goes_on(guest, last)
+    image.unlink()
+    told = json.loads(t.stasis("dominfo", guest.name, "--json").stdout)
+    assert told["memory_image_in_place"] is False, told
+    goes_on(guest, last)
+    last = save(t, guest, t.dir / "b.stasis")
+    restore(t, t.dir / "b.stasis")
+    goes_on(guest, last)
+    assert guest.damaged_pages() == 0
+
+
+@harness.test("an image that nobody has verified here is verified before the guest runs")
+def unverified(t):
+    need_mapping()
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    last = save(t, guest, image)
+    copy = t.dir / "copy.stasis"
+    subprocess.run(["cp", "--sparse=always", image, copy], check=True)
+    assert "verified as a whole first" in restore(t, copy)
+    goes_on(guest, last)
+    t.stasis("destroy", guest.name)
+    assert "verified before" in restore(t, copy)
+    t.stasis("destroy", guest.name)
+
+    blocks = json.loads(t.stasis("image", "info", image, "--json").stdout)["memory"]["blocks"]
+    main = next(block for block in blocks if block["name"] == "pc.ram")
+    with open(copy, "r+b") as file:
+        at = os.lseek(file.fileno(), main["pages-offset"], os.SEEK_DATA)
+        octet = os.pread(file.fileno(), 1, at)[0]
+        os.pwrite(file.fileno(), bytes([octet ^ 1]), at)
+    result = t.stasis("restore", copy, "--load", "instant", check=False)
+    assert result.returncode == 1 and "is damaged at offset" in result.stderr, result.stderr
+    assert guest.name not in t.stasis("list", "--all").stdout
+
+
+@harness.test("a paused guest is mapped paused, and goes on when told to")
+def paused(t):
+    need_mapping()
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    t.stasis("suspend", guest.name)
+    last = save(t, guest, image)
+    restore(t, image)
+    assert t.domstate(guest) == "paused" and guest.last_tick() == last
+    t.stasis("resume", guest.name)
+    goes_on(guest, last)
+
+
+def loads(t, image, reason):
+    """It is restored all the same, and says why not instantly."""
+    result = t.stasis("restore", image, "--load", "instant")
+    assert result.stderr.startswith("warning: parallel load, not instant: "), result.stderr
+    assert reason in result.stderr, result.stderr
+
+
+@harness.test("what cannot be mapped is loaded, and the reason is said")
+def fallback(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    if not can_map():
+        image = t.dir / "old.stasis"
+        last = save(t, guest, image)
+        loads(t, image, "cannot map memory from within a file")
+        goes_on(guest, last)
+        return
+
+    for name, options, reason in (
+            ("sparse", ["--format", "libvirt-sparse"], "does not lie in place"),
+            ("stream", ["--format", "stasis-stream"], "does not lie in place")):
+        image = t.dir / name
+        t.stasis("save", guest.name, image, *options)
+        last = guest.last_tick()
+        loads(t, image, reason)
+        last = goes_on(guest, last)
+
+    image = t.dir / "open"
+    last = save(t, guest, image)
+    image.chmod(0o666)
+    result = t.stasis("restore", image, "--load", "instant", "--trust")
+    assert "others could change the image" in result.stderr, result.stderr
+    goes_on(guest, last)
+    assert image_lines(t, guest) == []
+
+
+@harness.test("where QEMU's user cannot be let at the image, the memory is loaded")
+def no_owners(t):
+    need_mapping()
+    if os.geteuid() != 0:
+        raise harness.Skip("only root's QEMU is another user")
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    with harness.mounted("-t", "ramfs", "ramfs", at=t.dir / "ramfs") as folder:
+        image = folder / "a.stasis"
+        last = save(t, guest, image)
+        loads(t, image, "cannot map the owner")
+        last = goes_on(guest, last)
+        assert image_lines(t, guest) == [] and not write_locked(image)
+    assert guest.damaged_pages() == 0
+
+
+@harness.test("an image that comes as an open file is mapped as well")
+def standard_input(t):
+    need_mapping()
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    last = save(t, guest, image)
+    with open(image, "rb") as file:
+        t.stasis("restore", "-", "--load", "instant", stdin=file)
+    assert image_lines(t, guest) == [f"Memory image:   {image}"]
+    goes_on(guest, last)
+
+
+@harness.test("shared memory stays shared")
+def shared(t):
+    need_mapping()
+    guest = t.boot_sector_guest()
+    xml = guest.xml().replace("<vcpu>", "<memoryBacking><access mode='shared'/></memoryBacking><vcpu>")
+    path = t.dir / "shared.xml"
+    path.write_text(xml)
+    t.stasis("create", path)
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    last = save(t, guest, image)
+    loads(t, image, "<memoryBacking>")
+    goes_on(guest, last)
+
+
+@harness.test("an instant restore that is killed leaves nothing, and the image is as good as before")
+def killed(t):
+    need_mapping()
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    last = save(t, guest, image)
+    for point in ("restore-started", "restore-loaded", "restore-marked"):
+        t.stasis("restore", image, "--load", "instant", check=False, STASIS_FAULT=f"{point}=kill")
+        harness.wait_for(lambda: guest.name not in t.stasis("list", "--all").stdout, "QEMU to be ended")
+        assert not write_locked(image)
+    restore(t, image)
+    goes_on(guest, last)
+
+
+@harness.test("--load knows three ways")
+def words(t):
+    result = t.stasis("restore", t.dir / "x", "--load", "slowly", check=False)
+    assert result.returncode != 0 and "'auto', 'instant' or 'parallel'" in result.stderr, result.stderr
+
+
+harness.main()
