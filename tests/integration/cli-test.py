@@ -296,6 +296,20 @@ def displays(t):
         assert result.returncode == 1 and "is not running" in result.stderr, result
 
 
+@harness.test("ttyconsole names the first port that has a terminal")
+def first_terminal(t):
+    guest = t.boot_sector_guest()
+    xml = guest.xml_file(f"""
+    <serial type='file'><source path='{t.dir}/log'/><target port='1'/></serial>
+    <serial type='pty'><target port='2'/></serial>""")
+    assert "<serial type='pty'" in xml.read_text()
+    t.stasis("create", xml, "--paused")
+    live = t.stasis("dumpxml", guest.name).stdout
+    ttys = re.findall(r"<source path='(/dev/pts/\d+)'/>", live)
+    assert ttys and "<console type='pty'" not in live, live
+    assert t.stasis("-q", "ttyconsole", guest.name).stdout == f"{ttys[0]}\n", live
+
+
 @harness.test("qemu-monitor-command passes commands and tells replies")
 def monitor(t):
     guest = paused(t)
