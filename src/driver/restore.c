@@ -271,10 +271,14 @@ load (Restore *restore, GError **error)
   struct stat before;
   if (is_file)
     stasis_mark_begin (fd, &before);
+  if (!stasis_source_is_mapped (restore->input))
+    stasis_job_set_engine (restore->job, _ ("plain stream, through this process"));
   stasis_job_set_phase (restore->job, "load and verify");
   if (!stasis_source_load (restore->input, restore->monitor, &restore->hold->status->qemu,
                            restore->job, error))
     return FALSE;
+  StasisJobStats *stats = stasis_job_stats (restore->job);
+  stats->bytes_written = stats->bytes_processed;
   if (!is_file)
     return check_disks (restore, error);
   if (stasis_image_input_kind (restore->input) == STASIS_IMAGE_KIND_STASIS)
