@@ -73,7 +73,7 @@ def test_help_width():
         for line in synopsis.splitlines():
             tap.equal((line, len(line) <= 80, line.startswith("    ")), (line, True, True))
     text = " ".join(run("save", "--help").stdout.split("  SYNOPSIS\n", 1)[1].split("\n\n")[0].split())
-    tap.contains(text, "save <domain> [--file <file>] [--bypass-cache] [--xml <file>] [--format <kind>]")
+    tap.contains(text, "save <domain> [[--file] <file>] [--bypass-cache] [[--xml] <file>] [--format <kind>]")
     tap.contains(text, "[--verbose] [--json]")
 
 
