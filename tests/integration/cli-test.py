@@ -420,7 +420,9 @@ def domstats(t):
     assert told["idle"]["state.state"] == 5 and "cpu.time" not in told["idle"], told
     assert told["idle"]["block.count"] == 1 and "block.0.rd.bytes" not in told["idle"], told
     only = t.stasis("domstats", "--list-inactive", "--vcpu").stdout
-    assert only == "Domain: 'idle'\n  vcpu.current=1\n\n\n", only
+    assert only == "Domain: 'idle'\n  vcpu.current=1\n\n", only
+    both = t.stasis("domstats", "--vcpu").stdout
+    assert both == f"Domain: '{guest.name}'\n  vcpu.current=1\n\nDomain: 'idle'\n  vcpu.current=1\n\n", both
 
 
 harness.main()
