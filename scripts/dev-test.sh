@@ -79,12 +79,14 @@ fi
 
 # The unit tests need no more than the build does.
 if [ -n "$with_qemu$coverage" ]; then scripts/dev-setup.sh test; fi
+# Which emulators are meant is known before anything is built.
+programs=
+if [ -n "$with_qemu" ]; then programs=$(emulators); fi
 scripts/dev-build.sh "$build" "${options[@]}"
 
 rm -f "$build"/meson-logs/testlog*
 ((${#ordinary[@]} == 0)) || run_tests testlog "${ordinary[@]}"
 if [ -n "$with_qemu" ] && [ -n "$(listed --suite qemu)" ]; then
-  programs=$(emulators)
   scripts/build-guest.sh
   number=0
   for program in $programs; do

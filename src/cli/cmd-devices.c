@@ -176,6 +176,27 @@ check_running (StasisDomain *domain, GError **error)
   return FALSE;
 }
 
+/* Print the terminal of the first <@kind> that has one, which stands at @attribute. */
+static gboolean
+print_terminal (StasisCli *cli, StasisDomain *domain, const char *kind, const char *attribute,
+                gboolean *out_found, GError **error)
+{
+  g_autoptr (GPtrArray) ports = list_devices (domain, kind, FALSE, error);
+  if (ports == NULL)
+    return FALSE;
+  *out_found = FALSE;
+  for (guint i = 0; i < ports->len && !*out_found; i++)
+    {
+      const GHashTable *port = g_ptr_array_index (ports, i);
+      const char *tty = stasis_cli_xml_value (port, attribute);
+      if (g_strcmp0 (stasis_cli_xml_value (port, "@type"), "pty") != 0 || tty == NULL)
+        continue;
+      stasis_cli_print (cli, "%s\n", tty);
+      *out_found = TRUE;
+    }
+  return TRUE;
+}
+
 static gboolean
 run_ttyconsole (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
@@ -183,23 +204,16 @@ run_ttyconsole (StasisCli *cli, const StasisCliArgs *args, GError **error)
   if (domain == NULL)
     return FALSE;
   const char *name = stasis_domain_get_name (domain);
+  gboolean found = FALSE;
   stasis_cli_doing (cli, _ ("failed to get the console of domain '%1$s'"), name);
-  g_autoptr (GPtrArray) consoles
-      = check_running (domain, error) ? list_devices (domain, "console", FALSE, error) : NULL;
-  if (consoles == NULL)
+  if (!check_running (domain, error)
+      || !print_terminal (cli, domain, "console", "@tty", &found, error)
+      || (!found && !print_terminal (cli, domain, "serial", "source@path", &found, error)))
     return FALSE;
-
-  for (guint i = 0; i < consoles->len; i++)
-    {
-      const char *tty = stasis_cli_xml_value (g_ptr_array_index (consoles, i), "@tty");
-      if (tty == NULL)
-        continue;
-      stasis_cli_print (cli, "%s\n", tty);
-      return TRUE;
-    }
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-               _ ("domain '%1$s' has no console on a terminal of its own"), name);
-  return FALSE;
+  if (!found)
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                 _ ("domain '%1$s' has no console on a terminal of its own"), name);
+  return found;
 }
 
 static const StasisCliOption domain_options[] = {

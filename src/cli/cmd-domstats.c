@@ -172,7 +172,6 @@ print_fields (StasisCli *cli, StasisDomain *domain, const StasisJson *fields)
       stasis_cli_print (cli, "  %s=%s\n", stasis_json_object_key (fields, i),
                         string != NULL ? string : number);
     }
-  stasis_cli_print (cli, "\n");
 }
 
 /* The one that is named, or those that the options choose. */
@@ -200,7 +199,7 @@ choose (StasisCli *cli, const StasisCliArgs *args, GError **error)
 /* Print one, or put it into @array.  One that went away since it was listed is left out. */
 static gboolean
 tell (StasisCli *cli, const StasisCliArgs *args, StasisDomain *domain, StasisJson *array,
-      GError **error)
+      guint *n_told, GError **error)
 {
   const char *name = stasis_domain_get_name (domain);
   g_autoptr (GError) local = NULL;
@@ -219,7 +218,11 @@ tell (StasisCli *cli, const StasisCliArgs *args, StasisDomain *domain, StasisJso
   if (stasis_cli_args_has (args, "json"))
     stasis_json_array_append (array, g_steal_pointer (&fields));
   else
-    print_fields (cli, domain, fields);
+    {
+      stasis_cli_print (cli, "%s", *n_told > 0 ? "\n" : "");
+      print_fields (cli, domain, fields);
+    }
+  (*n_told)++;
   return TRUE;
 }
 
@@ -231,9 +234,10 @@ run_domstats (StasisCli *cli, const StasisCliArgs *args, GError **error)
   if (domains == NULL)
     return FALSE;
 
+  guint n_told = 0;
   g_autoptr (StasisJson) array = stasis_json_new_array ();
   for (guint i = 0; i < domains->len; i++)
-    if (!tell (cli, args, g_ptr_array_index (domains, i), array, error))
+    if (!tell (cli, args, g_ptr_array_index (domains, i), array, &n_told, error))
       return FALSE;
   if (stasis_cli_args_has (args, "json"))
     stasis_cli_print_json (cli, g_steal_pointer (&array));

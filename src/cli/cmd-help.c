@@ -30,6 +30,7 @@ synopsis_of (const StasisCliOption *option)
     case STASIS_CLI_FLAG:
       return g_strdup_printf ("[--%s]", option->name);
     case STASIS_CLI_STRING:
+      return g_strdup_printf ("[[--%s] <%s>]", option->name, option->value);
     case STASIS_CLI_NAMED:
       return g_strdup_printf ("[%s%s <%s>]", dashes_of (option), option->name, option->value);
     case STASIS_CLI_NEEDED:
@@ -69,10 +70,10 @@ print_options (StasisCli *cli, const StasisCliOption *options)
       g_autofree char *left = NULL;
       if (o->kind == STASIS_CLI_FLAG)
         left = g_strdup_printf ("--%s", o->name);
-      else if (o->kind == STASIS_CLI_NEEDED || o->kind == STASIS_CLI_WORDS)
-        left = g_strdup_printf ("[--%s] <%s>", o->name, o->value);
-      else
+      else if (o->kind == STASIS_CLI_NAMED)
         left = g_strdup_printf ("%s%s <%s>", dashes_of (o), o->name, o->value);
+      else
+        left = g_strdup_printf ("[--%s] <%s>", o->name, o->value);
       stasis_cli_print (cli, "    %-24s %s\n", left, _ (o->help));
     }
 }

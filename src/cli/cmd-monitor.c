@@ -92,7 +92,7 @@ static const StasisCliOption monitor_options[] = {
 const StasisCliCommand stasis_cmd_qemu_monitor_command = {
   .name = "qemu-monitor-command",
   .group = STASIS_CLI_GROUP_HOST,
-  .summary = N_ ("QEMU Monitor Command"),
+  .summary = N_ ("QEMU monitor command"),
   .description = N_ ("Pass a command to the monitor of a domain's QEMU and print its reply. What\n"
                      "it changes behind the back of Stasis is yours to answer for."),
   .options = monitor_options,

@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -125,6 +126,17 @@ parse_fd (const char *text, int *out_fd, GError **error)
   return TRUE;
 }
 
+/* Before anything else is opened, which would take the number. */
+static gboolean
+check_open (const Target *target, GError **error)
+{
+  if (fcntl (target->fd, F_GETFD) >= 0)
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               target->is_stdout ? _ ("%s is closed") : _ ("%s is not open"), target->fd_name);
+  return FALSE;
+}
+
 static gboolean
 target_init (Target *target, const StasisCliArgs *args, GError **error)
 {
@@ -152,16 +164,45 @@ target_init (Target *target, const StasisCliArgs *args, GError **error)
   target->is_stdout = target->fd == STDOUT_FILENO;
   target->fd_name = target->is_stdout ? g_strdup (_ ("standard output"))
                                       : g_strdup_printf (_ ("file descriptor %d"), target->fd);
-  return TRUE;
+  return check_open (target, error);
 }
 
 /* A weaker kind than our own is written for those who need it, not by accident. */
+typedef struct
+{
+  StasisCliProgress *progress; /* (borrowed) */
+  char *warning;               /* (owned) (nullable) once it was said */
+} Begun;
+
 static void
-warn_of_format (const StasisCli *cli, const char *format)
+begun_clear (Begun *begun)
+{
+  g_free (begun->warning);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Begun, begun_clear)
+
+static Begun
+begun_init (const StasisCli *cli, StasisCliJob *job, const char *format)
 {
   const char *weakness = format != NULL ? stasis_image_format_get_weakness (format) : NULL;
+  Begun begun = { .progress = stasis_cli_job_progress (job) };
   if (weakness != NULL && !cli->quiet)
-    fprintf (stderr, _ ("warning: %s\n"), weakness);
+    begun.warning = g_strdup_printf (_ ("warning: %s"), weakness);
+  return begun;
+}
+
+/* How QEMU is to write is chosen once nobody has said no: from then on there is what to warn of. */
+static void
+on_progress (const StasisJobStats *stats, gpointer user_data)
+{
+  Begun *begun = user_data;
+  if (stats->engine != NULL && begun->warning != NULL)
+    {
+      stasis_cli_progress_message (begun->progress, begun->warning);
+      g_clear_pointer (&begun->warning, g_free);
+    }
+  stasis_cli_progress_update (stats, begun->progress);
 }
 
 /* Nothing but the image may go to standard output. */
@@ -208,13 +249,12 @@ save_to (StasisCli *cli, const StasisCliArgs *args, const Target *target, guint 
     .xml = xml,
     .flags = flags,
   };
-  warn_of_format (cli, request.format);
   g_autoptr (StasisCliJob) job = begin_save (cli, args);
+  g_auto (Begun) begun = begun_init (cli, job, request.format);
   cli->json = cli->json || target->is_stdout; /* no empty line behind the image */
   GError *failure = NULL;
-  if (!stasis_domain_save_as (domain, &request, stasis_cli_progress_update,
-                              stasis_cli_job_progress (job), stasis_cli_job_cancellable (job),
-                              &failure))
+  if (!stasis_domain_save_as (domain, &request, on_progress, &begun,
+                              stasis_cli_job_cancellable (job), &failure))
     return save_failed (cli, args, job, domain, target->path, failure, error);
   stasis_cli_job_end (job, NULL);
   tell_saved (cli, args, target, job, domain);

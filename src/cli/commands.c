@@ -73,7 +73,7 @@ static const struct
   [STASIS_CLI_GROUP_STATE] = { "state", N_ ("Saved State and Jobs") },
   [STASIS_CLI_GROUP_MONITOR] = { "monitor", N_ ("Domain Monitoring") },
   [STASIS_CLI_GROUP_HOST] = { "host", N_ ("Host and Hypervisor") },
-  [STASIS_CLI_GROUP_SELF] = { "stasis", N_ ("Stasis itself") },
+  [STASIS_CLI_GROUP_SELF] = { "stasis", N_ ("Stasis Itself") },
 };
 
 /* The whole table. */

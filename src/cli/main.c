@@ -129,11 +129,23 @@ parse_globals (StasisCli *cli, int argc, char **argv, GError **error)
     }
 }
 
+static gboolean
+is_group (const char *word)
+{
+  for (guint g = 0; g < STASIS_CLI_N_GROUPS; g++)
+    if (strcmp (stasis_cli_group_keyword (g), word) == 0)
+      return TRUE;
+  return FALSE;
+}
+
 static const StasisCliCommand *
 unknown_command (const char *name, GError **error)
 {
   const char *nearest = stasis_cli_command_suggest (name);
-  if (nearest != NULL)
+  if (is_group (name))
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                 _ ("'%1$s' is a group of commands; see 'stasis help %1$s'"), name);
+  else if (nearest != NULL)
     g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                  _ ("unknown command: '%1$s'; did you mean '%2$s'?"), name, nearest);
   else

@@ -98,9 +98,9 @@ stasis_domain_suspend (StasisDomain *self, GError **error)
  * @self: a paused domain
  * @error: return location
  *
- * Lets its CPUs run.  A domain that runs already goes on.
+ * Lets its CPUs run.  %STASIS_ERROR_INVALID_STATE for a domain that runs already, as in libvirt.
  *
- * Returns: %TRUE if it runs
+ * Returns: %TRUE if it was let run
  */
 gboolean
 stasis_domain_resume (StasisDomain *self, GError **error)
@@ -108,8 +108,9 @@ stasis_domain_resume (StasisDomain *self, GError **error)
   g_auto (Grip) grip = { 0 };
   if (!grip_take (&grip, self, error))
     return FALSE;
-  if (grip.state == STASIS_RUN_STATE_RUNNING)
-    return TRUE;
+  /* Where a save is undecided although somebody let the guest run, this is the decision. */
+  if (grip.state == STASIS_RUN_STATE_RUNNING && !grip.hold->status->is_undecided)
+    return throw_state (error, self, _ ("is already running"));
   if (grip.state == STASIS_RUN_STATE_GUEST_PANICKED)
     return throw_state (error, self, _ ("has crashed"));
   if (!stasis_monitor_cont (grip.monitor, NULL, error))

@@ -31,6 +31,7 @@ stasis_image_job_tell (guint64 done, guint64 total, gpointer data)
   stats->elapsed_us = g_get_monotonic_time () - job->began_us;
   stats->bytes_total = total;
   stats->bytes_processed = done;
+  stats->bytes_written = done;
   stats->bytes_remaining = total - MIN (done, total); /* 0 of 0: nobody knows */
   stats->remaining_us = -1;
   if (stats->elapsed_us > 0)

@@ -20,6 +20,7 @@
 #include "util/json.h"
 
 #define UPDATE_INTERVAL_US (G_USEC_PER_SEC / 5)
+#define STANDSTILL_US      (2 * G_USEC_PER_SEC)
 
 struct _StasisJob
 {
@@ -35,7 +36,9 @@ struct _StasisJob
   gpointer poll_data;
   gint64 began_us;
   gint64 updated_us;
-  guint64 updated_bytes;
+  gint64 measured_us; /* of the rate; 0: not yet */
+  guint64 measured_processed;
+  guint64 measured_written;
 };
 
 static void
@@ -163,21 +166,50 @@ stasis_job_has_poll (const StasisJob *job)
   return job->poll != NULL;
 }
 
-/* Rate and expectation from what happened since the last update. */
+void
+stasis_job_poll (StasisJob *job)
+{
+  if (job->poll != NULL)
+    job->poll (job->stats, job->poll_data);
+}
+
+/* Octets since the last measurement.  QEMU may have sent all that it has, and a slow reader of the
+ * image be at it still. */
+static guint64
+moved (const StasisJob *job)
+{
+  const StasisJobStats *stats = job->stats;
+  if (stats->bytes_processed > job->measured_processed)
+    return stats->bytes_processed - job->measured_processed;
+  return stats->bytes_written - MIN (job->measured_written, stats->bytes_written);
+}
+
+static void
+measure_from (StasisJob *job, gint64 now)
+{
+  job->measured_us = now;
+  job->measured_processed = job->stats->bytes_processed;
+  job->measured_written = job->stats->bytes_written;
+}
+
+/* Rate and expectation from what happened since the last measurement.  What goes in large pieces
+ * has not stopped because none has come for a moment. */
 static void
 estimate (StasisJob *job, gint64 now)
 {
   StasisJobStats *stats = job->stats;
-  const gint64 passed = now - job->updated_us;
-  if (job->updated_us > 0 && passed > 0 && stats->bytes_processed >= job->updated_bytes)
-    stats->bytes_per_second
-        = (stats->bytes_processed - job->updated_bytes) * G_USEC_PER_SEC / (guint64) passed;
+  const gint64 passed = now - job->measured_us;
+  if (job->measured_us == 0 || stats->bytes_processed < job->measured_processed)
+    measure_from (job, now);
+  else if (passed >= UPDATE_INTERVAL_US && (moved (job) > 0 || passed >= STANDSTILL_US))
+    {
+      stats->bytes_per_second = moved (job) * G_USEC_PER_SEC / (guint64) passed;
+      measure_from (job, now);
+    }
   stats->remaining_us = -1;
   if (stats->bytes_per_second > 0)
     stats->remaining_us = (gint64) ((double) stats->bytes_remaining * G_USEC_PER_SEC
                                     / (double) stats->bytes_per_second);
-  job->updated_us = now;
-  job->updated_bytes = stats->bytes_processed;
 }
 
 /* Tell everybody how it stands. */
@@ -188,9 +220,9 @@ stasis_job_update (StasisJob *job)
   if (now - job->updated_us < UPDATE_INTERVAL_US)
     return;
 
-  if (job->poll != NULL)
-    job->poll (job->stats, job->poll_data);
+  stasis_job_poll (job);
   estimate (job, now);
+  job->updated_us = now;
   publish (job);
   gboolean is_aborted = FALSE;
   /* A supervisor that died is not the job's trouble: a new one is started by whoever asks. */
@@ -209,13 +241,27 @@ keep (const StasisJobStats *stats, const char *path)
     stasis_atomic_file_write (path, text, strlen (text), 0600, NULL);
 }
 
+/* A job that is over before anybody has measured has its average for a rate. */
+static void
+complete (StasisJobStats *stats, gint64 elapsed_us)
+{
+  stats->bytes_total = MAX (stats->bytes_total, stats->bytes_processed);
+  stats->bytes_processed = stats->bytes_total;
+  stats->bytes_remaining = 0;
+  if (stats->bytes_per_second == 0 && elapsed_us > 0)
+    stats->bytes_per_second = MIN (stats->bytes_total, G_MAXUINT64 / G_USEC_PER_SEC)
+                              * G_USEC_PER_SEC / (guint64) elapsed_us;
+}
+
 /* The last word. */
 void
 stasis_job_end (StasisJob *job, const GError *error)
 {
   StasisJobStats *stats = job->stats;
   stats->state = STASIS_JOB_COMPLETED;
-  if (error != NULL)
+  if (error == NULL)
+    complete (stats, g_get_monotonic_time () - job->began_us);
+  else
     {
       const gboolean cancelled = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
       stats->state = cancelled ? STASIS_JOB_CANCELLED : STASIS_JOB_FAILED;

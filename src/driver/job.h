@@ -40,6 +40,9 @@ typedef void (*StasisJobPoll) (StasisJobStats *stats, gpointer data);
 void stasis_job_set_poll (StasisJob *job, StasisJobPoll poll, gpointer data);
 gboolean stasis_job_has_poll (const StasisJob *job);
 
+/* Take over now, before the poll is taken away: the last of it comes between two updates. */
+void stasis_job_poll (StasisJob *job);
+
 /* Tell everybody how it stands, five times in a second at most. */
 void stasis_job_update (StasisJob *job);
 

@@ -23,8 +23,8 @@
 
 /* Several threads read; their number is free, for the file does not know it. */
 static gboolean
-configure (const StasisMappedBody *body, StasisMonitor *monitor, GCancellable *cancellable,
-           GError **error)
+configure (const StasisMappedBody *body, guint n_channels, StasisMonitor *monitor,
+           GCancellable *cancellable, GError **error)
 {
   const StasisMigrationCapability capabilities[] = {
     { "events", TRUE },
@@ -38,8 +38,7 @@ configure (const StasisMappedBody *body, StasisMonitor *monitor, GCancellable *c
     return TRUE;
 
   StasisJson *parameters = stasis_json_new_object ();
-  stasis_json_set_int (parameters, "multifd-channels",
-                       CLAMP (g_get_num_processors (), 1, CHANNELS_MAX));
+  stasis_json_set_int (parameters, "multifd-channels", n_channels);
   return stasis_monitor_migrate_set_parameters (monitor, parameters, cancellable, error);
 }
 
@@ -109,7 +108,12 @@ gboolean
 stasis_load_engine_run (const StasisMappedBody *body, StasisMonitor *monitor,
                         const StasisProcess *qemu, StasisJob *job, GError **error)
 {
-  if (!configure (body, monitor, stasis_job_cancellable (job), error))
+  const guint n_channels = CLAMP (g_get_num_processors (), 1, CHANNELS_MAX);
+  g_autofree char *engine
+      = body->multifd ? g_strdup_printf (_ ("mapped-ram, multifd with %u channels"), n_channels)
+                      : g_strdup (_ ("mapped-ram, saved without multifd"));
+  stasis_job_set_engine (job, engine);
+  if (!configure (body, n_channels, monitor, stasis_job_cancellable (job), error))
     return FALSE;
   if (stasis_job_has_poll (job))
     return load (body, monitor, job, error);
@@ -117,6 +121,7 @@ stasis_load_engine_run (const StasisMappedBody *body, StasisMonitor *monitor,
   Reading reading = { qemu->pid, octets_read (qemu->pid), body->octets };
   stasis_job_set_poll (job, poll_reading, &reading);
   const gboolean ok = load (body, monitor, job, error);
+  stasis_job_poll (job);
   stasis_job_set_poll (job, NULL, NULL);
   return ok;
 }

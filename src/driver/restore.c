@@ -318,9 +318,13 @@ load (Restore *restore, GError **error)
   struct stat before;
   if (is_file)
     stasis_mark_begin (fd, &before);
+  if (!stasis_source_is_mapped (restore->input))
+    stasis_job_set_engine (restore->job, _ ("plain stream, through this process"));
   stasis_job_set_phase (restore->job, source.is_verified ? "load" : "load and verify");
   if (!stasis_source_load (&source, restore->monitor, restore->job, error))
     return FALSE;
+  StasisJobStats *stats = stasis_job_stats (restore->job);
+  stats->bytes_written = stats->bytes_processed;
   if (!is_file)
     return check_disks (restore, error);
   if (source.is_verified)

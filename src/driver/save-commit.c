@@ -57,6 +57,12 @@ commit_file (StasisSavePlace *place, StasisHold *hold, const StasisStill *still,
 
 /* What is done on a second thread: a reader may let us wait, and the job is to be seen and aborted
  * meanwhile. */
+static void
+show_written (StasisJobStats *stats, gpointer data)
+{
+  stats->bytes_written = stasis_save_place_written (data);
+}
+
 typedef struct
 {
   StasisSaveSink *sink; /* (borrowed) */
@@ -98,13 +104,13 @@ commit_stream (StasisSavePlace *place, StasisHold *hold, StasisJob *job, const S
 {
   Sending sending = { .sink = place->sink };
   stasis_job_set_phase (job, "commit");
-  if (!stasis_side_thread_run ("settle", settle, &sending, job, NULL, NULL, error)
+  if (!stasis_side_thread_run ("settle", settle, &sending, job, show_written, place, error)
       || !stasis_fault ("save-linked", error) || !write_journal (hold, error)
       || !stasis_still_check (still, error))
     return STASIS_SAVE_OPEN;
 
   g_autoptr (GError) local = NULL;
-  if (stasis_side_thread_run ("release", release, &sending, job, NULL, NULL, &local)
+  if (stasis_side_thread_run ("release", release, &sending, job, show_written, place, &local)
       && stasis_fault ("save-released", &local) && await_reader (place, job, &local))
     return STASIS_SAVE_COMPLETE;
   if (!sending.begun || has_lost_reader (local))

@@ -30,7 +30,8 @@
 
 #include "util/fd.h"
 
-#define WAIT_MS 50 /* between two looks at what the reader has left; no event tells */
+#define WAIT_MS 50           /* between two looks at what the reader has left; no event tells */
+#define PIECE   (64u * 1024) /* as much as a pipe holds unless told otherwise */
 
 struct _StasisSaveSink
 {
@@ -45,13 +46,19 @@ struct _StasisSaveSink
   guint64 written; /* (atomic) */
 };
 
+/* In pieces, so that whoever asks sees them go. */
 static gboolean
-send_out (StasisSaveSink *self, const void *octets, gsize size, GCancellable *cancellable,
+send_out (StasisSaveSink *self, const guint8 *octets, gsize size, GCancellable *cancellable,
           GError **error)
 {
-  if (!stasis_stream_out_write (self->out, octets, size, cancellable, error))
-    return FALSE;
-  __atomic_fetch_add (&self->written, size, __ATOMIC_RELAXED);
+  for (gsize done = 0; done < size;)
+    {
+      const gsize piece = MIN (size - done, PIECE);
+      if (!stasis_stream_out_write (self->out, octets + done, piece, cancellable, error))
+        return FALSE;
+      __atomic_fetch_add (&self->written, piece, __ATOMIC_RELAXED);
+      done += piece;
+    }
   return TRUE;
 }
 

@@ -54,8 +54,12 @@ check_kind (const char *path, mode_t mode, GError **error)
 {
   if (S_ISDIR (mode))
     return refuse (error, path, _ ("is a folder"));
-  if (S_ISFIFO (mode) || S_ISCHR (mode) || S_ISSOCK (mode))
-    return refuse (error, path, _ ("is a pipe or device; a save image needs a regular file"));
+  if (S_ISFIFO (mode))
+    return refuse (error, path, _ ("is a pipe; a save image needs a regular file here"));
+  if (S_ISSOCK (mode))
+    return refuse (error, path, _ ("is a socket; a save image needs a regular file"));
+  if (S_ISCHR (mode))
+    return refuse (error, path, _ ("is a device, neither a regular file nor a FIFO"));
   if (S_ISBLK (mode))
     return refuse (error, path, _ ("is a block device; a save image needs a regular file"));
   return TRUE;

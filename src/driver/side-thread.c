@@ -137,6 +137,7 @@ stasis_side_thread_free (StasisSideThread *self)
   g_cancellable_cancel (self->cancellable);
   if (self->thread != NULL)
     g_thread_join (self->thread);
+  stasis_job_poll (self->job);
   stasis_job_set_poll (self->job, NULL, NULL);
   g_clear_error (&self->error);
   g_object_unref (self->cancellable);

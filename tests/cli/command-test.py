@@ -65,6 +65,24 @@ def test_help_group():
                       (word, 0, run("help", word).stdout, ""))
 
 
+def test_help_words():
+    """summaries begin small, titles of groups are written alike"""
+    text = run("help").stdout.split("  commands:", 1)[1]
+    for line in text.splitlines():
+        if line.startswith("    ") and not line[35:].startswith("QEMU "):
+            tap.equal((line, line[35:36]), (line, line[35:36].lower()))
+    for title in re.findall(r"^ (\w.*) \(help keyword", text, re.M):
+        tap.equal(title, " ".join(word if word == "and" else word.capitalize() for word in title.split()))
+
+
+def test_closed_output():
+    """standard output that is closed takes no image"""
+    done = subprocess.run(["sh", "-c", 'exec "$0" save web - >&-', STASIS], stderr=subprocess.PIPE, text=True,
+                          check=False, env=ENV, timeout=60)
+    tap.equal((done.returncode, done.stderr), (1, "error: standard output is closed\n"))
+    check(["save", "web", "--fd", "99"], 1, "", "error: file descriptor 99 is not open\n")
+
+
 def test_help_width():
     """a synopsis fits into 80 columns and is complete"""
     for command in commands():
@@ -73,7 +91,7 @@ def test_help_width():
         for line in synopsis.splitlines():
             tap.equal((line, len(line) <= 80, line.startswith("    ")), (line, True, True))
     text = " ".join(run("save", "--help").stdout.split("  SYNOPSIS\n", 1)[1].split("\n\n")[0].split())
-    tap.contains(text, "save <domain> [--file <file>] [--bypass-cache] [--xml <file>] [--format <kind>]")
+    tap.contains(text, "save <domain> [[--file] <file>] [--bypass-cache] [[--xml] <file>] [--format <kind>]")
     tap.contains(text, "[--verbose] [--json]")
 
 
@@ -82,6 +100,8 @@ def test_mistakes():
     cases = [
         ([], "no command given; see 'stasis help'"),
         (["lisst"], "unknown command: 'lisst'; did you mean 'list'?"),
+        (["state"], "'state' is a group of commands; see 'stasis help state'"),
+        (["host", "x"], "'host' is a group of commands; see 'stasis help host'"),
         (["frobnicate"], "unknown command: 'frobnicate'; see 'stasis help'"),
         (["help", "saev"], "command or command group 'saev' doesn't exist; did you mean 'save'?"),
         (["image"], "'image' needs a second word; see 'stasis help image'"),
@@ -267,7 +287,7 @@ def test_gone_reader():
     tap.equal((done.returncode, done.stderr), (0, ""))
 
 
-TESTS = [test_help, test_help_each, test_help_group, test_help_width, test_mistakes, test_version,
+TESTS = [test_help, test_help_each, test_help_group, test_help_words, test_help_width, test_closed_output, test_mistakes, test_version,
          test_list_empty, test_no_domain, test_nearest_domain, test_files, test_image_for_definition,
          test_configuration, test_fifo,
          test_restore_stream, test_verify_status, test_full_output,

@@ -58,6 +58,24 @@ def test_options():
         tap.equal((command, sorted(sections[command])), (command, sorted(options_of_help(command))))
 
 
+def synopsis_of_help(command):
+    text = help_of("help", *command.split()).split("  SYNOPSIS\n", 1)[1].split("\n\n", 1)[0]
+    return " ".join(text.split())[len(command):].replace("<", "").replace(">", "").strip()
+
+
+def synopsis_of_man(command):
+    """Of what excludes each other the help says that each may be left out."""
+    body = re.split(r'^\.SS "?' + re.escape(command) + r'"?$', MAN, flags=re.M)[1]
+    text = " ".join(plain(body.split("\n.PP", 1)[0]).splitlines()[2:])
+    return re.sub(r"\{(.*) \| (.*)\}", r"[\1] [\2]", text).strip()
+
+
+def test_synopses():
+    """a synopsis is that of the help"""
+    for command in commands_of_help():
+        tap.equal((command, synopsis_of_man(command)), (command, synopsis_of_help(command)))
+
+
 def test_globals():
     """the options before the command are described"""
     text = help_of("--help").split("  commands:", 1)[0]
@@ -89,4 +107,4 @@ def test_roff():
 
 
 if __name__ == "__main__":
-    sys.exit(tap.run([test_commands, test_options, test_globals, test_configuration, test_roff]))
+    sys.exit(tap.run([test_commands, test_options, test_synopses, test_globals, test_configuration, test_roff]))

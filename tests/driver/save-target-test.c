@@ -219,19 +219,19 @@ test_kinds (void)
 {
   g_autofree char *fifo = path_of ("fifo");
   g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
-  assert_refused (fifo, "pipe or device");
-  assert_refused ("/dev/null", "pipe or device");
+  assert_refused (fifo, "is a pipe");
+  assert_refused ("/dev/null", "neither a regular file nor a FIFO");
 
   g_autofree char *socket = path_of ("socket");
   g_autoptr (GError) error = NULL;
   stasis_autofd int listening = stasis_unix_listen (socket, 1, &error);
   g_assert_no_error (error);
-  assert_refused (socket, "pipe or device");
+  assert_refused (socket, "is a socket");
 
   int ends[2];
   g_assert_cmpint (pipe2 (ends, O_CLOEXEC), ==, 0);
   g_autofree char *by_number = g_strdup_printf ("/proc/self/fd/%d", ends[1]);
-  assert_refused (by_number, "pipe or device");
+  assert_refused (by_number, "is a pipe");
   close (ends[0]);
   close (ends[1]);
 

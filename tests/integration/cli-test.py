@@ -108,6 +108,70 @@ def completed(t):
     assert final(t.stasis("managedsave", guest.name, "--json").stdout) == "completed"
 
 
+def counts(told):
+    """What the statistics of a job that ended well have to say."""
+    statistics = told.get("statistics", told)
+    assert statistics["bytes_total"] > 0, told
+    assert statistics["bytes_processed"] == statistics["bytes_total"], told
+    assert statistics["bytes_remaining"] == 0 and statistics["bytes_written"] > 0, told
+    return statistics
+
+
+@harness.test("--json tells the amounts of short jobs, too")
+def amounts(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    image = t.dir / "image"
+    for kind in ("stasis", "stasis-stream", "libvirt-zstd", "libvirt"):
+        more = ["--format", kind]
+        assert counts(json.loads(t.stasis("save", guest.name, image, *more, "--json").stdout))["engine"]
+        counts(json.loads(t.stasis("image", "verify", image, "--json").stdout))
+        counts(json.loads(t.stasis("image", "convert", "-O", "stasis-stream", image, t.dir / "other",
+                                   "--json").stdout))
+        done = t.stasis("restore", image, "--json", "--verbose")
+        engine = counts(json.loads(done.stdout))["engine"]
+        told = json.loads(t.stasis("image", "info", image, "--json").stdout)
+        is_mapped = told.get("body", {}).get("kind") == "mapped-ram"
+        assert engine.startswith("mapped-ram" if is_mapped else "plain stream"), engine
+        completed = counts(json.loads(t.stasis("domjobinfo", guest.name, "--completed", "--json").stdout))
+        assert completed["engine"] == engine, completed
+        t.stasis("save", guest.name, image, "--format", kind)
+        assert f"Restore: {engine}\n" in t.stasis("restore", image, "--verbose").stderr
+    with open(t.dir / "other", "rb") as pipe:
+        t.stasis("destroy", guest.name)
+        counts(json.loads(t.stasis("restore", "-", "--json", "--force", stdin=pipe).stdout))
+
+
+@harness.test("domjobinfo tells what the reader of a pipe has taken")
+def taken(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    fifo = t.dir / "fifo"
+    os.mkfifo(fifo)
+    for kind in ("stasis-stream", "libvirt"):
+        process = t.start("save", guest.name, fifo, "--format", kind, "--json")
+        with open(fifo, "rb") as reader:
+            octets = reader.read(200_000)
+            seen = json.loads(harness.wait_for(
+                lambda n=len(octets): next((text for text in [t.stasis("domjobinfo", guest.name, "--json").stdout]
+                                            if json.loads(text)["bytes_written"] >= n), None),
+                "the octets to be told"))
+            assert seen["bytes_written"] <= len(octets) + (1 << 18), seen
+            if kind == "libvirt":
+                process.send_signal(signal.SIGINT)
+                told = json.loads(process.communicate(timeout=60)[0])
+                assert told["state"] == "cancelled", told
+                assert len(octets) <= told["bytes_written"] <= len(octets) + (1 << 18), told
+                break
+            while more := reader.read(1 << 20):
+                octets += more
+            told = json.loads(process.communicate(timeout=60)[0])
+            assert told["bytes_written"] == len(octets) and told["bytes_per_second"] > 0, told
+        (t.dir / "image").write_bytes(octets)
+        t.stasis("restore", t.dir / "image")
+
+
 @harness.test("--json ends with failed where a job has failed")
 def failed(t):
     guest = t.boot_sector_guest()
@@ -296,6 +360,20 @@ def displays(t):
         assert result.returncode == 1 and "is not running" in result.stderr, result
 
 
+@harness.test("ttyconsole names the first port that has a terminal")
+def first_terminal(t):
+    guest = t.boot_sector_guest()
+    xml = guest.xml_file(f"""
+    <serial type='file'><source path='{t.dir}/log'/><target port='1'/></serial>
+    <serial type='pty'><target port='2'/></serial>""")
+    assert "<serial type='pty'" in xml.read_text()
+    t.stasis("create", xml, "--paused")
+    live = t.stasis("dumpxml", guest.name).stdout
+    ttys = re.findall(r"<source path='(/dev/pts/\d+)'/>", live)
+    assert ttys and "<console type='pty'" not in live, live
+    assert t.stasis("-q", "ttyconsole", guest.name).stdout == f"{ttys[0]}\n", live
+
+
 @harness.test("qemu-monitor-command passes commands and tells replies")
 def monitor(t):
     guest = paused(t)
@@ -342,7 +420,9 @@ def domstats(t):
     assert told["idle"]["state.state"] == 5 and "cpu.time" not in told["idle"], told
     assert told["idle"]["block.count"] == 1 and "block.0.rd.bytes" not in told["idle"], told
     only = t.stasis("domstats", "--list-inactive", "--vcpu").stdout
-    assert only == "Domain: 'idle'\n  vcpu.current=1\n\n\n", only
+    assert only == "Domain: 'idle'\n  vcpu.current=1\n\n", only
+    both = t.stasis("domstats", "--vcpu").stdout
+    assert both == f"Domain: '{guest.name}'\n  vcpu.current=1\n\nDomain: 'idle'\n  vcpu.current=1\n\n", both
 
 
 harness.main()

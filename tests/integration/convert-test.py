@@ -419,4 +419,36 @@ def picture(t):
     assert done.returncode == 1 and "convert" in done.stderr and not (t.dir / "none.svg").exists()
 
 
+@harness.test("a map replaces a map of its kind, or nothing")
+def picture_place(t):
+    _guest, first = saved(t)
+    image = t.dir / "sparse"
+    t.stasis("image", "convert", "-O", "libvirt-sparse", first, image)
+    before = image.read_bytes()
+    (t.dir / "link").symlink_to(image)
+    (t.dir / "hard").hardlink_to(image)
+    (t.dir / "letter").write_text("dear reader")
+    (t.dir / "empty").touch()
+    (t.dir / "written.svg").write_text("<?xml version='1.0'?><svg/>")
+    os.mkfifo(t.dir / "fifo")
+    t.stasis("image", "map", image, "--svg", t.dir / "map.svg")
+    t.stasis("image", "map", image, "--png", t.dir / "map.png")
+    for kind, name, says in (
+            ("svg", "sparse", "is the save image itself"), ("png", "sparse", "is the save image itself"),
+            ("svg", "link", "is the save image itself"), ("png", "hard", "is the save image itself"),
+            ("svg", "letter", "exists and is no SVG picture; remove it first"),
+            ("svg", "map.png", "exists and is no SVG picture; remove it first"),
+            ("png", "map.svg", "exists and is no PNG picture; remove it first"),
+            ("png", "fifo", "is no regular file")):
+        done = t.stasis("image", "map", image, f"--{kind}", t.dir / name, check=False)
+        assert done.returncode == 1 and says in done.stderr, (kind, name, done)
+    assert image.read_bytes() == before and (t.dir / "letter").read_text() == "dear reader"
+    assert (t.dir / "fifo").is_fifo() and (t.dir / "link").is_symlink()
+    for name in "map.svg", "empty", "written.svg":
+        (t.dir / name).chmod(0o600)
+        t.stasis("image", "map", image, "--svg", t.dir / name)
+        assert "pc.ram" in (t.dir / name).read_text(encoding="utf-8")
+    t.stasis("image", "map", image, "--png", t.dir / "map.png")
+
+
 harness.main()

@@ -28,8 +28,12 @@ def life(t):
     t.stasis("suspend", guest.name)
     assert t.domstate(guest, "--reason") == "paused (user)"
     last = guest.last_tick()
+    t.stasis("suspend", guest.name)  # it is paused already: that is what was asked for
     t.stasis("resume", guest.name)
     guest.wait_for_tick(last + 2)
+    again = t.stasis("resume", guest.name, check=False)
+    assert again.returncode == 1 and f"domain '{guest.name}' is already running" in again.stderr, again
+    assert t.domstate(guest) == "running"
     assert t.stasis("start", guest.name, check=False).returncode == 1
     t.stasis("destroy", guest.name)
     assert t.domstate(guest, "--reason") == "shut off (destroyed)"

@@ -91,6 +91,8 @@ def to_files(t):
     guest = running_guest(t)
     for kind in filter(available, KINDS):
         image = t.dir / kind
+        result = t.stasis("save", guest.name, "/dev/null", "--format", kind, check=False)
+        assert result.returncode == 1 and "warning: " not in result.stderr, result.stderr
         result = t.stasis("save", guest.name, image, "--format", kind, check=False)
         if kind == "libvirt-sparse" and "mapped-ram" in result.stderr:
             assert result.returncode == 1 and not image.exists()
