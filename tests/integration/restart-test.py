@@ -93,4 +93,26 @@ def ends_while_saving(t):
     assert not (t.dir / "image").exists()
 
 
+def stopped_qemu(t, policy):
+    """A guest that shuts down, with a QEMU that answers nobody for longer than the supervisor waits."""
+    guest = guest_with(t, policy)
+    pid = t.status(guest)["qemu"]["pid"]
+    t.stasis("shutdown", guest.name)
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(4)
+    os.kill(pid, signal.SIGCONT)
+    return guest
+
+
+@harness.test("a QEMU that was silent when its guest shut down: the guest begins anew once it answers")
+def silent_restart(t):
+    boots_again(t, stopped_qemu(t, "<on_poweroff>restart</on_poweroff>"))
+
+
+@harness.test("the same where the guest is to be ended")
+def silent_destroy(t):
+    guest = stopped_qemu(t, "<on_poweroff>destroy</on_poweroff>")
+    harness.wait_for(lambda: t.domstate(guest, "--reason") == "shut off (shutdown)", "the shutdown")
+
+
 harness.main()
