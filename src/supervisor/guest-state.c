@@ -25,6 +25,16 @@ stasis_guest_state_init (StasisGuestState *self, const char *reason)
   };
 }
 
+/* It has ended, and begins anew. */
+void
+stasis_guest_state_boot (StasisGuestState *self)
+{
+  self->run_state = STASIS_RUN_STATE_PRELAUNCH;
+  self->running_reason = g_intern_static_string ("booted");
+  self->stopped_by = NULL;
+  self->is_reboot_pending = FALSE;
+}
+
 /* virsh's word for a pause that belongs to a job. */
 static const char *
 job_reason (const char *job)

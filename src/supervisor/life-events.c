@@ -69,21 +69,43 @@ on_shutdown (StasisLife *life, const StasisMonitorEvent *event)
   g_mutex_unlock (&life->lock);
 }
 
-/* A power button that we did not press is a wish to shut down, which overrides a reboot's. */
 static void
-on_powerdown (StasisLife *life, const StasisMonitorEvent *event)
+forget_reboot (StasisLife *life)
 {
-  if (life->own_powerdowns > 0)
-    {
-      life->own_powerdowns--;
-      return;
-    }
   g_mutex_lock (&life->lock);
   const gboolean was_pending = life->guest.is_reboot_pending;
   life->guest.is_reboot_pending = FALSE;
   const StasisGuestState guest = life->guest;
   g_mutex_unlock (&life->lock);
   if (was_pending)
+    store (life, &guest);
+}
+
+/* A power button that we did not press is a wish to shut down, which overrides a reboot's. */
+static void
+on_powerdown (StasisLife *life, const StasisMonitorEvent *event)
+{
+  if (life->own_powerdowns > 0)
+    life->own_powerdowns--;
+  else
+    forget_reboot (life);
+}
+
+/* Whoever did it: the guest boots anew, and the press on the button is lost with the reset. */
+static void
+on_reset (StasisLife *life, const StasisMonitorEvent *event)
+{
+  on_turn (life, event);
+  forget_reboot (life);
+  g_mutex_lock (&life->lock);
+  const gboolean had_ended
+      = life->shutdown_cause != NULL || stasis_run_state_is_end (life->guest.run_state);
+  if (had_ended)
+    stasis_guest_state_boot (&life->guest);
+  const StasisGuestState guest = life->guest;
+  g_mutex_unlock (&life->lock);
+  life->shutdown_cause = NULL;
+  if (had_ended)
     store (life, &guest);
 }
 
@@ -102,7 +124,7 @@ static const struct
   { "RESUME", on_resume },
   { "SHUTDOWN", on_shutdown },
   { "POWERDOWN", on_powerdown },
-  { "RESET", on_turn },
+  { "RESET", on_reset },
   { "SUSPEND", on_other },
   { "SUSPEND_DISK", on_other },
   { "WAKEUP", on_other },

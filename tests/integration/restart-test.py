@@ -115,4 +115,74 @@ def silent_destroy(t):
     harness.wait_for(lambda: t.domstate(guest, "--reason") == "shut off (shutdown)", "the shutdown")
 
 
+def ended_guest(t, policy="<on_poweroff>restart</on_poweroff>"):
+    """One that has shut down, without a supervisor that has seen it."""
+    guest = guest_with(t, policy)
+    t.by_hand(guest, "system_powerdown")
+    time.sleep(1)
+    return guest
+
+
+def still_runs(t, guest, boots=2):
+    """It has booted so often and runs, and nothing more comes."""
+    harness.wait_for(lambda: guest.boots() == boots, "the guest to boot anew")
+    time.sleep(1)
+    assert guest.boots() == boots and t.domstate(guest, "--reason") == "running (booted)", guest.serial_text()
+    t.wait_for_no_job(guest)
+
+
+@harness.test("reset of a guest that has ended: it begins anew, whoever is first")
+def reset_ended(t):
+    guest = ended_guest(t)
+    t.stasis("reset", guest.name)
+    harness.wait_for(lambda: guest.boots() >= 2, "the guest to boot anew")
+    t.stasis("suspend", guest.name)
+    t.stasis("resume", guest.name)
+
+
+@harness.test("the same where it is preserved: reset is the way to let it run again")
+def reset_preserved(t):
+    guest = guest_with(t, "<on_poweroff>preserve</on_poweroff>")
+    t.stasis("shutdown", guest.name)
+    harness.wait_for(lambda: t.domstate(guest) == "in shutdown", "the guest to shut down")
+    t.stasis("reset", guest.name)
+    still_runs(t, guest)
+
+
+@harness.test("a reset that dies half-way is finished")
+def reset_dies(t):
+    guest = guest_with(t, "<on_poweroff>preserve</on_poweroff>")
+    t.stasis("shutdown", guest.name)
+    harness.wait_for(lambda: t.domstate(guest) == "in shutdown", "the guest to shut down")
+    t.stasis("reset", guest.name, check=False, STASIS_FAULT="restart-reset=kill")
+    still_runs(t, guest)
+
+
+@harness.test("reset while a guest is about to reboot: it boots, and its next shutdown is one")
+def reset_rebooting(t):
+    guest = guest_with(t, "<on_poweroff>destroy</on_poweroff>")
+    for _ in range(4):
+        t.stasis("reboot", guest.name)
+        t.stasis("reset", guest.name)
+        boots = guest.boots()
+        harness.wait_for(lambda: t.domstate(guest) == "running", "the guest to run")
+        time.sleep(1)
+        assert t.domstate(guest) == "running"
+    assert guest.boots() >= boots
+    t.stasis("shutdown", guest.name)
+    harness.wait_for(lambda: t.domstate(guest, "--reason") == "shut off (shutdown)", "the shutdown")
+
+
+@harness.test("reset of a guest that runs lets it run, and of a paused one leaves it paused")
+def reset_running(t):
+    guest = guest_with(t)
+    t.stasis("reset", guest.name)
+    still_runs(t, guest)
+    t.stasis("suspend", guest.name)
+    t.stasis("reset", guest.name)
+    assert t.domstate(guest) == "paused"
+    t.stasis("resume", guest.name)
+    harness.wait_for(lambda: guest.boots() == 3, "the guest to boot anew")
+
+
 harness.main()
