@@ -7,11 +7,15 @@
 
 #include "driver/guest-reset.h"
 
+#include <string.h>
+
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
 #include "monitor/commands-run.h"
+#include "util/atomic-file.h"
 #include "util/fault.h"
+#include "util/json.h"
 
 #define RESET_MS 10000
 #define NAP_MS   20 /* between two looks */
@@ -63,4 +67,34 @@ stasis_guest_reset (StasisMonitor *monitor, const char *on_reboot, GError **erro
   /* Before the guest runs and may reset itself; whoever was to do it before us may have died. */
   return set_reboot_action (monitor, on_reboot, "shutdown", error)
          && stasis_fault ("restart-reset", error);
+}
+
+/* The guest begins anew. */
+gboolean
+stasis_guest_note_boot (const char *folder, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, STASIS_SUPERVISOR_FILE, NULL);
+  g_autofree char *text = NULL;
+  gsize size = 0;
+  if (!g_file_get_contents (path, &text, &size, NULL))
+    return TRUE;
+  g_autoptr (StasisJson) before = stasis_json_parse (text, (gssize) size, NULL);
+  if (before == NULL)
+    return TRUE;
+  const char *reason
+      = stasis_json_string (stasis_json_get (before, STASIS_SUPERVISOR_RUNNING_REASON), NULL);
+  /* A supervisor that lives has done it, and may write it itself now. */
+  if (g_strcmp0 (reason, "booted") == 0
+      && stasis_json_get (before, STASIS_SUPERVISOR_STOPPED_BY) == NULL
+      && !stasis_json_boolean (stasis_json_get (before, STASIS_SUPERVISOR_REBOOT_PENDING), FALSE))
+    return TRUE;
+
+  g_autoptr (StasisJson) now = stasis_json_new_object ();
+  stasis_json_set_string (now, STASIS_SUPERVISOR_RUNNING_REASON, "booted");
+  stasis_json_set_boolean (
+      now, STASIS_SUPERVISOR_HAS_RUN,
+      stasis_json_boolean (stasis_json_get (before, STASIS_SUPERVISOR_HAS_RUN), FALSE));
+  stasis_json_set_boolean (now, STASIS_SUPERVISOR_REBOOT_PENDING, FALSE);
+  g_autofree char *out = stasis_json_to_string (now);
+  return stasis_atomic_file_write (path, out, strlen (out), 0600, error);
 }

@@ -19,6 +19,7 @@
 
 #include "driver/recover.h"
 #include "driver/teardown.h"
+#include "util/fault.h"
 #include "util/lock.h"
 
 struct _StasisErrands
@@ -102,6 +103,8 @@ restart_if_due (const Errand *errand, StasisStatus *status, GError **error)
   if (!stasis_status_write (status, errand->errands->folder, &local))
     g_message ("%s", local->message);
   g_clear_error (&local);
+  if (!stasis_fault ("restart-journal", error))
+    return FALSE;
   if (!stasis_life_note_restart (life, &local))
     g_message ("%s", local->message);
   return recover (errand, status, error);

@@ -185,4 +185,18 @@ def reset_running(t):
     harness.wait_for(lambda: guest.boots() == 3, "the guest to boot anew")
 
 
+@harness.test("a supervisor that dies once a reboot is in the journal: it is done by the next command, and once")
+def supervisor_dies_at_journal(t):
+    guest = guest_with(t, "<on_poweroff>destroy</on_poweroff>", STASIS_FAULT="restart-journal=stop")
+    pid = t.supervisor()
+    t.stasis("reboot", guest.name)
+    harness.wait_for(lambda: harness.is_stopped(pid), "the supervisor to write the journal")
+    harness.kill(pid)
+    t.stasis("list")
+    boots_again(t, guest)
+    t.stasis("shutdown", guest.name)
+    harness.wait_for(lambda: t.domstate(guest, "--reason") == "shut off (shutdown)", "the shutdown", 20)
+    assert guest.boots() == 2
+
+
 harness.main()
