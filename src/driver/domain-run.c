@@ -78,7 +78,7 @@ throw_state (GError **error, StasisDomain *self, const char *state)
  * @self: a running domain
  * @error: return location
  *
- * Stops its CPUs.  A domain that is paused already stays so.
+ * Stops its CPUs.  A domain that is paused already stays so; one whose guest has ended is refused.
  *
  * Returns: %TRUE if it is paused
  */
@@ -92,7 +92,15 @@ stasis_domain_suspend (StasisDomain *self, GError **error)
     return TRUE;
   if (grip.state == STASIS_RUN_STATE_SUSPENDED)
     return throw_state (error, self, _ ("sleeps (pmsuspended)"));
-  return stasis_monitor_stop (grip.monitor, NULL, error) && sync_supervisor (self, error);
+  if (!stasis_monitor_stop (grip.monitor, NULL, error)
+      || !stasis_monitor_query_status (grip.monitor, &grip.state, NULL, error))
+    return FALSE;
+  /* QEMU has nothing to stop in one that has ended, and its restart may be due. */
+  if (stasis_run_state_is_end (grip.state))
+    return throw_state (error, self,
+                        grip.state == STASIS_RUN_STATE_SHUTDOWN ? _ ("has shut down")
+                                                                : _ ("has crashed"));
+  return sync_supervisor (self, error);
 }
 
 /**

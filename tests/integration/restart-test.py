@@ -199,4 +199,23 @@ def supervisor_dies_at_journal(t):
     assert guest.boots() == 2
 
 
+@harness.test("suspend of a guest that has ended is refused")
+def suspend_ended(t):
+    guest = guest_with(t, "<on_poweroff>preserve</on_poweroff>")
+    t.stasis("shutdown", guest.name)
+    harness.wait_for(lambda: t.domstate(guest) == "in shutdown", "the guest to shut down")
+    result = t.stasis("suspend", guest.name, check=False)
+    assert result.returncode == 1 and "has shut down" in result.stderr, result.stderr
+
+
+@harness.test("a restart that cannot be done is said once, not each second")
+def said_once(t):
+    guest = guest_with(t, STASIS_FAULT="restart-reset=fail")
+    t.stasis("shutdown", guest.name)
+    log, = t.state.rglob(f"{guest.name}.supervisor.log")
+    harness.wait_for(lambda: "restart-reset" in log.read_text(), "the restart to fail")
+    time.sleep(4)
+    assert log.read_text().count("restart-reset") == 1, log.read_text()
+
+
 harness.main()
