@@ -441,7 +441,9 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
     }
   StasisMonitor *usable = own != NULL ? own : monitor;
   if ((journal->step == STASIS_STEP_RESTART && !restart_guest (folder, status, usable, error))
-      || (journal->was_running && !let_run (usable, error)))
+      || (journal->was_running && !let_run (usable, error))
+      || (journal->step == STASIS_STEP_RESTART
+          && !stasis_guest_end_reset (usable, status->on_reboot, error)))
     return FALSE;
   stasis_journal_clear (journal);
   return stasis_status_write (status, folder, error);

@@ -218,4 +218,14 @@ def said_once(t):
     assert log.read_text().count("restart-reset") == 1, log.read_text()
 
 
+@harness.test("on_reboot destroy: a reset from outside is none of the guest's, nor is what its firmware does then")
+def reset_firmware(t):
+    policy = "<on_poweroff>restart</on_poweroff><on_reboot>destroy</on_reboot>"
+    guest = guest_with(t, policy)
+    t.stasis("reset", guest.name)
+    still_runs(t, guest)
+    t.stasis("shutdown", guest.name)
+    still_runs(t, guest, boots=3)
+
+
 harness.main()
