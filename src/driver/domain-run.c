@@ -16,6 +16,7 @@
 #include "driver/job.h"
 #include "driver/look.h"
 #include "driver/lost.h"
+#include "driver/recover.h"
 #include "driver/supervise.h"
 #include "driver/teardown.h"
 #include "monitor/commands-run.h"
@@ -24,6 +25,7 @@
 #include "util/process.h"
 
 #define GRACEFUL_MS 10000 /* as libvirt waits for SIGTERM */
+#define RESET_MS    10000 /* for QEMU to do it */
 #define ENDING_MS   2000  /* for a process to let go of its sockets */
 
 /* Hold and monitor of a running domain, and its run state. */
@@ -76,7 +78,7 @@ throw_state (GError **error, StasisDomain *self, const char *state)
  * @self: a running domain
  * @error: return location
  *
- * Stops its CPUs.  A domain that is paused already stays so.
+ * Stops its CPUs.  A domain that is paused already stays so; one whose guest has ended is refused.
  *
  * Returns: %TRUE if it is paused
  */
@@ -90,7 +92,15 @@ stasis_domain_suspend (StasisDomain *self, GError **error)
     return TRUE;
   if (grip.state == STASIS_RUN_STATE_SUSPENDED)
     return throw_state (error, self, _ ("sleeps (pmsuspended)"));
-  return stasis_monitor_stop (grip.monitor, NULL, error) && sync_supervisor (self, error);
+  if (!stasis_monitor_stop (grip.monitor, NULL, error)
+      || !stasis_monitor_query_status (grip.monitor, &grip.state, NULL, error))
+    return FALSE;
+  /* QEMU has nothing to stop in one that has ended, and its restart may be due. */
+  if (stasis_run_state_is_end (grip.state))
+    return throw_state (error, self,
+                        grip.state == STASIS_RUN_STATE_SHUTDOWN ? _ ("has shut down")
+                                                                : _ ("has crashed"));
+  return sync_supervisor (self, error);
 }
 
 /**
@@ -165,12 +175,51 @@ stasis_domain_reboot (StasisDomain *self, GError **error)
   return control != NULL && stasis_control_reboot (control, error);
 }
 
+/* QEMU answers `system_reset` before it resets the guest, which may shut down meanwhile. */
+static gboolean
+await_reset (StasisMonitor *monitor, GError **error)
+{
+  const gint64 deadline = g_get_monotonic_time () + RESET_MS * 1000;
+  while (g_get_monotonic_time () < deadline)
+    {
+      g_autoptr (StasisMonitorEvent) event = NULL;
+      if (!stasis_monitor_wait_event (monitor, RESET_MS, &event, NULL, error))
+        return FALSE;
+      /* SHUTDOWN: its own, or what a QEMU with -action reboot=shutdown makes of ours. */
+      if (event != NULL
+          && (g_str_equal (event->name, "RESET") || g_str_equal (event->name, "SHUTDOWN")))
+        return TRUE;
+    }
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_QEMU, _ ("QEMU does not reset its guest"));
+  return FALSE;
+}
+
+/* A guest that has ended, or does so now, stands still after a reset, and whoever was to let it run
+ * sees nothing due: so this is done as the supervisor's restarts are, journalled. */
+static gboolean
+reset_and_run (StasisDomain *self, Grip *grip, GError **error)
+{
+  StasisHold *hold = grip->hold;
+  stasis_journal_begin (&hold->status->journal, STASIS_STEP_RESTART, "restart");
+  hold->status->journal.was_running = TRUE;
+  if (!stasis_hold_write (hold, error))
+    return FALSE;
+  if (!stasis_run_state_is_end (grip->state)
+      && (!stasis_monitor_system_reset (grip->monitor, NULL, error)
+          || !await_reset (grip->monitor, error)))
+    return FALSE;
+  /* It opens its own: there is one at a time. */
+  g_clear_pointer (&grip->monitor, stasis_monitor_close);
+  return stasis_recover (hold->folder, hold->status, NULL, error) && sync_supervisor (self, error);
+}
+
 /**
  * stasis_domain_reset:
  * @self: a running domain
  * @error: return location
  *
- * Resets it at once, without asking the guest.
+ * Resets it at once, without asking the guest.  A guest that has shut down or panicked and is
+ * still there begins anew, and so does one that sleeps; a paused one stays paused.
  *
  * Returns: %TRUE if it was reset
  */
@@ -178,7 +227,12 @@ gboolean
 stasis_domain_reset (StasisDomain *self, GError **error)
 {
   g_auto (Grip) grip = { 0 };
-  return grip_take (&grip, self, error) && stasis_monitor_system_reset (grip.monitor, NULL, error);
+  if (!grip_take (&grip, self, error))
+    return FALSE;
+  if (grip.state == STASIS_RUN_STATE_RUNNING || grip.state == STASIS_RUN_STATE_SUSPENDED
+      || stasis_run_state_is_end (grip.state))
+    return reset_and_run (self, &grip, error);
+  return stasis_monitor_system_reset (grip.monitor, NULL, error);
 }
 
 /* End QEMU by its pidfd; FALSE where it does not end. */

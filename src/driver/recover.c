@@ -412,6 +412,19 @@ stasis_recover_use_up (const StasisJournal *journal)
                journal->target, g_strerror (errno));
 }
 
+/* A full disk does not keep a guest from beginning anew. */
+static gboolean
+restart_guest (const char *folder, const StasisStatus *status, StasisMonitor *monitor,
+               GError **error)
+{
+  if (!stasis_guest_reset (monitor, status->on_reboot, error))
+    return FALSE;
+  g_autoptr (GError) local = NULL;
+  if (!stasis_guest_note_boot (folder, &local))
+    g_message ("%s", local->message);
+  return TRUE;
+}
+
 /* The guest may have run: it goes on, and the managed image that it came from is used up.  At
  * RESTART it may have been reset, or not. */
 static gboolean
@@ -430,9 +443,10 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
       return FALSE;
     }
   StasisMonitor *usable = own != NULL ? own : monitor;
-  if ((journal->step == STASIS_STEP_RESTART
-       && !stasis_guest_reset (usable, status->on_reboot, error))
-      || (journal->was_running && !let_run (usable, error)))
+  if ((journal->step == STASIS_STEP_RESTART && !restart_guest (folder, status, usable, error))
+      || (journal->was_running && !let_run (usable, error))
+      || (journal->step == STASIS_STEP_RESTART
+          && !stasis_guest_end_reset (usable, status->on_reboot, error)))
     return FALSE;
   stasis_journal_clear (journal);
   return stasis_status_write (status, folder, error);

@@ -19,6 +19,7 @@
 
 #include "driver/recover.h"
 #include "driver/teardown.h"
+#include "util/fault.h"
 #include "util/lock.h"
 
 struct _StasisErrands
@@ -29,6 +30,8 @@ struct _StasisErrands
   StasisLife *life; /* (borrowed: outlives us) (nullable) */
   StasisErrandDone done;
   gpointer data;
+  char *said; /* (owned) (nullable) the errand's, of which there is one at a time: why the last one
+               * failed */
 
   /* The main loop's. */
   gboolean is_under_way;
@@ -67,10 +70,15 @@ is_our_run (const Errand *errand, const StasisStatus *status)
   return status->qemu.pid == qemu->pid && status->qemu.start_time == qemu->start_time;
 }
 
+/* Tried again each second: what stays the same is said once. */
 static StasisErrandResult
-again (const GError *error)
+again (const Errand *errand, const GError *error)
 {
-  g_message ("%s", error->message);
+  StasisErrands *errands = errand->errands;
+  if (g_strcmp0 (errands->said, error->message) != 0)
+    g_message ("%s", error->message);
+  g_free (errands->said);
+  errands->said = g_strdup (error->message);
   return STASIS_ERRAND_AGAIN;
 }
 
@@ -102,6 +110,8 @@ restart_if_due (const Errand *errand, StasisStatus *status, GError **error)
   if (!stasis_status_write (status, errand->errands->folder, &local))
     g_message ("%s", local->message);
   g_clear_error (&local);
+  if (!stasis_fault ("restart-journal", error))
+    return FALSE;
   if (!stasis_life_note_restart (life, &local))
     g_message ("%s", local->message);
   return recover (errand, status, error);
@@ -116,7 +126,7 @@ work (const Errand *errand)
   g_autoptr (StasisStatus) status = stasis_status_read (folder, &error);
   if (status == NULL)
     return g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) ? STASIS_ERRAND_GONE
-                                                                     : again (error);
+                                                                     : again (errand, error);
   if (!is_our_run (errand, status))
     return STASIS_ERRAND_GONE;
 
@@ -124,15 +134,16 @@ work (const Errand *errand)
     {
       /* An owner that lives but has let go of the lock: its death will bring us here again. */
       if (!g_error_matches (error, STASIS_ERROR, STASIS_ERROR_BUSY))
-        return again (error);
+        return again (errand, error);
       g_clear_error (&error);
     }
   if (!stasis_process_is_alive (&status->qemu))
     return stasis_teardown (status, folder, errand->fallback, &error) ? STASIS_ERRAND_GONE
-                                                                      : again (error);
+                                                                      : again (errand, error);
   if (status->journal.step == STASIS_STEP_NONE && errand->errands->life != NULL
       && !restart_if_due (errand, status, &error))
-    return again (error);
+    return again (errand, error);
+  g_clear_pointer (&errand->errands->said, g_free);
   return STASIS_ERRAND_DONE;
 }
 
@@ -142,7 +153,7 @@ run (gpointer data)
   Errand *errand = data;
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisLock) lock = stasis_lock_take (errand->errands->lock, /* wait= */ TRUE, &error);
-  errand->result = lock != NULL ? work (errand) : again (error);
+  errand->result = lock != NULL ? work (errand) : again (errand, error);
   g_clear_pointer (&lock, stasis_lock_release);
   g_idle_add_full (G_PRIORITY_DEFAULT, finished, errand, NULL);
   return NULL;

@@ -9,10 +9,10 @@
 
 #include <string.h>
 
+#include "driver/guest-reset.h"
 #include "util/atomic-file.h"
 #include "util/json.h"
 
-#define STATE_FILE      "supervisor.json"
 #define STOPPED_BY_USER "user"
 
 /* A guest that is about to run for @reason. */
@@ -23,6 +23,16 @@ stasis_guest_state_init (StasisGuestState *self, const char *reason)
     .run_state = STASIS_RUN_STATE_UNKNOWN,
     .running_reason = g_intern_string (reason != NULL ? reason : "booted"),
   };
+}
+
+/* It has ended, and begins anew. */
+void
+stasis_guest_state_boot (StasisGuestState *self)
+{
+  self->run_state = STASIS_RUN_STATE_PRELAUNCH;
+  self->running_reason = g_intern_static_string ("booted");
+  self->stopped_by = NULL;
+  self->is_reboot_pending = FALSE;
 }
 
 /* virsh's word for a pause that belongs to a job. */
@@ -142,13 +152,13 @@ gboolean
 stasis_guest_state_store (const StasisGuestState *self, const char *folder, GError **error)
 {
   g_autoptr (StasisJson) json = stasis_json_new_object ();
-  stasis_json_set_string (json, "running-reason", self->running_reason);
+  stasis_json_set_string (json, STASIS_SUPERVISOR_RUNNING_REASON, self->running_reason);
   if (self->stopped_by != NULL)
-    stasis_json_set_string (json, "stopped-by", self->stopped_by);
-  stasis_json_set_boolean (json, "has-run", self->has_run);
-  stasis_json_set_boolean (json, "reboot-pending", self->is_reboot_pending);
+    stasis_json_set_string (json, STASIS_SUPERVISOR_STOPPED_BY, self->stopped_by);
+  stasis_json_set_boolean (json, STASIS_SUPERVISOR_HAS_RUN, self->has_run);
+  stasis_json_set_boolean (json, STASIS_SUPERVISOR_REBOOT_PENDING, self->is_reboot_pending);
   g_autofree char *text = stasis_json_to_string (json);
-  g_autofree char *path = g_build_filename (folder, STATE_FILE, NULL);
+  g_autofree char *path = g_build_filename (folder, STASIS_SUPERVISOR_FILE, NULL);
   return stasis_atomic_file_write (path, text, strlen (text), 0600, error);
 }
 
@@ -156,7 +166,7 @@ stasis_guest_state_store (const StasisGuestState *self, const char *folder, GErr
 void
 stasis_guest_state_load (StasisGuestState *self, const char *folder)
 {
-  g_autofree char *path = g_build_filename (folder, STATE_FILE, NULL);
+  g_autofree char *path = g_build_filename (folder, STASIS_SUPERVISOR_FILE, NULL);
   g_autofree char *text = NULL;
   gsize size = 0;
   if (!g_file_get_contents (path, &text, &size, NULL))
@@ -165,11 +175,14 @@ stasis_guest_state_load (StasisGuestState *self, const char *folder)
   if (json == NULL)
     return;
 
-  const char *reason = stasis_json_string (stasis_json_get (json, "running-reason"), NULL);
+  const char *reason
+      = stasis_json_string (stasis_json_get (json, STASIS_SUPERVISOR_RUNNING_REASON), NULL);
   if (reason != NULL)
     self->running_reason = g_intern_string (reason);
-  const char *stopped_by = stasis_json_string (stasis_json_get (json, "stopped-by"), NULL);
+  const char *stopped_by
+      = stasis_json_string (stasis_json_get (json, STASIS_SUPERVISOR_STOPPED_BY), NULL);
   self->stopped_by = stopped_by != NULL ? g_intern_string (stopped_by) : NULL;
-  self->has_run = stasis_json_boolean (stasis_json_get (json, "has-run"), FALSE);
-  self->is_reboot_pending = stasis_json_boolean (stasis_json_get (json, "reboot-pending"), FALSE);
+  self->has_run = stasis_json_boolean (stasis_json_get (json, STASIS_SUPERVISOR_HAS_RUN), FALSE);
+  self->is_reboot_pending
+      = stasis_json_boolean (stasis_json_get (json, STASIS_SUPERVISOR_REBOOT_PENDING), FALSE);
 }

@@ -25,6 +25,9 @@ typedef struct
 /* A guest that is about to run for @reason: "booted", "restored". */
 void stasis_guest_state_init (StasisGuestState *self, const char *reason);
 
+/* A guest that had ended is reset: it boots, and no reboot is wanted any more. */
+void stasis_guest_state_boot (StasisGuestState *self);
+
 /* QEMU says that the run state is @now; @job: (nullable) the operation that goes on.
  * TRUE where what stasis_guest_state_store() keeps has changed. */
 gboolean stasis_guest_state_change (StasisGuestState *self, StasisRunState now, const char *job);

@@ -11,9 +11,9 @@
 
 #include <glib/gi18n-lib.h>
 
-#define QUERY_TRIES \
-  8u /* a guest that changes its state all the time is asked for it again later \
-      */
+#define QUERY_TRIES 8u /* a guest that changes its state all the time is asked for it later */
+#define LOOK_MIN_MS 100u
+#define LOOK_MAX_MS 5000u /* for a QEMU that is stopped for long */
 
 /* Without it a later supervisor knows less: nothing that could stop us. */
 static void
@@ -69,21 +69,43 @@ on_shutdown (StasisLife *life, const StasisMonitorEvent *event)
   g_mutex_unlock (&life->lock);
 }
 
-/* A power button that we did not press is a wish to shut down, which overrides a reboot's. */
 static void
-on_powerdown (StasisLife *life, const StasisMonitorEvent *event)
+forget_reboot (StasisLife *life)
 {
-  if (life->own_powerdowns > 0)
-    {
-      life->own_powerdowns--;
-      return;
-    }
   g_mutex_lock (&life->lock);
   const gboolean was_pending = life->guest.is_reboot_pending;
   life->guest.is_reboot_pending = FALSE;
   const StasisGuestState guest = life->guest;
   g_mutex_unlock (&life->lock);
   if (was_pending)
+    store (life, &guest);
+}
+
+/* A power button that we did not press is a wish to shut down, which overrides a reboot's. */
+static void
+on_powerdown (StasisLife *life, const StasisMonitorEvent *event)
+{
+  if (life->own_powerdowns > 0)
+    life->own_powerdowns--;
+  else
+    forget_reboot (life);
+}
+
+/* Whoever did it: the guest boots anew, and the press on the button is lost with the reset. */
+static void
+on_reset (StasisLife *life, const StasisMonitorEvent *event)
+{
+  on_turn (life, event);
+  forget_reboot (life);
+  g_mutex_lock (&life->lock);
+  const gboolean had_ended
+      = life->shutdown_cause != NULL || stasis_run_state_is_end (life->guest.run_state);
+  if (had_ended)
+    stasis_guest_state_boot (&life->guest);
+  const StasisGuestState guest = life->guest;
+  g_mutex_unlock (&life->lock);
+  life->shutdown_cause = NULL;
+  if (had_ended)
     store (life, &guest);
 }
 
@@ -102,7 +124,7 @@ static const struct
   { "RESUME", on_resume },
   { "SHUTDOWN", on_shutdown },
   { "POWERDOWN", on_powerdown },
-  { "RESET", on_turn },
+  { "RESET", on_reset },
   { "SUSPEND", on_other },
   { "SUSPEND_DISK", on_other },
   { "WAKEUP", on_other },
@@ -161,8 +183,10 @@ query (StasisLife *life, StasisRunState *out_state, GError **error)
  * QEMU answered or after it, nobody can tell.  So ask until none came in between.  What a QEMU said
  * that does not answer any more is taken too: it may be why. */
 static gboolean
-query_settled (StasisLife *life, StasisRunState *out_state, GError **error)
+query_settled (StasisLife *life, StasisRunState *out_state, gboolean *out_is_settled,
+               GError **error)
 {
+  *out_is_settled = FALSE;
   for (guint i = 0; i < QUERY_TRIES; i++)
     {
       if (!query (life, out_state, error))
@@ -171,9 +195,20 @@ query_settled (StasisLife *life, StasisRunState *out_state, GError **error)
           return FALSE;
         }
       if (!stasis_life_drain (life))
-        break;
+        {
+          *out_is_settled = TRUE;
+          break;
+        }
     }
   return TRUE;
+}
+
+/* What was seen last is certain, or is to be looked at again. */
+static void
+set_next_look (StasisLife *life, gboolean is_settled)
+{
+  life->look_wait_ms = is_settled ? 0 : CLAMP (life->look_wait_ms * 2, LOOK_MIN_MS, LOOK_MAX_MS);
+  life->look_at_us = is_settled ? 0 : g_get_monotonic_time () + (gint64) life->look_wait_ms * 1000;
 }
 
 static gboolean
@@ -189,7 +224,10 @@ gboolean
 stasis_life_look (StasisLife *life, GError **error)
 {
   StasisRunState state = STASIS_RUN_STATE_UNKNOWN;
-  if (!query_settled (life, &state, error))
+  gboolean is_settled = FALSE;
+  const gboolean ok = query_settled (life, &state, &is_settled, error);
+  set_next_look (life, is_settled);
+  if (!ok)
     return FALSE;
   change (life, state);
   const gboolean was_due = life->is_restart_due;

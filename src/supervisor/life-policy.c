@@ -111,10 +111,7 @@ stasis_life_begin_restart (StasisLife *life, GError **error)
   life->is_restarting = TRUE;
   life->shutdown_cause = NULL;
   g_mutex_lock (&life->lock);
-  life->guest.is_reboot_pending = FALSE;
-  life->guest.running_reason = g_intern_static_string ("booted");
-  life->guest.stopped_by = NULL;
-  life->guest.run_state = STASIS_RUN_STATE_PRELAUNCH;
+  stasis_guest_state_boot (&life->guest);
   const StasisGuestState guest = life->guest;
   g_mutex_unlock (&life->lock);
   return stasis_guest_state_store (&guest, life->folder, error);

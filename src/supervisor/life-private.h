@@ -49,11 +49,15 @@ struct _StasisLife
   gboolean is_restart_due;    /* the guest has ended and is to be reset */
   gboolean is_restarting;     /* that is being done: its end is not to be judged again */
   gint64 kill_at_us;          /* when a QEMU that does not end is killed, or 0 */
+  gint64 look_at_us;          /* when to look again, since a look told nothing certain, or 0 */
+  guint look_wait_ms;         /* before that look; each one that fails doubles it */
 };
 
 /* life-events.c: take all queued events.  TRUE where the run state is to be asked anew. */
 gboolean stasis_life_drain (StasisLife *life);
-/* Ask for the run state, and apply the policy where the guest has ended. */
+/* Ask for the run state, and apply the policy where the guest has ended.  Where QEMU does not
+ * answer look_at_us says when to try again: its events have been taken, nothing else would bring us
+ * here. */
 gboolean stasis_life_look (StasisLife *life, GError **error);
 
 /* Take one event.  TRUE where the run state is to be asked anew. */

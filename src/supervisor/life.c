@@ -10,7 +10,8 @@
  * queue.  How the guest is stands behind a lock that is never held across a command.
  *
  * A connection that is lost while QEMU lives is opened anew, and the run state asked for: events
- * tell when to look, never all there is to know.
+ * tell when to look, never all there is to know.  A look that QEMU did not answer in time is
+ * repeated until it does, for the events that led to it have been taken.
  */
 
 #include "config.h"
@@ -97,15 +98,25 @@ connect_monitor (StasisLife *life)
     g_debug ("%s", error->message);
 }
 
+/* The earlier of the two; -1 is never. */
+static int
+earlier (int left_ms, gint64 other_ms)
+{
+  return left_ms < 0 ? (int) other_ms : (int) MIN (left_ms, other_ms);
+}
+
 static int
 timeout_ms (const StasisLife *life)
 {
-  gint64 left = -1;
+  const gint64 now = g_get_monotonic_time ();
+  int left = -1;
   if (life->kill_at_us > 0)
-    left = MAX (0, life->kill_at_us - g_get_monotonic_time ()) / 1000 + 1;
+    left = earlier (left, MAX (0, life->kill_at_us - now) / 1000 + 1);
   if (life->monitor == NULL)
-    left = left < 0 ? RETRY_MS : MIN (left, RETRY_MS);
-  return (int) left;
+    left = earlier (left, RETRY_MS);
+  else if (life->look_at_us > 0)
+    left = earlier (left, MAX (0, life->look_at_us - now) / 1000 + 1);
+  return left;
 }
 
 /* Until there is an event, a request, or a deadline is over. */
@@ -190,6 +201,16 @@ kill_stubborn (StasisLife *life)
   syscall (SYS_pidfd_send_signal, life->qemu_pidfd, SIGKILL, NULL, 0);
 }
 
+/* There was an event, or the last look told nothing certain and its time has come again. */
+static gboolean
+is_look_due (StasisLife *life)
+{
+  if (life->monitor == NULL)
+    return FALSE;
+  const gboolean is_stale = stasis_life_drain (life);
+  return is_stale || (life->look_at_us > 0 && g_get_monotonic_time () >= life->look_at_us);
+}
+
 static gpointer
 run (gpointer data)
 {
@@ -204,7 +225,7 @@ run (gpointer data)
         wait_something (life);
 
       g_autoptr (GError) error = NULL;
-      if (life->monitor != NULL && stasis_life_drain (life) && !stasis_life_look (life, &error))
+      if (is_look_due (life) && !stasis_life_look (life, &error))
         g_debug ("%s", error->message);
       Request *request;
       while ((request = g_async_queue_try_pop (life->requests)) != NULL)
