@@ -286,13 +286,12 @@ prepare_instant (Restore *restore, GError **error)
                                  error);
 }
 
-/* Which way it is after all. */
+/* Which way it was after all. */
 static void
 note_engine (Restore *restore)
 {
   if ((restore->flags & STASIS_RESTORE_INSTANT) == 0)
     return;
-  stasis_instant_settle (&restore->instant);
   g_autofree char *engine = stasis_instant_describe (&restore->instant);
   stasis_job_set_engine (restore->job, engine);
 }
@@ -323,6 +322,7 @@ load (Restore *restore, GError **error)
   stasis_job_set_phase (restore->job, source.is_verified ? "load" : "load and verify");
   if (!stasis_source_load (&source, restore->monitor, restore->job, error))
     return FALSE;
+  note_engine (restore);
   StasisJobStats *stats = stasis_job_stats (restore->job);
   stats->bytes_written = stats->bytes_processed;
   if (!is_file)
@@ -421,7 +421,7 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
       return FALSE;
     }
 
-  note_engine (restore);
+  stasis_instant_settle (&restore->instant);
   const gboolean ok = bring_back (restore, &local);
   stasis_job_end (restore->job, local);
   if (ok)
