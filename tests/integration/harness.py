@@ -155,8 +155,12 @@ class Test:
     def by_hand(self, guest, *commands):
         """Kill the guest's supervisor, and run QMP commands on its monitor, past all locks."""
         kill(self.supervisor())
+        self.qmp(guest, "supervisor.sock", *commands)
+
+    def qmp(self, guest, name, *commands):
+        """What the last of these commands returns on the monitor of that name."""
         with socket.socket(socket.AF_UNIX) as monitor:
-            monitor.connect(str(self.state / "run" / "domains" / guest.name / "supervisor.sock"))
+            monitor.connect(str(self.run_folder(guest) / name))
             monitor.settimeout(60)
             with monitor.makefile("rw", encoding="utf-8") as stream:
                 stream.readline()
@@ -165,6 +169,7 @@ class Test:
                     stream.flush()
                     while "return" not in (answer := json.loads(stream.readline())):
                         assert "error" not in answer, answer
+        return answer["return"]
 
     def linux_guest(self, name="linux", **options):
         return self._guest(guests.LinuxGuest(self.dir, name, QEMU, ACCEL, GUEST_DIR, **options))

@@ -96,9 +96,12 @@ def ends_while_saving(t):
 def stopped_qemu(t, policy):
     """A guest that shuts down, with a QEMU that answers nobody for longer than the supervisor waits."""
     guest = guest_with(t, policy)
-    pid = t.status(guest)["qemu"]["pid"]
-    t.stasis("shutdown", guest.name)
+    pid, supervisor = t.status(guest)["qemu"]["pid"], t.supervisor()
+    os.kill(supervisor, signal.SIGSTOP)
+    t.qmp(guest, "monitor.sock", "system_powerdown")
+    harness.wait_for(lambda: t.qmp(guest, "monitor.sock", "query-status")["status"] == "shutdown", "the shutdown")
     os.kill(pid, signal.SIGSTOP)
+    os.kill(supervisor, signal.SIGCONT)
     time.sleep(4)
     os.kill(pid, signal.SIGCONT)
     return guest
