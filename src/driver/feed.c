@@ -64,7 +64,8 @@ scan_and_copy (Feed *feed, StasisStreamOut *out, GCancellable *cancellable, GErr
   g_autoptr (StasisQemuStreamInfo) info = stasis_qemu_stream_scan (tee, cancellable, &local);
   if (info != NULL)
     return TRUE;
-  if (!g_error_matches (local, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_UNSUPPORTED))
+  if (feed->in->has_failed
+      || !g_error_matches (local, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_UNSUPPORTED))
     {
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;

@@ -21,12 +21,20 @@ stasis_stream_in_read (StasisStreamIn *self, void *octets, gsize size, GCancella
     return 0;
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return -1;
+  if (self->has_failed)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                           _ ("an earlier read of the data failed"));
+      return -1;
+    }
 
   const gssize n = self->read (self, octets, size, cancellable, error);
   if (n > 0)
     self->position += (guint64) n;
   else if (n == 0)
     self->is_over = TRUE;
+  else
+    self->has_failed = TRUE;
   return n;
 }
 

@@ -26,8 +26,9 @@ struct _StasisStreamIn
                   GError **error);
   void (*free) (StasisStreamIn *self);
 
-  guint64 position; /* octets read so far, kept by stasis_stream_in_read() */
-  gboolean is_over; /* the end was reached */
+  guint64 position;    /* octets read so far, kept by stasis_stream_in_read() */
+  gboolean is_over;    /* the end was reached */
+  gboolean has_failed; /* a read failed, and every further one will */
 };
 
 /* A sink embeds this as its first member. */
@@ -43,7 +44,7 @@ struct _StasisStreamOut
   guint64 position; /* octets written so far, kept by stasis_stream_out_write() */
 };
 
-/* As the member `read`; may be called again after the end. */
+/* As the member `read`; may be called again after the end, and after a failure. */
 gssize stasis_stream_in_read (StasisStreamIn *self, void *octets, gsize size,
                               GCancellable *cancellable, GError **error);
 

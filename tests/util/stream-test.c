@@ -52,6 +52,8 @@ test_file_cut (void)
   g_autoptr (StasisStreamIn) cut = stasis_stream_in_new_file (fd, 4, 12);
   g_assert_cmpint (stasis_stream_in_read_full (cut, octets, sizeof octets, NULL, &error), ==, -1);
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT);
+  g_assert_true (cut->has_failed);
+  g_assert_cmpint (stasis_stream_in_read (cut, octets, 1, NULL, NULL), ==, -1);
 
   g_autoptr (StasisStreamIn) open_end = stasis_stream_in_new_file (fd, 4, G_MAXUINT64);
   g_assert_cmpint (stasis_stream_in_read_full (open_end, octets, sizeof octets, NULL, NULL), ==, 6);
