@@ -262,7 +262,16 @@ is_idle (const Client *client)
          && !server->funcs->is_kept (client->id, server->data);
 }
 
-/* Drop the client that has been idle for longest.  FALSE where none is. */
+/* It has closed its end, although we have not seen to that yet. */
+static gboolean
+has_gone (const Client *client)
+{
+  char octet;
+  return recv (client->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Drop one that has gone, or else the client that has been idle for longest.  FALSE where none is.
+ */
 static gboolean
 make_room (StasisControlServer *server)
 {
@@ -273,8 +282,13 @@ make_room (StasisControlServer *server)
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
       Client *client = value;
-      if (is_idle (client) && (oldest == NULL || client->idle_us < oldest->idle_us))
+      if (!is_idle (client))
+        continue;
+      const gboolean is_gone = has_gone (client);
+      if (is_gone || oldest == NULL || client->idle_us < oldest->idle_us)
         oldest = client;
+      if (is_gone)
+        break;
     }
   if (oldest == NULL)
     return FALSE;

@@ -255,6 +255,21 @@ def idle_clients():
         assert job.ask(do="job-stats", stats={"state": "active"})["ok"], "the job's place was taken"
 
 
+def gone_clients():
+    """One that has gone makes room before all others, whenever it was last heard of."""
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        supervisor = domain.supervisor()
+        ends = [domain.control() for _ in range(32)]
+        assert all(end.ask(do="state")["ok"] for end in ends)
+        os.kill(supervisor, signal.SIGSTOP)
+        ends.pop().socket.close()
+        new = domain.control()
+        os.kill(supervisor, signal.SIGCONT)
+        assert new.ask(do="state")["ok"], "no place for a new one"
+        assert all(is_open(end) for end in ends), "a living one was dropped"
+
+
 def busy_clients():
     """Nobody who is in the middle of something is dropped."""
     with Domain("idle") as domain:
@@ -315,5 +330,6 @@ if __name__ == "__main__":
     sys.exit(run("control", [
         states, state_reply, socket_mode, starting_up, replaced, only_one, cannot_start, job,
         job_survives_supervisor, paused_reasons, hostile_octets, too_long, pipelined,
-        slow_reader_and_half_request, idle_clients, busy_clients, memory, no_descriptors_left,
+        slow_reader_and_half_request, idle_clients, gone_clients, busy_clients, memory,
+        no_descriptors_left,
     ]))
