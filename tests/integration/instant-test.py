@@ -31,6 +31,34 @@ def save(t, guest, image):
     return guest.last_tick()
 
 
+def booted_guest(t, ticks=2):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(ticks)
+    return guest
+
+
+def booted_linux(t, *change):
+    """A Linux guest with 64 MiB of a pattern, and the sum of it; `change`: from what to what in its XML."""
+    guest = t.linux_guest()
+    path = t.dir / "linux.xml"
+    path.write_text(guest.xml().replace(*change) if change else guest.xml())
+    t.stasis("create", path)
+    guest.wait_for_tick(1, timeout=120)
+    guest.wait_for_agent()
+    assert guest.agent("fill 64 7 mix") == "64 MiB"
+    total = guest.agent("sum")
+    guest.close()
+    return guest, total
+
+
+def saved_guest(t):
+    """A guest that has been saved: it, its image, its last tick."""
+    guest = booted_guest(t)
+    image = t.dir / "a.stasis"
+    return guest, image, save(t, guest, image)
+
+
 def restore(t, image, *options):
     """Restore it instantly; what the statistics say of the way."""
     stats = json.loads(t.stasis("restore", image, "--load", "instant", "--json", *options).stdout)
@@ -67,11 +95,7 @@ def memory_use(t, guest):
 @harness.test("a boot-sector guest goes on in memory mapped from its image, and the image is as it was")
 def boot_sector(t):
     need_mapping()
-    guest = t.boot_sector_guest()
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(3)
-    image = t.dir / "a.stasis"
-    last = save(t, guest, image)
+    guest, image, last = saved_guest(t)
     before = image.read_bytes()
     assert "verified before" in restore(t, image)
     goes_on(guest, last, 10)
@@ -84,14 +108,8 @@ def boot_sector(t):
 @harness.test("a Linux guest keeps its memory; saved again and restored again, three times")
 def linux(t):
     need_mapping()
-    guest = t.linux_guest()
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(1, timeout=120)
-    guest.wait_for_agent()
-    assert guest.agent("fill 64 7 mix") == "64 MiB"
-    total = guest.agent("sum")
+    guest, total = booted_linux(t)
     for number in range(3):
-        guest.close()
         image = t.dir / f"{number}.stasis"
         last = save(t, guest, image)
         t.stasis("image", "verify", image)
@@ -100,9 +118,9 @@ def linux(t):
         goes_on(guest, last)
         guest.wait_for_agent()
         assert guest.agent("sum") == total, "the guest's memory has changed"
+        guest.close()
     image = t.dir / "2.stasis"
     t.stasis("destroy", guest.name)
-    guest.close()
     t.stasis("restore", image, "--load", "parallel")
     guest.wait_for_agent()
     assert guest.agent("sum") == total, "an image of a mapped guest differs when it is loaded"
@@ -121,15 +139,7 @@ def balloon(t, guest, mib):
 @harness.test("a balloon takes nothing from the image")
 def ballooned(t):
     need_mapping()
-    guest = t.linux_guest()
-    xml = t.dir / "balloon.xml"
-    xml.write_text(guest.xml().replace("<memballoon model='none'/>", "<memballoon model='virtio'/>"))
-    t.stasis("create", xml)
-    guest.wait_for_tick(1, timeout=120)
-    guest.wait_for_agent()
-    guest.agent("fill 64 7 mix")
-    total = guest.agent("sum")
-    guest.close()
+    guest, total = booted_linux(t, "<memballoon model='none'/>", "<memballoon model='virtio'/>")
     image = t.dir / "a.stasis"
     save(t, guest, image)
     before = image.read_bytes()
@@ -144,11 +154,7 @@ def ballooned(t):
 @harness.test("the image that a guest uses is shown, and locked until the guest ends")
 def shown(t):
     need_mapping()
-    guest = t.boot_sector_guest()
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(1)
-    image = t.dir / "a.stasis"
-    save(t, guest, image)
+    guest, image, _ = saved_guest(t)
     assert not write_locked(image)
     restore(t, image)
     assert image_lines(t, guest) == [f"Memory image:   {image}"]
@@ -167,11 +173,7 @@ def shown(t):
 @harness.test("the image may be replaced and removed under the running guest")
 def replaced(t):
     need_mapping()
-    guest = t.boot_sector_guest()
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
-    image = t.dir / "a.stasis"
-    save(t, guest, image)
+    guest, image, _ = saved_guest(t)
     restore(t, image)
     last = save(t, guest, image)  # over the file that backs its memory
     restore(t, image)
@@ -195,11 +197,7 @@ def replaced(t):
 @harness.test("an image that nobody has verified here is verified before the guest runs")
 def unverified(t):
     need_mapping()
-    guest = t.boot_sector_guest()
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
-    image = t.dir / "a.stasis"
-    last = save(t, guest, image)
+    guest, image, last = saved_guest(t)
     copy = t.dir / "copy.stasis"
     subprocess.run(["cp", "--sparse=always", image, copy], check=True)
     assert "verified as a whole first" in restore(t, copy)
@@ -244,9 +242,7 @@ def loads(t, image, reason):
 
 @harness.test("what cannot be mapped is loaded, and the reason is said")
 def fallback(t):
-    guest = t.boot_sector_guest()
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
+    guest = booted_guest(t)
     if not can_map():
         image = t.dir / "old.stasis"
         last = save(t, guest, image)
@@ -277,9 +273,7 @@ def no_owners(t):
     need_mapping()
     if os.geteuid() != 0:
         raise harness.Skip("only root's QEMU is another user")
-    guest = t.boot_sector_guest()
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
+    guest = booted_guest(t)
     with harness.mounted("-t", "ramfs", "ramfs", at=t.dir / "ramfs") as folder:
         image = folder / "a.stasis"
         last = save(t, guest, image)
@@ -292,11 +286,7 @@ def no_owners(t):
 @harness.test("an image that comes as an open file is mapped as well")
 def standard_input(t):
     need_mapping()
-    guest = t.boot_sector_guest()
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
-    image = t.dir / "a.stasis"
-    last = save(t, guest, image)
+    guest, image, last = saved_guest(t)
     with open(image, "rb") as file:
         t.stasis("restore", "-", "--load", "instant", stdin=file)
     assert image_lines(t, guest) == [f"Memory image:   {image}"]
@@ -321,11 +311,7 @@ def shared(t):
 @harness.test("an instant restore that is killed leaves nothing, and the image is as good as before")
 def killed(t):
     need_mapping()
-    guest = t.boot_sector_guest()
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
-    image = t.dir / "a.stasis"
-    last = save(t, guest, image)
+    guest, image, last = saved_guest(t)
     for point in ("restore-started", "restore-loaded", "restore-marked"):
         t.stasis("restore", image, "--load", "instant", check=False, STASIS_FAULT=f"{point}=kill")
         harness.wait_for(lambda: guest.name not in t.stasis("list", "--all").stdout, "QEMU to be ended")
