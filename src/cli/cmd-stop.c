@@ -141,7 +141,9 @@ const StasisCliCommand stasis_cmd_reset = {
   .name = "reset",
   .group = STASIS_CLI_GROUP_DOMAIN,
   .summary = N_ ("reset a domain"),
-  .description = N_ ("Reset the target domain as if by power button"),
+  .description = N_ ("Reset the target domain as if by power button. The guest is not asked;\n"
+                     "what it has not written to its disks is lost. A guest that has shut down\n"
+                     "or crashed and was preserved boots anew; one that was paused stays paused."),
   .options = domain_options,
   .writes = TRUE,
   .run = run_reset,
@@ -166,7 +168,8 @@ const StasisCliCommand stasis_cmd_suspend = {
   .name = "suspend",
   .group = STASIS_CLI_GROUP_DOMAIN,
   .summary = N_ ("suspend a domain"),
-  .description = N_ ("Suspend a running domain."),
+  .description = N_ ("Suspend a running domain. One that is paused already stays so; one whose\n"
+                     "guest has shut down or crashed is refused."),
   .options = domain_options,
   .writes = TRUE,
   .run = run_suspend,
