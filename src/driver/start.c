@@ -29,6 +29,7 @@
 #include "driver/firmware.h"
 #include "driver/late-options.h"
 #include "driver/live-def.h"
+#include "driver/log-limit.h"
 #include "driver/lost.h"
 #include "driver/recover.h"
 #include "driver/registry.h"
@@ -37,7 +38,6 @@
 #include "driver/supervise.h"
 #include "driver/teardown.h"
 #include "monitor/commands-run.h"
-#include "monitor/log-tail.h"
 #include "util/fault.h"
 #include "util/fd.h"
 
@@ -132,7 +132,7 @@ make_status (Start *start, GError **error)
   status->emulator = g_strdup (def->emulator);
   status->reason = g_strdup (start->request->reason);
   status->log = stasis_paths_log (paths, def->name);
-  status->log_start = stasis_log_size (status->log);
+  status->log_start = stasis_log_begin_run (status->log);
   status->last = stasis_paths_last (paths, def->name);
   status->last_job = stasis_paths_last_job (paths, def->name);
   status->lock = stasis_paths_lock (paths, def->name);

@@ -34,6 +34,17 @@ read_end (const char *path, guint64 first, char *buffer, gsize size)
   return n > 0 ? (gsize) n : 0;
 }
 
+/* The end of both; all of it is of this run. */
+static gsize
+read_cut (const char *path, const char *backup, char *buffer, gsize size)
+{
+  g_autofree char *newer = g_malloc (size);
+  const gsize length = read_end (path, 0, newer, size);
+  const gsize earlier = length < size ? read_end (backup, 0, buffer, size - length) : 0;
+  memcpy (buffer + earlier, newer, length);
+  return earlier + length;
+}
+
 /* Where the last STASIS_LOG_TAIL_LINES begin. */
 static const char *
 find_start (const char *text, gsize length)
@@ -63,7 +74,10 @@ char *
 stasis_log_tail (const char *path, guint64 start)
 {
   char buffer[STASIS_LOG_TAIL_OCTETS];
-  gsize length = read_end (path, start, buffer, sizeof buffer);
+  g_autofree char *backup = stasis_log_backup_path (path, 0);
+  gsize length = g_file_test (backup, G_FILE_TEST_IS_REGULAR)
+                     ? read_cut (path, backup, buffer, sizeof buffer)
+                     : read_end (path, start, buffer, sizeof buffer);
   while (length > 0 && g_ascii_isspace (buffer[length - 1]))
     length--;
 
@@ -71,6 +85,13 @@ stasis_log_tail (const char *path, guint64 start)
   char *tail = g_utf8_make_valid (first, (gssize) (buffer + length - first));
   clean (tail);
   return tail;
+}
+
+/* Where a part of the log is that it has no room for. */
+char *
+stasis_log_backup_path (const char *path, guint number)
+{
+  return g_strdup_printf ("%s.%u", path, number);
 }
 
 /* The size of the log. */

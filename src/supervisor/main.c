@@ -10,7 +10,7 @@
  * started it and may itself be killed and started anew at any time: what it must know it reads
  * from the status file or asks QEMU for.  It does three things: answers on the control socket
  * (requests.c), applies the life-cycle policy (life.c), and clears up when a job's owner or QEMU
- * itself dies (watch.c, errand.c).
+ * itself dies (watch.c, errand.c).  Besides, it keeps QEMU's log small (log-watch.c).
  *
  * The main loop owns everything but the life-cycle thread's connection; nothing in it blocks.
  * Threads hand their results to it.  The lock file says that a supervisor lives: whoever finds it
@@ -31,6 +31,7 @@
 
 #include "supervisor/errand.h"
 #include "supervisor/life.h"
+#include "supervisor/log-watch.h"
 #include "supervisor/requests.h"
 #include "supervisor/watch.h"
 #include "util/fd.h"
@@ -197,6 +198,8 @@ watch_qemu (Supervisor *self, const StasisStatus *status, GError **error)
     }
   self->life = stasis_life_new (self->folder, status, self->qemu_pidfd, on_restart_due, self);
   g_unix_fd_add (self->qemu_pidfd, G_IO_IN, on_qemu_ended, self);
+  if (status->log != NULL)
+    stasis_log_watch (status->log, self->qemu_pidfd);
   return TRUE;
 }
 

@@ -5,6 +5,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -401,6 +402,47 @@ def log_of_this_run(t):
     t.stasis("create", guest.xml_file())
     result = save_of_dying_qemu(t, guest)
     assert result.startswith("error: ") and "-nonsense" not in result and "long ago" not in result, result
+
+
+@harness.test("a QEMU that floods its log does not fill the disk, and an error quotes its last words")
+def flooded_log(t):
+    guest = t.boot_sector_guest()
+    log = t.state / "log" / "qemu" / f"{guest.name}.log"
+    newer, older = (log.with_name(f"{log.name}.{number}") for number in (0, 1))
+    log.parent.mkdir(mode=0o700, parents=True)
+    log.write_text("it failed long ago\n")
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(1)
+    qemu = pid_of(t, "qemu-system")
+    told = pathlib.Path(f"/proc/{qemu}/fdinfo/2").read_text()
+    assert int(re.search(r"flags:\s+(\d+)", told)[1], 8) & os.O_APPEND, told
+
+    def complain(octets):
+        with open(f"/proc/{qemu}/fd/2", "ab") as words:
+            words.write(octets)
+
+    for number in range(3):
+        supervisor = t.supervisor()
+        os.kill(supervisor, signal.SIGSTOP)  # it comes when all is there
+        complain(b"complaint %d\n" % number * 300_000)
+        if number == 1:
+            harness.kill(supervisor)
+            t.stasis("domstate", guest.name)  # starts another
+        else:
+            os.kill(supervisor, signal.SIGCONT)
+        harness.wait_for(lambda: log.stat().st_size == 0, "the log to be cut")
+        kept = newer.read_bytes()
+        assert len(kept) == 2 << 20 and kept.endswith(b"complaint %d\n" % number), (len(kept), kept[-80:])
+    complain(b"the disk is on fire\n")
+    assert log.read_text() == "the disk is on fire\n"
+    result = save_of_dying_qemu(t, guest)
+    assert result.count("complaint 2") == 9 and "the disk is on fire" in result, result
+    assert not older.exists()
+
+    t.stasis("create", guest.xml_file())
+    assert older.read_bytes() == kept and not newer.exists()
+    result = save_of_dying_qemu(t, guest)
+    assert result.startswith("error: ") and "complaint" not in result and "on fire" not in result, result
 
 
 def waited_in_vain_ms(text):

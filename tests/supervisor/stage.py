@@ -178,7 +178,7 @@ class Domain:
             listeners.append(listener)
             argv += ["-chardev", f"socket,id={name},fd={listener.fileno()},server=on,wait=off",
                      "-mon", f"chardev={name},id={name}mon,mode=control"]
-        with open(f"{self.root}/log/guest.log", "wb") as log:
+        with open(f"{self.root}/log/guest.log", "ab") as log:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                        pass_fds=[l.fileno() for l in listeners],
                                        start_new_session=True)
