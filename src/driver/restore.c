@@ -279,7 +279,11 @@ prepare_instant (Restore *restore, GError **error)
   if (caps == NULL)
     return FALSE;
   const StasisInstantRequest request = {
-    .input = restore->input, .def = restore->def, .caps = caps, .paths = restore->driver->paths
+    .input = restore->input,
+    .def = restore->def,
+    .caps = caps,
+    .paths = restore->driver->paths,
+    .flags = restore->flags,
   };
   stasis_job_set_phase (restore->job, "look at the memory");
   return stasis_instant_prepare (&restore->instant, &request, stasis_job_cancellable (restore->job),
@@ -305,6 +309,14 @@ check_still_verified (const Restore *restore, int fd, GError **error)
                     stasis_image_input_name (restore->input));
 }
 
+/* The whole image, before the guest runs.  Memory that is loaded is never verified later. */
+static gboolean
+is_verified_now (const Restore *restore)
+{
+  return restore->instant.memory.check == STASIS_MEMORY_CHECK_BEFORE
+         && (restore->flags & STASIS_RESTORE_VERIFY_NONE) == 0;
+}
+
 static gboolean
 load (Restore *restore, GError **error)
 {
@@ -312,14 +324,14 @@ load (Restore *restore, GError **error)
   const gboolean is_file = stasis_image_input_is_file (restore->input);
   const StasisSourceLoad source = { .input = restore->input,
                                     .view = restore->instant.view,
-                                    .is_verified = restore->instant.is_verified,
+                                    .verify = is_verified_now (restore),
                                     .qemu = &restore->hold->status->qemu };
   struct stat before;
   if (is_file)
     stasis_mark_begin (fd, &before);
   if (!stasis_source_is_mapped (restore->input))
     stasis_job_set_engine (restore->job, _ ("plain stream, through this process"));
-  stasis_job_set_phase (restore->job, source.is_verified ? "load" : "load and verify");
+  stasis_job_set_phase (restore->job, source.verify ? "load and verify" : "load");
   if (!stasis_source_load (&source, restore->monitor, restore->job, error))
     return FALSE;
   note_engine (restore);
@@ -327,8 +339,8 @@ load (Restore *restore, GError **error)
   stats->bytes_written = stats->bytes_processed;
   if (!is_file)
     return check_disks (restore, error);
-  if (source.is_verified)
-    return check_still_verified (restore, fd, error);
+  if (!source.verify)
+    return !restore->instant.is_stamped || check_still_verified (restore, fd, error);
   if (stasis_image_input_kind (restore->input) == STASIS_IMAGE_KIND_STASIS)
     stasis_mark_verified_since (restore->driver->paths, fd, &before);
   return TRUE;
@@ -456,6 +468,16 @@ restore_from (StasisDriver *driver, int fd_take, const char *path, const char *x
       stasis_fd_clear (&fd_take);
       g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
                            _ ("a domain cannot be resumed both running and paused"));
+      return NULL;
+    }
+  const guint when = flags
+                     & (STASIS_RESTORE_VERIFY_FULL | STASIS_RESTORE_VERIFY_BACKGROUND
+                        | STASIS_RESTORE_VERIFY_NONE);
+  if ((when & (when - 1)) != 0)
+    {
+      stasis_fd_clear (&fd_take);
+      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                           _ ("an image can be verified in one way only"));
       return NULL;
     }
   g_autoptr (StasisJob) job = stasis_job_new ("restore", progress, user_data, cancellable);
