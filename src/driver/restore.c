@@ -50,7 +50,7 @@ typedef struct
   StasisMonitor *monitor;  /* (owned) */
   StasisInstant instant;
   gboolean is_managed;
-  gboolean is_for_once; /* the image is marked as resumed before the guest runs */
+  gboolean is_for_once; /* the image is marked as resumed before the guest runs, unless it is */
   gboolean is_marked;   /* and has been */
 } Restore;
 
@@ -247,7 +247,13 @@ check_disks (Restore *restore, GError **error)
   restore->is_for_once = stasis_image_input_ours (restore->input) != NULL
                          && (restore->is_managed || stasis_disks_any_writable (disks));
   if (restore->flags & STASIS_RESTORE_FORCE)
-    return TRUE;
+    {
+      /* A mark of an earlier restore is not ours to take back, should this one fail. */
+      if (restore->is_for_once)
+        restore->is_for_once = !stasis_mark_is_resumed (restore->driver->paths,
+                                                        stasis_image_input_ours (restore->input));
+      return TRUE;
+    }
   return check_first_time (restore, error)
          && (disks == NULL || stasis_disks_check (disks, restore->def, error));
 }
