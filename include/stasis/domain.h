@@ -83,6 +83,9 @@ typedef enum /*< flags >*/
   STASIS_RESTORE_FORCE = 1 << 3,   /* although a disk has changed or the image was resumed before */
   STASIS_RESTORE_TRUST = 1 << 4,   /* although the image belongs to somebody else */
   STASIS_RESTORE_INSTANT = 1 << 5, /* map the guest's memory from the image, where that works */
+  STASIS_RESTORE_VERIFY_FULL = 1 << 6,       /* before the guest runs, even if it was before */
+  STASIS_RESTORE_VERIFY_BACKGROUND = 1 << 7, /* while it runs; memory that is not mapped: before */
+  STASIS_RESTORE_VERIFY_NONE = 1 << 8,       /* not the pages of memory */
 } StasisRestoreFlags;
 
 typedef enum /*< flags >*/
@@ -124,6 +127,30 @@ typedef struct
 
 gboolean stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError **error);
 char *stasis_domain_get_memory_image (StasisDomain *self, gboolean *out_is_there, GError **error);
+
+/**
+ * StasisImageCheck:
+ * @STASIS_IMAGE_CHECK_BEFORE: the image was verified before the guest ran
+ * @STASIS_IMAGE_CHECK_GOES_ON: it is being verified while the guest runs
+ * @STASIS_IMAGE_CHECK_GOOD: that is done, and it is as it was written
+ * @STASIS_IMAGE_CHECK_DAMAGED: it is not, and the guest was paused
+ * @STASIS_IMAGE_CHECK_UNKNOWN: it could not be verified
+ * @STASIS_IMAGE_CHECK_NONE: nobody verifies it
+ *
+ * What is known of the image that a guest's memory is mapped from.
+ */
+typedef enum
+{
+  STASIS_IMAGE_CHECK_BEFORE,
+  STASIS_IMAGE_CHECK_GOES_ON,
+  STASIS_IMAGE_CHECK_GOOD,
+  STASIS_IMAGE_CHECK_DAMAGED,
+  STASIS_IMAGE_CHECK_UNKNOWN,
+  STASIS_IMAGE_CHECK_NONE,
+} StasisImageCheck;
+
+StasisImageCheck stasis_domain_get_image_check (StasisDomain *self, char **out_message,
+                                                GError **error);
 char *stasis_domain_get_xml (StasisDomain *self, StasisXmlFlags flags, GError **error);
 gboolean stasis_domain_get_autostart (StasisDomain *self, gboolean *out_autostart, GError **error);
 gboolean stasis_domain_set_autostart (StasisDomain *self, gboolean autostart, GError **error);

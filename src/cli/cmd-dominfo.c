@@ -22,6 +22,8 @@ typedef struct
   char *os_type;      /* (owned) (nullable) */
   char *memory_image; /* (owned) (nullable) */
   gboolean is_image_there;
+  StasisImageCheck image_check;
+  char *image_fault; /* (owned) (nullable) what is wrong with it */
 } Facts;
 
 static gboolean
@@ -32,6 +34,8 @@ gather (StasisDomain *domain, Facts *facts, GError **error)
     return FALSE;
   facts->persistent = stasis_domain_is_persistent (domain);
   facts->memory_image = stasis_domain_get_memory_image (domain, &facts->is_image_there, NULL);
+  if (facts->memory_image != NULL)
+    facts->image_check = stasis_domain_get_image_check (domain, &facts->image_fault, NULL);
   g_autofree char *xml = stasis_domain_get_xml (domain, STASIS_XML_NONE, NULL);
   if (xml != NULL)
     facts->os_type = stasis_cli_xml_peek (xml, "domain/os/type");
@@ -52,12 +56,26 @@ print_memory (StasisCli *cli, const char *label, guint64 kib)
   print_line (cli, label, value);
 }
 
+static const char *const image_checks[] = {
+  [STASIS_IMAGE_CHECK_BEFORE] = N_ ("before the guest ran"),
+  [STASIS_IMAGE_CHECK_GOES_ON] = N_ ("going on"),
+  [STASIS_IMAGE_CHECK_GOOD] = N_ ("yes"),
+  [STASIS_IMAGE_CHECK_DAMAGED] = N_ ("DAMAGED"),
+  [STASIS_IMAGE_CHECK_UNKNOWN] = N_ ("could not be done"),
+  [STASIS_IMAGE_CHECK_NONE] = N_ ("no"),
+};
+
 static void
 print_memory_image (StasisCli *cli, const Facts *facts)
 {
   g_autofree char *gone
       = g_strdup_printf (_ ("%s (replaced or removed since)"), facts->memory_image);
   print_line (cli, _ ("Memory image:"), facts->is_image_there ? facts->memory_image : gone);
+  g_autofree char *check
+      = facts->image_fault != NULL
+            ? g_strdup_printf ("%s: %s", _ (image_checks[facts->image_check]), facts->image_fault)
+            : g_strdup (_ (image_checks[facts->image_check]));
+  print_line (cli, _ ("Image verified:"), check);
 }
 
 static void
@@ -117,6 +135,9 @@ facts_to_json (StasisDomain *domain, const Facts *facts)
     {
       stasis_json_set_string (object, "memory_image", facts->memory_image);
       stasis_json_set_boolean (object, "memory_image_in_place", facts->is_image_there);
+      stasis_json_set_string (object, "memory_image_verified", image_checks[facts->image_check]);
+      if (facts->image_fault != NULL)
+        stasis_json_set_string (object, "memory_image_fault", facts->image_fault);
     }
   set_pid (object, "qemu_pid", facts->info.pid);
   set_pid (object, "supervisor_pid", facts->info.supervisor_pid);
@@ -141,6 +162,7 @@ run_dominfo (StasisCli *cli, const StasisCliArgs *args, GError **error)
     print_facts (cli, domain, &facts);
   g_free (facts.os_type);
   g_free (facts.memory_image);
+  g_free (facts.image_fault);
   return TRUE;
 }
 

@@ -33,6 +33,34 @@ load_flag (const StasisCliArgs *args, guint *flags, GError **error)
   return FALSE;
 }
 
+/* --verify says when the image is verified. */
+static gboolean
+verify_flag (const StasisCliArgs *args, guint *flags, GError **error)
+{
+  static const struct
+  {
+    const char *name;
+    guint flag;
+  } ways[] = {
+    { "auto", 0 },
+    { "full", STASIS_RESTORE_VERIFY_FULL },
+    { "background", STASIS_RESTORE_VERIFY_BACKGROUND },
+    { "none", STASIS_RESTORE_VERIFY_NONE },
+  };
+  const char *verify = stasis_cli_args_get (args, "verify");
+  if (verify == NULL)
+    return TRUE;
+  for (gsize i = 0; i < G_N_ELEMENTS (ways); i++)
+    if (g_str_equal (verify, ways[i].name))
+      {
+        *flags |= ways[i].flag;
+        return TRUE;
+      }
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+               _ ("--verify is 'auto', 'full', 'background' or 'none', not '%s'"), verify);
+  return FALSE;
+}
+
 static gboolean
 restore_flags (const StasisCliArgs *args, guint *out_flags, GError **error)
 {
@@ -45,7 +73,7 @@ restore_flags (const StasisCliArgs *args, guint *out_flags, GError **error)
   stasis_cli_args_flag (args, "paused", STASIS_RESTORE_PAUSED, &flags);
   stasis_cli_args_flag (args, "force", STASIS_RESTORE_FORCE, &flags);
   stasis_cli_args_flag (args, "trust", STASIS_RESTORE_TRUST, &flags);
-  if (!load_flag (args, &flags, error))
+  if (!load_flag (args, &flags, error) || !verify_flag (args, &flags, error))
     return FALSE;
   *out_flags = flags;
   return TRUE;
@@ -169,6 +197,8 @@ static const StasisCliOption restore_options[] = {
   { "trust", STASIS_CLI_FLAG, NULL, N_ ("although the image belongs to somebody else") },
   { "load", STASIS_CLI_STRING, "way",
     N_ ("how the memory is loaded: 'instant' (mapped from the image), 'parallel', 'auto'") },
+  { "verify", STASIS_CLI_STRING, "when",
+    N_ ("when the image is verified: 'full' (before), 'background', 'none', 'auto'") },
   { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of restore") },
   { "json", STASIS_CLI_FLAG, NULL, N_ ("print final statistics as JSON") },
   { .name = NULL },
@@ -178,14 +208,18 @@ const StasisCliCommand stasis_cmd_restore = {
   .name = "restore",
   .group = STASIS_CLI_GROUP_STATE,
   .summary = N_ ("restore a domain from a saved state in a file"),
-  .description = N_ ("Check a save image, and start its domain exactly where it was saved. The\n"
-                     "image may be of any kind that 'image info' knows: our own, libvirt's,\n"
-                     "or one that comes through a pipe. The guest does not run before the\n"
-                     "whole image has been checked, as far as its kind has checksums.\n"
-                     "With --load instant the guest's memory is mapped from an image of our own:\n"
-                     "the guest runs at once if the image was written or checked on this host\n"
-                     "before and not touched since, and uses the file as long as it runs. Where\n"
-                     "that cannot be done it is loaded in parallel, which 'auto' does, too."),
+  .description
+  = N_ ("Check a save image, and start its domain exactly where it was saved. The\n"
+        "image may be of any kind that 'image info' knows: our own, libvirt's,\n"
+        "or one that comes through a pipe. The guest does not run before the\n"
+        "whole image has been checked, as far as its kind has checksums.\n"
+        "With --load instant the guest's memory is mapped from an image of our own:\n"
+        "the guest runs at once if the image was written or checked on this host\n"
+        "before and not touched since, and uses the file as long as it runs; the\n"
+        "image is then checked once more beside it, and damage pauses the guest.\n"
+        "Where that cannot be done it is loaded in parallel, which 'auto' does, too.\n"
+        "--verify says when the check is: 'full' before the guest runs, 'background',\n"
+        "'none', or 'auto'."),
   .options = restore_options,
   .writes = TRUE,
   .run = run_restore,

@@ -12,6 +12,10 @@
  * which is what the caller does then.  What has to be true: the memory is one RAMBlock of the size
  * that QEMU will want, of no special kind; QEMU can map from within a file; nobody but root and we
  * could write to the file while the guest runs on it; no page has data that its bitmap disowns.
+ *
+ * An image that bears this host's stamp was verified when it was written, so its guest may run at
+ * once.  What went wrong below the file system since then no stamp tells: the supervisor verifies
+ * the image while the guest runs (supervisor/memory-check.c).
  */
 
 #include "config.h"
@@ -88,6 +92,17 @@ find_block (StasisInstant *self, const StasisInstantRequest *request)
   return NULL;
 }
 
+static StasisMemoryCheck
+choose_check (StasisRestoreFlags flags, gboolean is_stamped)
+{
+  if (flags & STASIS_RESTORE_VERIFY_NONE)
+    return STASIS_MEMORY_CHECK_NONE;
+  if (flags & STASIS_RESTORE_VERIFY_FULL)
+    return STASIS_MEMORY_CHECK_BEFORE;
+  return is_stamped || (flags & STASIS_RESTORE_VERIFY_BACKGROUND) ? STASIS_MEMORY_CHECK_BACKGROUND
+                                                                  : STASIS_MEMORY_CHECK_BEFORE;
+}
+
 /* Get ready, if it can be done. */
 gboolean
 stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request,
@@ -111,10 +126,13 @@ stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request
       refuse (self, "%s", local->message);
       return TRUE;
     }
-  self->memory = (StasisMemoryImage){ .fd = stasis_image_input_fd (input),
+  const int fd = stasis_image_input_fd (input);
+  self->is_stamped = stasis_mark_is_verified (request->paths, fd);
+  self->memory = (StasisMemoryImage){ .fd = fd,
                                       .name = stasis_image_input_name (input),
-                                      .offset = block->pages_offset };
-  self->is_verified = stasis_mark_is_verified (request->paths, self->memory.fd);
+                                      .offset = block->pages_offset,
+                                      .check = choose_check (request->flags, self->is_stamped),
+                                      .stamp = stasis_mark_verified_path (request->paths, fd) };
   return TRUE;
 }
 
@@ -125,7 +143,7 @@ stasis_instant_settle (StasisInstant *self)
   if (self->memory.refusal == NULL)
     return;
   stasis_fd_clear (&self->view);
-  self->is_verified = FALSE;
+  self->memory.check = STASIS_MEMORY_CHECK_BEFORE;
   self->why_not = g_steal_pointer (&self->memory.refusal);
 }
 
@@ -135,9 +153,20 @@ stasis_instant_describe (const StasisInstant *self)
 {
   if (self->view < 0)
     return g_strdup_printf (_ ("parallel load, not instant: %1$s"), self->why_not);
-  return g_strdup (self->is_verified
-                       ? _ ("instant: memory mapped from the image, which was verified before")
-                       : _ ("instant: memory mapped from the image, verified as a whole first"));
+  switch (self->memory.check)
+    {
+    case STASIS_MEMORY_CHECK_BEFORE:
+      return g_strdup (_ ("instant: memory mapped from the image, verified as a whole first"));
+    case STASIS_MEMORY_CHECK_BACKGROUND:
+      return g_strdup (self->is_stamped
+                           ? _ ("instant: memory mapped from the image, which was verified before "
+                                "and is once more in the background")
+                           : _ ("instant: memory mapped from the image, verified in the "
+                                "background"));
+    case STASIS_MEMORY_CHECK_NONE:
+      break;
+    }
+  return g_strdup (_ ("instant: memory mapped from the image, not verified"));
 }
 
 void
@@ -145,5 +174,6 @@ stasis_instant_clear (StasisInstant *self)
 {
   stasis_fd_clear (&self->view);
   g_free (self->why_not);
+  g_free (self->memory.stamp);
   g_free (self->memory.refusal);
 }

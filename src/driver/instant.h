@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <stasis/domain.h>
+
 #include "conf/domain-def.h"
 #include "driver/memory-image.h"
 #include "driver/paths.h"
@@ -16,7 +18,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   int view; /* (owned) what QEMU is to read instead of the image; -1: no instant restore */
-  gboolean is_verified; /* here, before, and nobody has touched it since */
+  gboolean is_stamped; /* it was verified here before, and nobody has touched it since */
   StasisMemoryImage memory;
   char *why_not; /* (owned) (nullable) for people */
 } StasisInstant;
@@ -28,6 +30,7 @@ typedef struct
   const StasisDomainDef *def;
   const StasisQemuCaps *caps;
   const StasisPaths *paths;
+  StasisRestoreFlags flags; /* those that say when to verify */
 } StasisInstantRequest;
 
 #define STASIS_INSTANT_INIT \

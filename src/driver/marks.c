@@ -166,6 +166,14 @@ stasis_mark_verified_since (const StasisPaths *paths, int fd, const struct stat 
     write_stamp (paths, before);
 }
 
+/* Where that is noted, for who may find it untrue. */
+char *
+stasis_mark_verified_path (const StasisPaths *paths, int fd)
+{
+  struct stat st;
+  return fstat (fd, &st) == 0 ? stamp_path (paths, &st) : NULL;
+}
+
 /* TRUE where it was good and has not been touched since. */
 gboolean
 stasis_mark_is_verified (const StasisPaths *paths, int fd)

@@ -21,6 +21,7 @@ void stasis_mark_verified (const StasisPaths *paths, int fd);
 void stasis_mark_begin (int fd, struct stat *out_before);
 void stasis_mark_verified_since (const StasisPaths *paths, int fd, const struct stat *before);
 gboolean stasis_mark_is_verified (const StasisPaths *paths, int fd);
+char *stasis_mark_verified_path (const StasisPaths *paths, int fd);
 
 /* An image with writable disks is good for one resume: its disks move on with the guest.  So is a
  * managed image.  Known by the image's UUID, so that a copy counts as the same.  */

@@ -46,5 +46,7 @@ stasis_memory_image_note (const StasisMemoryImage *self, StasisStatus *status, G
       = g_path_is_absolute (self->name) ? g_strdup (self->name) : g_file_read_link (link, NULL);
   if (status->memory_image == NULL)
     status->memory_image = g_strdup (self->name);
+  status->memory_check = self->check;
+  status->memory_stamp = g_strdup (self->stamp);
   return TRUE;
 }

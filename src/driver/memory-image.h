@@ -14,7 +14,9 @@ typedef struct
   int fd;           /* (borrowed) the image */
   const char *name; /* (borrowed) */
   guint64 offset;   /* of the pages in it */
-  char *refusal;    /* (owned) (nullable) out: why the memory could not be mapped after all */
+  StasisMemoryCheck check;
+  char *stamp;   /* (owned) (nullable) where it stands that it was verified */
+  char *refusal; /* (owned) (nullable) out: why the memory could not be mapped after all */
 } StasisMemoryImage;
 
 /* The image opened for a QEMU that runs as user @uid, which may open it again by /proc/self/fd.

@@ -425,13 +425,13 @@ restart_guest (const char *folder, const StasisStatus *status, StasisMonitor *mo
   return TRUE;
 }
 
-/* The guest may have run: it goes on, and the managed image that it came from is used up.  At
- * RESTART it may have been reset, or not. */
+/* The guest may have run: it goes on, and the managed image that it came from is used up.  Where
+ * QEMU has ended that image is all that is left; its mark has people decide whether to use it.  At
+ * RESTART the guest may have been reset, or not. */
 static gboolean
 finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
   StasisJournal *journal = &status->journal;
-  stasis_recover_use_up (journal);
   if (!stasis_process_is_alive (&status->qemu))
     return end_domain (folder, status, "crashed", error);
 
@@ -448,6 +448,7 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
       || (journal->step == STASIS_STEP_RESTART
           && !stasis_guest_end_reset (usable, status->on_reboot, error)))
     return FALSE;
+  stasis_recover_use_up (journal);
   stasis_journal_clear (journal);
   return stasis_status_write (status, folder, error);
 }

@@ -50,7 +50,7 @@ typedef struct
   StasisMonitor *monitor;  /* (owned) */
   StasisInstant instant;
   gboolean is_managed;
-  gboolean is_for_once; /* the image is marked as resumed before the guest runs */
+  gboolean is_for_once; /* the image is marked as resumed before the guest runs, unless it is */
   gboolean is_marked;   /* and has been */
 } Restore;
 
@@ -247,7 +247,13 @@ check_disks (Restore *restore, GError **error)
   restore->is_for_once = stasis_image_input_ours (restore->input) != NULL
                          && (restore->is_managed || stasis_disks_any_writable (disks));
   if (restore->flags & STASIS_RESTORE_FORCE)
-    return TRUE;
+    {
+      /* A mark of an earlier restore is not ours to take back, should this one fail. */
+      if (restore->is_for_once)
+        restore->is_for_once = !stasis_mark_is_resumed (restore->driver->paths,
+                                                        stasis_image_input_ours (restore->input));
+      return TRUE;
+    }
   return check_first_time (restore, error)
          && (disks == NULL || stasis_disks_check (disks, restore->def, error));
 }
@@ -279,7 +285,11 @@ prepare_instant (Restore *restore, GError **error)
   if (caps == NULL)
     return FALSE;
   const StasisInstantRequest request = {
-    .input = restore->input, .def = restore->def, .caps = caps, .paths = restore->driver->paths
+    .input = restore->input,
+    .def = restore->def,
+    .caps = caps,
+    .paths = restore->driver->paths,
+    .flags = restore->flags,
   };
   stasis_job_set_phase (restore->job, "look at the memory");
   return stasis_instant_prepare (&restore->instant, &request, stasis_job_cancellable (restore->job),
@@ -305,6 +315,14 @@ check_still_verified (const Restore *restore, int fd, GError **error)
                     stasis_image_input_name (restore->input));
 }
 
+/* The whole image, before the guest runs.  Memory that is loaded is never verified later. */
+static gboolean
+is_verified_now (const Restore *restore)
+{
+  return restore->instant.memory.check == STASIS_MEMORY_CHECK_BEFORE
+         && (restore->flags & STASIS_RESTORE_VERIFY_NONE) == 0;
+}
+
 static gboolean
 load (Restore *restore, GError **error)
 {
@@ -312,14 +330,14 @@ load (Restore *restore, GError **error)
   const gboolean is_file = stasis_image_input_is_file (restore->input);
   const StasisSourceLoad source = { .input = restore->input,
                                     .view = restore->instant.view,
-                                    .is_verified = restore->instant.is_verified,
+                                    .verify = is_verified_now (restore),
                                     .qemu = &restore->hold->status->qemu };
   struct stat before;
   if (is_file)
     stasis_mark_begin (fd, &before);
   if (!stasis_source_is_mapped (restore->input))
     stasis_job_set_engine (restore->job, _ ("plain stream, through this process"));
-  stasis_job_set_phase (restore->job, source.is_verified ? "load" : "load and verify");
+  stasis_job_set_phase (restore->job, source.verify ? "load and verify" : "load");
   if (!stasis_source_load (&source, restore->monitor, restore->job, error))
     return FALSE;
   note_engine (restore);
@@ -327,8 +345,8 @@ load (Restore *restore, GError **error)
   stats->bytes_written = stats->bytes_processed;
   if (!is_file)
     return check_disks (restore, error);
-  if (source.is_verified)
-    return check_still_verified (restore, fd, error);
+  if (!source.verify)
+    return !restore->instant.is_stamped || check_still_verified (restore, fd, error);
   if (stasis_image_input_kind (restore->input) == STASIS_IMAGE_KIND_STASIS)
     stasis_mark_verified_since (restore->driver->paths, fd, &before);
   return TRUE;
@@ -456,6 +474,16 @@ restore_from (StasisDriver *driver, int fd_take, const char *path, const char *x
       stasis_fd_clear (&fd_take);
       g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
                            _ ("a domain cannot be resumed both running and paused"));
+      return NULL;
+    }
+  const guint when = flags
+                     & (STASIS_RESTORE_VERIFY_FULL | STASIS_RESTORE_VERIFY_BACKGROUND
+                        | STASIS_RESTORE_VERIFY_NONE);
+  if ((when & (when - 1)) != 0)
+    {
+      stasis_fd_clear (&fd_take);
+      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                           _ ("an image can be verified in one way only"));
       return NULL;
     }
   g_autoptr (StasisJob) job = stasis_job_new ("restore", progress, user_data, cancellable);

@@ -30,6 +30,7 @@
 #include "driver/hold.h"
 #include "driver/job.h"
 #include "driver/marks.h"
+#include "driver/memory-check.h"
 #include "driver/memory-hash.h"
 #include "driver/recover.h"
 #include "driver/registry.h"
@@ -158,6 +159,32 @@ look_at_guest (Save *save, GError **error)
   return FALSE;
 }
 
+/* What was mapped from an image that nobody has verified yet is not passed on as good.  A guest
+ * that runs in spite of the damage has been resumed by somebody who knows of it. */
+static gboolean
+await_memory_check (Save *save, GError **error)
+{
+  const StasisHold *hold = save->hold;
+  StasisMemoryFinding finding;
+  g_autofree char *message = NULL;
+  stasis_job_set_phase (save->job, "wait for the memory image to be verified");
+  if (!stasis_memory_check_wait (hold->status, hold->folder, stasis_job_cancellable (save->job),
+                                 &finding, &message, error))
+    return FALSE;
+  StasisRunState state;
+  if (finding != STASIS_MEMORY_FINDING_DAMAGED)
+    return TRUE;
+  if (!stasis_monitor_query_status (save->monitor, &state, NULL, error))
+    return FALSE;
+  if (state == STASIS_RUN_STATE_RUNNING)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
+               _ ("the memory of domain '%1$s' comes from a damaged image (%2$s); it can be saved "
+                  "once it has been resumed in spite of that"),
+               hold->status->name, message);
+  return FALSE;
+}
+
 /* All that may say no before anything is touched. */
 static gboolean
 ask_everybody (Save *save, const char *xml, GError **error)
@@ -170,7 +197,7 @@ ask_everybody (Save *save, const char *xml, GError **error)
   if (save->def == NULL || !choose_xml (save, xml, error))
     return FALSE;
   save->monitor = stasis_hold_open_monitor (save->hold, stasis_job_cancellable (save->job), error);
-  if (save->monitor == NULL || !look_at_guest (save, error))
+  if (save->monitor == NULL || !await_memory_check (save, error) || !look_at_guest (save, error))
     return FALSE;
 
   const StasisDeviceRequest request = {

@@ -55,7 +55,7 @@ load_mapped (const StasisSourceLoad *self, StasisMonitor *monitor, StasisJob *jo
     .offset = stasis_image_body_offset (image),
     .multifd = was_saved_with (image, "multifd"),
   };
-  if (self->is_verified)
+  if (!self->verify)
     return stasis_load_engine_run (&body, monitor, self->qemu, job, error);
 
   g_autoptr (StasisSideThread) side

@@ -106,6 +106,7 @@ stasis_status_free (StasisStatus *status)
   g_free (status->on_crash);
   g_ptr_array_unref (status->sockets);
   g_free (status->memory_image);
+  g_free (status->memory_stamp);
   g_free (status);
 }
 
@@ -170,6 +171,18 @@ sockets_to_json (const GPtrArray *sockets)
   return array;
 }
 
+static const char *const memory_checks[] = { "before", "background", "none" };
+
+static StasisMemoryCheck
+memory_check_from_json (const StasisJson *image)
+{
+  const char *word = stasis_json_string (stasis_json_get (image, "verified"), "");
+  for (guint i = 0; i < G_N_ELEMENTS (memory_checks); i++)
+    if (g_str_equal (word, memory_checks[i]))
+      return (StasisMemoryCheck) i;
+  return STASIS_MEMORY_CHECK_BEFORE;
+}
+
 static StasisJson *
 memory_image_to_json (const StasisStatus *status)
 {
@@ -177,6 +190,8 @@ memory_image_to_json (const StasisStatus *status)
   set_path (json, "path", status->memory_image);
   stasis_json_set_uint (json, "device", status->memory_image_id.device);
   stasis_json_set_uint (json, "inode", status->memory_image_id.inode);
+  stasis_json_set_string (json, "verified", memory_checks[status->memory_check]);
+  set_path (json, "stamp", status->memory_stamp);
   return json;
 }
 
@@ -371,6 +386,8 @@ status_from_json (const StasisJson *json, GError **error)
   status->memory_image = dup_path (image, "path");
   status->memory_image_id.device = stasis_json_uint (stasis_json_get (image, "device"), 0);
   status->memory_image_id.inode = stasis_json_uint (stasis_json_get (image, "inode"), 0);
+  status->memory_check = memory_check_from_json (image);
+  status->memory_stamp = dup_path (image, "stamp");
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

@@ -40,6 +40,14 @@ typedef struct
   gint64 fdset;          /* save: the fd set in QEMU, or -1 */
 } StasisJournal;
 
+/* When the image that a guest's memory is mapped from is verified. */
+typedef enum
+{
+  STASIS_MEMORY_CHECK_BEFORE,     /* it was, before the guest ran */
+  STASIS_MEMORY_CHECK_BACKGROUND, /* while it runs, by its supervisor */
+  STASIS_MEMORY_CHECK_NONE,       /* not at all: somebody wanted that */
+} StasisMemoryCheck;
+
 /* All that another process needs in order to drive this domain. */
 typedef struct
 {
@@ -65,6 +73,8 @@ typedef struct
   GPtrArray *sockets;    /* (owned) of StasisBoundSocket: go with the domain */
   char *memory_image;    /* (owned) (nullable) the guest's memory is mapped from this save image */
   StasisFileId memory_image_id;
+  StasisMemoryCheck memory_check; /* when that image is verified */
+  char *memory_stamp; /* (owned) (nullable) the image's stamp, void where it turns out damaged */
   StasisJournal journal;
 } StasisStatus;
 

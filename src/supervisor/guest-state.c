@@ -13,7 +13,8 @@
 #include "util/atomic-file.h"
 #include "util/json.h"
 
-#define STOPPED_BY_USER "user"
+#define STOPPED_BY_USER   "user"
+#define STOPPED_BY_MEMORY "memory"
 
 /* A guest that is about to run for @reason. */
 void
@@ -72,10 +73,19 @@ resumed_reason (const StasisGuestState *self)
     return "wakeup";
   if (self->stopped_by == NULL)
     return self->running_reason;
-  if (g_str_equal (self->stopped_by, STOPPED_BY_USER))
+  if (g_str_equal (self->stopped_by, STOPPED_BY_USER)
+      || g_str_equal (self->stopped_by, STOPPED_BY_MEMORY))
     return "unpaused";
   return g_str_equal (job_reason (self->stopped_by), "migration") ? "migration canceled"
                                                                   : "save canceled";
+}
+
+/* It was stopped because its memory is damaged. */
+void
+stasis_guest_state_blame_memory (StasisGuestState *self)
+{
+  if (is_stopped_only (self->run_state))
+    self->stopped_by = g_intern_static_string (STOPPED_BY_MEMORY);
 }
 
 /* QEMU says that the run state is @now. */
@@ -120,7 +130,9 @@ stasis_guest_state_describe (const StasisGuestState *self, const char *job, cons
     case STASIS_RUN_STATE_INMIGRATE:
     case STASIS_RUN_STATE_SAVE_VM:
     case STASIS_RUN_STATE_RESTORE_VM:
-      *out_reason = job != NULL ? job_reason (job) : "user";
+      *out_reason = job != NULL                                            ? job_reason (job)
+                    : g_strcmp0 (self->stopped_by, STOPPED_BY_MEMORY) == 0 ? "I/O error"
+                                                                           : "user";
       return STASIS_DOMAIN_PAUSED;
 
     case STASIS_RUN_STATE_IO_ERROR:

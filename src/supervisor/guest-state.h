@@ -28,6 +28,9 @@ void stasis_guest_state_init (StasisGuestState *self, const char *reason);
 /* A guest that had ended is reset: it boots, and no reboot is wanted any more. */
 void stasis_guest_state_boot (StasisGuestState *self);
 
+/* It was stopped because its memory is damaged: says so of one that stands still. */
+void stasis_guest_state_blame_memory (StasisGuestState *self);
+
 /* QEMU says that the run state is @now; @job: (nullable) the operation that goes on.
  * TRUE where what stasis_guest_state_store() keeps has changed. */
 gboolean stasis_guest_state_change (StasisGuestState *self, StasisRunState now, const char *job);

@@ -28,6 +28,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "monitor/commands-run.h"
 #include "util/fd.h"
 
 #define SOCKET_FILE "supervisor.sock"
@@ -38,6 +39,7 @@ typedef enum
 {
   REQUEST_SYNC,
   REQUEST_REBOOT,
+  REQUEST_PAUSE,
   REQUEST_RESTART_DUE,
   REQUEST_NOTE_RESTART,
 } RequestKind;
@@ -170,6 +172,24 @@ press_power_button (StasisLife *life, GError **error)
   return stasis_monitor_system_powerdown (life->monitor, NULL, error);
 }
 
+/* Asked for by nobody: why it stands still is kept. */
+static gboolean
+pause_damaged (StasisLife *life, GError **error)
+{
+  if (stasis_life_get (life).run_state != STASIS_RUN_STATE_RUNNING)
+    return TRUE;
+  if (!stasis_monitor_stop (life->monitor, NULL, error))
+    return FALSE;
+  stasis_life_drain (life);
+  if (!stasis_life_look (life, error))
+    return FALSE;
+  g_mutex_lock (&life->lock);
+  stasis_guest_state_blame_memory (&life->guest);
+  const StasisGuestState guest = life->guest;
+  g_mutex_unlock (&life->lock);
+  return stasis_guest_state_store (&guest, life->folder, error);
+}
+
 static void
 handle (StasisLife *life, Request *request)
 {
@@ -185,8 +205,13 @@ handle (StasisLife *life, Request *request)
       return;
     }
   stasis_life_drain (life);
-  if (stasis_life_look (life, &request->error) && request->kind == REQUEST_REBOOT)
-    press_power_button (life, &request->error);
+  if (stasis_life_look (life, &request->error))
+    {
+      if (request->kind == REQUEST_REBOOT)
+        press_power_button (life, &request->error);
+      else if (request->kind == REQUEST_PAUSE)
+        pause_damaged (life, &request->error);
+    }
   /* One that did not get to its end is to be tried again. */
   request->is_due = life->is_restart_due || life->is_restarting;
 }
@@ -364,6 +389,13 @@ void
 stasis_life_reboot (StasisLife *life, StasisLifeDone done, gpointer data)
 {
   push_new (life, REQUEST_REBOOT, done, data);
+}
+
+/* Pause a guest whose memory is damaged. */
+void
+stasis_life_pause (StasisLife *life, StasisLifeDone done, gpointer data)
+{
+  push_new (life, REQUEST_PAUSE, done, data);
 }
 
 /* Look now whether the guest has ended and is to be reset. */

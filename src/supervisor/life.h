@@ -39,6 +39,9 @@ void stasis_life_return (StasisLife *life, StasisMonitor *monitor);
 /* Look at all that QEMU has said so far, and at its run state; then call @done. */
 void stasis_life_sync (StasisLife *life, StasisLifeDone done, gpointer data);
 
+/* Pause a guest that runs, for its memory is damaged. */
+void stasis_life_pause (StasisLife *life, StasisLifeDone done, gpointer data);
+
 /* Press the power button; at the next shutdown the guest is reset. */
 void stasis_life_reboot (StasisLife *life, StasisLifeDone done, gpointer data);
 

@@ -32,6 +32,7 @@
 #include "supervisor/errand.h"
 #include "supervisor/life.h"
 #include "supervisor/log-watch.h"
+#include "supervisor/memory-check.h"
 #include "supervisor/requests.h"
 #include "supervisor/watch.h"
 #include "util/fd.h"
@@ -48,6 +49,7 @@ typedef struct
   StasisLife *life; /* NULL without QEMU */
   StasisErrands *errands;
   StasisRequests *requests;
+  StasisMemoryChecker *checker;
   StasisWatch *watch;
   GMainLoop *loop;
   gboolean has_qemu_ended;
@@ -150,6 +152,8 @@ on_status_changed (const StasisStatus *status, gpointer data)
   Supervisor *self = data;
   if (self->requests != NULL)
     stasis_requests_set_status (self->requests, status);
+  if (self->checker != NULL)
+    stasis_memory_checker_set_status (self->checker, status);
 }
 
 /* By a teardown; or somebody removed it beside a QEMU that lives.  Then its life-cycle policy still
@@ -219,6 +223,7 @@ start (Supervisor *self, GError **error)
   self->requests = stasis_requests_new (self->folder, self->life, on_job_lost, self, error);
   if (self->requests == NULL)
     return FALSE;
+  self->checker = stasis_memory_checker_new (self->folder, self->life);
   self->watch = stasis_watch_new (self->folder, &funcs, self, error);
   return self->watch != NULL;
 }

@@ -44,6 +44,8 @@ make_status (void)
   stasis_bound_sockets_add (status->sockets, g_strdup ("/s/\xff a"), G_MAXUINT64, 7);
   status->memory_image = g_strdup ("/i/\xff a");
   status->memory_image_id = (StasisFileId){ 9, G_MAXUINT64 };
+  status->memory_check = STASIS_MEMORY_CHECK_BACKGROUND;
+  status->memory_stamp = g_strdup ("/l/marks/verified/\xff");
   return status;
 }
 
@@ -109,6 +111,8 @@ assert_same (const StasisStatus *a, const StasisStatus *b)
   g_assert_cmpstr (a->memory_image, ==, b->memory_image);
   g_assert_cmpuint (a->memory_image_id.device, ==, b->memory_image_id.device);
   g_assert_cmpuint (a->memory_image_id.inode, ==, b->memory_image_id.inode);
+  g_assert_cmpint (a->memory_check, ==, b->memory_check);
+  g_assert_cmpstr (a->memory_stamp, ==, b->memory_stamp);
   assert_same_journal (&a->journal, &b->journal);
 }
 

@@ -346,6 +346,23 @@ def managed_start_killed(t):
         harness.wait_for(lambda: not image.exists(), "the managed image to be used up")
 
 
+@harness.test("kill -9 of QEMU and the process that starts it from a managed image: the image is not lost")
+def managed_start_lost(t):
+    guest = running_guest(t, define=True)
+    t.stasis("managedsave", guest.name)
+    image = next((t.state / "lib" / "save").glob("*.stasis"))
+    process = t.start("start", guest.name, STASIS_FAULT="start-resuming=stop")
+    harness.wait_for(lambda: harness.is_stopped(process.pid), "the guest to be about to run")
+    harness.kill(t.status(guest)["qemu"]["pid"])
+    process.kill()
+    process.communicate(timeout=60)
+    harness.wait_for(lambda: not t.run_folder(guest).exists(), "the supervisor to clear up")
+    result = t.stasis("start", guest.name, check=False)
+    assert result.returncode == 1 and "already resumed" in result.stderr, result.stderr
+    t.stasis("restore", image, "--force")
+    goes_on(t, guest, "restore")
+
+
 @harness.test("kill -9 of the starting process: nothing is left, the domain can be started")
 def starter_killed(t):
     guest = t.boot_sector_guest()

@@ -6,8 +6,10 @@ import fcntl
 import json
 import os
 import pathlib
+import signal
 import struct
 import subprocess
+import time
 
 import harness
 
@@ -224,15 +226,144 @@ def unverified(t):
     assert "verified before" in restore(t, copy)
     t.stasis("destroy", guest.name)
 
-    blocks = json.loads(t.stasis("image", "info", image, "--json").stdout)["memory"]["blocks"]
-    main = next(block for block in blocks if block["name"] == "pc.ram")
-    with open(copy, "r+b") as file:
-        at = os.lseek(file.fileno(), main["pages-offset"], os.SEEK_DATA)
-        octet = os.pread(file.fileno(), 1, at)[0]
-        os.pwrite(file.fileno(), bytes([octet ^ 1]), at)
+    damage(t, copy).unlink()
     result = t.stasis("restore", copy, "--load", "instant", check=False)
     assert result.returncode == 1 and "is damaged at offset" in result.stderr, result.stderr
     assert guest.name not in t.stasis("list", "--all").stdout
+
+
+def damage(t, image):
+    """Flip a bit of a page of the guest's memory, below what the host's stamp of the image tells."""
+    blocks = json.loads(t.stasis("image", "info", image, "--json").stdout)["memory"]["blocks"]
+    main = next(block for block in blocks if block["name"] == "pc.ram")
+    with open(image, "r+b") as file:
+        at = os.lseek(file.fileno(), main["pages-offset"], os.SEEK_DATA)
+        octet = os.pread(file.fileno(), 1, at)[0]
+        os.pwrite(file.fileno(), bytes([octet ^ 1]), at)
+    st = image.stat()
+    stamp, = t.state.rglob(f"marks/verified/{st.st_dev:x}-{st.st_ino:x}")
+    stamp.write_text(f"{st.st_size} {st.st_ctime_ns // 10**9}.{st.st_ctime_ns % 10**9:09}\n")
+    return stamp
+
+
+def verified(t, guest):
+    """What dominfo says of the check of the image."""
+    told = json.loads(t.stasis("dominfo", guest.name, "--json").stdout)
+    return told["memory_image_verified"], told.get("memory_image_fault")
+
+
+def wait_verified(t, guest):
+    harness.wait_for(lambda: verified(t, guest)[0] != "going on", "the image to be verified")
+    return verified(t, guest)
+
+
+@harness.test("an image with a stamp is verified in the background; a guest on a damaged one is paused")
+def background(t):
+    need_mapping()
+    guest, image, last = saved_guest(t)
+    assert "once more in the background" in restore(t, image)
+    assert wait_verified(t, guest) == ("yes", None)
+    assert "Image verified: yes" in t.stasis("dominfo", guest.name).stdout
+    goes_on(guest, last)
+    last = save(t, guest, image)
+
+    stamp = damage(t, image)
+    restore(t, image)
+    told, fault = wait_verified(t, guest)
+    assert told == "DAMAGED" and "'pc.ram'" in fault and str(image) in fault, (told, fault)
+    assert t.domstate(guest, "--reason") == "paused (I/O error)", t.domstate(guest, "--reason")
+    assert not stamp.exists()
+    result = t.stasis("save", guest.name, t.dir / "b.stasis", check=False)
+    assert result.returncode == 1 and "comes from a damaged image" in result.stderr, result.stderr
+    assert t.domstate(guest) == "paused"
+    harness.kill(t.supervisor())
+    t.stasis("list")
+    assert t.domstate(guest, "--reason") == "paused (I/O error)", t.domstate(guest, "--reason")
+    t.stasis("resume", guest.name)
+    assert t.domstate(guest, "--reason") == "running (unpaused)", t.domstate(guest, "--reason")
+    assert verified(t, guest)[0] == "DAMAGED"
+    t.stasis("save", guest.name, t.dir / "b.stasis")
+
+    result = t.stasis("restore", image, "--load", "instant", check=False)
+    assert result.returncode == 1 and "is damaged at offset" in result.stderr, result.stderr
+
+
+def verifiers():
+    """The programs that verify an image now: their pids."""
+    return [int(path.parent.name) for path in pathlib.Path("/proc").glob("[0-9]*/comm")
+            if comm(path) == "stasis-verify\n"]
+
+
+def comm(path):
+    try:
+        return path.read_text()
+    except OSError:
+        return None
+
+
+@harness.test("a save waits for the image to be verified; a supervisor that dies meanwhile is replaced")
+def save_waits(t):
+    need_mapping()
+    guest, image, last = saved_guest(t)
+    t.stasis("restore", image, "--load", "instant", STASIS_FAULT="verify=stop")
+    verifier, = harness.wait_for(lambda: [pid for pid in verifiers() if pid in t.processes()], "the check to begin")
+    harness.wait_for(lambda: harness.is_stopped(verifier), "the check to stop")
+    last = goes_on(guest, last)
+    assert verified(t, guest) == ("going on", None)
+    process = t.start("save", guest.name, t.dir / "b.stasis")
+    time.sleep(1)
+    assert process.poll() is None, "the save did not wait"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode != 0 and t.domstate(guest) == "running"
+    process = t.start("save", guest.name, t.dir / "b.stasis")
+    time.sleep(0.5)
+    harness.kill(t.supervisor())
+    t.stasis("list")
+    harness.wait_for(lambda: verifier not in t.processes(), "the first check to end")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    restore(t, t.dir / "b.stasis")
+    goes_on(guest, guest.last_tick())
+
+
+@harness.test("a check that dies is told of, and the guest goes on")
+def check_dies(t):
+    need_mapping()
+    guest, image, last = saved_guest(t)
+    t.stasis("restore", image, "--load", "instant", STASIS_FAULT="verify=kill")
+    told, fault = wait_verified(t, guest)
+    assert told == "could not be done" and fault, (told, fault)
+    goes_on(guest, last)
+    save(t, guest, image)
+
+
+@harness.test("--verify full, background and none do what they say, with and without a stamp")
+def verify_ways(t):
+    need_mapping()
+    guest, image, _ = saved_guest(t)
+    copy = t.dir / "copy.stasis"
+    subprocess.run(["cp", "--sparse=always", image, copy], check=True)
+    for path, way, engine, told in (
+            (image, "full", "verified as a whole first", "before the guest ran"),
+            (image, "background", "once more in the background", "yes"),
+            (image, "none", "not verified", "no"),
+            (copy, "none", "not verified", "no"),
+            (copy, "background", "verified in the background", "yes"),
+            (copy, "full", "verified as a whole first", "before the guest ran"),
+            (copy, "auto", "once more in the background", "yes")):
+        assert engine in restore(t, path, "--verify", way), (path, way)
+        assert wait_verified(t, guest) == (told, None), (path, way)
+        assert t.domstate(guest) == "running"
+        t.stasis("destroy", guest.name)
+    damage(t, copy)
+    for load in ("instant", "parallel"):
+        t.stasis("restore", copy, "--load", load, "--verify", "none")
+        t.stasis("destroy", guest.name)
+        result = t.stasis("restore", copy, "--load", load, "--verify", "full", check=False)
+        assert result.returncode == 1 and "is damaged at offset" in result.stderr, result.stderr
+    result = t.stasis("restore", copy, "--verify", "often", check=False)
+    assert result.returncode != 0 and "not 'often'" in result.stderr, result.stderr
 
 
 @harness.test("a paused guest is mapped paused, and goes on when told to")

@@ -68,6 +68,11 @@ def second_restore(t):
     copy = t.dir / "copy.stasis"
     shutil.copy(image, copy)
     refused(t, "restore", copy, says="already resumed")
+    for way in ("fail", "kill"):
+        refused_late = t.stasis("restore", image, "--force", check=False, STASIS_FAULT=f"restore-marked={way}")
+        assert refused_late.returncode != 0
+        no_qemu(t)
+        refused(t, "restore", image, says="already resumed")
     t.stasis("restore", image, "--force")
 
 

@@ -12,7 +12,8 @@
 typedef struct
 {
   const char *name;
-  const char *steps; /* run states in order; "+job" begins one, "-" ends it */
+  const char *steps; /* run states in order; "+job" begins one, "-" ends it; "!": its memory was
+                        found damaged */
   StasisDomainState state;
   const char *reason;
 } Case;
@@ -38,6 +39,9 @@ static const Case cases[] = {
   { "dump", "running +dump paused", STASIS_DOMAIN_PAUSED, "dump" },
   { "io-error", "running paused io-error", STASIS_DOMAIN_PAUSED, "I/O error" },
   { "io-error-resumed", "running paused io-error running", STASIS_DOMAIN_RUNNING, "unpaused" },
+  { "damaged", "running paused !", STASIS_DOMAIN_PAUSED, "I/O error" },
+  { "damaged-resumed", "running paused ! running", STASIS_DOMAIN_RUNNING, "unpaused" },
+  { "damaged-resumed-paused", "running paused ! running paused", STASIS_DOMAIN_PAUSED, "user" },
   { "watchdog", "running watchdog", STASIS_DOMAIN_PAUSED, "watchdog" },
   { "internal-error", "running internal-error", STASIS_DOMAIN_PAUSED, "unknown" },
   { "shutdown", "running paused shutdown", STASIS_DOMAIN_SHUTDOWN, "user" },
@@ -63,6 +67,12 @@ walk (const Case *one, const char *folder, const char **out_reason)
         job = steps[i] + 1;
       else if (*steps[i] == '-')
         job = NULL;
+      else if (*steps[i] == '!')
+        {
+          stasis_guest_state_change (&guest, now, job);
+          stasis_guest_state_blame_memory (&guest);
+          g_assert_true (folder == NULL || stasis_guest_state_store (&guest, folder, NULL));
+        }
       else
         {
           now = stasis_run_state_from_string (steps[i]);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c: stasis-verify, verifies the save image that a running guest's memory is mapped from
+ *
+ *   stasis-verify FD NAME
+ *
+ * A supervisor starts it and is to stay small, hence a program of its own.  FD is the image, open
+ * for reading; NAME stands for it in messages.  The exit status is 0 for an image that is as it
+ * was written, 1 for one that is not (standard output says why), else it could not look.  It ends
+ * with its supervisor, and gives way to the guest: one thread, of low priority.
+ *
+ * Fault point: verify
+ */
+
+#include "config.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <glib/gi18n.h>
+
+#include "image/verify.h"
+#include "util/fault.h"
+
+#define EXIT_DAMAGED   1
+#define EXIT_CANNOT    2
+#define NICE           10
+#define IOPRIO_PROCESS 1
+#define IOPRIO_LOWEST  ((2 << 13) | 7) /* best effort, the last of its classes */
+
+static void
+give_way (void)
+{
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  setpriority (PRIO_PROCESS, 0, NICE);
+  syscall (SYS_ioprio_set, IOPRIO_PROCESS, 0, IOPRIO_LOWEST);
+}
+
+int
+main (int argc, char **argv)
+{
+  setlocale (LC_ALL, "");
+  if (argc != 3)
+    {
+      g_printerr ("stasis-verify: started by hand? It belongs to the stasis supervisor.\n");
+      return EXIT_CANNOT;
+    }
+  give_way ();
+
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisImage) image = stasis_image_open_fd (atoi (argv[1]), argv[2], &error);
+  if (!stasis_fault ("verify", NULL))
+    return EXIT_CANNOT;
+  if (image != NULL
+      && stasis_image_verify (image, STASIS_IMAGE_VERIFY_DEEP, 1, NULL, NULL, NULL, &error))
+    return EXIT_SUCCESS;
+  g_print ("%s", error->message);
+  return EXIT_DAMAGED;
+}
