@@ -5,7 +5,7 @@
 Takes meson's logs (testlog*.json) and TAP streams (any other file).  A program
 that died, timed out or broke its plan counts as one failure more, unless it has
 reported a failing test itself.  Subtests (indented) count instead of the line
-that sums them up.  Exits non-zero if anything failed or nothing ran.
+that sums them up.  What a failing test has said is shown.  Exits non-zero if anything failed or nothing ran.
 """
 
 import json
@@ -15,6 +15,7 @@ import sys
 POINT = re.compile(r"^( *)(not )?ok\b(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)(.*)$")
 SKIP = re.compile(r"#\s*SKIP\b", re.I)
+SAID_MAX = 40  # lines of what a failing test has said
 
 
 class Count:
@@ -22,14 +23,14 @@ class Count:
         self.passed, self.failed, self.skipped = 0, 0, 0
         self.failures = []
 
-    def add(self, program, ok, rest):
+    def add(self, program, ok, rest, said=()):
         if SKIP.search(rest):
             self.skipped += 1
         elif ok:
             self.passed += 1
         else:
             self.failed += 1
-            self.failures.append(f"{program}: {rest.strip(' -') or 'not ok'}")
+            self.failures.append((f"{program}: {rest.strip(' -') or 'not ok'}", list(said)[-SAID_MAX:]))
 
     def total(self):
         return self.passed + self.failed + self.skipped
@@ -42,7 +43,7 @@ class Count:
 def count_tap(count, program, text):
     """Add the points of one TAP stream; returns whether its plan was kept."""
     inner_total, inner_failed = {}, {}
-    plan, outer = None, 0
+    plan, outer, said = None, 0, []
     for line in text.splitlines():
         if match := PLAN.match(line):
             plan = int(match[1])
@@ -51,6 +52,7 @@ def count_tap(count, program, text):
             continue
         match = POINT.match(line)
         if match is None:
+            said.append(line)
             continue
         depth, ok, rest = len(match[1]) // 4, match[2] is None, match[3]
         outer += depth == 0
@@ -58,7 +60,8 @@ def count_tap(count, program, text):
         inner_failed[depth] = inner_failed.get(depth, 0) + (not ok)
         nested, failed = inner_total.pop(depth + 1, 0), inner_failed.pop(depth + 1, 0)
         if nested == 0 or (not ok and failed == 0):
-            count.add(program, ok, rest)
+            count.add(program, ok, rest, said)
+        said = []
     return plan is not None and plan == outer and "Bail out!" not in text
 
 
@@ -70,7 +73,7 @@ def count_program(count, program, text, result):
     before = count.failed
     count_tap(count, program, text)
     if result not in ("OK", "SKIP", "EXPECTEDFAIL") and count.failed == before:
-        count.add(program, False, f"ended badly ({result})")
+        count.add(program, False, f"ended badly ({result})", text.splitlines()[-SAID_MAX:])
 
 
 def main(paths):
@@ -86,8 +89,10 @@ def main(paths):
                 if not count_tap(count, path, file.read()) and count.failed == before:
                     count.add(path, False, "broke its plan")
 
-    for failure in count.failures:
+    for failure, said in count.failures:
         print(f"FAILED {failure}")
+        for line in said:
+            print(f"  {line}")
     print(count.line())
     return count.failed != 0 or count.total() == 0
 

@@ -50,7 +50,10 @@ status=0
 
 # What a choice of suites leaves to run, one a line.
 listed () {
-  meson test -C "$build" --no-rebuild --list "$@" "${arguments[@]}" 2>/dev/null | grep -v "^No " || true
+  local names
+  # Newer ones of meson fail where a name fits nothing.
+  names=$(meson test -C "$build" --no-rebuild --list "$@" "${arguments[@]}" 2>/dev/null) || return 0
+  grep -v "^No " <<<"$names" || true
 }
 
 # Run what the filters leave, if anything; $1 names the log.

@@ -146,6 +146,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  /* Somebody may have started us with nohup(1). */
+  signal (SIGHUP, SIG_DFL);
   g_test_add_func ("/cli/signals/delivery", test_delivery);
   g_test_add_func ("/cli/signals/restores", test_restores);
   g_test_add_func ("/cli/signals/keeps-ignored", test_keeps_ignored);

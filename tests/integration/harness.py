@@ -76,9 +76,11 @@ def has_faults():
 
 
 def is_stopped(pid):
-    """Whether it has been stopped by a signal, as at a fault point."""
+    """Whether it has been stopped by a signal, as at a fault point.  One that has ended never will be."""
     stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    return stat.rpartition(")")[2].split()[0] == "T"
+    state = stat.rpartition(")")[2].split()[0]
+    assert state not in "ZX", f"process {pid} has ended, and was not stopped before that"
+    return state == "T"
 
 
 def kill(pid):
@@ -149,8 +151,11 @@ class Test:
                                 stderr=subprocess.PIPE, text=True)
 
     def supervisor(self):
-        """The process id of the test's supervisor."""
-        return next(pid for pid, command in self.processes().items() if "stasis-supervisor" in command)
+        """The process id of the test's supervisor; a second one that has come in vain leaves at once."""
+        def only():
+            pids = [pid for pid, command in self.processes().items() if "stasis-supervisor" in command]
+            return pids[0] if len(pids) == 1 else None
+        return wait_for(only, "one supervisor")
 
     def by_hand(self, guest, *commands):
         """Kill the guest's supervisor, and run QMP commands on its monitor, past all locks."""

@@ -18,7 +18,11 @@ def save_with(t, guest, step, *commands, target=None, **options):
                                 *options.get("more", [])], env=t.environment(STASIS_FAULT=f"{step}=stop"),
                                stdin=subprocess.DEVNULL, stdout=options.get("stdout", subprocess.PIPE),
                                stderr=subprocess.PIPE)
-    harness.wait_for(lambda: harness.is_stopped(process.pid), f"the save to come by {step}")
+    try:
+        harness.wait_for(lambda: harness.is_stopped(process.pid), f"the save to come by {step}")
+    except AssertionError as error:
+        process.kill()
+        raise AssertionError(f"{error}: {process.communicate()[1].decode()}") from error
     t.by_hand(guest, *commands)
     os.kill(process.pid, signal.SIGCONT)
     errors = process.communicate(timeout=60)[1].decode()
