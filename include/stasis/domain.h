@@ -80,10 +80,10 @@ typedef enum /*< flags >*/
   STASIS_RESTORE_BYPASS_CACHE = 1 << 0,
   STASIS_RESTORE_RUNNING = 1 << 1,
   STASIS_RESTORE_PAUSED = 1 << 2,
-  STASIS_RESTORE_FORCE = 1 << 3,   /* although a disk has changed or the image was resumed before */
-  STASIS_RESTORE_TRUST = 1 << 4,   /* although the image belongs to somebody else */
-  STASIS_RESTORE_INSTANT = 1 << 5, /* map the guest's memory from the image, where that works */
-  STASIS_RESTORE_VERIFY_FULL = 1 << 6,       /* before the guest runs, even if it was before */
+  STASIS_RESTORE_FORCE = 1 << 3, /* although a disk has changed or the image was resumed before */
+  STASIS_RESTORE_TRUST = 1 << 4, /* although the image belongs to somebody else */
+  STASIS_RESTORE_PARALLEL = 1 << 5,    /* load the guest's memory also where it could be mapped */
+  STASIS_RESTORE_VERIFY_FULL = 1 << 6, /* before the guest runs, even if it was before */
   STASIS_RESTORE_VERIFY_BACKGROUND = 1 << 7, /* while it runs; memory that is not mapped: before */
   STASIS_RESTORE_VERIFY_NONE = 1 << 8,       /* not the pages of memory */
 } StasisRestoreFlags;

@@ -21,11 +21,11 @@ static gboolean
 load_flag (const StasisCliArgs *args, guint *flags, GError **error)
 {
   const char *load = stasis_cli_args_get (args, "load");
-  if (load == NULL || g_str_equal (load, "auto") || g_str_equal (load, "parallel"))
+  if (load == NULL || g_str_equal (load, "auto") || g_str_equal (load, "instant"))
     return TRUE;
-  if (g_str_equal (load, "instant"))
+  if (g_str_equal (load, "parallel"))
     {
-      *flags |= STASIS_RESTORE_INSTANT;
+      *flags |= STASIS_RESTORE_PARALLEL;
       return TRUE;
     }
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
@@ -196,9 +196,9 @@ static const StasisCliOption restore_options[] = {
     N_ ("although a disk has changed or the image was resumed before") },
   { "trust", STASIS_CLI_FLAG, NULL, N_ ("although the image belongs to somebody else") },
   { "load", STASIS_CLI_STRING, "way",
-    N_ ("how the memory is loaded: 'instant' (mapped from the image), 'parallel', 'auto'") },
+    N_ ("how the memory is loaded: 'auto', 'instant' (mapped from the image), 'parallel'") },
   { "verify", STASIS_CLI_STRING, "when",
-    N_ ("when the image is verified: 'full' (before), 'background', 'none', 'auto'") },
+    N_ ("when the image is verified: 'auto', 'full' (before), 'background', 'none'") },
   { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of restore") },
   { "json", STASIS_CLI_FLAG, NULL, N_ ("print final statistics as JSON") },
   { .name = NULL },
@@ -211,13 +211,14 @@ const StasisCliCommand stasis_cmd_restore = {
   .description
   = N_ ("Check a save image, and start its domain exactly where it was saved. The\n"
         "image may be of any kind that 'image info' knows: our own, libvirt's,\n"
-        "or one that comes through a pipe. The guest does not run before the\n"
-        "whole image has been checked, as far as its kind has checksums.\n"
-        "With --load instant the guest's memory is mapped from an image of our own:\n"
-        "the guest runs at once if the image was written or checked on this host\n"
-        "before and not touched since, and uses the file as long as it runs; the\n"
-        "image is then checked once more beside it, and damage pauses the guest.\n"
-        "Where that cannot be done it is loaded in parallel, which 'auto' does, too.\n"
+        "or one that comes through a pipe.\n"
+        "The guest's memory is mapped from an image of our own: the guest runs at\n"
+        "once if the image was written or checked on this host before and not touched\n"
+        "since, and uses the file as long as it runs; the image is checked once more\n"
+        "beside it, and damage pauses the guest. An image that has not been checked\n"
+        "here is checked before. Where the memory cannot be mapped, or is not to be\n"
+        "('--load parallel'), it is loaded and checked before the guest runs, as far\n"
+        "as the image's kind has checksums. '--load instant' warns where it cannot.\n"
         "--verify says when the check is: 'full' before the guest runs, 'background',\n"
         "'none', or 'auto'."),
   .options = restore_options,

@@ -22,7 +22,9 @@
 
 #include "driver/instant.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -41,6 +43,15 @@ static gboolean G_GNUC_PRINTF (2, 3) refuse (StasisInstant *self, const char *fo
   return FALSE;
 }
 
+/* There a page that is read where the file has a hole is a page of the file from then on: a guest
+ * would fill the file system by reading, and die where it is full. */
+static gboolean
+is_in_memory (int fd)
+{
+  struct statfs fs;
+  return fstatfs (fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 /* Who may write to the file may change the guest. */
 static gboolean
 check_file (StasisInstant *self, const StasisImageInput *input)
@@ -54,6 +65,9 @@ check_file (StasisInstant *self, const StasisImageInput *input)
     return refuse (self, _ ("the image cannot be looked at"));
   if ((st.st_uid != 0 && st.st_uid != geteuid ()) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return refuse (self, _ ("others could change the image while the guest runs on it"));
+  if (is_in_memory (stasis_image_input_fd (input)))
+    return refuse (self, _ ("the image's file system is in memory, where holes that are read fill "
+                            "up"));
   return TRUE;
 }
 
@@ -148,25 +162,23 @@ stasis_instant_settle (StasisInstant *self)
 }
 
 /* For people. */
-char *
+const char *
 stasis_instant_describe (const StasisInstant *self)
 {
-  if (self->view < 0)
-    return g_strdup_printf (_ ("parallel load, not instant: %1$s"), self->why_not);
   switch (self->memory.check)
     {
     case STASIS_MEMORY_CHECK_BEFORE:
-      return g_strdup (_ ("instant: memory mapped from the image, verified as a whole first"));
+      return _ ("instant: memory mapped from the image, verified as a whole first");
     case STASIS_MEMORY_CHECK_BACKGROUND:
-      return g_strdup (self->is_stamped
-                           ? _ ("instant: memory mapped from the image, which was verified before "
-                                "and is once more in the background")
-                           : _ ("instant: memory mapped from the image, verified in the "
-                                "background"));
+      return self->is_stamped
+                 ? _ ("instant: memory mapped from the image, which was verified before "
+                      "and is once more in the background")
+                 : _ ("instant: memory mapped from the image, verified in the "
+                      "background");
     case STASIS_MEMORY_CHECK_NONE:
       break;
     }
-  return g_strdup (_ ("instant: memory mapped from the image, not verified"));
+  return _ ("instant: memory mapped from the image, not verified");
 }
 
 void

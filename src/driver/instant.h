@@ -46,8 +46,8 @@ gboolean stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest
 /* QEMU was started.  Where its memory could not be mapped it is as if that had been known. */
 void stasis_instant_settle (StasisInstant *self);
 
-/* (transfer full): which way was taken, for people. */
-char *stasis_instant_describe (const StasisInstant *self);
+/* Which way that is, for people; of one that can be done. */
+const char *stasis_instant_describe (const StasisInstant *self);
 
 void stasis_instant_clear (StasisInstant *self);
 

@@ -32,6 +32,7 @@ struct _StasisJob
   gulong handler;            /* on callers */
   StasisControl *control;    /* (owned) (nullable) */
   char *last_path;           /* (owned) (nullable) */
+  char *engine_note;         /* (owned) (nullable) */
   StasisJobPoll poll;        /* (nullable) */
   gpointer poll_data;
   gint64 began_us;
@@ -84,6 +85,7 @@ stasis_job_free (StasisJob *job)
   stasis_control_free (job->control);
   stasis_job_stats_free (job->stats);
   g_free (job->last_path);
+  g_free (job->engine_note);
   g_free (job);
 }
 
@@ -150,7 +152,16 @@ void
 stasis_job_set_engine (StasisJob *job, const char *engine)
 {
   g_free (job->stats->engine);
-  job->stats->engine = g_strdup (engine);
+  job->stats->engine = job->engine_note != NULL
+                           ? g_strdup_printf ("%s; %s", engine, job->engine_note)
+                           : g_strdup (engine);
+}
+
+void
+stasis_job_set_engine_note (StasisJob *job, const char *note)
+{
+  g_free (job->engine_note);
+  job->engine_note = g_strdup (note);
 }
 
 void

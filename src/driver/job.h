@@ -33,6 +33,8 @@ GCancellable *stasis_job_cancellable (StasisJob *job);
 StasisJobStats *stasis_job_stats (StasisJob *job);
 void stasis_job_set_phase (StasisJob *job, const char *phase);
 void stasis_job_set_engine (StasisJob *job, const char *engine);
+/* What else is to be said of whatever engine is set from now on. */
+void stasis_job_set_engine_note (StasisJob *job, const char *note);
 
 /* Called by stasis_job_update() before it tells: takes over into the statistics what another
  * thread has come to.  NULL for none. */

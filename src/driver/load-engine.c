@@ -112,7 +112,7 @@ stasis_load_engine_run (const StasisMappedBody *body, StasisMonitor *monitor,
   g_autofree char *engine
       = body->multifd ? g_strdup_printf (_ ("mapped-ram, multifd with %u channels"), n_channels)
                       : g_strdup (_ ("mapped-ram, saved without multifd"));
-  stasis_job_set_engine (job, engine);
+  stasis_job_set_engine (job, body->engine != NULL ? body->engine : engine);
   if (!configure (body, n_channels, monitor, stasis_job_cancellable (job), error))
     return FALSE;
   if (stasis_job_has_poll (job))

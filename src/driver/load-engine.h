@@ -17,8 +17,9 @@ typedef struct
   const char *name; /* the file's, for messages */
   int fd;
   guint64 offset;
-  guint64 octets;   /* about how many are to be read, for the progress */
-  gboolean multifd; /* written with that, too */
+  guint64 octets;     /* about how many are to be read, for the progress */
+  gboolean multifd;   /* written with that, too */
+  const char *engine; /* (nullable) which way this is, for people, where QEMU's is not all of it */
 } StasisMappedBody;
 
 /* Let a QEMU that was started with `-incoming defer` load @body, and wait until it has.  Its CPUs

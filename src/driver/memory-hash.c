@@ -6,118 +6,41 @@
  *
  * The hash table of a save image is to tell what the guest's memory was, not what arrived in
  * the file: only then does it notice a write that went wrong.  The CPUs are stopped, so the
- * memory holds still while QEMU writes it and we read it with process_vm_readv.  A RAMBlock is
- * hashed in pieces of 1 MiB, which are the chunks of the image's hash table (docs/save-image.md).
- *
- * Memory that the guest never touched would be made by reading it: where a block lies in
- * anonymous memory, /proc/PID/pagemap tells which pieces have no page at all, and their hash is
- * that of zeros.  In a mapping of a file a missing page means nothing, and all is read.
+ * memory holds still while QEMU writes it and we read it (guest-memory.c).  A RAMBlock is hashed in
+ * pieces of 1 MiB, which are the chunks of the image's hash table (docs/save-image.md).
  */
 
 #include "config.h"
 
 #include "driver/memory-hash.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
-#include <glib/gi18n-lib.h>
+#include "driver/guest-memory.h"
 
-#include "util/fd.h"
-
-#define PIECE_SIZE      (1024u * 1024u)
-#define READ_SIZE       (256u * 1024u) /* octets in one call: larger ones are slower */
-#define HOST_PAGE_SIZE  4096u
-#define PAGES_PER_PIECE (PIECE_SIZE / HOST_PAGE_SIZE)
-
-/* /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst): present, or swapped out. */
-#define PAGEMAP_POPULATED (G_GUINT64_CONSTANT (3) << 62)
+#define PIECE_SIZE STASIS_GUEST_MEMORY_PIECE
 
 typedef struct
 {
-  guint number; /* in the container of hashes */
-  guint64 address;
+  guint number;        /* in the container of hashes */
+  guint memory_number; /* in the guest's memory */
   guint64 length;
-  gboolean is_anonymous;
   guint64 first_piece; /* numbered through all blocks */
 } Block;
 
 struct _StasisMemoryHash
 {
-  StasisProcess qemu;
-  int pagemap;        /* (owned) or -1 */
-  GArray *blocks;     /* (owned) of Block */
-  guint64 n_pieces;   /* of all blocks */
-  guint64 next_piece; /* (guarded by lock) */
+  StasisGuestMemory *memory; /* (owned) */
+  GArray *blocks;            /* (owned) of Block */
+  guint64 n_pieces;          /* of all blocks */
+  guint64 next_piece;        /* (guarded by lock) */
   GMutex lock;
   gboolean is_stopped;       /* atomic */
-  int failed_errno;          /* atomic: 0 while all went well */
+  GError *failure;           /* (owned) (nullable) (guarded by lock) the first one */
   StasisImageHashes *hashes; /* (owned) (nullable) */
   StasisHash zeros;          /* of a whole piece */
   GPtrArray *threads;        /* (owned) of GThread */
 };
-
-/* TRUE where the whole range lies in one anonymous private mapping. */
-static gboolean
-is_anonymous (pid_t pid, guint64 address, guint64 length)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/maps", (int) pid);
-  FILE *file = fopen (path, "re");
-  if (file == NULL)
-    return FALSE;
-
-  char line[512];
-  while (fgets (line, sizeof line, file) != NULL)
-    {
-      unsigned long begin;
-      unsigned long end;
-      unsigned long inode;
-      char mode[5];
-      if (sscanf (line, "%lx-%lx %4s %*x %*x:%*x %lu", &begin, &end, mode, &inode) == 4
-          && begin <= address && address + length <= end)
-        {
-          fclose (file);
-          return inode == 0 && mode[3] == 'p';
-        }
-    }
-  fclose (file);
-  return FALSE;
-}
-
-/* TRUE where no page of the piece exists. */
-static gboolean
-is_unpopulated (const StasisMemoryHash *hash, guint64 address)
-{
-  guint64 entries[PAGES_PER_PIECE];
-  const guint64 offset = address / HOST_PAGE_SIZE * sizeof entries[0];
-  if (hash->pagemap < 0
-      || pread (hash->pagemap, entries, sizeof entries, (off_t) offset) != sizeof entries)
-    return FALSE;
-  for (guint i = 0; i < PAGES_PER_PIECE; i++)
-    if (entries[i] & PAGEMAP_POPULATED)
-      return FALSE;
-  return TRUE;
-}
-
-static gboolean
-read_memory (const StasisMemoryHash *hash, guint8 *buffer, guint64 address, gsize length)
-{
-  gsize done = 0;
-  while (done < length)
-    {
-      struct iovec local = { buffer + done, MIN (READ_SIZE, length - done) };
-      struct iovec remote = { (void *) (gsize) (address + done), local.iov_len };
-      const gssize n = process_vm_readv (hash->qemu.pid, &local, 1, &remote, 1, 0);
-      if (n <= 0)
-        return FALSE;
-      done += (gsize) n;
-    }
-  return TRUE;
-}
 
 /* The block that holds the piece with this number. */
 static const Block *
@@ -130,21 +53,20 @@ find_block (const StasisMemoryHash *hash, guint64 piece)
 }
 
 static gboolean
-hash_piece (StasisMemoryHash *hash, guint64 number, guint8 *buffer)
+hash_piece (StasisMemoryHash *hash, guint64 number, guint8 *buffer, GError **error)
 {
   const Block *block = find_block (hash, number);
   const guint64 piece = number - block->first_piece;
   const guint64 offset = piece * PIECE_SIZE;
   const gsize length = (gsize) MIN (PIECE_SIZE, block->length - offset);
-  if (length == PIECE_SIZE && block->is_anonymous && is_unpopulated (hash, block->address + offset))
-    {
-      stasis_image_hashes_set (hash->hashes, block->number, piece, &hash->zeros);
-      return TRUE;
-    }
-  if (!read_memory (hash, buffer, block->address + offset, length))
+  gboolean is_zero;
+  if (!stasis_guest_memory_read (hash->memory, block->memory_number, offset, buffer, length,
+                                 &is_zero, error))
     return FALSE;
-
-  const StasisHash digest = stasis_hash (buffer, length);
+  if (is_zero && length < PIECE_SIZE)
+    memset (buffer, 0, length);
+  const StasisHash digest
+      = is_zero && length == PIECE_SIZE ? hash->zeros : stasis_hash (buffer, length);
   stasis_image_hashes_set (hash->hashes, block->number, piece, &digest);
   return TRUE;
 }
@@ -163,18 +85,27 @@ take_piece (StasisMemoryHash *hash, guint64 *out_piece)
   return more;
 }
 
+static void
+fail (StasisMemoryHash *hash, GError *error_take)
+{
+  g_autoptr (GError) error = error_take;
+  g_atomic_int_set (&hash->is_stopped, TRUE);
+  g_mutex_lock (&hash->lock);
+  if (hash->failure == NULL)
+    hash->failure = g_steal_pointer (&error);
+  g_mutex_unlock (&hash->lock);
+}
+
 static gpointer
 hash_pieces (gpointer data)
 {
   StasisMemoryHash *hash = data;
   g_autofree guint8 *buffer = g_malloc (PIECE_SIZE);
   guint64 piece;
+  GError *error = NULL;
   while (take_piece (hash, &piece))
-    if (!hash_piece (hash, piece, buffer))
-      {
-        g_atomic_int_set (&hash->failed_errno, errno != 0 ? errno : EFAULT);
-        g_atomic_int_set (&hash->is_stopped, TRUE);
-      }
+    if (!hash_piece (hash, piece, buffer, &error))
+      fail (hash, g_steal_pointer (&error));
   return NULL;
 }
 
@@ -186,9 +117,8 @@ add_block (StasisMemoryHash *hash, const StasisRamBlock *ram)
 
   const Block block = {
     .number = stasis_image_hashes_add_block (hash->hashes, ram->name, ram->used_length),
-    .address = ram->host_address,
+    .memory_number = stasis_guest_memory_add (hash->memory, ram),
     .length = ram->used_length,
-    .is_anonymous = is_anonymous (hash->qemu.pid, ram->host_address, ram->used_length),
     .first_piece = hash->n_pieces,
   };
   g_array_append_val (hash->blocks, block);
@@ -200,11 +130,9 @@ static gboolean
 check_access (const StasisMemoryHash *hash, GError **error)
 {
   guint8 octet;
-  if (hash->blocks->len == 0
-      || read_memory (hash, &octet, g_array_index (hash->blocks, Block, 0).address, 1))
-    return TRUE;
-  return stasis_throw_errno (error, _ ("cannot read the memory of QEMU (process %d)"),
-                             (int) hash->qemu.pid);
+  gboolean is_zero;
+  return hash->blocks->len == 0
+         || stasis_guest_memory_read (hash->memory, 0, 0, &octet, 1, &is_zero, error);
 }
 
 /* Begin to hash. */
@@ -214,13 +142,11 @@ stasis_memory_hash_start (const StasisProcess *qemu, const GPtrArray *blocks, gu
 {
   g_autoptr (StasisMemoryHash) hash = g_new0 (StasisMemoryHash, 1);
   g_autofree guint8 *zeros = g_malloc0 (PIECE_SIZE);
-  g_autofree char *pagemap = g_strdup_printf ("/proc/%d/pagemap", (int) qemu->pid);
-  hash->qemu = *qemu;
+  hash->memory = stasis_guest_memory_new (qemu, -1);
   hash->blocks = g_array_new (FALSE, FALSE, sizeof (Block));
   hash->hashes = stasis_image_hashes_new ();
   hash->zeros = stasis_hash (zeros, PIECE_SIZE);
   hash->threads = g_ptr_array_new ();
-  hash->pagemap = stasis_fd_open (pagemap, O_RDONLY, 0, NULL);
   g_mutex_init (&hash->lock);
   for (guint i = 0; i < blocks->len; i++)
     add_block (hash, g_ptr_array_index (blocks, i));
@@ -245,12 +171,9 @@ StasisImageHashes *
 stasis_memory_hash_finish (StasisMemoryHash *hash, GError **error)
 {
   join (hash);
-  if (hash->failed_errno == 0)
+  if (hash->failure == NULL)
     return g_steal_pointer (&hash->hashes);
-
-  errno = hash->failed_errno;
-  stasis_throw_errno (error, _ ("cannot read the memory of QEMU (process %d)"),
-                      (int) hash->qemu.pid);
+  g_propagate_error (error, g_steal_pointer (&hash->failure));
   return NULL;
 }
 
@@ -266,7 +189,8 @@ stasis_memory_hash_free (StasisMemoryHash *hash)
   g_ptr_array_unref (hash->threads);
   g_array_unref (hash->blocks);
   stasis_image_hashes_free (hash->hashes);
-  stasis_fd_clear (&hash->pagemap);
+  stasis_guest_memory_free (hash->memory);
+  g_clear_error (&hash->failure);
   g_mutex_clear (&hash->lock);
   g_free (hash);
 }

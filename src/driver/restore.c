@@ -274,11 +274,11 @@ ask_everybody (Restore *restore, int fd_take, const char *path, const char *xml,
   return stasis_devices_test (&request, error);
 }
 
-/* Only where it is asked for; what stands against it is told with the statistics. */
+/* What stands against it is told with the statistics. */
 static gboolean
 prepare_instant (Restore *restore, GError **error)
 {
-  if ((restore->flags & STASIS_RESTORE_INSTANT) == 0)
+  if (restore->flags & STASIS_RESTORE_PARALLEL)
     return TRUE;
   g_autoptr (StasisQemuCaps) caps
       = stasis_driver_get_caps (restore->driver, restore->def->emulator, error);
@@ -296,14 +296,19 @@ prepare_instant (Restore *restore, GError **error)
                                  error);
 }
 
-/* Which way it was after all. */
-static void
+/* Which way it is after all. */
+static const char *
 note_engine (Restore *restore)
 {
-  if ((restore->flags & STASIS_RESTORE_INSTANT) == 0)
-    return;
-  g_autofree char *engine = stasis_instant_describe (&restore->instant);
-  stasis_job_set_engine (restore->job, engine);
+  const StasisInstant *instant = &restore->instant;
+  if (instant->view >= 0)
+    return stasis_instant_describe (instant);
+  if (instant->why_not != NULL)
+    {
+      g_autofree char *note = g_strdup_printf (_ ("not instant: %s"), instant->why_not);
+      stasis_job_set_engine_note (restore->job, note);
+    }
+  return NULL;
 }
 
 /* What was verified before is so no more if somebody has written to it since. */
@@ -323,6 +328,18 @@ is_verified_now (const Restore *restore)
          && (restore->flags & STASIS_RESTORE_VERIFY_NONE) == 0;
 }
 
+/* Of memory that is mapped only the view is read, faster than anybody looks. */
+static void
+note_amount (const Restore *restore)
+{
+  StasisJobStats *stats = stasis_job_stats (restore->job);
+  struct stat st;
+  if (stats->bytes_total == 0 && restore->instant.view >= 0
+      && fstat (restore->instant.view, &st) == 0)
+    stats->bytes_total = stats->bytes_processed = (guint64) st.st_blocks * 512;
+  stats->bytes_written = stats->bytes_processed;
+}
+
 static gboolean
 load (Restore *restore, GError **error)
 {
@@ -330,6 +347,7 @@ load (Restore *restore, GError **error)
   const gboolean is_file = stasis_image_input_is_file (restore->input);
   const StasisSourceLoad source = { .input = restore->input,
                                     .view = restore->instant.view,
+                                    .engine = note_engine (restore),
                                     .verify = is_verified_now (restore),
                                     .qemu = &restore->hold->status->qemu };
   struct stat before;
@@ -340,9 +358,7 @@ load (Restore *restore, GError **error)
   stasis_job_set_phase (restore->job, source.verify ? "load and verify" : "load");
   if (!stasis_source_load (&source, restore->monitor, restore->job, error))
     return FALSE;
-  note_engine (restore);
-  StasisJobStats *stats = stasis_job_stats (restore->job);
-  stats->bytes_written = stats->bytes_processed;
+  note_amount (restore);
   if (!is_file)
     return check_disks (restore, error);
   if (!source.verify)

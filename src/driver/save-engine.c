@@ -27,6 +27,7 @@
 #include <stasis/error.h>
 
 #include "driver/drain.h"
+#include "driver/memory-check.h"
 #include "driver/migration-wait.h"
 #include "driver/recover.h"
 #include "monitor/commands-fd.h"
@@ -42,6 +43,7 @@ stasis_save_engine_free (StasisSaveEngine *engine)
   if (engine == NULL)
     return;
 
+  stasis_capture_free (engine->capture);
   g_free (engine->description);
   g_free (engine);
 }
@@ -68,7 +70,12 @@ can_direct_io (StasisMonitor *monitor, int fd, GCancellable *cancellable)
 static void
 describe_mapped (StasisSaveEngine *engine)
 {
-  if (engine->direct_io)
+  if (engine->capture != NULL)
+    engine->description
+        = g_strdup_printf (_ ("mapped-ram, written from outside QEMU: the memory is mapped from "
+                              "'%s'"),
+                           stasis_capture_base_name (engine->capture));
+  else if (engine->direct_io)
     engine->description = g_strdup_printf (_ ("mapped-ram, multifd with %u channels, direct I/O"),
                                            engine->n_channels);
   else if (engine->multifd)
@@ -87,10 +94,28 @@ new_stream (StasisSaveWay way, const char *description)
   return engine;
 }
 
+/* Memory that is mapped from an image is not for QEMU to read; it does where we cannot. */
+static StasisCapture *
+try_capture (const StasisStatus *status, StasisMonitor *monitor, GCancellable *cancellable)
+{
+  if (status->memory_image == NULL)
+    return NULL;
+  g_autoptr (GError) error = NULL;
+  StasisCapture *capture = NULL;
+  const int fd = stasis_memory_check_open_image (status, &error);
+  StasisImage *base = fd >= 0 ? stasis_image_open_fd (fd, status->memory_image, &error) : NULL;
+  if (base != NULL)
+    capture = stasis_capture_new (base, monitor, cancellable, &error);
+  if (capture == NULL)
+    g_message (_ ("QEMU reads all of the memory, which is mapped from an image: %s"),
+               error->message);
+  return capture;
+}
+
 /* Choose by what the running QEMU offers. */
 StasisSaveEngine *
 stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
-                           GCancellable *cancellable, GError **error)
+                           const StasisStatus *status, GCancellable *cancellable, GError **error)
 {
   if (way == STASIS_SAVE_WAY_PLAIN)
     return new_stream (way, _ ("plain stream, written by QEMU"));
@@ -115,6 +140,7 @@ stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
   engine->multifd = g_hash_table_contains (offers, "multifd");
   engine->n_channels = CLAMP (g_get_num_processors (), 1, CHANNELS_MAX);
   engine->direct_io = engine->multifd && can_direct_io (monitor, fd, cancellable);
+  engine->capture = try_capture (status, monitor, cancellable);
   describe_mapped (engine);
   return engine;
 }
@@ -149,6 +175,9 @@ stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor *monitor,
 {
   if (engine->way == STASIS_SAVE_WAY_THROUGH)
     return TRUE;
+  if (engine->capture != NULL)
+    return stasis_capture_pass (engine->capture, monitor, STASIS_SAVE_FD_NAME, &journal->fdset,
+                                cancellable, error);
   if (engine->way == STASIS_SAVE_WAY_MAPPED)
     {
       gint64 set = STASIS_FDSET_NEW;

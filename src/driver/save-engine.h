@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "driver/capture.h"
 #include "driver/job.h"
 #include "driver/status.h"
 #include "monitor/monitor.h"
@@ -38,12 +39,15 @@ typedef struct
   gboolean multifd;   /* several threads of QEMU write */
   gboolean direct_io; /* past the page cache */
   guint n_channels;
-  char *description; /* (owned) for people */
+  StasisCapture *capture; /* (owned) (nullable) we write, not QEMU: in place */
+  char *description;      /* (owned) for people */
 } StasisSaveEngine;
 
-/* @fd: our file, -1 for THROUGH.  STASIS_ERROR_UNSUPPORTED where this QEMU has no such way. */
+/* @fd: our file, -1 for THROUGH; @status: of the guest.  STASIS_ERROR_UNSUPPORTED where this QEMU
+ * has no such way. */
 StasisSaveEngine *stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
-                                             GCancellable *cancellable, GError **error);
+                                             const StasisStatus *status, GCancellable *cancellable,
+                                             GError **error);
 void stasis_save_engine_free (StasisSaveEngine *engine);
 
 /* (transfer full): the engine's capabilities by QEMU's names, for the image's facts */

@@ -250,9 +250,9 @@ begin_image (Save *save, GError **error)
   if (!stasis_save_place_begin (save->place, stasis_save_output_keep (&save->form), error))
     return FALSE;
   save->output = stasis_save_output_new (&save->form, save->place);
-  save->engine
-      = stasis_save_engine_choose (save->monitor, stasis_save_output_way (save->output),
-                                   stasis_save_place_file_fd (save->place), cancellable, error);
+  save->engine = stasis_save_engine_choose (save->monitor, stasis_save_output_way (save->output),
+                                            stasis_save_place_file_fd (save->place),
+                                            save->hold->status, cancellable, error);
   if (save->engine == NULL)
     return FALSE;
   stasis_job_set_engine (save->job, save->engine->description);
@@ -288,10 +288,30 @@ open_journal (Save *save, GError **error)
   return stasis_fault ("save-journal", error);
 }
 
+/* What is written is hashed on the way. */
+static gboolean
+capture_memory (Save *save, StasisImageHashes **out_hashes, GError **error)
+{
+  const StasisSaveBody body = stasis_save_output_body (save->output);
+  const StasisCaptureTarget target = {
+    .qemu = &save->hold->status->qemu,
+    .ram_blocks = save->ram_blocks,
+    .fd = body.fd,
+    .offset = body.offset,
+    .direct_io = save->engine->direct_io,
+    .fdset = save->hold->status->journal.fdset,
+  };
+  stasis_job_set_phase (save->job, "copy");
+  return stasis_capture_run (save->engine->capture, &target, save->monitor, save->job, out_hashes,
+                             error);
+}
+
 /* QEMU writes, we hash what it should write. */
 static gboolean
 copy_memory (Save *save, StasisImageHashes **out_hashes, GError **error)
 {
+  if (save->engine->capture != NULL)
+    return capture_memory (save, out_hashes, error);
   const StasisJournal *journal = &save->hold->status->journal;
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisMemoryHash) memory = NULL;

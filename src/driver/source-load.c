@@ -54,6 +54,7 @@ load_mapped (const StasisSourceLoad *self, StasisMonitor *monitor, StasisJob *jo
     .fd = self->view >= 0 ? self->view : stasis_image_fd (image),
     .offset = stasis_image_body_offset (image),
     .multifd = was_saved_with (image, "multifd"),
+    .engine = self->engine,
   };
   if (!self->verify)
     return stasis_load_engine_run (&body, monitor, self->qemu, job, error);

@@ -31,6 +31,7 @@ typedef struct
   StasisImageInput *input;   /* (borrowed) */
   int view;                  /* (borrowed) or -1: what QEMU is to read where its memory is mapped
                                 from the image */
+  const char *engine;        /* (nullable) with a view: which way that is, for people */
   gboolean verify;           /* a mapped body, while QEMU loads it */
   const StasisProcess *qemu; /* (borrowed) its process, for the progress */
 } StasisSourceLoad;

@@ -7,8 +7,7 @@
  * The list of blocks comes first, so all places are known before the first page.  Pages that follow
  * each other are written with one call straight from the input's buffer.  A live save sends some
  * pages twice, the last one counts: a page that was stored and then is zero leaves a stale page,
- * which is punched out at the end.  Bitmaps are kept in memory (2^-15 of the guest's) and written
- * last, then what stands behind the pages.
+ * which is punched out at the end.  mapped-writer.c writes what stands around the pages.
  */
 
 #include "config.h"
@@ -22,8 +21,8 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "image/error.h"
 #include "image/mapped-ram.h"
+#include "image/mapped-writer.h"
 #include "image/octets.h"
 #include "image/qemu-devices.h"
 #include "image/qemu-sections.h"
@@ -32,7 +31,6 @@
 
 #define PAGE          STASIS_IMAGE_PAGE_SIZE
 #define RUN_MAX       256u /* pages written at once: as many as the input's buffer has */
-#define BITMAP_PIECE  4096u
 #define TELL_EVERY_US (G_USEC_PER_SEC / 10)
 
 G_STATIC_ASSERT (RUN_MAX <= IOV_MAX);
@@ -40,10 +38,10 @@ G_STATIC_ASSERT (RUN_MAX <= IOV_MAX);
 typedef struct
 {
   StasisQemuPages base;
-  int fd;                 /* (borrowed) */
-  StasisImageRamMap *map; /* (owned) */
-  guint8 **bitmaps;       /* (owned) one for each block */
-  gboolean is_stale;      /* a page was stored and then zero */
+  int fd;                     /* (borrowed) */
+  StasisImageRamMap *map;     /* (owned) */
+  StasisMappedWriter *writer; /* (owned) (nullable) */
+  gboolean is_stale;          /* a page was stored and then zero */
 
   struct iovec run[RUN_MAX]; /* pages that follow each other, borrowed from the input */
   guint n_run;
@@ -121,7 +119,7 @@ map_page (StasisQemuPages *base, guint block, guint64 page, const guint8 *octets
           GError **error)
 {
   Mapper *self = (Mapper *) base;
-  guint8 *bits = &self->bitmaps[block][page / 8];
+  guint8 *bits = &stasis_mapped_writer_bitmap (self->writer, block)[page / 8];
   const guint8 bit = (guint8) (1u << page % 8);
   const guint64 offset = self->map->blocks[block].pages_offset + page * PAGE;
   self->done += PAGE;
@@ -134,72 +132,6 @@ map_page (StasisQemuPages *base, guint block, guint64 page, const guint8 *octets
   *bits |= bit;
   return octets != NULL ? add_to_run (self, offset, octets, error)
                         : write_filled (self, offset, fill, error);
-}
-
-/* Write the head and the blocks' headers; where the stream goes on. */
-static gboolean
-write_heads (Mapper *self, const StasisQemuHead *head, guint64 offset, guint64 *out_offset,
-             GError **error)
-{
-  g_autoptr (GByteArray) octets = g_byte_array_new ();
-  stasis_qemu_head_append (head, TRUE, octets);
-  for (guint i = 0; i < self->map->n_blocks; i++)
-    {
-      StasisImageBlock *block = &self->map->blocks[i];
-      const guint64 header = offset + octets->len + 1 + strlen (block->name) + 8;
-      stasis_mapped_ram_place (block, header);
-      if (block->pages_offset + block->used_length > STASIS_IMAGE_END_MAX)
-        {
-          g_set_error_literal (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_TOO_LARGE,
-                               _ ("the guest's memory is too large for the body of an image"));
-          return FALSE;
-        }
-      stasis_mapped_ram_append_block (octets, block);
-      if (!stasis_fd_pwrite_exact (self->fd, octets->data, octets->len, offset, error))
-        return FALSE;
-      offset = block->pages_offset + block->used_length;
-      g_byte_array_set_size (octets, 0);
-    }
-  *out_offset = offset;
-  return TRUE;
-}
-
-/* Holes where there are only zeros. */
-static gboolean
-write_bitmaps (const Mapper *self, GError **error)
-{
-  for (guint i = 0; i < self->map->n_blocks; i++)
-    {
-      const StasisImageBlock *block = &self->map->blocks[i];
-      for (guint64 at = 0; at < block->bitmap_length; at += BITMAP_PIECE)
-        {
-          const guint8 *piece = self->bitmaps[i] + at;
-          const gsize n = MIN (block->bitmap_length - at, BITMAP_PIECE);
-          if (!stasis_is_zero (piece, n)
-              && !stasis_fd_pwrite_exact (self->fd, piece, n, block->bitmap_offset + at, error))
-            return FALSE;
-        }
-    }
-  return TRUE;
-}
-
-/* What stands behind the pages: the parts of the RAM, empty, and the devices. */
-static gboolean
-write_back (int fd, guint32 ram_id, const StasisQemuSections *sections, guint64 offset,
-            guint64 *out_end, GError **error)
-{
-  g_autoptr (GByteArray) octets = g_byte_array_new ();
-  stasis_qemu_append_ram_end (octets, ram_id);
-  stasis_qemu_append_ram_section (octets, STASIS_QEMU_SECTION_PART, ram_id);
-  g_byte_array_append (octets, sections->commands->data, sections->commands->len);
-  stasis_qemu_append_ram_section (octets, STASIS_QEMU_SECTION_END, ram_id);
-  g_byte_array_append (octets, sections->rest->data, sections->rest->len);
-  *out_end = offset + octets->len;
-  if (*out_end <= STASIS_IMAGE_END_MAX)
-    return stasis_fd_pwrite_exact (fd, octets->data, octets->len, offset, error);
-  g_set_error_literal (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_TOO_LARGE,
-                       _ ("the guest's memory is too large for the body of an image"));
-  return FALSE;
 }
 
 static gboolean
@@ -220,16 +152,10 @@ map_body (Mapper *self, StasisQemuInput *input, const StasisQemuHead *head, guin
           guint64 *out_end, GError **error)
 {
   g_auto (StasisQemuSections) sections = { .rest_offset = 0 };
-  self->bitmaps = g_new0 (guint8 *, self->map->n_blocks);
-  for (guint i = 0; i < self->map->n_blocks; i++)
-    self->bitmaps[i] = g_malloc0 (self->map->blocks[i].bitmap_length);
-  if (ftruncate (self->fd, (off_t) offset) < 0)
-    return stasis_throw_errno (error, _ ("cannot cut the file"));
-
-  if (!write_heads (self, head, offset, &offset, error)
-      || !take_sections (self, input, head->ram_id, &sections, error)
-      || !write_bitmaps (self, error)
-      || !write_back (self->fd, head->ram_id, &sections, offset, out_end, error))
+  self->writer = stasis_mapped_writer_begin (self->fd, offset, head, self->map, error);
+  if (self->writer == NULL || !take_sections (self, input, head->ram_id, &sections, error)
+      || !stasis_mapped_writer_finish (self->writer, sections.commands, sections.rest, out_end,
+                                       error))
     return FALSE;
   if (self->is_stale
       && !stasis_mapped_ram_punch_stale (self->fd, self->map, input->cancellable, error))
@@ -242,9 +168,7 @@ map_body (Mapper *self, StasisQemuInput *input, const StasisQemuHead *head, guin
 static void
 clear (Mapper *self)
 {
-  for (guint i = 0; self->bitmaps != NULL && i < self->map->n_blocks; i++)
-    g_free (self->bitmaps[i]);
-  g_free (self->bitmaps);
+  stasis_mapped_writer_free (self->writer);
   stasis_qemu_pages_clear (&self->base);
   stasis_image_ram_map_free (self->map);
 }

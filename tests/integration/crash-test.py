@@ -28,13 +28,6 @@ def running_guest(t, define=False):
     return guest
 
 
-def supervisor(t, guest):
-    """The pid of the guest's supervisor."""
-    pids = [pid for pid, text in t.processes().items() if "stasis-supervisor" in text]
-    assert len(pids) == 1, pids
-    return pids[0]
-
-
 def leftovers(folder):
     return [path.name for path in folder.glob(".*")]
 
@@ -214,7 +207,7 @@ def image_moved(t):
     for step in ("save-renamed", "save-commit"):
         image, moved = t.dir / "image.stasis", t.dir / "moved.stasis"
         process = stopped_at(t, guest, image, step)
-        os.kill(supervisor(t, guest), signal.SIGKILL)
+        os.kill(t.supervisor(), signal.SIGKILL)
         process.kill()
         process.wait()
         (image if step == "save-renamed" else next(t.dir.glob(".image*.tmp"))).rename(moved)
@@ -233,7 +226,7 @@ def supervisor_killed(t):
     image = t.dir / "image.stasis"
     for step in BEFORE[2:] + AFTER:
         process = stopped_at(t, guest, image, step)
-        os.kill(supervisor(t, guest), signal.SIGKILL)
+        os.kill(t.supervisor(), signal.SIGKILL)
         os.kill(process.pid, signal.SIGCONT)
         output, errors = process.communicate(timeout=60)
         assert process.returncode == 0, f"{step}: {output}{errors}"
@@ -247,7 +240,7 @@ def both_killed(t):
     image = t.dir / "image.stasis"
     for step in ["save-journal", "save-paused", "save-written", "save-commit", "save-linked"]:
         process = stopped_at(t, guest, image, step)
-        os.kill(supervisor(t, guest), signal.SIGKILL)
+        os.kill(t.supervisor(), signal.SIGKILL)
         process.kill()
         process.communicate()
         assert t.stasis("domstate", guest.name).stdout.strip() in ("running", "paused")
@@ -258,10 +251,10 @@ def both_killed(t):
 @harness.test("kill -9 of the supervisor of a running guest: nothing else notices")
 def supervisor_alone(t):
     guest = running_guest(t)
-    os.kill(supervisor(t, guest), signal.SIGKILL)
+    os.kill(t.supervisor(), signal.SIGKILL)
     guest.wait_for_tick(guest.last_tick() + 2)
     assert t.stasis("domstate", guest.name).stdout.strip() == "running"
-    assert supervisor(t, guest)
+    assert t.supervisor()
 
 
 @harness.test("kill -9 of QEMU in the middle of a save")

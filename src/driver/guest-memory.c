@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * guest-memory.c: reading a paused guest's memory from outside
+ *
+ * Theory of operation
+ *
+ * process_vm_readv copies what lies in QEMU's address space, and has QEMU's pages made where there
+ * are none: of memory that the guest never touched, and of the holes of an image that it is mapped
+ * from, which is most of a large guest.  So /proc/PID/pagemap is looked at first:
+ *
+ * - anonymous memory: a piece without any page is zero;
+ * - a private mapping of the image: a page is either the guest's own, which is anonymous, or the
+ *   image's, present or not.  The image's are read from the file, whose holes are zero;
+ * - anything else is read as it is.
+ */
+
+#include "config.h"
+
+#include "driver/guest-memory.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "image/extents.h"
+#include "util/fd.h"
+
+#define READ_SIZE      (256u * 1024u) /* octets in one call: larger ones are slower */
+#define HOST_PAGE_SIZE 4096u
+#define PAGES_MAX      (STASIS_GUEST_MEMORY_PIECE / HOST_PAGE_SIZE)
+
+/* /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst). */
+#define PAGEMAP_POPULATED (G_GUINT64_CONSTANT (3) << 62) /* present, or swapped out */
+#define PAGEMAP_FILE      (G_GUINT64_CONSTANT (1) << 61) /* of a file, or shared */
+
+typedef enum
+{
+  BACKING_OTHER,
+  BACKING_ANONYMOUS,
+  BACKING_IMAGE, /* a private mapping of it */
+} Backing;
+
+typedef struct
+{
+  guint64 address;
+  Backing backing;
+  guint64 image_offset; /* where the block begins in the image */
+} Block;
+
+struct _StasisGuestMemory
+{
+  StasisProcess qemu;
+  int image;      /* (borrowed) or -1 */
+  guint64 inode;  /* of the image */
+  int pagemap;    /* (owned) or -1 */
+  GArray *blocks; /* (owned) of Block */
+};
+
+/* The memory of this QEMU. */
+StasisGuestMemory *
+stasis_guest_memory_new (const StasisProcess *qemu, int image)
+{
+  StasisGuestMemory *self = g_new0 (StasisGuestMemory, 1);
+  g_autofree char *pagemap = g_strdup_printf ("/proc/%d/pagemap", (int) qemu->pid);
+  struct stat st;
+  self->qemu = *qemu;
+  self->image = image >= 0 && fstat (image, &st) == 0 ? image : -1;
+  self->inode = self->image >= 0 ? st.st_ino : 0;
+  self->pagemap = stasis_fd_open (pagemap, O_RDONLY, 0, NULL);
+  self->blocks = g_array_new (FALSE, FALSE, sizeof (Block));
+  return self;
+}
+
+/* What a range that lies in one mapping is made of. */
+static void
+find_backing (const StasisGuestMemory *self, Block *block, guint64 length)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/maps", (int) self->qemu.pid);
+  FILE *file = fopen (path, "re");
+  if (file == NULL)
+    return;
+
+  char line[512];
+  while (fgets (line, sizeof line, file) != NULL)
+    {
+      unsigned long begin, end, offset, inode;
+      char mode[5];
+      if (sscanf (line, "%lx-%lx %4s %lx %*x:%*x %lu", &begin, &end, mode, &offset, &inode) != 5
+          || begin > block->address || block->address + length > end)
+        continue;
+      if (mode[3] == 'p' && inode == 0)
+        block->backing = BACKING_ANONYMOUS;
+      else if (mode[3] == 'p' && self->image >= 0 && inode == self->inode)
+        {
+          block->backing = BACKING_IMAGE;
+          block->image_offset = offset + (block->address - begin);
+        }
+      break;
+    }
+  fclose (file);
+}
+
+/* One more block. */
+guint
+stasis_guest_memory_add (StasisGuestMemory *self, const StasisRamBlock *ram)
+{
+  Block block = { .address = ram->host_address, .backing = BACKING_OTHER };
+  if (self->pagemap >= 0)
+    find_backing (self, &block, ram->used_length);
+  g_array_append_val (self->blocks, block);
+  return self->blocks->len - 1;
+}
+
+static gboolean
+read_memory (const StasisGuestMemory *self, guint64 address, guint8 *octets, gsize length,
+             GError **error)
+{
+  gsize done = 0;
+  while (done < length)
+    {
+      struct iovec local = { octets + done, MIN (READ_SIZE, length - done) };
+      struct iovec remote = { (void *) (gsize) (address + done), local.iov_len };
+      const gssize n = process_vm_readv (self->qemu.pid, &local, 1, &remote, 1, 0);
+      if (n <= 0)
+        return stasis_throw_errno (error, _ ("cannot read the memory of QEMU (process %d)"),
+                                   (int) self->qemu.pid);
+      done += (gsize) n;
+    }
+  return TRUE;
+}
+
+static gboolean
+read_pagemap (const StasisGuestMemory *self, guint64 address, guint64 *entries, gsize n_pages)
+{
+  const guint64 offset = address / HOST_PAGE_SIZE * sizeof entries[0];
+  const gsize size = n_pages * sizeof entries[0];
+  return pread (self->pagemap, entries, size, (off_t) offset) == (gssize) size;
+}
+
+static gboolean
+is_any_populated (const guint64 *entries, gsize n_pages)
+{
+  for (gsize i = 0; i < n_pages; i++)
+    if (entries[i] & PAGEMAP_POPULATED)
+      return TRUE;
+  return FALSE;
+}
+
+/* The guest has written to it: it is not the image's any more. */
+static gboolean
+is_own (guint64 entry)
+{
+  return (entry & PAGEMAP_POPULATED) != 0 && (entry & PAGEMAP_FILE) == 0;
+}
+
+/* What the image has there; *@out_is_zero: nothing, and @octets are not filled. */
+static gboolean
+read_image (const StasisGuestMemory *self, guint64 offset, guint8 *octets, gsize length,
+            gboolean *out_is_zero, GError **error)
+{
+  const guint64 end = offset + length;
+  guint64 data, stop;
+  if (!stasis_extent_next (self->image, offset, end, &data, &stop, error))
+    return FALSE;
+  *out_is_zero = data == end;
+  if (*out_is_zero)
+    return TRUE;
+  memset (octets, 0, length);
+  while (data < end)
+    if (!stasis_fd_pread_exact (self->image, octets + (data - offset), stop - data, data, error)
+        || !stasis_extent_next (self->image, stop, end, &data, &stop, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* The image's pages, and over them the guest's own. */
+static gboolean
+read_mapped (const StasisGuestMemory *self, const Block *block, guint64 offset,
+             const guint64 *entries, guint8 *octets, gsize length, gboolean *out_is_zero,
+             GError **error)
+{
+  if (!read_image (self, block->image_offset + offset, octets, length, out_is_zero, error))
+    return FALSE;
+  const gsize n_pages = length / HOST_PAGE_SIZE;
+  gsize stop;
+  for (gsize page = 0; page < n_pages; page = stop)
+    {
+      for (stop = page + 1; stop < n_pages && is_own (entries[stop]) == is_own (entries[page]);)
+        stop++;
+      if (!is_own (entries[page]))
+        continue;
+      if (*out_is_zero)
+        memset (octets, 0, length);
+      *out_is_zero = FALSE;
+      const gsize at = page * HOST_PAGE_SIZE;
+      if (!read_memory (self, block->address + offset + at, octets + at,
+                        (stop - page) * HOST_PAGE_SIZE, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* Read a piece of a block. */
+gboolean
+stasis_guest_memory_read (const StasisGuestMemory *self, guint number, guint64 offset,
+                          guint8 *octets, gsize length, gboolean *out_is_zero, GError **error)
+{
+  const Block *block = &g_array_index (self->blocks, Block, number);
+  const guint64 address = block->address + offset;
+  guint64 entries[PAGES_MAX];
+  const gsize n_pages = length / HOST_PAGE_SIZE;
+  *out_is_zero = FALSE;
+  if (block->backing != BACKING_OTHER && length % HOST_PAGE_SIZE == 0
+      && read_pagemap (self, address, entries, n_pages))
+    {
+      if (block->backing == BACKING_IMAGE)
+        return read_mapped (self, block, offset, entries, octets, length, out_is_zero, error);
+      *out_is_zero = !is_any_populated (entries, n_pages);
+      if (*out_is_zero)
+        return TRUE;
+    }
+  return read_memory (self, address, octets, length, error);
+}
+
+/* NULL is fine. */
+void
+stasis_guest_memory_free (StasisGuestMemory *self)
+{
+  if (self == NULL)
+    return;
+  stasis_fd_clear (&self->pagemap);
+  g_array_unref (self->blocks);
+  g_free (self);
+}

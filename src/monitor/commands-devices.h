@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * commands-devices.h: the state of QEMU's devices, without the memory
+ */
+
+#pragma once
+
+#include "monitor/monitor.h"
+
+G_BEGIN_DECLS
+
+/* TRUE where stasis_monitor_save_devices() works for this guest: QEMU has the command, and nothing
+ * forbids a migration, which that command does not ask.  *@out_why_not: (transfer full) (nullable)
+ * for people.  FALSE without a reason is an error. */
+gboolean stasis_monitor_can_save_devices (StasisMonitor *monitor, char **out_why_not,
+                                          GCancellable *cancellable, GError **error);
+
+/* Write the devices' state to @path (an fd set: /dev/fdset/N), as a stream of its own.  The guest
+ * is paused and stays so; QEMU lets go of its disks, which `cont` takes back. */
+gboolean stasis_monitor_save_devices (StasisMonitor *monitor, const char *path,
+                                      GCancellable *cancellable, GError **error);
+
+G_END_DECLS
