@@ -20,13 +20,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/process-maps.h"
 #include "util/fd.h"
 
 #define PIECE_SIZE      (1024u * 1024u)
@@ -65,26 +65,13 @@ struct _StasisMemoryHash
 static gboolean
 is_anonymous (pid_t pid, guint64 address, guint64 length)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%d/maps", (int) pid);
-  FILE *file = fopen (path, "re");
-  if (file == NULL)
-    return FALSE;
-
-  char line[512];
-  while (fgets (line, sizeof line, file) != NULL)
+  g_autoptr (GArray) mappings = stasis_process_maps_read (pid, NULL);
+  for (guint i = 0; mappings != NULL && i < mappings->len; i++)
     {
-      unsigned long begin;
-      unsigned long end;
-      unsigned long inode;
-      char mode[5];
-      if (sscanf (line, "%lx-%lx %4s %*x %*x:%*x %lu", &begin, &end, mode, &inode) == 4
-          && begin <= address && address + length <= end)
-        {
-          fclose (file);
-          return inode == 0 && mode[3] == 'p';
-        }
+      const StasisMapping *mapping = &g_array_index (mappings, StasisMapping, i);
+      if (mapping->begin <= address && address + length <= mapping->end)
+        return mapping->inode == 0 && mapping->mode[3] == 'p';
     }
-  fclose (file);
   return FALSE;
 }
 
