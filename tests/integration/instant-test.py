@@ -10,8 +10,8 @@ import subprocess
 import time
 
 import harness
-from mapped import (booted_guest, booted_linux, can_map, goes_on, image_lines, memory_use, need_mapping, restore, save,
-                    saved_guest, write_locked)
+from mapped import (booted_guest, booted_linux, can_map, damage, goes_on, image_lines, memory_use, need_mapping,
+                    restore, save, saved_guest, verified, verifiers, wait_verified, write_locked)
 
 
 @harness.test("a boot-sector guest goes on in memory mapped from its image, and the image is as it was")
@@ -152,31 +152,6 @@ def unverified(t):
     assert guest.name not in t.stasis("list", "--all").stdout
 
 
-def damage(t, image):
-    """Flip a bit of a page of the guest's memory, below what the host's stamp of the image tells."""
-    blocks = json.loads(t.stasis("image", "info", image, "--json").stdout)["memory"]["blocks"]
-    main = next(block for block in blocks if block["name"] == "pc.ram")
-    with open(image, "r+b") as file:
-        at = os.lseek(file.fileno(), main["pages-offset"], os.SEEK_DATA)
-        octet = os.pread(file.fileno(), 1, at)[0]
-        os.pwrite(file.fileno(), bytes([octet ^ 1]), at)
-    st = image.stat()
-    stamp, = t.state.rglob(f"marks/verified/{st.st_dev:x}-{st.st_ino:x}")
-    stamp.write_text(f"{st.st_size} {st.st_ctime_ns // 10**9}.{st.st_ctime_ns % 10**9:09}\n")
-    return stamp
-
-
-def verified(t, guest):
-    """What dominfo says of the check of the image."""
-    told = json.loads(t.stasis("dominfo", guest.name, "--json").stdout)
-    return told["memory_image_verified"], told.get("memory_image_fault")
-
-
-def wait_verified(t, guest):
-    harness.wait_for(lambda: verified(t, guest)[0] != "going on", "the image to be verified")
-    return verified(t, guest)
-
-
 @harness.test("an image with a stamp is verified in the background; a guest on a damaged one is paused")
 def background(t):
     need_mapping()
@@ -206,19 +181,6 @@ def background(t):
 
     result = t.stasis("restore", image, "--load", "instant", check=False)
     assert result.returncode == 1 and "is damaged at offset" in result.stderr, result.stderr
-
-
-def verifiers():
-    """The programs that verify an image now: their pids."""
-    return [int(path.parent.name) for path in pathlib.Path("/proc").glob("[0-9]*/comm")
-            if comm(path) == "stasis-verify\n"]
-
-
-def comm(path):
-    try:
-        return path.read_text()
-    except OSError:
-        return None
 
 
 @harness.test("a save waits for the image to be verified; a supervisor that dies meanwhile is replaced")

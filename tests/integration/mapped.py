@@ -89,3 +89,41 @@ def memory_use(t, guest):
     pid = t.status(guest)["qemu"]["pid"]
     lines = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
     return [int(lines[key].split()[0]) * 1024 for key in ("RssAnon", "RssFile")]
+
+
+def damage(t, image):
+    """Flip a bit of a page of the guest's memory, below what the host's stamp of the image tells."""
+    blocks = json.loads(t.stasis("image", "info", image, "--json").stdout)["memory"]["blocks"]
+    main = next(block for block in blocks if block["name"] == "pc.ram")
+    with open(image, "r+b") as file:
+        at = os.lseek(file.fileno(), main["pages-offset"], os.SEEK_DATA)
+        octet = os.pread(file.fileno(), 1, at)[0]
+        os.pwrite(file.fileno(), bytes([octet ^ 1]), at)
+    st = image.stat()
+    stamp, = t.state.rglob(f"marks/verified/{st.st_dev:x}-{st.st_ino:x}")
+    stamp.write_text(f"{st.st_size} {st.st_ctime_ns // 10**9}.{st.st_ctime_ns % 10**9:09}\n")
+    return stamp
+
+
+def verified(t, guest):
+    """What dominfo says of the check of the image."""
+    told = json.loads(t.stasis("dominfo", guest.name, "--json").stdout)
+    return told["memory_image_verified"], told.get("memory_image_fault")
+
+
+def wait_verified(t, guest):
+    harness.wait_for(lambda: verified(t, guest)[0] != "going on", "the image to be verified")
+    return verified(t, guest)
+
+
+def verifiers():
+    """The programs that verify an image now: their pids."""
+    return [int(path.parent.name) for path in pathlib.Path("/proc").glob("[0-9]*/comm")
+            if comm(path) == "stasis-verify\n"]
+
+
+def comm(path):
+    try:
+        return path.read_text()
+    except OSError:
+        return None
