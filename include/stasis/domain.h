@@ -96,6 +96,12 @@ typedef enum /*< flags >*/
 
 typedef enum /*< flags >*/
 {
+  STASIS_DETACH_NONE = 0,
+  STASIS_DETACH_FORCE = 1 << 0, /* although there is not enough memory */
+} StasisDetachFlags;
+
+typedef enum /*< flags >*/
+{
   STASIS_MONITOR_COMMAND_NONE = 0,
   STASIS_MONITOR_COMMAND_HMP = 1 << 0, /* a line for the human monitor */
 } StasisMonitorCommandFlags;
@@ -176,6 +182,9 @@ gboolean stasis_domain_managed_save (StasisDomain *self, StasisSaveFlags flags,
                                      StasisProgressFunc progress, gpointer user_data,
                                      GCancellable *cancellable, GError **error);
 gboolean stasis_domain_managed_save_remove (StasisDomain *self, GError **error);
+gboolean stasis_domain_detach_image (StasisDomain *self, StasisDetachFlags flags,
+                                     StasisProgressFunc progress, gpointer user_data,
+                                     GCancellable *cancellable, GError **error);
 /* (transfer full) (nullable): where its managed save image lies, if it has one */
 char *stasis_domain_get_managed_save_path (StasisDomain *self);
 

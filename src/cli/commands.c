@@ -50,6 +50,7 @@ static const StasisCliCommand *const commands[] = {
   &stasis_cmd_image_map,
   &stasis_cmd_domjobinfo,
   &stasis_cmd_domjobabort,
+  &stasis_cmd_domdetach,
   &stasis_cmd_domblklist,
   &stasis_cmd_domiflist,
   &stasis_cmd_dominfo,

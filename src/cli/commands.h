@@ -11,9 +11,9 @@ G_BEGIN_DECLS
 
 extern const StasisCliCommand stasis_cmd_autostart, stasis_cmd_capabilities, stasis_cmd_console,
     stasis_cmd_create, stasis_cmd_define, stasis_cmd_destroy, stasis_cmd_domblklist,
-    stasis_cmd_domid, stasis_cmd_domiflist, stasis_cmd_dominfo, stasis_cmd_domjobabort,
-    stasis_cmd_domjobinfo, stasis_cmd_domname, stasis_cmd_domstate, stasis_cmd_domstats,
-    stasis_cmd_domuuid, stasis_cmd_dumpxml, stasis_cmd_edit, stasis_cmd_help,
+    stasis_cmd_domdetach, stasis_cmd_domid, stasis_cmd_domiflist, stasis_cmd_dominfo,
+    stasis_cmd_domjobabort, stasis_cmd_domjobinfo, stasis_cmd_domname, stasis_cmd_domstate,
+    stasis_cmd_domstats, stasis_cmd_domuuid, stasis_cmd_dumpxml, stasis_cmd_edit, stasis_cmd_help,
     stasis_cmd_image_convert, stasis_cmd_image_dumpxml, stasis_cmd_image_info, stasis_cmd_image_map,
     stasis_cmd_image_verify, stasis_cmd_list, stasis_cmd_managedsave, stasis_cmd_managedsave_define,
     stasis_cmd_managedsave_dumpxml, stasis_cmd_managedsave_edit, stasis_cmd_managedsave_remove,

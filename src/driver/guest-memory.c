@@ -19,14 +19,13 @@
 #include "driver/guest-memory.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/process-maps.h"
 #include "image/extents.h"
 #include "util/fd.h"
 
@@ -55,10 +54,11 @@ typedef struct
 struct _StasisGuestMemory
 {
   StasisProcess qemu;
-  int image;      /* (borrowed) or -1 */
-  guint64 inode;  /* of the image */
-  int pagemap;    /* (owned) or -1 */
-  GArray *blocks; /* (owned) of Block */
+  int image;        /* (borrowed) or -1 */
+  GArray *all;      /* (owned) (nullable) QEMU's mappings */
+  GArray *of_image; /* (owned) (nullable) those of the image */
+  int pagemap;      /* (owned) or -1 */
+  GArray *blocks;   /* (owned) of Block */
 };
 
 /* The memory of this QEMU. */
@@ -67,42 +67,42 @@ stasis_guest_memory_new (const StasisProcess *qemu, int image)
 {
   StasisGuestMemory *self = g_new0 (StasisGuestMemory, 1);
   g_autofree char *pagemap = g_strdup_printf ("/proc/%d/pagemap", (int) qemu->pid);
-  struct stat st;
   self->qemu = *qemu;
-  self->image = image >= 0 && fstat (image, &st) == 0 ? image : -1;
-  self->inode = self->image >= 0 ? st.st_ino : 0;
+  self->image = image;
+  self->all = stasis_process_maps_read (qemu->pid, NULL);
+  if (image >= 0)
+    self->of_image = stasis_process_maps_of_file (qemu->pid, image, NULL);
   self->pagemap = stasis_fd_open (pagemap, O_RDONLY, 0, NULL);
   self->blocks = g_array_new (FALSE, FALSE, sizeof (Block));
   return self;
 }
 
-/* What a range that lies in one mapping is made of. */
+/* The mapping that the whole range lies in, or NULL. */
+static const StasisMapping *
+find_mapping (const GArray *mappings, guint64 address, guint64 length)
+{
+  for (guint i = 0; mappings != NULL && i < mappings->len; i++)
+    {
+      const StasisMapping *mapping = &g_array_index (mappings, StasisMapping, i);
+      if (mapping->begin <= address && address + length <= mapping->end)
+        return mapping;
+    }
+  return NULL;
+}
+
 static void
 find_backing (const StasisGuestMemory *self, Block *block, guint64 length)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%d/maps", (int) self->qemu.pid);
-  FILE *file = fopen (path, "re");
-  if (file == NULL)
-    return;
-
-  char line[512];
-  while (fgets (line, sizeof line, file) != NULL)
+  const StasisMapping *mapping = find_mapping (self->of_image, block->address, length);
+  if (mapping != NULL && stasis_mapping_is_private (mapping))
     {
-      unsigned long begin, end, offset, inode;
-      char mode[5];
-      if (sscanf (line, "%lx-%lx %4s %lx %*x:%*x %lu", &begin, &end, mode, &offset, &inode) != 5
-          || begin > block->address || block->address + length > end)
-        continue;
-      if (mode[3] == 'p' && inode == 0)
-        block->backing = BACKING_ANONYMOUS;
-      else if (mode[3] == 'p' && self->image >= 0 && inode == self->inode)
-        {
-          block->backing = BACKING_IMAGE;
-          block->image_offset = offset + (block->address - begin);
-        }
-      break;
+      block->backing = BACKING_IMAGE;
+      block->image_offset = mapping->offset + (block->address - mapping->begin);
+      return;
     }
-  fclose (file);
+  mapping = find_mapping (self->all, block->address, length);
+  if (mapping != NULL && mapping->inode == 0 && stasis_mapping_is_private (mapping))
+    block->backing = BACKING_ANONYMOUS;
 }
 
 /* One more block. */
@@ -234,6 +234,8 @@ stasis_guest_memory_free (StasisGuestMemory *self)
   if (self == NULL)
     return;
   stasis_fd_clear (&self->pagemap);
+  g_clear_pointer (&self->all, g_array_unref);
+  g_clear_pointer (&self->of_image, g_array_unref);
   g_array_unref (self->blocks);
   g_free (self);
 }

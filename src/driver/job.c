@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <stasis/error.h>
+
 #include "driver/job-stats-json.h"
 #include "driver/supervise.h"
 #include "util/atomic-file.h"
@@ -21,6 +23,8 @@
 
 #define UPDATE_INTERVAL_US (G_USEC_PER_SEC / 5)
 #define STANDSTILL_US      (2 * G_USEC_PER_SEC)
+#define GIVE_WAY_US        G_USEC_PER_SEC
+#define GIVE_WAY_NAP_US    10000
 
 struct _StasisJob
 {
@@ -98,6 +102,13 @@ stasis_job_begin (StasisJob *job, const char *last_path)
   unlink (last_path);
 }
 
+/* How it ends is not kept. */
+void
+stasis_job_forget_last (StasisJob *job)
+{
+  g_clear_pointer (&job->last_path, g_free);
+}
+
 static StasisControl *
 begin_on_supervisor (const StasisJob *job, const char *folder, GError **error)
 {
@@ -107,12 +118,32 @@ begin_on_supervisor (const StasisJob *job, const char *folder, GError **error)
   return g_steal_pointer (&control);
 }
 
+static StasisControl *
+begin_in_turn (const StasisJob *job, const char *folder, GError **error)
+{
+  const gint64 deadline = g_get_monotonic_time () + GIVE_WAY_US;
+  for (;;)
+    {
+      g_autoptr (GError) local = NULL;
+      StasisControl *control = begin_on_supervisor (job, folder, &local);
+      if (control != NULL)
+        return control;
+      if (!g_error_matches (local, STASIS_ERROR, STASIS_ERROR_BUSY)
+          || g_get_monotonic_time () > deadline)
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return NULL;
+        }
+      g_usleep (GIVE_WAY_NAP_US);
+    }
+}
+
 /* Tell the supervisor; one that was killed a moment ago is replaced. */
 void
 stasis_job_attach (StasisJob *job, const char *folder)
 {
   g_autoptr (GError) error = NULL;
-  job->control = begin_on_supervisor (job, folder, NULL);
+  job->control = begin_in_turn (job, folder, NULL);
   if (job->control == NULL && stasis_supervise_ensure (folder, &error))
     job->control = begin_on_supervisor (job, folder, &error);
   if (job->control == NULL)

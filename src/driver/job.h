@@ -22,8 +22,12 @@ void stasis_job_free (StasisJob *job);
 /* It has begun: what @last_path keeps of an older job is none of it.  How it ends is kept there. */
 void stasis_job_begin (StasisJob *job, const char *last_path);
 
+/* The domain has gone, and with it what is kept of its jobs. */
+void stasis_job_forget_last (StasisJob *job);
+
 /* Tell the supervisor of the domain whose run folder this is: from now on others can see and
- * abort the job.  Where none can be had the job goes on all the same, unseen. */
+ * abort the job.  Where none can be had the job goes on all the same, unseen.  A job that gives way
+ * (detach.c) is waited for, for a second. */
 void stasis_job_attach (StasisJob *job, const char *folder);
 
 /* What the job's own waits take: cancelled by the caller, or by domjobabort. */

@@ -10,6 +10,7 @@
 
 #include "driver/memory-check.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -94,9 +95,15 @@ stasis_memory_check_open_image (const StasisStatus *status, GError **error)
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *path = g_build_filename (folder, name, NULL);
-      struct stat st;
-      if (stat (path, &st) < 0 || !S_ISREG (st.st_mode)
-          || st.st_dev != status->memory_image_id.device
+      struct stat st = { 0 };
+      if (stat (path, &st) < 0 && (errno == EACCES || errno == EPERM))
+        {
+          stasis_throw_errno (error,
+                              _ ("the kernel does not let this process at the descriptors of QEMU "
+                                 "(it asks as for ptrace: see kernel.yama.ptrace_scope)"));
+          return -1;
+        }
+      if (!S_ISREG (st.st_mode) || st.st_dev != status->memory_image_id.device
           || st.st_ino != status->memory_image_id.inode)
         continue;
       return stasis_fd_open (path, O_RDONLY, 0, error);

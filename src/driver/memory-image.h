@@ -28,4 +28,8 @@ int stasis_memory_image_open (const StasisMemoryImage *self, guint32 uid,
 gboolean stasis_memory_image_note (const StasisMemoryImage *self, StasisStatus *status,
                                    GError **error);
 
+/* Take back the lock that went with the descriptor which QEMU inherited.  May be done twice. */
+gboolean stasis_memory_image_unlock (const StasisProcess *qemu, const StasisFileId *image,
+                                     GError **error);
+
 G_END_DECLS

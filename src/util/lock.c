@@ -149,6 +149,15 @@ stasis_lock_share (int fd, GError **error)
   return FALSE;
 }
 
+/* Take back what stasis_lock_share() took. */
+gboolean
+stasis_lock_unshare (int fd, GError **error)
+{
+  const struct flock whole = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+  return fcntl (fd, F_OFD_SETLK, &whole) == 0
+         || stasis_throw_errno (error, _ ("cannot unlock the file"));
+}
+
 /* Release.  NULL is fine. */
 void
 stasis_lock_release (StasisLock *lock)

@@ -33,6 +33,9 @@ gboolean stasis_lock_is_held (const char *path);
  * G_IO_ERROR_BUSY where somebody has one already. */
 gboolean stasis_lock_share (int fd, GError **error);
 
+/* Take it back, by any descriptor of that open file. */
+gboolean stasis_lock_unshare (int fd, GError **error);
+
 /* The process that has the lock of @path, for messages; 0 where nobody does or it is not known. */
 pid_t stasis_lock_holder (const char *path);
 

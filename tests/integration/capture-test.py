@@ -8,13 +8,14 @@ import signal
 import subprocess
 
 import harness
+from mapped import need_mapping
 
 WAY = "mapped-ram, written from outside QEMU"
 
 
 def mapped_guest(t):
     """A guest that goes on in memory mapped from its image."""
-    harness.need_mapping()
+    need_mapping()
     guest = t.boot_sector_guest()
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
@@ -41,7 +42,7 @@ def goes_on(t, guest, last):
 
 @harness.test("a Linux guest with a qcow2 disk, generation after generation, whichever way it comes back")
 def generations(t):
-    harness.need_mapping()
+    need_mapping()
     disk = t.dir / "disk.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "16M"], check=True)
     guest = t.linux_guest(disks=[(disk, "qcow2", "virtio", False)])
@@ -104,7 +105,7 @@ def failures(t):
 
 @harness.test("a disk that QEMU has let go of is taken back where the save fails")
 def disk_taken_back(t):
-    harness.need_mapping()
+    need_mapping()
     disk = t.dir / "disk.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "16M"], check=True)
     guest = t.linux_guest(disks=[(disk, "qcow2", "virtio", False)])

@@ -103,18 +103,6 @@ def wait_for(condition, what, timeout=60):
     return value
 
 
-def can_map():
-    """Whether this emulator can map memory from an image: the driver's question, by other means."""
-    told = subprocess.run([QEMU, "-object", "memory-backend-file,help"],
-                          capture_output=True, text=True, check=False).stdout
-    return "offset=" in told and "rom=" in told
-
-
-def need_mapping():
-    if not can_map():
-        raise Skip("this emulator cannot map memory from within a file")
-
-
 @contextlib.contextmanager
 def mounted(*command, at):
     """Something is mounted there; a Skip where that is not possible."""

@@ -2,89 +2,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Does a guest whose memory is mapped from its image go on exactly where it was?"""
 
-import fcntl
 import json
 import os
 import pathlib
 import signal
-import struct
 import subprocess
 import time
 
 import harness
-
-F_OFD_GETLK = 36
-
-
-def save(t, guest, image):
-    t.stasis("save", guest.name, image)
-    return guest.last_tick()
-
-
-def booted_guest(t, ticks=2):
-    guest = t.boot_sector_guest()
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(ticks)
-    return guest
-
-
-def booted_linux(t, *change):
-    """A Linux guest with 64 MiB of a pattern, and the sum of it; `change`: from what to what in its XML."""
-    guest = t.linux_guest()
-    path = t.dir / "linux.xml"
-    path.write_text(guest.xml().replace(*change) if change else guest.xml())
-    t.stasis("create", path)
-    guest.wait_for_tick(1, timeout=120)
-    guest.wait_for_agent()
-    assert guest.agent("fill 64 7 mix") == "64 MiB"
-    total = guest.agent("sum")
-    guest.close()
-    return guest, total
-
-
-def saved_guest(t):
-    """A guest that has been saved: it, its image, its last tick."""
-    guest = booted_guest(t)
-    image = t.dir / "a.stasis"
-    return guest, image, save(t, guest, image)
-
-
-def restore(t, image, *options):
-    """Restore it instantly; what the statistics say of the way."""
-    stats = json.loads(t.stasis("restore", image, "--load", "instant", "--json", *options).stdout)
-    assert stats["engine"].startswith("instant: "), stats
-    return stats["engine"]
-
-
-def goes_on(guest, last, ticks=3):
-    guest.wait_for_tick(last + ticks)
-    told = guest.ticks()
-    assert told == list(range(told[0], told[0] + len(told))), "a tick is missing or doubled"
-    return told[-1]
-
-
-def image_lines(t, guest):
-    return [line for line in t.stasis("dominfo", guest.name).stdout.splitlines()
-            if line.startswith("Memory image:")]
-
-
-def write_locked(path):
-    """Whether somebody holds a lock that keeps writers away; `path` or an open file."""
-    with open(path, "r+b") as file:
-        lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        return struct.unpack("hhqqi4x", fcntl.fcntl(file, F_OFD_GETLK, lock))[0] != fcntl.F_UNLCK
-
-
-def memory_use(t, guest):
-    """(anonymous, of files) octets that its QEMU has."""
-    pid = t.status(guest)["qemu"]["pid"]
-    lines = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
-    return [int(lines[key].split()[0]) * 1024 for key in ("RssAnon", "RssFile")]
+from mapped import (booted_guest, booted_linux, can_map, damage, goes_on, image_lines, memory_use, need_mapping,
+                    restore, save, saved_guest, verified, verifiers, wait_verified, write_locked)
 
 
 @harness.test("a boot-sector guest goes on in memory mapped from its image, and the image is as it was")
 def boot_sector(t):
-    harness.need_mapping()
+    need_mapping()
     guest, image, last = saved_guest(t)
     before = image.read_bytes()
     assert "verified before" in restore(t, image)
@@ -97,7 +29,7 @@ def boot_sector(t):
 
 @harness.test("a Linux guest keeps its memory; saved again and restored again, three times")
 def linux(t):
-    harness.need_mapping()
+    need_mapping()
     guest, total = booted_linux(t)
     for number in range(3):
         image = t.dir / f"{number}.stasis"
@@ -128,7 +60,7 @@ def balloon(t, guest, mib):
 
 @harness.test("a balloon takes nothing from the image")
 def ballooned(t):
-    harness.need_mapping()
+    need_mapping()
     guest, total = booted_linux(t, "<memballoon model='none'/>", "<memballoon model='virtio'/>")
     image = t.dir / "a.stasis"
     save(t, guest, image)
@@ -143,7 +75,7 @@ def ballooned(t):
 
 @harness.test("what QEMU says of each page that a balloon takes does not fill the disk")
 def ballooned_log(t):
-    harness.need_mapping()
+    need_mapping()
     guest, _ = booted_linux(t, "<memballoon model='none'/>", "<memballoon model='virtio'/>")
     save(t, guest, t.dir / "a.stasis")
     restore(t, t.dir / "a.stasis")
@@ -161,7 +93,7 @@ def ballooned_log(t):
 
 @harness.test("the image that a guest uses is shown, and locked until the guest ends")
 def shown(t):
-    harness.need_mapping()
+    need_mapping()
     guest, image, _ = saved_guest(t)
     assert not write_locked(image)
     restore(t, image)
@@ -180,7 +112,7 @@ def shown(t):
 
 @harness.test("the image may be replaced and removed under the running guest")
 def replaced(t):
-    harness.need_mapping()
+    need_mapping()
     guest, image, _ = saved_guest(t)
     restore(t, image)
     last = save(t, guest, image)  # over the file that backs its memory
@@ -204,7 +136,7 @@ def replaced(t):
 
 @harness.test("an image that nobody has verified here is verified before the guest runs")
 def unverified(t):
-    harness.need_mapping()
+    need_mapping()
     guest, image, last = saved_guest(t)
     copy = t.dir / "copy.stasis"
     subprocess.run(["cp", "--sparse=always", image, copy], check=True)
@@ -220,34 +152,9 @@ def unverified(t):
     assert guest.name not in t.stasis("list", "--all").stdout
 
 
-def damage(t, image):
-    """Flip a bit of a page of the guest's memory, below what the host's stamp of the image tells."""
-    blocks = json.loads(t.stasis("image", "info", image, "--json").stdout)["memory"]["blocks"]
-    main = next(block for block in blocks if block["name"] == "pc.ram")
-    with open(image, "r+b") as file:
-        at = os.lseek(file.fileno(), main["pages-offset"], os.SEEK_DATA)
-        octet = os.pread(file.fileno(), 1, at)[0]
-        os.pwrite(file.fileno(), bytes([octet ^ 1]), at)
-    st = image.stat()
-    stamp, = t.state.rglob(f"marks/verified/{st.st_dev:x}-{st.st_ino:x}")
-    stamp.write_text(f"{st.st_size} {st.st_ctime_ns // 10**9}.{st.st_ctime_ns % 10**9:09}\n")
-    return stamp
-
-
-def verified(t, guest):
-    """What dominfo says of the check of the image."""
-    told = json.loads(t.stasis("dominfo", guest.name, "--json").stdout)
-    return told["memory_image_verified"], told.get("memory_image_fault")
-
-
-def wait_verified(t, guest):
-    harness.wait_for(lambda: verified(t, guest)[0] != "going on", "the image to be verified")
-    return verified(t, guest)
-
-
 @harness.test("an image with a stamp is verified in the background; a guest on a damaged one is paused")
 def background(t):
-    harness.need_mapping()
+    need_mapping()
     guest, image, last = saved_guest(t)
     assert "once more in the background" in restore(t, image)
     assert wait_verified(t, guest) == ("yes", None)
@@ -276,22 +183,9 @@ def background(t):
     assert result.returncode == 1 and "is damaged at offset" in result.stderr, result.stderr
 
 
-def verifiers():
-    """The programs that verify an image now: their pids."""
-    return [int(path.parent.name) for path in pathlib.Path("/proc").glob("[0-9]*/comm")
-            if comm(path) == "stasis-verify\n"]
-
-
-def comm(path):
-    try:
-        return path.read_text()
-    except OSError:
-        return None
-
-
 @harness.test("a save waits for the image to be verified; a supervisor that dies meanwhile is replaced")
 def save_waits(t):
-    harness.need_mapping()
+    need_mapping()
     guest, image, last = saved_guest(t)
     t.stasis("restore", image, "--load", "instant", STASIS_FAULT="verify=stop")
     verifier, = harness.wait_for(lambda: [pid for pid in verifiers() if pid in t.processes()], "the check to begin")
@@ -317,7 +211,7 @@ def save_waits(t):
 
 @harness.test("a check that dies is told of, and the guest goes on")
 def check_dies(t):
-    harness.need_mapping()
+    need_mapping()
     guest, image, last = saved_guest(t)
     t.stasis("restore", image, "--load", "instant", STASIS_FAULT="verify=kill")
     told, fault = wait_verified(t, guest)
@@ -328,7 +222,7 @@ def check_dies(t):
 
 @harness.test("--verify full, background and none do what they say, with and without a stamp")
 def verify_ways(t):
-    harness.need_mapping()
+    need_mapping()
     guest, image, _ = saved_guest(t)
     copy = t.dir / "copy.stasis"
     subprocess.run(["cp", "--sparse=always", image, copy], check=True)
@@ -356,7 +250,7 @@ def verify_ways(t):
 
 @harness.test("a paused guest is mapped paused, and goes on when told to")
 def paused(t):
-    harness.need_mapping()
+    need_mapping()
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
     t.stasis("start", guest.name)
@@ -380,7 +274,7 @@ def loads(t, image, reason):
 @harness.test("what cannot be mapped is loaded, and the reason is said")
 def fallback(t):
     guest = booted_guest(t)
-    if not harness.can_map():
+    if not can_map():
         image = t.dir / "old.stasis"
         last = save(t, guest, image)
         loads(t, image, "cannot map memory from within a file")
@@ -407,7 +301,7 @@ def fallback(t):
 
 @harness.test("an image in memory is not mapped: its holes would fill up")
 def in_memory(t):
-    harness.need_mapping()
+    need_mapping()
     guest = booted_guest(t)
     with harness.mounted("-t", "tmpfs", "tmpfs", at=t.dir / "tmpfs") as folder:
         last = save(t, guest, folder / "a.stasis")
@@ -417,7 +311,7 @@ def in_memory(t):
 
 @harness.test("where QEMU's user cannot be let at the image, the memory is loaded")
 def no_owners(t):
-    harness.need_mapping()
+    need_mapping()
     if os.geteuid() != 0:
         raise harness.Skip("only root's QEMU is another user")
     guest = booted_guest(t)
@@ -436,7 +330,7 @@ def no_owners(t):
 
 @harness.test("an image that comes as an open file is mapped as well")
 def standard_input(t):
-    harness.need_mapping()
+    need_mapping()
     guest, image, last = saved_guest(t)
     with open(image, "rb") as file:
         t.stasis("restore", "-", "--load", "instant", stdin=file)
@@ -446,7 +340,7 @@ def standard_input(t):
 
 @harness.test("shared memory stays shared")
 def shared(t):
-    harness.need_mapping()
+    need_mapping()
     guest = t.boot_sector_guest()
     xml = guest.xml().replace("<vcpu>", "<memoryBacking><access mode='shared'/></memoryBacking><vcpu>")
     path = t.dir / "shared.xml"
@@ -461,7 +355,7 @@ def shared(t):
 
 @harness.test("an instant restore that is killed leaves nothing, and the image is as good as before")
 def killed(t):
-    harness.need_mapping()
+    need_mapping()
     guest, image, last = saved_guest(t)
     for point in ("restore-started", "restore-loaded", "restore-marked"):
         t.stasis("restore", image, "--load", "instant", check=False, STASIS_FAULT=f"{point}=kill")

@@ -73,6 +73,21 @@ test_share (void)
   close (inherited);
   assert_free ();
 
+  /* By whatever descriptor of that open file; another of the same file does nothing to it. */
+  const int third = open (path, O_RDONLY | O_CLOEXEC);
+  const int other = open (path, O_RDONLY | O_CLOEXEC);
+  const int copy = dup (third);
+  g_assert_true (stasis_lock_share (third, &error));
+  g_assert_true (stasis_lock_unshare (other, &error));
+  assert_busy ();
+  g_assert_true (stasis_lock_unshare (copy, &error));
+  assert_free ();
+  g_assert_true (stasis_lock_unshare (copy, &error));
+  g_assert_no_error (error);
+  close (third);
+  close (other);
+  close (copy);
+
   StasisLock *lock = stasis_lock_take (path, FALSE, &error);
   const int late = open (path, O_RDONLY | O_CLOEXEC);
   g_assert_false (stasis_lock_share (late, &error));
