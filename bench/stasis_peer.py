@@ -11,13 +11,13 @@ import time
 class StasisPeer:
     """Same interface as FloorPeer: start, save, restore, end."""
 
-    name = "stasis"
-
-    def __init__(self, folder, program, save_options=()):
-        self.dir = pathlib.Path(folder) / "stasis"
+    def __init__(self, folder, program, name="stasis", save_options=(), restore_options=()):
+        self.name = name
+        self.dir = pathlib.Path(folder) / name
         self.dir.mkdir(mode=0o700)
         self.program = program
         self.save_options = list(save_options)
+        self.restore_options = list(restore_options)
         self.guest = None
         self.peak_kib = 0  # of the largest `stasis` so far
 
@@ -57,7 +57,7 @@ class StasisPeer:
 
     def restore(self, path):
         """Restore and run; seconds until `stasis` has returned."""
-        return {"restore": self.stasis("restore", path)[0]}
+        return {"restore": self.stasis("restore", path, *self.restore_options)[0]}
 
     def list(self):
         return self.stasis("list", "--all")[0]

@@ -243,7 +243,7 @@ def failed(t):
 def nothing(t):
     guest, _, _ = saved_guest(t)
     image = t.dir / "a.stasis"
-    t.stasis("restore", image)
+    t.stasis("restore", image, "--load", "parallel")
     assert "uses no save image" in refused(t, guest)
     if can_map():
         t.stasis("destroy", guest.name)
