@@ -60,6 +60,9 @@ class StasisPeer:
         return {"restore": self.stasis("restore", path, *self.restore_options)[0]}
 
     def list(self):
+        """List all domains, once nothing goes on beside them."""
+        while "going on" in self.stasis("dominfo", "--json", self.guest.name)[1]:
+            time.sleep(0.1)
         return self.stasis("list", "--all")[0]
 
     def end(self):

@@ -14,8 +14,8 @@ G_BEGIN_DECLS
 
 typedef struct _StasisGuestMemory StasisGuestMemory;
 
-/* The memory of this QEMU.  @image (borrowed: outlives it) -1, or the save image that a part of it
- * is mapped from, open for reading. */
+/* The memory of this QEMU as it is mapped now.  @image (borrowed: outlives it) -1, or the save
+ * image that a part of it is mapped from, open for reading. */
 StasisGuestMemory *stasis_guest_memory_new (const StasisProcess *qemu, int image);
 
 /* Returns the block's number for stasis_guest_memory_read(). */
