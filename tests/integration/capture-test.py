@@ -160,6 +160,10 @@ def paused(t):
     last = save(t, guest, image)
     t.stasis("restore", image)
     assert t.domstate(guest) == "paused"
+    for how in ("fail", "kill"):
+        t.stasis("save", guest.name, image, check=False, STASIS_FAULT=f"save-copied={how}")
+        t.wait_for_no_job(guest)
+        assert t.domstate(guest) == "paused", how
     assert save(t, guest, image) == last
     t.stasis("restore", image, "--running")
     goes_on(t, guest, last)
