@@ -86,7 +86,7 @@ const StasisCliCommand stasis_cmd_domdetach = {
   .group = STASIS_CLI_GROUP_STATE,
   .summary = N_ ("free the save image that a domain uses"),
   .description
-  = N_ ("Give a domain that was restored with --load instant memory of its own, while\n"
+  = N_ ("Give a domain whose memory is mapped from a save image memory of its own, while\n"
         "it goes on. Its image is free then: a copy has taken the file's name, and\n"
         "the room of the old file is free when the domain ends. Of an image that was\n"
         "removed or replaced before nothing is copied. Ctrl-C cancels."),

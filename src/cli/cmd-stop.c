@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include <stdio.h>
+
 #include <glib/gi18n.h>
 
 #include "cli/cli.h"
@@ -175,6 +177,15 @@ const StasisCliCommand stasis_cmd_suspend = {
   .run = run_suspend,
 };
 
+/* Whatever it was paused for: who lets it run is to know. */
+static void
+warn_of_damage (StasisDomain *domain)
+{
+  g_autofree char *message = NULL;
+  if (stasis_domain_get_image_check (domain, &message, NULL) == STASIS_IMAGE_CHECK_DAMAGED)
+    fprintf (stderr, _ ("warning: its memory comes from a damaged image: %s\n"), message);
+}
+
 static gboolean
 run_resume (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
@@ -186,6 +197,7 @@ run_resume (StasisCli *cli, const StasisCliArgs *args, GError **error)
   stasis_cli_doing (cli, _ ("failed to resume domain '%1$s'"), name);
   if (!stasis_domain_resume (domain, error))
     return FALSE;
+  warn_of_damage (domain);
   stasis_cli_say (cli, _ ("Domain '%1$s' resumed\n"), name);
   return TRUE;
 }

@@ -60,12 +60,54 @@ stasis_capture_free (StasisCapture *self)
   g_free (self);
 }
 
+static const StasisRamBlock *
+find_block (const GPtrArray *blocks, const char *name)
+{
+  for (guint i = 0; i < blocks->len; i++)
+    {
+      const StasisRamBlock *block = g_ptr_array_index (blocks, i);
+      if (g_str_equal (block->name, name))
+        return block;
+    }
+  return NULL;
+}
+
+/* QEMU has the base's blocks, and we may read them: better known now than with a paused guest. */
+static gboolean
+check_memory (const StasisImage *base, const StasisProcess *qemu, const GPtrArray *ram_blocks,
+              GError **error)
+{
+  const StasisImageRamMap *map = stasis_image_ram_map (base);
+  g_autoptr (StasisGuestMemory) memory = stasis_guest_memory_new (qemu, -1);
+  guint n_found = 0;
+  for (guint i = 0; map != NULL && i < map->n_blocks; i++)
+    {
+      const StasisRamBlock *ram = find_block (ram_blocks, map->blocks[i].name);
+      guint8 octet;
+      gboolean is_zero;
+      if (ram == NULL || ram->host_address == 0)
+        break;
+      n_found++;
+      if (!stasis_guest_memory_read (memory, stasis_guest_memory_add (memory, ram), 0, &octet, 1,
+                                     &is_zero, error))
+        return FALSE;
+    }
+  if (map != NULL && n_found == map->n_blocks && n_found == ram_blocks->len)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+               _ ("QEMU has other RAM blocks than '%s', which its memory is mapped from"),
+               stasis_image_name (base));
+  return FALSE;
+}
+
 /* Get ready. */
 StasisCapture *
-stasis_capture_new (StasisImage *base_take, StasisMonitor *monitor, GCancellable *cancellable,
-                    GError **error)
+stasis_capture_new (StasisImage *base_take, const StasisProcess *qemu, const GPtrArray *ram_blocks,
+                    StasisMonitor *monitor, GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisImage) base = base_take;
+  if (!check_memory (base, qemu, ram_blocks, error))
+    return NULL;
   g_autofree char *why_not = NULL;
   if (!stasis_monitor_can_save_devices (monitor, &why_not, cancellable, error))
     {
@@ -141,33 +183,16 @@ run_clear (Run *run)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_clear)
 
-static const StasisRamBlock *
-find_block (const GPtrArray *blocks, const char *name)
-{
-  for (guint i = 0; i < blocks->len; i++)
-    {
-      const StasisRamBlock *block = g_ptr_array_index (blocks, i);
-      if (g_str_equal (block->name, name))
-        return block;
-    }
-  return NULL;
-}
-
 /* The base's blocks in their order, with the lengths of now. */
-static gboolean
-take_blocks (Run *run, GError **error)
+static void
+take_blocks (Run *run)
 {
-  const GPtrArray *blocks = run->target->ram_blocks;
-  guint n_found = 0;
   run->hash_blocks = g_new (int, run->map->n_blocks);
   run->head.ram_total = 0;
   for (guint i = 0; i < run->map->n_blocks; i++)
     {
       StasisImageBlock *block = &run->map->blocks[i];
-      const StasisRamBlock *ram = find_block (blocks, block->name);
-      if (ram == NULL || ram->host_address == 0)
-        break;
-      n_found++;
+      const StasisRamBlock *ram = find_block (run->target->ram_blocks, block->name);
       block->used_length = ram->used_length;
       run->head.ram_total += ram->used_length;
       stasis_guest_memory_add (run->memory, ram);
@@ -177,12 +202,6 @@ take_blocks (Run *run, GError **error)
                 : -1;
     }
   run->total = run->head.ram_total;
-  if (n_found == run->map->n_blocks && n_found == blocks->len)
-    return TRUE;
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED,
-               _ ("QEMU has other RAM blocks than '%s', which its memory is mapped from"),
-               stasis_capture_base_name (run->capture));
-  return FALSE;
 }
 
 static int
@@ -207,8 +226,9 @@ prepare (Run *run, GError **error)
   run->memory = stasis_guest_memory_new (run->target->qemu, stasis_image_fd (base));
   run->hashes = stasis_image_hashes_new ();
   run->data_fd = open_data (run->target, error);
-  if (run->data_fd < 0 || !take_blocks (run, error))
+  if (run->data_fd < 0)
     return FALSE;
+  take_blocks (run);
   run->writer = stasis_mapped_writer_begin (run->target->fd, run->target->offset, &run->head,
                                             run->map, error);
   return run->writer != NULL;

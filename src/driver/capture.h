@@ -16,8 +16,10 @@ G_BEGIN_DECLS
 typedef struct _StasisCapture StasisCapture;
 
 /* Get ready to write the state of a guest whose memory is mapped from @base (consumed).
- * STASIS_ERROR_UNSUPPORTED where this QEMU cannot say what its devices' state is. */
-StasisCapture *stasis_capture_new (StasisImage *base_take, StasisMonitor *monitor,
+ * @ram_blocks: (borrowed) of StasisRamBlock.  Fails where this QEMU cannot say what its devices'
+ * state is, where its memory cannot be read from outside, or is not what the image says. */
+StasisCapture *stasis_capture_new (StasisImage *base_take, const StasisProcess *qemu,
+                                   const GPtrArray *ram_blocks, StasisMonitor *monitor,
                                    GCancellable *cancellable, GError **error);
 void stasis_capture_free (StasisCapture *self);
 

@@ -253,18 +253,16 @@ pull_memory (Detach *self, GError **error)
   return FALSE;
 }
 
-/* A guest that runs in spite of the damage has been resumed by somebody who knows of it, and who
- * could not be told any more afterwards. */
+/* Somebody who has resumed the guest in spite of the damage could not be told of it any more
+ * afterwards. */
 static gboolean
 judge (const Detach *self, StasisMemoryFinding finding, const char *message, GError **error)
 {
   if (finding != STASIS_MEMORY_FINDING_DAMAGED)
     return TRUE;
-  StasisDomainState state;
-  if (!stasis_domain_get_state (self->domain, &state, NULL, error))
-    return FALSE;
-  if (state == STASIS_DOMAIN_RUNNING)
-    return TRUE;
+  g_autoptr (StasisStatus) now = stasis_status_read (self->folder, error);
+  if (now == NULL || now->is_damage_accepted)
+    return now != NULL;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
                _ ("the memory of domain '%1$s' comes from a damaged image (%2$s); it can be "
                   "detached once it has been resumed in spite of that"),

@@ -15,6 +15,7 @@
 #include "driver/hold.h"
 #include "driver/job.h"
 #include "driver/look.h"
+#include "driver/memory-check.h"
 #include "driver/lost.h"
 #include "driver/recover.h"
 #include "driver/supervise.h"
@@ -126,9 +127,14 @@ stasis_domain_resume (StasisDomain *self, GError **error)
   if (!stasis_monitor_cont (grip.monitor, NULL, error))
     return FALSE;
   /* Somebody has decided. */
-  if (grip.hold->status->is_undecided)
+  StasisStatus *status = grip.hold->status;
+  const gboolean is_damaged
+      = status->memory_image != NULL && !status->is_damage_accepted
+        && stasis_memory_check_read (grip.hold->folder, NULL) == STASIS_MEMORY_FINDING_DAMAGED;
+  if (status->is_undecided || is_damaged)
     {
-      grip.hold->status->is_undecided = FALSE;
+      status->is_damage_accepted |= is_damaged;
+      status->is_undecided = FALSE;
       if (!stasis_hold_write (grip.hold, error))
         return FALSE;
     }

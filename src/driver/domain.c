@@ -274,6 +274,7 @@ stasis_domain_get_state (StasisDomain *self, StasisDomainState *out_state, const
                          GError **error)
 {
   g_autoptr (StasisStatus) status = NULL;
+  g_autoptr (GError) local = NULL;
   g_autofree char *reason = NULL;
   if (!stasis_domain_look (self, &status, NULL))
     {
@@ -296,8 +297,18 @@ stasis_domain_get_state (StasisDomain *self, StasisDomainState *out_state, const
       *out_state = STASIS_DOMAIN_PAUSED;
       reason = g_strdup ("starting up");
     }
-  else if (!ask_state (self, out_state, &reason, error))
-    return FALSE;
+  else if (!ask_state (self, out_state, &reason, &local))
+    {
+      /* It may have ended between the look and the question. */
+      g_clear_pointer (&status, stasis_status_free);
+      if (!stasis_domain_look (self, &status, NULL) || status != NULL)
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
+      *out_state = STASIS_DOMAIN_SHUTOFF;
+      reason = g_strdup (last_reason (self));
+    }
   else if (status->is_undecided && *out_state == STASIS_DOMAIN_PAUSED)
     {
       g_free (reason);

@@ -20,6 +20,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -46,6 +47,16 @@ stasis_memory_image_open (const StasisMemoryImage *self, guint32 uid, GError **e
   return fd >= 0 && stasis_lock_share (fd, error) ? stasis_fd_steal (&fd) : -1;
 }
 
+/* TRUE where the path leads to that file. */
+static gboolean
+leads_to (const char *path, const StasisFileId *id)
+{
+  struct stat st;
+  return g_path_is_absolute (path) && !g_str_has_prefix (path, "/dev/")
+         && !g_str_has_prefix (path, "/proc/") && stat (path, &st) == 0 && st.st_dev == id->device
+         && st.st_ino == id->inode;
+}
+
 /* What dominfo shows: an image that came by descriptor has a path all the same. */
 gboolean
 stasis_memory_image_note (const StasisMemoryImage *self, StasisStatus *status, GError **error)
@@ -53,8 +64,9 @@ stasis_memory_image_note (const StasisMemoryImage *self, StasisStatus *status, G
   if (!stasis_file_id_of_fd (self->fd, &status->memory_image_id, error))
     return FALSE;
   g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", self->fd);
-  status->memory_image
-      = g_path_is_absolute (self->name) ? g_strdup (self->name) : g_file_read_link (link, NULL);
+  status->memory_image = leads_to (self->name, &status->memory_image_id)
+                             ? g_strdup (self->name)
+                             : g_file_read_link (link, NULL);
   if (status->memory_image == NULL)
     status->memory_image = g_strdup (self->name);
   status->memory_check = self->check;

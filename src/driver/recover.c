@@ -36,6 +36,7 @@
 #include "driver/guest-reset.h"
 #include "driver/migration-quiet.h"
 #include "driver/teardown.h"
+#include "monitor/commands-devices.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
 #include "monitor/commands-run.h"
@@ -203,8 +204,15 @@ free_guest (StasisMonitor *monitor, const StasisStatus *status, GError **error)
 {
   if (!end_migration (monitor, status->qemu.pid, error))
     return FALSE;
-  return status->journal.was_running ? let_run (monitor, error)
-                                     : stasis_monitor_stop (monitor, NULL, error);
+  if (status->journal.was_running)
+    return let_run (monitor, error);
+  if (!stasis_monitor_stop (monitor, NULL, error))
+    return FALSE;
+  /* A save from outside may have had QEMU let go of the disks; a guest that runs has them again. */
+  g_autoptr (GError) local = NULL;
+  if (status->memory_image != NULL && !stasis_monitor_activate_disks (monitor, NULL, &local))
+    g_message ("%s", local->message);
+  return TRUE;
 }
 
 /* Undo a save before its rename. */

@@ -8,9 +8,10 @@
  * image (the reader checks all but the body), its emulator and machine, a replacement's guest
  * ABI, the domain's name and state, its disks, whether the image was resumed before.  Then QEMU
  * is started with its CPUs stopped and loads the body, while we verify it (source-load.c).  Only
- * when both are done may the guest run; whatever fails before ends QEMU, and the image is as it
- * was.  What comes through a pipe says only at its end which disks it knew: they are looked at
- * then, still before the guest runs.
+ * when both are done may the guest run; an image that was verified here before may be verified
+ * while it runs (instant.c).  Whatever fails before ends QEMU, and the image is as it was.  What
+ * comes through a pipe says only at its end which disks it knew: they are looked at then, still
+ * before the guest runs.
  */
 
 #include "config.h"
@@ -539,7 +540,9 @@ stasis_restore_image (StasisDriver *driver, const char *path, const char *xml,
  * @error: return location
  *
  * Brings a domain back.  It goes on as it was (running or paused) unless @flags say otherwise.
- * The guest runs only once the whole image has been verified, as far as its kind has checksums.
+ * The guest runs only once the whole image has been verified, as far as its kind has checksums;
+ * where its memory is mapped from an image that was verified on this host before, that is done once
+ * more while it runs (stasis_domain_get_image_check()).
  * Blocks; may be called on any thread.
  *
  * Returns: (transfer full): the domain

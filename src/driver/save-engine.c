@@ -96,26 +96,37 @@ new_stream (StasisSaveWay way, const char *description)
 
 /* Memory that is mapped from an image is not for QEMU to read; it does where we cannot. */
 static StasisCapture *
-try_capture (const StasisStatus *status, StasisMonitor *monitor, GCancellable *cancellable)
+try_capture (const StasisSaveGuest *guest, StasisMonitor *monitor, GCancellable *cancellable,
+             GError **error)
 {
-  if (status->memory_image == NULL)
-    return NULL;
+  const StasisStatus *status = guest->status;
+  const int fd = stasis_memory_check_open_image (status, error);
+  StasisImage *base = fd >= 0 ? stasis_image_open_fd (fd, status->memory_image, error) : NULL;
+  return base != NULL ? stasis_capture_new (base, &status->qemu, guest->ram_blocks, monitor,
+                                            cancellable, error)
+                      : NULL;
+}
+
+static void
+choose_writer (StasisSaveEngine *engine, const StasisSaveGuest *guest, StasisMonitor *monitor,
+               GCancellable *cancellable)
+{
   g_autoptr (GError) error = NULL;
-  StasisCapture *capture = NULL;
-  const int fd = stasis_memory_check_open_image (status, &error);
-  StasisImage *base = fd >= 0 ? stasis_image_open_fd (fd, status->memory_image, &error) : NULL;
-  if (base != NULL)
-    capture = stasis_capture_new (base, monitor, cancellable, &error);
-  if (capture == NULL)
-    g_message (_ ("QEMU reads all of the memory, which is mapped from an image: %s"),
-               error->message);
-  return capture;
+  if (guest->status->memory_image != NULL)
+    engine->capture = try_capture (guest, monitor, cancellable, &error);
+  describe_mapped (engine);
+  if (error == NULL)
+    return;
+  g_autofree char *plain = engine->description;
+  engine->description = g_strdup_printf (
+      _ ("%1$s; QEMU reads all of the memory, which is mapped from an image: %2$s"), plain,
+      error->message);
 }
 
 /* Choose by what the running QEMU offers. */
 StasisSaveEngine *
 stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
-                           const StasisStatus *status, GCancellable *cancellable, GError **error)
+                           const StasisSaveGuest *guest, GCancellable *cancellable, GError **error)
 {
   if (way == STASIS_SAVE_WAY_PLAIN)
     return new_stream (way, _ ("plain stream, written by QEMU"));
@@ -140,8 +151,7 @@ stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
   engine->multifd = g_hash_table_contains (offers, "multifd");
   engine->n_channels = CLAMP (g_get_num_processors (), 1, CHANNELS_MAX);
   engine->direct_io = engine->multifd && can_direct_io (monitor, fd, cancellable);
-  engine->capture = try_capture (status, monitor, cancellable);
-  describe_mapped (engine);
+  choose_writer (engine, guest, monitor, cancellable);
   return engine;
 }
 

@@ -43,11 +43,17 @@ typedef struct
   char *description;      /* (owned) for people */
 } StasisSaveEngine;
 
-/* @fd: our file, -1 for THROUGH; @status: of the guest.  STASIS_ERROR_UNSUPPORTED where this QEMU
- * has no such way. */
+/* Whose state it is; borrowed. */
+typedef struct
+{
+  const StasisStatus *status;
+  const GPtrArray *ram_blocks; /* of StasisRamBlock */
+} StasisSaveGuest;
+
+/* @fd: our file, -1 for THROUGH.  STASIS_ERROR_UNSUPPORTED where this QEMU has no such way. */
 StasisSaveEngine *stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
-                                             const StasisStatus *status, GCancellable *cancellable,
-                                             GError **error);
+                                             const StasisSaveGuest *guest,
+                                             GCancellable *cancellable, GError **error);
 void stasis_save_engine_free (StasisSaveEngine *engine);
 
 /* (transfer full): the engine's capabilities by QEMU's names, for the image's facts */

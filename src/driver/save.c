@@ -159,29 +159,40 @@ look_at_guest (Save *save, GError **error)
   return FALSE;
 }
 
-/* What was mapped from an image that nobody has verified yet is not passed on as good.  A guest
- * that runs in spite of the damage has been resumed by somebody who knows of it. */
+/* What was mapped from an image that nobody has verified yet is not passed on as good.  The lock is
+ * not held meanwhile: others may have to do with the guest. */
 static gboolean
 await_memory_check (Save *save, GError **error)
 {
-  const StasisHold *hold = save->hold;
+  g_autoptr (StasisStatus) status = NULL;
+  if (!stasis_domain_look (save->domain, &status, error))
+    return FALSE;
+  if (status == NULL)
+    return TRUE;
+  g_autofree char *folder = stasis_paths_domain (save->driver->paths, status->name, NULL);
   StasisMemoryFinding finding;
   g_autofree char *message = NULL;
   stasis_job_set_phase (save->job, "wait for the memory image to be verified");
-  if (!stasis_memory_check_wait (hold->status, hold->folder, stasis_job_cancellable (save->job),
+  return stasis_memory_check_wait (status, folder, stasis_job_cancellable (save->job), &finding,
+                                   &message, error);
+}
+
+/* A guest on a damaged image is passed on only by somebody who has resumed it in spite of that. */
+static gboolean
+check_memory (const Save *save, GError **error)
+{
+  const StasisStatus *status = save->hold->status;
+  StasisMemoryFinding finding;
+  g_autofree char *message = NULL;
+  if (!stasis_memory_check_wait (status, save->hold->folder, stasis_job_cancellable (save->job),
                                  &finding, &message, error))
     return FALSE;
-  StasisRunState state;
-  if (finding != STASIS_MEMORY_FINDING_DAMAGED)
-    return TRUE;
-  if (!stasis_monitor_query_status (save->monitor, &state, NULL, error))
-    return FALSE;
-  if (state == STASIS_RUN_STATE_RUNNING)
+  if (finding != STASIS_MEMORY_FINDING_DAMAGED || status->is_damage_accepted)
     return TRUE;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
                _ ("the memory of domain '%1$s' comes from a damaged image (%2$s); it can be saved "
                   "once it has been resumed in spite of that"),
-               hold->status->name, message);
+               status->name, message);
   return FALSE;
 }
 
@@ -189,6 +200,8 @@ await_memory_check (Save *save, GError **error)
 static gboolean
 ask_everybody (Save *save, const char *xml, GError **error)
 {
+  if (!await_memory_check (save, error))
+    return FALSE;
   save->hold
       = stasis_hold_take_running (save->driver, stasis_domain_get_name (save->domain), error);
   if (save->hold == NULL || !check_persistent (save, error))
@@ -197,7 +210,7 @@ ask_everybody (Save *save, const char *xml, GError **error)
   if (save->def == NULL || !choose_xml (save, xml, error))
     return FALSE;
   save->monitor = stasis_hold_open_monitor (save->hold, stasis_job_cancellable (save->job), error);
-  if (save->monitor == NULL || !await_memory_check (save, error) || !look_at_guest (save, error))
+  if (save->monitor == NULL || !check_memory (save, error) || !look_at_guest (save, error))
     return FALSE;
 
   const StasisDeviceRequest request = {
@@ -250,14 +263,17 @@ begin_image (Save *save, GError **error)
   if (!stasis_save_place_begin (save->place, stasis_save_output_keep (&save->form), error))
     return FALSE;
   save->output = stasis_save_output_new (&save->form, save->place);
+  save->ram_blocks = stasis_monitor_query_ram_blocks (save->monitor, cancellable, error);
+  if (save->ram_blocks == NULL)
+    return FALSE;
+  const StasisSaveGuest guest = { save->hold->status, save->ram_blocks };
   save->engine = stasis_save_engine_choose (save->monitor, stasis_save_output_way (save->output),
-                                            stasis_save_place_file_fd (save->place),
-                                            save->hold->status, cancellable, error);
+                                            stasis_save_place_file_fd (save->place), &guest,
+                                            cancellable, error);
   if (save->engine == NULL)
     return FALSE;
   stasis_job_set_engine (save->job, save->engine->description);
-  save->ram_blocks = stasis_monitor_query_ram_blocks (save->monitor, cancellable, error);
-  return save->ram_blocks != NULL && write_head (save, error);
+  return write_head (save, error);
 }
 
 /* Nobody has said no: now it counts as a job. */

@@ -192,6 +192,8 @@ memory_image_to_json (const StasisStatus *status)
   stasis_json_set_uint (json, "inode", status->memory_image_id.inode);
   stasis_json_set_string (json, "verified", memory_checks[status->memory_check]);
   set_path (json, "stamp", status->memory_stamp);
+  if (status->is_damage_accepted)
+    stasis_json_set_boolean (json, "accepted", TRUE);
   return json;
 }
 
@@ -388,6 +390,7 @@ status_from_json (const StasisJson *json, GError **error)
   status->memory_image_id.inode = stasis_json_uint (stasis_json_get (image, "inode"), 0);
   status->memory_check = memory_check_from_json (image);
   status->memory_stamp = dup_path (image, "stamp");
+  status->is_damage_accepted = stasis_json_boolean (stasis_json_get (image, "accepted"), FALSE);
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

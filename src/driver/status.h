@@ -74,6 +74,7 @@ typedef struct
   char *memory_image;    /* (owned) (nullable) the guest's memory is mapped from this save image */
   StasisFileId memory_image_id;
   StasisMemoryCheck memory_check; /* when that image is verified */
+  gboolean is_damage_accepted;    /* somebody let the guest run although it is damaged */
   char *memory_stamp; /* (owned) (nullable) the image's stamp, void where it turns out damaged */
   StasisJournal journal;
 } StasisStatus;

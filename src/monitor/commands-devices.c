@@ -11,7 +11,8 @@
 
 #include "monitor/commands-private.h"
 
-#define SAVE_DEVICES "xen-save-devices-state" /* Xen's toolstack is who it was made for */
+#define SAVE_DEVICES   "xen-save-devices-state" /* Xen's toolstack is who it was made for */
+#define ACTIVATE_DISKS "blockdev-set-active"    /* since 10.0 */
 
 static gboolean
 has_command (const StasisJson *commands, const char *name)
@@ -35,11 +36,13 @@ stasis_monitor_can_save_devices (StasisMonitor *monitor, char **out_why_not,
       monitor, "query-commands", _ ("cannot ask what QEMU can do"), cancellable, error);
   if (commands == NULL)
     return FALSE;
-  if (!has_command (commands, SAVE_DEVICES))
-    {
-      *out_why_not = g_strdup_printf (_ ("this QEMU has no command '%s'"), SAVE_DEVICES);
-      return FALSE;
-    }
+  static const char *const needed[] = { SAVE_DEVICES, ACTIVATE_DISKS };
+  for (gsize i = 0; i < G_N_ELEMENTS (needed); i++)
+    if (!has_command (commands, needed[i]))
+      {
+        *out_why_not = g_strdup_printf (_ ("this QEMU has no command '%s'"), needed[i]);
+        return FALSE;
+      }
 
   const StasisCommand query
       = { "query-migrate", _ ("cannot ask whether QEMU can migrate"), STASIS_COMMAND_MS, -1 };
@@ -65,4 +68,15 @@ stasis_monitor_save_devices (StasisMonitor *monitor, const char *path, GCancella
   /* Of a paused guest that means: let go of the disks. */
   stasis_json_set_boolean (arguments, "live", TRUE);
   return stasis_command_run (monitor, &save, arguments, NULL, cancellable, error);
+}
+
+/* Take the disks back. */
+gboolean
+stasis_monitor_activate_disks (StasisMonitor *monitor, GCancellable *cancellable, GError **error)
+{
+  const StasisCommand activate
+      = { ACTIVATE_DISKS, _ ("cannot take the disks back"), STASIS_COMMAND_DISK_MS, -1 };
+  StasisJson *arguments = stasis_json_new_object ();
+  stasis_json_set_boolean (arguments, "active", TRUE);
+  return stasis_command_run (monitor, &activate, arguments, NULL, cancellable, error);
 }

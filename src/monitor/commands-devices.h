@@ -16,8 +16,13 @@ gboolean stasis_monitor_can_save_devices (StasisMonitor *monitor, char **out_why
                                           GCancellable *cancellable, GError **error);
 
 /* Write the devices' state to @path (an fd set: /dev/fdset/N), as a stream of its own.  The guest
- * is paused and stays so; QEMU lets go of its disks, which `cont` takes back. */
+ * is paused and stays so; QEMU lets go of its disks: `cont` takes them back, or
+ * stasis_monitor_activate_disks(). */
 gboolean stasis_monitor_save_devices (StasisMonitor *monitor, const char *path,
                                       GCancellable *cancellable, GError **error);
+
+/* Have QEMU take its disks back although the guest stays paused. */
+gboolean stasis_monitor_activate_disks (StasisMonitor *monitor, GCancellable *cancellable,
+                                        GError **error);
 
 G_END_DECLS

@@ -176,13 +176,15 @@ press_power_button (StasisLife *life, GError **error)
 static gboolean
 pause_damaged (StasisLife *life, GError **error)
 {
-  if (stasis_life_get (life).run_state != STASIS_RUN_STATE_RUNNING)
-    return TRUE;
-  if (!stasis_monitor_stop (life->monitor, NULL, error))
-    return FALSE;
-  stasis_life_drain (life);
-  if (!stasis_life_look (life, error))
-    return FALSE;
+  const StasisRunState state = stasis_life_get (life).run_state;
+  if (state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_SUSPENDED)
+    {
+      if (!stasis_monitor_stop (life->monitor, NULL, error))
+        return FALSE;
+      stasis_life_drain (life);
+      if (!stasis_life_look (life, error))
+        return FALSE;
+    }
   g_mutex_lock (&life->lock);
   stasis_guest_state_blame_memory (&life->guest);
   const StasisGuestState guest = life->guest;

@@ -41,17 +41,36 @@ struct _StasisMemoryChecker
   char *stamp;        /* (owned) (nullable) */
   char *damage;       /* (owned) (nullable) what it found */
   gboolean is_over;
+  StasisMemoryFinding finding; /* once it is over, so for the following */
+  char *message;               /* (owned) (nullable) */
+  gboolean is_unwritten;       /* so far, and that has been said */
 };
 
 static void pause_guest (StasisMemoryChecker *self);
 
-static void
-settle (StasisMemoryChecker *self, StasisMemoryFinding result, const char *message)
+/* Others wait for it: where it cannot be written now it is tried again. */
+static gboolean
+write_finding (gpointer data)
 {
+  StasisMemoryChecker *self = data;
   g_autoptr (GError) error = NULL;
-  self->is_over = TRUE;
-  if (!stasis_memory_check_write (self->folder, result, message, &error))
+  if (!self->is_over
+      || stasis_memory_check_write (self->folder, self->finding, self->message, &error))
+    return G_SOURCE_REMOVE;
+  if (!self->is_unwritten)
     g_message ("%s", error->message);
+  self->is_unwritten = TRUE;
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+settle (StasisMemoryChecker *self, StasisMemoryFinding finding, const char *message)
+{
+  self->is_over = TRUE;
+  self->finding = finding;
+  self->message = g_strdup (message);
+  if (write_finding (self))
+    g_timeout_add (RETRY_MS, write_finding, self);
 }
 
 static gboolean

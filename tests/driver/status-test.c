@@ -45,6 +45,7 @@ make_status (void)
   status->memory_image = g_strdup ("/i/\xff a");
   status->memory_image_id = (StasisFileId){ 9, G_MAXUINT64 };
   status->memory_check = STASIS_MEMORY_CHECK_BACKGROUND;
+  status->is_damage_accepted = TRUE;
   status->memory_stamp = g_strdup ("/l/marks/verified/\xff");
   return status;
 }
@@ -113,6 +114,7 @@ assert_same (const StasisStatus *a, const StasisStatus *b)
   g_assert_cmpuint (a->memory_image_id.inode, ==, b->memory_image_id.inode);
   g_assert_cmpint (a->memory_check, ==, b->memory_check);
   g_assert_cmpstr (a->memory_stamp, ==, b->memory_stamp);
+  g_assert_cmpint (a->is_damage_accepted, ==, b->is_damage_accepted);
   assert_same_journal (&a->journal, &b->journal);
 }
 

@@ -169,6 +169,26 @@ def paused(t):
     goes_on(t, guest, last)
 
 
+@harness.test("a paused guest whose save failed has its disks again")
+def paused_disks(t):
+    need_mapping()
+    disk = t.dir / "disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "16M"], check=True)
+    guest = t.boot_sector_guest(disks=[(disk, "qcow2", "virtio", False)])
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    t.stasis("save", guest.name, t.dir / "0.stasis")
+    t.stasis("restore", t.dir / "0.stasis")
+    t.stasis("suspend", guest.name)
+    for how in ("fail", "kill"):
+        t.stasis("save", guest.name, t.dir / "1.stasis", check=False, STASIS_FAULT=f"save-copied={how}")
+        t.wait_for_no_job(guest)
+        assert t.domstate(guest) == "paused"
+        nodes = t.qmp(guest, "monitor.sock", "query-named-block-nodes")
+        assert nodes and all(node.get("active", True) for node in nodes), nodes
+    save(t, guest, t.dir / "1.stasis")
+
+
 @harness.test("into images of other kinds")
 def other_kinds(t):
     guest = mapped_guest(t)

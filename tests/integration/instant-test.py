@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Does a guest whose memory is mapped from its image go on exactly where it was?"""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -174,13 +175,51 @@ def background(t):
     harness.kill(t.supervisor())
     t.stasis("list")
     assert t.domstate(guest, "--reason") == "paused (I/O error)", t.domstate(guest, "--reason")
-    t.stasis("resume", guest.name)
+    assert "comes from a damaged image" in t.stasis("resume", guest.name).stderr
     assert t.domstate(guest, "--reason") == "running (unpaused)", t.domstate(guest, "--reason")
     assert verified(t, guest)[0] == "DAMAGED"
     t.stasis("save", guest.name, t.dir / "b.stasis")
 
     result = t.stasis("restore", image, "--load", "instant", check=False)
     assert result.returncode == 1 and "is damaged at offset" in result.stderr, result.stderr
+
+
+@harness.test("a paused guest on a damaged image is blamed too, and not passed on before it was resumed")
+def background_paused(t):
+    need_mapping()
+    guest, image, _ = saved_guest(t)
+    damage(t, image)
+    restore(t, image, "--paused")
+    assert wait_verified(t, guest)[0] == "DAMAGED"
+    assert t.domstate(guest, "--reason") == "paused (I/O error)", t.domstate(guest, "--reason")
+    for arguments in (["save", guest.name, t.dir / "b.stasis"], ["domdetach", guest.name]):
+        result = t.stasis(*arguments, check=False)
+        assert result.returncode == 1 and "comes from a damaged image" in result.stderr, result.stderr
+    assert "comes from a damaged image" in t.stasis("resume", guest.name).stderr
+    t.stasis("suspend", guest.name)
+    t.stasis("save", guest.name, t.dir / "b.stasis")
+
+
+@harness.test("what was found is written once there is room for it, and others wait no longer")
+def finding_unwritten(t):
+    need_mapping()
+    guest, image, last = saved_guest(t)
+    with harness.mounted("-t", "tmpfs", "-o", "size=512k", "tmpfs", at=t.state / "run"):
+        t.stasis("restore", image, STASIS_FAULT="verify=stop")
+        verifier, = harness.wait_for(lambda: [pid for pid in verifiers() if pid in t.processes()], "the check")
+        harness.wait_for(lambda: harness.is_stopped(verifier), "the check to stop")
+        fill = t.state / "run" / "fill"
+        with open(fill, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        os.kill(verifier, signal.SIGCONT)
+        harness.wait_for(lambda: not verifiers(), "the check to end")
+        time.sleep(0.5)
+        assert verified(t, guest) == ("going on", None)
+        fill.unlink()
+        assert wait_verified(t, guest) == ("yes", None)
+        last = goes_on(guest, last)
+        t.stasis("save", guest.name, t.dir / "b.stasis")
 
 
 @harness.test("a save waits for the image to be verified; a supervisor that dies meanwhile is replaced")
@@ -195,6 +234,8 @@ def save_waits(t):
     process = t.start("save", guest.name, t.dir / "b.stasis")
     time.sleep(1)
     assert process.poll() is None, "the save did not wait"
+    t.stasis("suspend", guest.name)  # nobody has the domain's lock
+    t.stasis("resume", guest.name)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode != 0 and t.domstate(guest) == "running"
@@ -332,6 +373,10 @@ def no_owners(t):
 def standard_input(t):
     need_mapping()
     guest, image, last = saved_guest(t)
+    with open(image, "rb") as file:
+        t.stasis("restore", "/dev/stdin", stdin=file)
+    assert image_lines(t, guest) == [f"Memory image:   {image}"]
+    t.stasis("destroy", guest.name)
     with open(image, "rb") as file:
         t.stasis("restore", "-", "--load", "instant", stdin=file)
     assert image_lines(t, guest) == [f"Memory image:   {image}"]
