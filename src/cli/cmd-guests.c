@@ -135,7 +135,8 @@ const StasisCliCommand stasis_cmd_guests_start = {
                      "save image, or by booting it where it was shut down; then those that are\n"
                      "marked autostart and do not run. A managed save image that cannot be used\n"
                      "is never dropped: the failure is told, the others go on, and 'guests\n"
-                     "status' shows it. [guests] of stasis.conf says how many start at once."),
+                     "status' shows it. [guests] of stasis.conf says how many start at once. What\n"
+                     "stasis-guests.service runs at boot."),
   .writes = TRUE,
   .run = run_start,
 };
@@ -155,8 +156,9 @@ const StasisCliCommand stasis_cmd_guests_stop = {
         "start' brings it back, paused or running as it was. One that cannot be\n"
         "saved, and a transient one, is asked to shut down; none is ended otherwise.\n"
         "[guests] of stasis.conf says how many at once, how long a guest gets to shut\n"
-        "down, and whether guests are to be shut down instead. Ctrl-C\n"
-        "calls it off: guests whose save is not complete go on."),
+        "down, and whether guests are to be shut down instead. What\n"
+        "stasis-guests.service runs when the host shuts down. Ctrl-C calls it off:\n"
+        "guests whose save is not complete go on."),
   .writes = TRUE,
   .run = run_stop,
 };
