@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# systemd-machine.sh: do guests outlive logout and services under a real systemd?  Prints TAP.
+# systemd-machine.sh: do guests outlive logout and services under a real systemd, and does its
+# shutdown save them?  Prints TAP.
 #
 # A minimal Debian of this machine's own release, with systemd, logind and sshd; over it lie the
 # freshly installed Stasis and, below everything, this machine's /usr with the emulator.  Its
 # systemd boots as process 1 of new namespaces in a cgroup of its own, and runs
 # tests/systemd/logout-test.py as a service.  All that is written goes to a tmpfs of its mount
-# namespace.  The end of this script, whatever the way, ends the machine and removes its root.
+# namespace, but for what Stasis keeps and the last guest, which are looked at after the machine's
+# shutdown.  The end of this script, whatever the way, ends the machine and removes its root.
 # Needs root and cgroup2.
 #
 # STASIS_MACHINE_ROOT=FOLDER uses that root and leaves it there; arguments choose tests.
@@ -26,6 +28,8 @@ if [ "${1:-}" = --inside ]; then
   mount -o bind,ro "$project/tests" "$new/srv/stasis/tests"
   mount -o bind,ro "$project/build/guest" "$new/srv/stasis/build/guest"
   mount -o bind out "$new/srv/stasis/out"
+  mkdir -p "$new/var/lib/stasis"
+  mount -o bind lib "$new/var/lib/stasis"
   cp logout-test.service "$new/etc/systemd/system/"
   mkdir -p "$new/etc/systemd/logind.conf.d" "$new/etc/systemd/system/multi-user.target.wants"
   printf '[Login]\nUserStopDelaySec=0\n' >"$new/etc/systemd/logind.conf.d/test.conf"
@@ -98,7 +102,8 @@ fail () {
 
 # What is installed below is what stands here.
 { scripts/dev-build.sh build && scripts/build-guest.sh; } >"$work/log" 2>&1 || fail 'build'
-mkdir "$work"/{machine,out}
+mkdir "$work"/{machine,out,lib}
+chmod 700 "$work/lib"
 root=${STASIS_MACHINE_ROOT:-$work/root}
 if [ ! -e "$root/lib/systemd/systemd" ]; then
   make_debian "$debian_here" "$root" >"$work/log" 2>&1 \
@@ -130,5 +135,15 @@ machine=$!
 wait "$machine"
 machine=
 [ -s "$work/out/tap" ] || fail 'the machine boots'
+
+# The guest that still ran was saved by the machine's own shutdown, and by nothing else.
+planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$work/out/tap")
+sed -i "s/^1\\.\\..*/1..$((planned + 1))/" "$work/out/tap"
+if grep -qs '"saved"' "$work/lib/guests/last.json" && build/bin/stasis image verify "$work/lib/save/last.stasis" >"$work/log" 2>&1; then
+  echo "ok $((planned + 1)) - the shutdown of the host saves its guests"
+else
+  sed 's/^/# /' "$work/log"
+  echo "not ok $((planned + 1)) - the shutdown of the host saves its guests"
+fi >>"$work/out/tap"
 cat "$work/out/tap"
 ! grep -q '^not ok' "$work/out/tap"

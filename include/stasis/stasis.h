@@ -8,6 +8,7 @@
 #include <stasis/domain.h>
 #include <stasis/driver.h>
 #include <stasis/error.h>
+#include <stasis/guests.h>
 #include <stasis/image.h>
 #include <stasis/job.h>
 #include <stasis/save.h>

@@ -12,6 +12,13 @@
  *   uid-base=2013265920          as root: one user for each running domain, from here,
  *                                and one for asking emulators what they can do
  *   uid-count=65536              0: QEMU runs as root
+ *   [guests]                     what `stasis guests stop` and `start` do
+ *   on-shutdown=save             or shutdown
+ *   if-not-saved=shutdown        or leave
+ *   on-boot=start                or ignore
+ *   parallel=2                   guests at once
+ *   shutdown-timeout=300         seconds; 0: no limit
+ *   start-delay=0                seconds
  */
 
 #include "config.h"
@@ -28,6 +35,11 @@
  * (524288 to 1879048191), below 2^31, which some programs take for the end. */
 #define DEFAULT_UID_BASE  2013265920u
 #define DEFAULT_UID_COUNT 65536u
+
+#define DEFAULT_PARALLEL         2u
+#define PARALLEL_MAX             64u
+#define DEFAULT_SHUTDOWN_TIMEOUT 300u /* seconds, as libvirt-guests waits */
+#define SECONDS_MAX              86400u
 
 static const char *const default_allowed[]
     = { "/usr/bin/qemu-system-*", "/usr/local/bin/qemu-system-*", "/usr/bin/kvm",
@@ -108,6 +120,64 @@ read_allowed (StasisHostConfig *config, GKeyFile *file, GError **error)
   return TRUE;
 }
 
+/* One of two words: *@out_second says whether it is the second. */
+static gboolean
+read_choice (GKeyFile *file, const char *group, const char *key, const char *first,
+             const char *second, gboolean *out_second, GError **error)
+{
+  g_autofree char *text = read_text (file, group, key, error);
+  if (text == NULL)
+    return FALSE;
+  *out_second = g_str_equal (text, second);
+  if (*out_second || g_str_equal (text, first))
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+               _ ("[%1$s] %2$s: '%3$s' is neither '%4$s' nor '%5$s'"), group, key, text, first,
+               second);
+  return FALSE;
+}
+
+static gboolean
+read_within (GKeyFile *file, const char *group, const char *key, guint32 min, guint32 max,
+             guint32 *out_value, GError **error)
+{
+  if (!read_uint (file, group, key, out_value, error))
+    return FALSE;
+  if (*out_value >= min && *out_value <= max)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+               _ ("[%1$s] %2$s: %3$u is not within %4$u to %5$u"), group, key, *out_value, min,
+               max);
+  return FALSE;
+}
+
+static gboolean
+throw_unknown (GError **error, const char *group, const char *key)
+{
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT, _ ("[%1$s] %2$s is not known"),
+               group, key);
+  return FALSE;
+}
+
+static gboolean
+read_guests (StasisGuestsConfig *guests, GKeyFile *file, const char *group, const char *key,
+             GError **error)
+{
+  if (g_str_equal (key, "on-shutdown"))
+    return read_choice (file, group, key, "save", "shutdown", &guests->shuts_down, error);
+  if (g_str_equal (key, "if-not-saved"))
+    return read_choice (file, group, key, "shutdown", "leave", &guests->leaves_unsaved, error);
+  if (g_str_equal (key, "on-boot"))
+    return read_choice (file, group, key, "start", "ignore", &guests->ignores_at_boot, error);
+  if (g_str_equal (key, "parallel"))
+    return read_within (file, group, key, 1, PARALLEL_MAX, &guests->parallel, error);
+  if (g_str_equal (key, "shutdown-timeout"))
+    return read_within (file, group, key, 0, SECONDS_MAX, &guests->shutdown_timeout, error);
+  if (g_str_equal (key, "start-delay"))
+    return read_within (file, group, key, 0, SECONDS_MAX, &guests->start_delay, error);
+  return throw_unknown (error, group, key);
+}
+
 static gboolean
 read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const char *key,
           GError **error)
@@ -127,10 +197,9 @@ read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const cha
     return read_uint (file, group, key, &config->uid_base, error);
   if (g_str_equal (group, "security") && g_str_equal (key, "uid-count"))
     return read_uint (file, group, key, &config->uid_count, error);
-
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT, _ ("[%1$s] %2$s is not known"),
-               group, key);
-  return FALSE;
+  if (g_str_equal (group, "guests"))
+    return read_guests (&config->guests, file, group, key, error);
+  return throw_unknown (error, group, key);
 }
 
 static gboolean
@@ -172,6 +241,8 @@ stasis_host_config_load (const char *folder, GError **error)
   config->networks = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   config->uid_base = DEFAULT_UID_BASE;
   config->uid_count = DEFAULT_UID_COUNT;
+  config->guests.parallel = DEFAULT_PARALLEL;
+  config->guests.shutdown_timeout = DEFAULT_SHUTDOWN_TIMEOUT;
 
   config->path = g_build_filename (folder, "stasis.conf", NULL);
   g_autoptr (GKeyFile) file = g_key_file_new ();

@@ -9,6 +9,17 @@
 
 G_BEGIN_DECLS
 
+/* What is done with all guests when the host shuts down, and when it has booted. */
+typedef struct
+{
+  gboolean shuts_down;      /* at shutdown ask them to shut down, do not save them */
+  gboolean leaves_unsaved;  /* where one cannot be saved, do not ask it to shut down */
+  gboolean ignores_at_boot; /* do not bring back those that ran */
+  guint32 parallel;         /* how many at once */
+  guint32 shutdown_timeout; /* seconds for a guest to shut down; 0: no limit */
+  guint32 start_delay;      /* seconds between the starts of two */
+} StasisGuestsConfig;
+
 typedef struct
 {
   char *path;           /* (owned) of the file, there or not */
@@ -17,6 +28,7 @@ typedef struct
   GHashTable *networks; /* (owned) libvirt network (char *) -> bridge (char *) */
   guint32 uid_base;     /* system: QEMU's users are uid_base ... uid_base + uid_count - 1 */
   guint32 uid_count;    /* 0: QEMU runs as the driver's own user */
+  StasisGuestsConfig guests;
 } StasisHostConfig;
 
 /* Read @folder/stasis.conf; a missing file means the defaults.  A key that is not known is an

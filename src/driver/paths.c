@@ -150,6 +150,28 @@ stasis_paths_make (const char *folder, GError **error)
   return stasis_throw_errno (error, _ ("cannot make the folder '%s'"), folder);
 }
 
+/* The names of a folder's entries without @suffix, those that have it.  No folder: none. */
+GPtrArray *
+stasis_paths_names (const char *folder, const char *suffix, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GError) local = NULL;
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, &local);
+  if (dir == NULL)
+    {
+      if (g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        return g_steal_pointer (&names);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return NULL;
+    }
+
+  const char *entry;
+  while ((entry = g_dir_read_name (dir)) != NULL)
+    if (entry[0] != '.' && g_str_has_suffix (entry, suffix))
+      g_ptr_array_add (names, g_strndup (entry, strlen (entry) - strlen (suffix)));
+  return g_steal_pointer (&names);
+}
+
 /* A name that can be a file name. */
 gboolean
 stasis_paths_check_name (const char *name, GError **error)
@@ -226,6 +248,13 @@ char *
 stasis_paths_last_job (const StasisPaths *paths, const char *name)
 {
   return file_in (paths->lib, "last-job", name, ".json");
+}
+
+/* That it ran when the guests were stopped: the entry of a list. */
+char *
+stasis_paths_guest (const StasisPaths *paths, const char *name)
+{
+  return file_in (paths->lib, "guests", name, ".json");
 }
 
 char *

@@ -31,6 +31,10 @@ void stasis_paths_sweep (const StasisPaths *paths);
 /* mkdir -p, mode 0700. */
 gboolean stasis_paths_make (const char *folder, GError **error);
 
+/* (transfer full) (element-type utf8): the names of a folder's entries without @suffix, of those
+ * that have it and are not hidden.  No folder: none. */
+GPtrArray *stasis_paths_names (const char *folder, const char *suffix, GError **error);
+
 /* A name that can be a file name: not empty, no '/', no control characters, not '.' or '..',
  * at most 200 octets. */
 gboolean stasis_paths_check_name (const char *name, GError **error);
@@ -43,6 +47,7 @@ char *stasis_paths_managed_save (const StasisPaths *paths, const char *name);
 char *stasis_paths_nvram (const StasisPaths *paths, const char *name);
 char *stasis_paths_last (const StasisPaths *paths, const char *name);
 char *stasis_paths_last_job (const StasisPaths *paths, const char *name);
+char *stasis_paths_guest (const StasisPaths *paths, const char *name);
 /* Marks about a file or an image: LIB/marks/KIND/KEY. */
 char *stasis_paths_mark (const StasisPaths *paths, const char *kind, const char *key);
 char *stasis_paths_log (const StasisPaths *paths, const char *name);

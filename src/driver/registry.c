@@ -54,34 +54,12 @@ take_lock (StasisDriver *driver, GError **error)
   return stasis_registry_lock (driver, STASIS_REGISTRY_DEADLINE_MS, error);
 }
 
-/* The names of a folder's entries without @suffix, those that have it.  No folder: none. */
-static GPtrArray *
-names_in (const char *folder, const char *suffix, GError **error)
-{
-  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GError) local = NULL;
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, &local);
-  if (dir == NULL)
-    {
-      if (g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-        return g_steal_pointer (&names);
-      g_propagate_error (error, g_steal_pointer (&local));
-      return NULL;
-    }
-
-  const char *entry;
-  while ((entry = g_dir_read_name (dir)) != NULL)
-    if (entry[0] != '.' && g_str_has_suffix (entry, suffix))
-      g_ptr_array_add (names, g_strndup (entry, strlen (entry) - strlen (suffix)));
-  return g_steal_pointer (&names);
-}
-
 /* The names of all persistent domains. */
 GPtrArray *
 stasis_registry_names (StasisDriver *driver, GError **error)
 {
   g_autofree char *folder = g_build_filename (driver->paths->config, "domains", NULL);
-  return names_in (folder, ".xml", error);
+  return stasis_paths_names (folder, ".xml", error);
 }
 
 /* The names of all domains that have a run folder. */
@@ -89,7 +67,7 @@ GPtrArray *
 stasis_registry_running_names (StasisDriver *driver, GError **error)
 {
   g_autofree char *folder = g_build_filename (driver->paths->run, "domains", NULL);
-  return names_in (folder, "", error);
+  return stasis_paths_names (folder, "", error);
 }
 
 gboolean

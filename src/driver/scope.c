@@ -30,8 +30,10 @@
 #define SYSTEMD_NAME    "org.freedesktop.systemd1"
 #define SYSTEMD_PATH    "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
-#define LOGIND_NAME     "org.freedesktop.login1"
-#define LOGIND_PATH     "/org/freedesktop/login1"
+#define GUESTS_UNIT     "stasis-guests.service" /* of data/systemd */
+
+#define LOGIND_NAME "org.freedesktop.login1"
+#define LOGIND_PATH "/org/freedesktop/login1"
 
 static void
 close_connection (GDBusConnection *connection)
@@ -70,8 +72,12 @@ make_arguments (const char *name, pid_t pid)
   g_variant_builder_add (
       &properties, "(sv)", "PIDs",
       g_variant_new_fixed_array (G_VARIANT_TYPE_UINT32, pids, G_N_ELEMENTS (pids), sizeof pids[0]));
-  /* Guests are not stopped with everything else: saving them first is stasis-guests' task. */
+  /* Guests are not stopped with everything else: saving them first is the task of stasis-guests,
+   * whose stop comes before that of what is to be started before it. */
+  static const char *const before[] = { GUESTS_UNIT };
   g_variant_builder_add (&properties, "(sv)", "DefaultDependencies", g_variant_new_boolean (FALSE));
+  g_variant_builder_add (&properties, "(sv)", "Before",
+                         g_variant_new_strv (before, G_N_ELEMENTS (before)));
   return g_variant_new ("(ssa(sv)a(sa(sv)))", unit, "fail", &properties, NULL);
 }
 

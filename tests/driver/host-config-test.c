@@ -36,6 +36,12 @@ assert_defaults (const StasisHostConfig *config)
   g_assert_cmpuint (g_hash_table_size (config->networks), ==, 0);
   g_assert_cmpuint (config->uid_base, ==, 2013265920u);
   g_assert_cmpuint (config->uid_count, ==, 65536);
+  g_assert_false (config->guests.shuts_down);
+  g_assert_false (config->guests.leaves_unsaved);
+  g_assert_false (config->guests.ignores_at_boot);
+  g_assert_cmpuint (config->guests.parallel, ==, 2);
+  g_assert_cmpuint (config->guests.shutdown_timeout, ==, 300);
+  g_assert_cmpuint (config->guests.start_delay, ==, 0);
 }
 
 static void
@@ -63,7 +69,14 @@ test_every_key (void)
                                               "my net=br-lan\n"
                                               "[security]\n"
                                               "uid-base=500000\n"
-                                              "uid-count=10\n");
+                                              "uid-count=10\n"
+                                              "[guests]\n"
+                                              "on-shutdown=shutdown\n"
+                                              "if-not-saved=leave\n"
+                                              "on-boot=ignore\n"
+                                              "parallel=64\n"
+                                              "shutdown-timeout=0\n"
+                                              "start-delay=7\n");
   g_assert_cmpstr (config->emulator, ==, "/opt/q/qemu");
   g_assert_cmpuint (g_strv_length (config->emulators), ==, 2);
   g_assert_cmpstr (config->emulators[0], ==, "/opt/q/*");
@@ -73,6 +86,12 @@ test_every_key (void)
   g_assert_cmpstr (g_hash_table_lookup (config->networks, "my net"), ==, "br-lan");
   g_assert_cmpuint (config->uid_base, ==, 500000);
   g_assert_cmpuint (config->uid_count, ==, 10);
+  g_assert_true (config->guests.shuts_down);
+  g_assert_true (config->guests.leaves_unsaved);
+  g_assert_true (config->guests.ignores_at_boot);
+  g_assert_cmpuint (config->guests.parallel, ==, 64);
+  g_assert_cmpuint (config->guests.shutdown_timeout, ==, 0);
+  g_assert_cmpuint (config->guests.start_delay, ==, 7);
 }
 
 /* The example that is installed: as it is, and with the '#' of each option taken away. */
@@ -91,7 +110,9 @@ test_example (void)
   g_autoptr (GRegex) option = g_regex_new ("^#([a-z-]+=)", G_REGEX_MULTILINE, 0, NULL);
   g_autofree char *all = g_regex_replace (option, text, -1, 0, "\\1", 0, NULL);
   static const char *const keys[]
-      = { "\ndefault=/", "\nallowed=", "\ndefault=br0", "\nuid-base=", "\nuid-count=" };
+      = { "\ndefault=/",  "\nallowed=",          "\ndefault=br0",   "\nuid-base=",
+          "\nuid-count=", "\non-shutdown=",      "\nif-not-saved=", "\non-boot=",
+          "\nparallel=",  "\nshutdown-timeout=", "\nstart-delay=" };
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     g_assert_nonnull (strstr (all, keys[i]));
   g_autoptr (StasisHostConfig) told = load (all);
@@ -100,6 +121,7 @@ test_example (void)
       g_strv_equal ((const char *const *) told->emulators, (const char *const *) plain->emulators));
   g_assert_cmpuint (told->uid_base, ==, plain->uid_base);
   g_assert_cmpuint (told->uid_count, ==, plain->uid_count);
+  g_assert_cmpmem (&told->guests, sizeof told->guests, &plain->guests, sizeof plain->guests);
   g_assert_cmpstr (g_hash_table_lookup (told->networks, "default"), ==, "br0");
 }
 
@@ -144,6 +166,15 @@ static const BadCase bad[] = {
   { "bad-escape-network", "[networks]\nlan=br\\q\n", "lan" },
   { "empty-network", "[networks]\nlan=\n", "[networks] lan" },
   { "relative-default", "[emulators]\ndefault=qemu\n", "[emulators] default" },
+  { "guests-unknown", "[guests]\non-suspend=save\n", "[guests] on-suspend" },
+  { "guests-word", "[guests]\non-shutdown=suspend\n",
+    "[guests] on-shutdown: 'suspend' is neither 'save' nor 'shutdown'" },
+  { "guests-case", "[guests]\non-boot=Start\n", "[guests] on-boot" },
+  { "guests-empty", "[guests]\nif-not-saved=\n", "[guests] if-not-saved" },
+  { "guests-none-at-once", "[guests]\nparallel=0\n", "[guests] parallel: 0" },
+  { "guests-too-many", "[guests]\nparallel=65\n", "[guests] parallel: 65" },
+  { "guests-time-is-text", "[guests]\nshutdown-timeout=5m\n", "[guests] shutdown-timeout" },
+  { "guests-time-too-long", "[guests]\nstart-delay=86401\n", "[guests] start-delay" },
   { "no-group", "uid-base=1\n", "" },
   { "no-value", "[security]\nuid-base\n", "" },
   { "not-utf8", "[networks]\nlan=br\xff\n", "" },
