@@ -33,6 +33,13 @@ pass (StasisMonitor *monitor, int fd)
   return set;
 }
 
+/* QEMU 7.2 cannot take its disks back without running. */
+static gboolean
+is_too_old (const char *why_not)
+{
+  return why_not != NULL && strstr (why_not, "has no command 'blockdev-set-active'") != NULL;
+}
+
 static void
 test_save (void)
 {
@@ -42,9 +49,10 @@ test_save (void)
   g_autoptr (StasisMonitor) monitor = qemu_open (qemu);
   g_autoptr (GError) error = NULL;
   g_autofree char *why_not = NULL;
-  g_assert_true (stasis_monitor_can_save_devices (monitor, &why_not, NULL, &error));
+  const gboolean can_save = stasis_monitor_can_save_devices (monitor, &why_not, NULL, &error);
   g_assert_no_error (error);
-  g_assert_null (why_not);
+  g_assert_true (can_save || is_too_old (why_not));
+  g_assert_true (!can_save || why_not == NULL);
 
   stasis_autofd int file = memfd_create ("devices", MFD_CLOEXEC);
   g_autofree char *path = g_strdup_printf ("/dev/fdset/%" G_GINT64_FORMAT, pass (monitor, file));
@@ -58,10 +66,12 @@ test_save (void)
   g_assert_true (stasis_fd_pread_exact (file, octets, 1, (guint64) size - 1, &error));
   g_assert_cmpint (octets[0], ==, 0);
 
-  /* The guest has not been let run by that, and can be. */
+  /* The guest has not been let run by that, and can be; its disks can be had back before. */
   StasisRunState state;
   g_assert_true (stasis_monitor_query_status (monitor, &state, NULL, &error));
   g_assert_cmpint (state, !=, STASIS_RUN_STATE_RUNNING);
+  g_assert_true (!can_save || stasis_monitor_activate_disks (monitor, NULL, &error));
+  g_assert_no_error (error);
   g_assert_true (stasis_monitor_cont (monitor, NULL, &error));
   g_assert_no_error (error);
 }
@@ -94,7 +104,8 @@ test_blocked (void)
   g_autofree char *why_not = NULL;
   g_assert_false (stasis_monitor_can_save_devices (monitor, &why_not, NULL, &error));
   g_assert_no_error (error);
-  g_assert_nonnull (strstr (why_not, "does not support live migration"));
+  g_assert_true (is_too_old (why_not)
+                 || strstr (why_not, "does not support live migration") != NULL);
   g_rmdir (folder);
 }
 
