@@ -20,6 +20,7 @@
 #define RESET_MS    10000
 #define NAP_MS      20   /* between two looks */
 #define FIRMWARE_MS 2000 /* for a reset of the firmware's own, which not each one does */
+#define SETTLED_MS  500  /* after it: the firmware tries several ways, and each may count */
 
 /* A QEMU that was started with -action reboot=shutdown takes our reset for the guest's own. */
 static gboolean
@@ -68,13 +69,15 @@ stasis_guest_end_reset (StasisMonitor *monitor, const char *on_reboot, GError **
 {
   if (!has_reboot_policy (on_reboot))
     return TRUE;
-  const gint64 deadline = g_get_monotonic_time () + FIRMWARE_MS * 1000;
+  gint64 deadline = g_get_monotonic_time () + FIRMWARE_MS * 1000;
   for (;;)
     {
       g_autoptr (StasisMonitorEvent) event = NULL;
       if (!stasis_monitor_wait_event (monitor, NAP_MS, &event, NULL, error))
         return FALSE;
-      if (is_guest_reset (event) || g_get_monotonic_time () > deadline)
+      if (is_guest_reset (event))
+        deadline = g_get_monotonic_time () + SETTLED_MS * 1000;
+      else if (g_get_monotonic_time () > deadline)
         return stasis_monitor_set_reboot_action (monitor, "shutdown", NULL, error);
     }
 }

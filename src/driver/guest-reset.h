@@ -16,8 +16,9 @@ G_BEGIN_DECLS
  * Fault point: restart-reset */
 gboolean stasis_guest_reset (StasisMonitor *monitor, const char *on_reboot, GError **error);
 
-/* Once it runs: its next reset is judged by on_reboot again.  Waits for the one that SeaBIOS does
- * by itself after ours, for two seconds at most.  This may be done again, too. */
+/* Once it runs: its next reset is judged by on_reboot again.  Waits for those that SeaBIOS does
+ * by itself after ours, for two seconds at most where it does none.  This may be done again, too.
+ */
 gboolean stasis_guest_end_reset (StasisMonitor *monitor, const char *on_reboot, GError **error);
 
 /* What a supervisor keeps for a later one, in the run folder. */
