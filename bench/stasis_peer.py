@@ -59,10 +59,13 @@ class StasisPeer:
         """Restore and run; seconds until `stasis` has returned."""
         return {"restore": self.stasis("restore", path, *self.restore_options)[0]}
 
-    def list(self):
-        """List all domains, once nothing goes on beside them."""
+    def wait_until_idle(self):
+        """Until nothing reads the image any more beside the guest."""
         while "going on" in self.stasis("dominfo", "--json", self.guest.name)[1]:
             time.sleep(0.1)
+
+    def list(self):
+        """List all domains."""
         return self.stasis("list", "--all")[0]
 
     def end(self):
