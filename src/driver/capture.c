@@ -39,7 +39,8 @@
 
 #define DEVICES_MAX  (256u * 1024 * 1024)
 #define DEVICES_HEAD 8u /* magic and version, of which the body has its own */
-#define THREADS_MAX  4u
+#define THREADS_MIN  4u /* a disk wants some writes at a time, however few processors */
+#define THREADS_MAX  8u
 #define PIECE_SIZE   STASIS_GUEST_MEMORY_PIECE
 #define ALIGNMENT    4096u /* of what goes past the page cache */
 
@@ -323,7 +324,7 @@ copy_memory (StasisSideThread *side, gpointer data, GCancellable *cancellable, G
   if (!prepare (run, error))
     return FALSE;
   GThread *threads[THREADS_MAX];
-  const guint n = CLAMP (g_get_num_processors (), 1, THREADS_MAX);
+  const guint n = CLAMP (g_get_num_processors (), THREADS_MIN, THREADS_MAX);
   for (guint i = 0; i < n; i++)
     threads[i] = g_thread_new ("capture", copy_pieces, run);
   for (guint i = 0; i < n; i++)

@@ -34,7 +34,9 @@
 #include "monitor/commands-migrate.h"
 #include "util/fd.h"
 
-#define CHANNELS_MAX 8u
+/* Without a page cache in between a disk wants some writes at a time, however few processors. */
+#define CHANNELS_DIRECT 4u
+#define CHANNELS_MAX    8u
 
 /* NULL is fine. */
 void
@@ -149,8 +151,9 @@ stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
   StasisSaveEngine *engine = g_new0 (StasisSaveEngine, 1);
   engine->way = STASIS_SAVE_WAY_MAPPED;
   engine->multifd = g_hash_table_contains (offers, "multifd");
-  engine->n_channels = CLAMP (g_get_num_processors (), 1, CHANNELS_MAX);
   engine->direct_io = engine->multifd && can_direct_io (monitor, fd, cancellable);
+  engine->n_channels = CLAMP (g_get_num_processors (),
+                              engine->direct_io ? CHANNELS_DIRECT : 1, CHANNELS_MAX);
   choose_writer (engine, guest, monitor, cancellable);
   return engine;
 }
