@@ -139,7 +139,8 @@ machine=
 # The guest that still ran was saved by the machine's own shutdown, and by nothing else.
 planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$work/out/tap")
 sed -i "s/^1\\.\\..*/1..$((planned + 1))/" "$work/out/tap"
-if grep -qs '"saved"' "$work/lib/guests/last.json" && build/bin/stasis image verify "$work/lib/save/last.stasis" >"$work/log" 2>&1; then
+if grep -qs '"saved"' "$work/lib/guests/last.json" &&
+  STASIS_STATE_DIR=$work/own build/bin/stasis image verify "$work/lib/save/last.stasis" >"$work/log" 2>&1; then
   echo "ok $((planned + 1)) - the shutdown of the host saves its guests"
 else
   sed 's/^/# /' "$work/log"
