@@ -220,6 +220,8 @@ add_test (const char *name, void (*function) (Fixture *, gconstpointer))
 int
 main (int argc, char **argv)
 {
+  if (scratch_skip_without_pidfds ())
+    return 0;
   g_test_init (&argc, &argv, NULL);
   add_test ("all", test_all);
   add_test ("cancel", test_cancel);

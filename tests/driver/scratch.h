@@ -28,6 +28,10 @@ StasisPaths *scratch_paths (const char *folder);
 StasisDomainDef *scratch_domain (const char *machine, const char *os_attributes,
                                  const char *os_inside, const char *rest);
 
+/* TRUE, and the whole program of tests skipped, where pidfds are missing: valgrind 3.19 does not
+ * know them. */
+gboolean scratch_skip_without_pidfds (void);
+
 /* Run a program to its end; FALSE where it is not installed.  Its failure is the test's. */
 gboolean scratch_run (const char *program, ...) G_GNUC_NULL_TERMINATED;
 
