@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guest-memory.c: reading a paused guest's memory from outside
+ * guest-memory.c: reading a guest's memory from outside
  *
  * Theory of operation
  *
@@ -30,6 +30,7 @@
 #include "util/fd.h"
 
 #define READ_SIZE      (256u * 1024u) /* octets in one call: larger ones are slower */
+#define READ_RANGES    64u            /* of a page each that is the same */
 #define HOST_PAGE_SIZE 4096u
 #define PAGES_MAX      (STASIS_GUEST_MEMORY_PIECE / HOST_PAGE_SIZE)
 
@@ -225,6 +226,52 @@ stasis_guest_memory_read (const StasisGuestMemory *self, guint number, guint64 o
         return TRUE;
     }
   return read_memory (self, address, octets, length, error);
+}
+
+/* One call's worth of [*index, n): what is left of *index is not read yet. */
+static gsize
+gather (const StasisGuestMemory *self, const StasisGuestRange *ranges, guint n, guint *index,
+        guint64 *done, struct iovec *remote, gulong *out_count)
+{
+  gsize size = 0;
+  gulong count = 0;
+  while (*index < n && count < READ_RANGES && size < READ_SIZE)
+    {
+      const StasisGuestRange *range = &ranges[*index];
+      const Block *block = &g_array_index (self->blocks, Block, range->block);
+      const gsize length = MIN (range->length - *done, READ_SIZE - size);
+      remote[count++]
+          = (struct iovec){ (void *) (gsize) (block->address + range->offset + *done), length };
+      size += length;
+      *done += length;
+      if (*done < range->length)
+        break;
+      (*index)++;
+      *done = 0;
+    }
+  *out_count = count;
+  return size;
+}
+
+/* Read many ranges. */
+gboolean
+stasis_guest_memory_read_ranges (const StasisGuestMemory *self, const StasisGuestRange *ranges,
+                                 guint n, guint8 *octets, GError **error)
+{
+  guint index = 0;
+  guint64 done = 0;
+  while (index < n)
+    {
+      struct iovec remote[READ_RANGES];
+      gulong count;
+      struct iovec local = { octets, gather (self, ranges, n, &index, &done, remote, &count) };
+      const gssize got = process_vm_readv (self->qemu.pid, &local, 1, remote, count, 0);
+      if (got < 0 || (gsize) got != local.iov_len)
+        return stasis_throw_errno (error, _ ("cannot read the memory of QEMU (process %d)"),
+                                   (int) self->qemu.pid);
+      octets += local.iov_len;
+    }
+  return TRUE;
 }
 
 /* NULL is fine. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guest-memory.h: reading a paused guest's memory from outside
+ * guest-memory.h: reading a guest's memory from outside
  *
  * Blocks are added by one thread, before; then any number of threads may read.
  */
 
 #pragma once
 
+#include "driver/guest-range.h"
 #include "monitor/commands-query.h"
 #include "util/process.h"
 
@@ -29,6 +30,12 @@ gboolean stasis_guest_memory_read (const StasisGuestMemory *self, guint block, g
                                    GError **error);
 
 #define STASIS_GUEST_MEMORY_PIECE (1024u * 1024u)
+
+/* Read @n ranges, which the guest has written to, one behind the other into @octets: at once, for
+ * the guest may be waiting. */
+gboolean stasis_guest_memory_read_ranges (const StasisGuestMemory *self,
+                                          const StasisGuestRange *ranges, guint n, guint8 *octets,
+                                          GError **error);
 
 /* NULL is fine. */
 void stasis_guest_memory_free (StasisGuestMemory *self);

@@ -34,7 +34,7 @@
 #include <stasis/error.h>
 
 #include "driver/guest-reset.h"
-#include "driver/migration-quiet.h"
+#include "driver/migration-end.h"
 #include "driver/teardown.h"
 #include "monitor/commands-devices.h"
 #include "monitor/commands-fd.h"
@@ -46,8 +46,7 @@
 #define MONITOR_FILE  "monitor.sock"
 #define BARRIER_MS    250 /* where there is another way, and a guest that waits */
 #define OPEN_MS       5000
-#define MIGRATION_MS  20000 /* a write to a slow disk has to return before it ends */
-#define MIGRATION_NAP 20    /* ms between two looks */
+#define RESTART_NAP   20 /* ms between two tries */
 #define RESTART_TRIES 50
 
 /* Keep the first of several failures. */
@@ -62,48 +61,9 @@ keep_first (GError **first, GError *next)
     g_error_free (next);
 }
 
-static gboolean
-is_active (StasisMigrationStatus status)
-{
-  return status != STASIS_MIGRATION_NONE && status != STASIS_MIGRATION_UNKNOWN
-         && !stasis_migration_status_is_final (status);
-}
-
-/* End an outgoing migration if there is one, and wait until it has ended. */
-static gboolean
-end_migration (StasisMonitor *monitor, pid_t qemu, GError **error)
-{
-  const gint64 deadline = g_get_monotonic_time () + MIGRATION_MS * 1000;
-  gboolean is_cancelled = FALSE;
-  for (;;)
-    {
-      g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (monitor, NULL, error);
-      if (info == NULL)
-        return FALSE;
-      if (!is_active (info->status))
-        return TRUE;
-      if (!is_cancelled)
-        {
-          stasis_migration_quiet (monitor, qemu);
-          if (!stasis_monitor_migrate_cancel (monitor, NULL, error))
-            return FALSE;
-        }
-      is_cancelled = TRUE;
-
-      g_autoptr (StasisMonitorEvent) event = NULL;
-      if (!stasis_monitor_wait_event (monitor, MIGRATION_NAP, &event, NULL, error))
-        return FALSE;
-      if (g_get_monotonic_time () > deadline)
-        break;
-    }
-  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_QEMU,
-                       _ ("QEMU does not end its migration"));
-  return FALSE;
-}
-
 /* `cont`, once the migration has let go of the guest. */
-static gboolean
-let_run (StasisMonitor *monitor, GError **error)
+gboolean
+stasis_recover_let_run (StasisMonitor *monitor, GError **error)
 {
   StasisRunState state = STASIS_RUN_STATE_UNKNOWN;
   for (guint i = 0; i < RESTART_TRIES; i++)
@@ -122,7 +82,7 @@ let_run (StasisMonitor *monitor, GError **error)
       g_autoptr (StasisMonitorEvent) event = NULL;
       if (i + 1 == RESTART_TRIES
           || !g_error_matches (local, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND)
-          || !stasis_monitor_wait_event (monitor, MIGRATION_NAP, &event, NULL, NULL))
+          || !stasis_monitor_wait_event (monitor, RESTART_NAP, &event, NULL, NULL))
         {
           g_propagate_error (error, g_steal_pointer (&local));
           return FALSE;
@@ -202,10 +162,10 @@ remove_temp (const StasisJournal *journal, GError **error)
 static gboolean
 free_guest (StasisMonitor *monitor, const StasisStatus *status, GError **error)
 {
-  if (!end_migration (monitor, status->qemu.pid, error))
+  if (!stasis_migration_end (monitor, status->qemu.pid, error))
     return FALSE;
   if (status->journal.was_running)
-    return let_run (monitor, error);
+    return stasis_recover_let_run (monitor, error);
   if (!stasis_monitor_stop (monitor, NULL, error))
     return FALSE;
   /* A save from outside may have had QEMU let go of the disks; a guest that runs has them again. */
@@ -255,7 +215,7 @@ gboolean
 stasis_recover_leave_paused (const char *folder, StasisStatus *status, StasisMonitor *monitor,
                              GError **error)
 {
-  if (!end_migration (monitor, status->qemu.pid, error)
+  if (!stasis_migration_end (monitor, status->qemu.pid, error)
       || !stasis_monitor_stop (monitor, NULL, error))
     return FALSE;
   take_fds_back (monitor, &status->journal);
@@ -452,7 +412,7 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
     }
   StasisMonitor *usable = own != NULL ? own : monitor;
   if ((journal->step == STASIS_STEP_RESTART && !restart_guest (folder, status, usable, error))
-      || (journal->was_running && !let_run (usable, error))
+      || (journal->was_running && !stasis_recover_let_run (usable, error))
       || (journal->step == STASIS_STEP_RESTART
           && !stasis_guest_end_reset (usable, status->on_reboot, error)))
     return FALSE;

@@ -28,6 +28,10 @@ gboolean stasis_recover (const char *folder, StasisStatus *status, StasisMonitor
 gboolean stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor,
                                    GError **error);
 
+/* Let the guest run, as soon as a migration that has just ended allows it; one that runs, or has
+ * ended itself meanwhile, is left alone. */
+gboolean stasis_recover_let_run (StasisMonitor *monitor, GError **error);
+
 /* For a save into a pipe whose end has been sent, nobody knows how far: the guest stays paused, and
  * the status says that it is undecided. */
 gboolean stasis_recover_leave_paused (const char *folder, StasisStatus *status,

@@ -41,6 +41,8 @@
 #include "util/fault.h"
 #include "util/fd.h"
 
+#define PRELOAD "LD_PRELOAD"
+
 typedef struct
 {
   StasisDriver *driver; /* (borrowed) */
@@ -191,6 +193,41 @@ kvm_group (const StasisDomainDef *def)
   return group != NULL ? (gint64) group->gr_gid : -1;
 }
 
+/* What makes it possible to track the guest's writes (src/preload), by descriptor: QEMU's user may
+ * not reach the file by its name.  @others (nullable) is what the definition wants preloaded. */
+static void
+preload_userfault (const Start *start, const char *others)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = stasis_spawn_find_helper ("stasis-userfault.so");
+  const int fd = stasis_fd_open (path, O_RDONLY, 0, &error);
+  if (fd < 0)
+    {
+      g_debug ("no live saves from outside: %s", error->message);
+      return;
+    }
+  g_autofree char *value
+      = g_strdup_printf ("/proc/self/fd/%d%s%s", stasis_spawn_take_fd (start->spawn, fd),
+                         others != NULL ? ":" : "", others != NULL ? others : "");
+  stasis_spawn_set_env (start->spawn, PRELOAD, value);
+}
+
+static void
+set_env (const Start *start)
+{
+  const char *preload = NULL;
+  stasis_spawn_clear_env (start->spawn);
+  for (guint i = 0; i < start->def->qemu_envs->len; i++)
+    {
+      const StasisQemuEnvDef *env = g_ptr_array_index (start->def->qemu_envs, i);
+      const char *value = env->value != NULL ? env->value : "";
+      stasis_spawn_set_env (start->spawn, env->name, value);
+      if (g_str_equal (env->name, PRELOAD) && *value != '\0')
+        preload = value;
+    }
+  preload_userfault (start, preload);
+}
+
 static gboolean
 add_args (const Start *start, GError **error)
 {
@@ -221,12 +258,7 @@ add_args (const Start *start, GError **error)
   stasis_spawn_add_arg (start->spawn, start->def->emulator);
   for (gsize i = 0; args[i] != NULL; i++)
     stasis_spawn_add_arg (start->spawn, args[i]);
-  stasis_spawn_clear_env (start->spawn);
-  for (guint i = 0; i < start->def->qemu_envs->len; i++)
-    {
-      const StasisQemuEnvDef *env = g_ptr_array_index (start->def->qemu_envs, i);
-      stasis_spawn_set_env (start->spawn, env->name, env->value != NULL ? env->value : "");
-    }
+  set_env (start);
   return TRUE;
 }
 

@@ -94,6 +94,18 @@ stasis_mapped_writer_bitmap (StasisMappedWriter *self, guint block)
   return self->bitmaps[block];
 }
 
+/* Whether a page is to be written, and its bit.  One that was written before is written again even
+ * if it is zero now: nothing old shall stay in the file.  Threads share the octets of the bitmap.
+ */
+static gboolean
+take_page (guint8 *bitmap, guint64 page, const guint8 *octets)
+{
+  const guint8 bit = (guint8) (1u << page % 8);
+  if (!stasis_is_zero (octets, PAGE))
+    __atomic_fetch_or (&bitmap[page / 8], bit, __ATOMIC_RELAXED);
+  return (__atomic_load_n (&bitmap[page / 8], __ATOMIC_RELAXED) & bit) != 0;
+}
+
 /* The pages of a range that are not zero. */
 gboolean
 stasis_mapped_writer_put (StasisMappedWriter *self, int data_fd, guint number, guint64 offset,
@@ -104,11 +116,8 @@ stasis_mapped_writer_put (StasisMappedWriter *self, int data_fd, guint number, g
   gsize run = 0;
   for (gsize at = 0; at <= length; at += PAGE)
     {
-      const gboolean is_page = at < length && !stasis_is_zero (octets + at, PAGE);
-      if (is_page)
+      if (at < length && take_page (bitmap, (offset + at) / PAGE, octets + at))
         {
-          const guint64 page = (offset + at) / PAGE;
-          bitmap[page / 8] |= (guint8) (1u << page % 8);
           run += PAGE;
           continue;
         }

@@ -29,8 +29,9 @@ StasisMappedWriter *stasis_mapped_writer_begin (int fd, guint64 body_offset,
 guint8 *stasis_mapped_writer_bitmap (StasisMappedWriter *self, guint block);
 
 /* Write the pages [@offset, @offset + @length) of a block to @data_fd, those that are not zero, and
- * set their bits.  Both are multiples of eight pages, save at the block's end: threads may write
- * different ranges of one block.  *@out_written (in, out): octets are added. */
+ * set their bits; those that have been written before are written again, zero or not.  Both are
+ * multiples of a page, save at the block's end.  Any thread; not one page by two at a time.
+ * *@out_written (in, out): octets are added. */
 gboolean stasis_mapped_writer_put (StasisMappedWriter *self, int data_fd, guint block,
                                    guint64 offset, const guint8 *octets, gsize length,
                                    guint64 *out_written, GError **error);

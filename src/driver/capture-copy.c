@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * capture-copy.c: a guest's memory, read from outside, into a mapped body
+ *
+ * Theory of operation
+ *
+ * The memory is divided into pieces, which some threads read and write: a disk wants some writes at
+ * a time.  Of a guest that runs meanwhile, what it has changed since is read again, and put in
+ * place of what was written first; those pages lie here and there, so they go through the page
+ * cache.
+ */
+
+#include "config.h"
+
+#include "driver/capture-copy.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "driver/guest-memory.h"
+#include "driver/side-thread.h"
+#include "image/mapped-writer.h"
+#include "image/types.h"
+#include "util/fd.h"
+
+#define THREADS_MIN 4u /* a disk wants some writes at a time, however few processors */
+#define THREADS_MAX 8u
+#define PIECE_SIZE  STASIS_GUEST_MEMORY_PIECE
+#define ALIGNMENT   4096u /* of what goes past the page cache */
+
+struct _StasisCaptureCopy
+{
+  int fd;                     /* (borrowed) through the page cache */
+  int data_fd;                /* (owned) what pieces are written to */
+  StasisImageRamMap *map;     /* (owned) of the new body */
+  GPtrArray *blocks;          /* (owned) of StasisRamBlock (borrowed): by the map's numbers */
+  StasisGuestMemory *memory;  /* (owned) its blocks have those numbers too */
+  StasisImageHashes *hashes;  /* (owned) (nullable) */
+  int *hash_blocks;           /* (owned) their numbers there, or -1: too small */
+  StasisMappedWriter *writer; /* (owned) */
+  guint64 total;              /* octets of all blocks */
+  StasisHash zeros;           /* of a whole piece */
+
+  StasisSideThread *side;    /* (borrowed) */
+  GCancellable *cancellable; /* (borrowed) */
+  GMutex lock;
+  guint next_block; /* guarded by lock, as are the following */
+  guint64 next_offset;
+  guint64 done;
+  guint64 written;
+  GError *failure; /* (owned) (nullable) the first one */
+};
+
+/* NULL is fine. */
+void
+stasis_capture_copy_free (StasisCaptureCopy *self)
+{
+  if (self == NULL)
+    return;
+  stasis_mapped_writer_free (self->writer);
+  stasis_guest_memory_free (self->memory);
+  stasis_image_hashes_free (self->hashes);
+  stasis_image_ram_map_free (self->map);
+  g_clear_pointer (&self->blocks, g_ptr_array_unref);
+  stasis_fd_clear (&self->data_fd);
+  g_free (self->hash_blocks);
+  g_clear_error (&self->failure);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+static StasisRamBlock *
+find_block (const GPtrArray *blocks, const char *name)
+{
+  for (guint i = 0; i < blocks->len; i++)
+    {
+      StasisRamBlock *block = g_ptr_array_index (blocks, i);
+      if (g_str_equal (block->name, name))
+        return block;
+    }
+  return NULL;
+}
+
+/* The map's blocks in their order, with the lengths of now. */
+static gboolean
+take_blocks (StasisCaptureCopy *self, const GPtrArray *ram_blocks, GError **error)
+{
+  self->hash_blocks = g_new (int, self->map->n_blocks);
+  for (guint i = 0; i < self->map->n_blocks; i++)
+    {
+      StasisImageBlock *block = &self->map->blocks[i];
+      StasisRamBlock *ram = find_block (ram_blocks, block->name);
+      if (ram == NULL || ram->host_address == 0)
+        {
+          g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                       _ ("QEMU does not tell where its RAM block '%s' is"), block->name);
+          return FALSE;
+        }
+      block->used_length = ram->used_length;
+      self->total += ram->used_length;
+      g_ptr_array_add (self->blocks, ram);
+      stasis_guest_memory_add (self->memory, ram);
+      self->hash_blocks[i]
+          = self->hashes != NULL && ram->used_length >= PIECE_SIZE
+                ? (int) stasis_image_hashes_add_block (self->hashes, block->name, ram->used_length)
+                : -1;
+    }
+  return TRUE;
+}
+
+static int
+open_data (const StasisCaptureTarget *target, GError **error)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", target->fd);
+  const int fd = target->direct_io ? stasis_fd_open (path, O_WRONLY | O_DIRECT, 0, NULL) : -1;
+  return fd >= 0 ? fd : stasis_fd_open (path, O_WRONLY, 0, error);
+}
+
+/* Begin. */
+StasisCaptureCopy *
+stasis_capture_copy_new (const StasisCaptureSource *source, const StasisCaptureTarget *target,
+                         StasisQemuHead *head, StasisImageRamMap *map_take, gboolean is_hashed,
+                         GError **error)
+{
+  g_autoptr (StasisCaptureCopy) self = g_new0 (StasisCaptureCopy, 1);
+  g_autofree guint8 *zeros = g_malloc0 (PIECE_SIZE);
+  g_mutex_init (&self->lock);
+  self->zeros = stasis_hash (zeros, PIECE_SIZE);
+  self->fd = target->fd;
+  self->map = map_take;
+  self->blocks = g_ptr_array_new ();
+  self->memory = stasis_guest_memory_new (source->qemu, source->image);
+  self->hashes = is_hashed ? stasis_image_hashes_new () : NULL;
+  self->data_fd = open_data (target, error);
+  if (self->data_fd < 0 || !take_blocks (self, source->ram_blocks, error))
+    return NULL;
+  head->ram_total = self->total;
+  self->writer = stasis_mapped_writer_begin (target->fd, target->offset, head, self->map, error);
+  return self->writer != NULL ? g_steal_pointer (&self) : NULL;
+}
+
+/* A block by its number. */
+const StasisRamBlock *
+stasis_capture_copy_block (const StasisCaptureCopy *self, guint number)
+{
+  return g_ptr_array_index (self->blocks, number);
+}
+
+guint
+stasis_capture_copy_n_blocks (const StasisCaptureCopy *self)
+{
+  return self->blocks->len;
+}
+
+static gboolean
+take_piece (StasisCaptureCopy *self, StasisGuestRange *out_piece)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  while (self->next_block < self->map->n_blocks
+         && self->next_offset == self->map->blocks[self->next_block].used_length)
+    {
+      self->next_block++;
+      self->next_offset = 0;
+    }
+  if (self->failure != NULL || self->next_block == self->map->n_blocks
+      || g_cancellable_set_error_if_cancelled (self->cancellable, &self->failure))
+    return FALSE;
+  const guint64 left = self->map->blocks[self->next_block].used_length - self->next_offset;
+  *out_piece = (StasisGuestRange){ self->next_block, self->next_offset, MIN (left, PIECE_SIZE) };
+  self->next_offset += out_piece->length;
+  return TRUE;
+}
+
+static void
+hash_piece (StasisCaptureCopy *self, const StasisGuestRange *piece, const guint8 *octets,
+            gboolean is_zero)
+{
+  const int number = self->hash_blocks[piece->block];
+  if (number < 0)
+    return;
+  const StasisHash hash
+      = is_zero && piece->length == PIECE_SIZE ? self->zeros : stasis_hash (octets, piece->length);
+  stasis_image_hashes_set (self->hashes, (guint) number, piece->offset / PIECE_SIZE, &hash);
+}
+
+static gboolean
+copy_piece (StasisCaptureCopy *self, const StasisGuestRange *piece, guint8 *octets,
+            guint64 *written, GError **error)
+{
+  gboolean is_zero;
+  if (!stasis_guest_memory_read (self->memory, piece->block, piece->offset, octets, piece->length,
+                                 &is_zero, error))
+    return FALSE;
+  if (is_zero && piece->length < PIECE_SIZE)
+    memset (octets, 0, piece->length);
+  hash_piece (self, piece, octets, is_zero);
+  return is_zero
+         || stasis_mapped_writer_put (self->writer, self->data_fd, piece->block, piece->offset,
+                                      octets, piece->length, written, error);
+}
+
+static void
+note_piece (StasisCaptureCopy *self, const StasisGuestRange *piece, guint64 written,
+            GError *error_take)
+{
+  g_mutex_lock (&self->lock);
+  self->done += piece->length;
+  self->written += written;
+  if (self->failure == NULL)
+    self->failure = g_steal_pointer (&error_take);
+  stasis_side_thread_tell (self->done, self->total, self->side);
+  g_mutex_unlock (&self->lock);
+  g_clear_error (&error_take);
+}
+
+static gpointer
+copy_pieces (gpointer data)
+{
+  StasisCaptureCopy *self = data;
+  void *octets = NULL;
+  if (posix_memalign (&octets, ALIGNMENT, PIECE_SIZE) != 0)
+    g_error ("no memory for a piece of a guest's"); /* as g_malloc() */
+  StasisGuestRange piece;
+  while (take_piece (self, &piece))
+    {
+      GError *error = NULL;
+      guint64 written = 0;
+      copy_piece (self, &piece, octets, &written, &error);
+      note_piece (self, &piece, written, error);
+    }
+  free (octets);
+  return NULL;
+}
+
+static gboolean
+copy_memory (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError **error)
+{
+  StasisCaptureCopy *self = data;
+  self->side = side;
+  self->cancellable = cancellable;
+  GThread *threads[THREADS_MAX];
+  const guint n = CLAMP (g_get_num_processors (), THREADS_MIN, THREADS_MAX);
+  for (guint i = 0; i < n; i++)
+    threads[i] = g_thread_new ("capture", copy_pieces, self);
+  for (guint i = 0; i < n; i++)
+    g_thread_join (threads[i]);
+  if (self->failure == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&self->failure));
+  return FALSE;
+}
+
+/* Everything. */
+gboolean
+stasis_capture_copy_all (StasisCaptureCopy *self, StasisJob *job, GError **error)
+{
+  g_autoptr (StasisSideThread) side = stasis_side_thread_start ("capture", copy_memory, self, job);
+  return stasis_side_thread_finish (side, error);
+}
+
+/* What has changed. */
+gboolean
+stasis_capture_copy_read (const StasisCaptureCopy *self, const GArray *ranges, guint8 *octets,
+                          GError **error)
+{
+  return stasis_guest_memory_read_ranges (self->memory, (const StasisGuestRange *) ranges->data,
+                                          ranges->len, octets, error);
+}
+
+/* Over what was written before. */
+gboolean
+stasis_capture_copy_put (StasisCaptureCopy *self, const GArray *ranges, const guint8 *octets,
+                         GError **error)
+{
+  for (guint i = 0; i < ranges->len; i++)
+    {
+      const StasisGuestRange *range = &g_array_index (ranges, StasisGuestRange, i);
+      if (!stasis_mapped_writer_put (self->writer, self->fd, range->block, range->offset, octets,
+                                     range->length, &self->written, error))
+        return FALSE;
+      octets += range->length;
+    }
+  return TRUE;
+}
+
+/* What stands behind the pages. */
+gboolean
+stasis_capture_copy_finish (StasisCaptureCopy *self, const GByteArray *devices,
+                            StasisJobStats *stats, StasisImageHashes **out_hashes, GError **error)
+{
+  guint64 end;
+  if (!stasis_mapped_writer_finish (self->writer, NULL, devices, &end, error))
+    return FALSE;
+  stats->bytes_written = self->written;
+  stats->page_size = STASIS_IMAGE_PAGE_SIZE;
+  stats->pages_normal = self->written / STASIS_IMAGE_PAGE_SIZE;
+  stats->pages_zero = (self->total - MIN (self->written, self->total)) / STASIS_IMAGE_PAGE_SIZE;
+  *out_hashes = g_steal_pointer (&self->hashes);
+  return TRUE;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * save-private.h: a save while it goes on, for the rooms it is written in
+ *
+ * save.c asks and keeps the order of things, save-state.c writes the state, save-end.c ends it.
+ */
+
+#pragma once
+
+#include "driver/hold.h"
+#include "driver/job.h"
+#include "driver/save-engine.h"
+#include "driver/save-form.h"
+#include "driver/save-output.h"
+#include "driver/save-place.h"
+#include "driver/still.h"
+
+#include <stasis/save.h>
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  StasisDriver *driver; /* (borrowed) */
+  StasisDomain *domain; /* (borrowed) */
+  gboolean is_managed;
+  StasisSaveFlags flags;
+  StasisSaveForm form;
+  StasisSavePlace *place; /* (owned) */
+  StasisJob *job;         /* (borrowed) */
+  StasisHold *hold;       /* (owned) */
+  StasisMonitor *monitor; /* (owned) */
+  StasisDomainDef *def;   /* (owned): of the running instance */
+  char *xml;              /* (owned): that goes into the image */
+  gboolean was_running;
+  gboolean is_postmigrate;
+  StasisStill still;        /* once it is paused */
+  StasisSaveEngine *engine; /* (owned) */
+  StasisSaveOutput *output; /* (owned) */
+  GPtrArray *ram_blocks;    /* (owned) of StasisRamBlock */
+  GPtrArray *disks;         /* (owned) (nullable) as they are in the image's moment */
+  gint64 paused_us;         /* when it was paused */
+  gint64 pause_us;          /* for how long it was, -1: it is */
+} StasisSave;
+
+/* TRUE where the guest goes on beside its image. */
+static inline gboolean
+stasis_save_keeps_running (const StasisSave *save)
+{
+  return (save->flags & STASIS_SAVE_KEEP_RUNNING) != 0;
+}
+
+/* TRUE where its memory is copied while it runs. */
+static inline gboolean
+stasis_save_is_live (const StasisSave *save)
+{
+  return (save->flags & (STASIS_SAVE_LIVE | STASIS_SAVE_KEEP_RUNNING)) != 0;
+}
+
+/* save-state.c: from a guest to a file that lacks nothing but its name. */
+gboolean stasis_save_write_state (StasisSave *save, GError **error);
+
+/* save-end.c: the image is complete; the guest ends, or goes on. */
+gboolean stasis_save_finish (StasisSave *save, GError **error);
+
+/* save-end.c: there is no image; the guest goes on as it was.  @error tells why; what goes wrong
+ * here is added to it, unless QEMU has ended: then there is nobody to go on. */
+void stasis_save_roll_back (StasisSave *save, GError **error);
+
+/* save-end.c: the reader of a pipe may have a complete image. */
+void stasis_save_leave_paused (StasisSave *save, GError **error);
+
+G_END_DECLS

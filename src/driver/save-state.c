@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * save-state.c: writing the state of a guest that is being saved
+ *
+ * Theory of operation
+ *
+ * An ordinary save pauses the guest first, and all the rest is one moment.  A live save copies its
+ * memory while it runs: we do it from outside QEMU where we can (capture.c), else QEMU does, as a
+ * migration into the file.  The moment that the image is of is the pause at the end of that; a
+ * guest that is to go on does so at once, and what was taken is written after it.
+ */
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "driver/disks.h"
+#include "driver/memory-hash.h"
+#include "driver/recover.h"
+#include "driver/save-private.h"
+#include "image/disks.h"
+#include "monitor/commands-migrate.h"
+#include "monitor/commands-run.h"
+#include "util/fault.h"
+
+#define HASH_THREADS 2u
+
+static StasisCaptureTarget
+capture_target (const StasisSave *save)
+{
+  const StasisSaveBody body = stasis_save_output_body (save->output);
+  return (StasisCaptureTarget){ body.fd, body.offset, save->engine->direct_io };
+}
+
+/* What is written is hashed on the way. */
+static gboolean
+capture_memory (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
+{
+  const StasisCaptureTarget target = capture_target (save);
+  stasis_job_set_phase (save->job, "copy");
+  return stasis_capture_run (save->engine->capture, save->ram_blocks, &target,
+                             save->hold->status->journal.fdset, save->monitor, save->job,
+                             out_hashes, error);
+}
+
+/* QEMU writes, we hash what it should write. */
+static gboolean
+copy_memory (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
+{
+  if (save->engine->capture != NULL)
+    return capture_memory (save, out_hashes, error);
+  const StasisJournal *journal = &save->hold->status->journal;
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisMemoryHash) memory = NULL;
+  if (save->form.kind == STASIS_IMAGE_KIND_STASIS && save->engine->way == STASIS_SAVE_WAY_MAPPED)
+    memory = stasis_memory_hash_start (&save->hold->status->qemu, save->ram_blocks, HASH_THREADS,
+                                       &local);
+  if (local != NULL)
+    g_debug ("hashes come from the file: %s", local->message);
+
+  stasis_job_set_phase (save->job, "copy");
+  const StasisSaveBody body = stasis_save_output_body (save->output);
+  if (!stasis_save_engine_run (save->engine, save->monitor, &body, journal, save->job, error))
+    return FALSE;
+  if (memory == NULL)
+    return TRUE;
+  *out_hashes = stasis_memory_hash_finish (memory, error);
+  return *out_hashes != NULL;
+}
+
+static gboolean
+write_tail (StasisSave *save, const StasisImageHashes *hashes, GError **error)
+{
+  const GPtrArray *disks = save->disks;
+  g_autoptr (StasisJson) json = disks->len > 0 ? stasis_image_disks_to_json (disks) : NULL;
+  stasis_job_set_phase (save->job, "hash and sync");
+  return stasis_save_output_finish (save->output, json, hashes, save->job, error);
+}
+
+/* A QEMU whose earlier save failed at its very end has sent its state away and wants to be let go
+ * once before it can do so again. */
+static gboolean
+leave_postmigrate (StasisSave *save, GError **error)
+{
+  return stasis_monitor_cont (save->monitor, NULL, error)
+         && stasis_monitor_stop (save->monitor, NULL, error);
+}
+
+/* From now on it is to stand still. */
+static gboolean
+begin_still (StasisSave *save, GError **error)
+{
+  const StasisStatus *status = save->hold->status;
+  return stasis_still_begin (&save->still, save->monitor, &status->qemu, status->name,
+                             save->was_running, error);
+}
+
+static gboolean
+pause_guest (StasisSave *save, GError **error)
+{
+  stasis_job_set_phase (save->job, "pause");
+  save->paused_us = g_get_monotonic_time ();
+  if (save->is_postmigrate && !leave_postmigrate (save, error))
+    return FALSE;
+  if (save->was_running
+      && !stasis_monitor_stop (save->monitor, stasis_job_cancellable (save->job), error))
+    return FALSE;
+  return begin_still (save, error) && stasis_fault ("save-paused", error);
+}
+
+/* The disks are described in the moment that the image is of. */
+static gboolean
+describe_disks (StasisSave *save, GError **error)
+{
+  save->disks = stasis_disks_describe (save->def, error);
+  return save->disks != NULL;
+}
+
+/* The guest goes on, if it ran: nothing of the image is taken from it any more. */
+static gboolean
+go_on (StasisSave *save, GError **error)
+{
+  if (!stasis_still_check (&save->still, error)
+      || (save->was_running && !stasis_recover_let_run (save->monitor, error)))
+    return FALSE;
+  save->pause_us = g_get_monotonic_time () - save->paused_us;
+  return stasis_fault ("save-going-on", error);
+}
+
+/* A guest that was asked for its head may have come to the end of its migration by that. */
+static gboolean
+let_run_again (StasisSave *save, GError **error)
+{
+  return !save->was_running || stasis_recover_let_run (save->monitor, error);
+}
+
+/* We copy while it runs, and take the rest while it does not. */
+static gboolean
+capture_live (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
+{
+  StasisCapture *capture = save->engine->capture;
+  const StasisCaptureTarget target = capture_target (save);
+  stasis_job_set_phase (save->job, "copy");
+  return let_run_again (save, error)
+         && stasis_capture_follow (capture, save->ram_blocks, &target, save->job, error)
+         && stasis_fault ("save-followed", error) && pause_guest (save, error)
+         && stasis_capture_cut (capture, save->hold->status->journal.fdset, save->monitor,
+                                save->job, error)
+         && describe_disks (save, error)
+         && (!stasis_save_keeps_running (save) || go_on (save, error))
+         && stasis_capture_finish (capture, save->job, out_hashes, error);
+}
+
+/* QEMU copies while it runs, and pauses it at the end.  Of pages that became zero it leaves what
+ * was there. */
+static gboolean
+migrate_live (StasisSave *save, GError **error)
+{
+  const StasisSaveBody body = stasis_save_output_body (save->output);
+  stasis_job_set_phase (save->job, "copy");
+  if (!stasis_save_engine_run (save->engine, save->monitor, &body, &save->hold->status->journal,
+                               save->job, error))
+    return FALSE;
+  g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (save->monitor, NULL, error);
+  if (info == NULL)
+    return FALSE;
+  save->paused_us = g_get_monotonic_time () - (gint64) info->downtime_ms * 1000;
+  return begin_still (save, error) && stasis_fault ("save-paused", error)
+         && describe_disks (save, error)
+         && (!stasis_save_keeps_running (save) || go_on (save, error))
+         && stasis_save_engine_punch (save->engine, &body, save->job, error);
+}
+
+static gboolean
+copy_paused (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
+{
+  return pause_guest (save, error) && copy_memory (save, out_hashes, error)
+         && describe_disks (save, error);
+}
+
+static gboolean
+write_body (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
+{
+  if (!stasis_save_is_live (save))
+    return copy_paused (save, out_hashes, error);
+  return save->engine->capture != NULL ? capture_live (save, out_hashes, error)
+                                       : migrate_live (save, error);
+}
+
+/* The guest to a complete file. */
+gboolean
+stasis_save_write_state (StasisSave *save, GError **error)
+{
+  StasisJournal *journal = &save->hold->status->journal;
+  GCancellable *cancellable = stasis_job_cancellable (save->job);
+  const StasisSaveBody body = stasis_save_output_body (save->output);
+  if (!stasis_save_engine_pass (save->engine, save->monitor, &body, journal, cancellable, error)
+      || !stasis_hold_write (save->hold, error) || !stasis_fault ("save-passed", error))
+    return FALSE;
+
+  g_autoptr (StasisImageHashes) hashes = NULL;
+  return write_body (save, &hashes, error)
+         && (stasis_save_keeps_running (save) || stasis_still_check (&save->still, error))
+         && stasis_fault ("save-copied", error) && write_tail (save, hashes, error)
+         && stasis_fault ("save-written", error);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * dirty-track-test.c: tests of src/driver/dirty-track.c on mappings of our own
+ */
+
+#include "config.h"
+
+#include "driver/dirty-track.h"
+
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <stasis/error.h>
+
+#include "scratch.h"
+
+#define PAGE    4096u
+#define N_PAGES 2048u
+#define LENGTH  (N_PAGES * PAGE)
+
+typedef struct
+{
+  StasisProcess self;
+  int userfault;
+  int file;
+  guint8 *memory;
+  StasisRamBlock ram;
+  StasisDirtyTrack *track;
+  GArray *ranges;
+  guint64 octets;
+} Fixture;
+
+/* The first half exists. */
+static void
+set_up (Fixture *f, gconstpointer data)
+{
+  const int flags = GPOINTER_TO_INT (data);
+  f->file = (flags & MAP_ANONYMOUS) != 0 ? -1 : memfd_create ("guest", MFD_CLOEXEC);
+  if (f->file >= 0)
+    g_assert_cmpint (ftruncate (f->file, LENGTH), ==, 0);
+  f->memory = mmap (NULL, LENGTH, PROT_READ | PROT_WRITE, flags, f->file, 0);
+  g_assert_true (f->memory != MAP_FAILED);
+  madvise (f->memory, LENGTH, MADV_NOHUGEPAGE); /* ranges are told in small pages */
+  for (guint i = 0; i < N_PAGES / 2; i++)
+    f->memory[i * PAGE] = 1;
+  g_assert_true (stasis_process_lookup (getpid (), &f->self));
+  f->userfault = (int) syscall (SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+  g_assert_cmpint (f->userfault, >=, 0);
+  f->ram = (StasisRamBlock){ .name = (char *) "ram",
+                             .used_length = LENGTH,
+                             .host_address = (guint64) (gsize) f->memory };
+  f->ranges = g_array_new (FALSE, FALSE, sizeof (StasisGuestRange));
+}
+
+static void
+tear_down (Fixture *f, gconstpointer data)
+{
+  stasis_dirty_track_free (f->track);
+  g_array_unref (f->ranges);
+  munmap (f->memory, LENGTH);
+  close (f->userfault);
+  if (f->file >= 0)
+    close (f->file);
+}
+
+/* FALSE: this kernel cannot. */
+static gboolean
+begin (Fixture *f)
+{
+  g_autoptr (GError) error = NULL;
+  f->track = stasis_dirty_track_new (&f->self, &error);
+  g_assert_no_error (error);
+  if (stasis_dirty_track_add (f->track, &f->ram, &error) == 0)
+    return TRUE;
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED);
+  g_test_skip (error->message);
+  return FALSE;
+}
+
+static void
+take (Fixture *f)
+{
+  g_autoptr (GError) error = NULL;
+  g_array_set_size (f->ranges, 0);
+  g_assert_true (stasis_dirty_track_take (f->track, f->ranges, &f->octets, &error));
+  g_assert_no_error (error);
+}
+
+static void
+assert_range (const Fixture *f, guint index, guint64 page, guint64 n_pages)
+{
+  g_assert_cmpuint (f->ranges->len, >, index);
+  const StasisGuestRange *range = &g_array_index (f->ranges, StasisGuestRange, index);
+  g_assert_cmpuint (range->block, ==, 0);
+  g_assert_cmpuint (range->offset, ==, page * PAGE);
+  g_assert_cmpuint (range->length, ==, n_pages * PAGE);
+}
+
+static void
+test_writes (Fixture *f, gconstpointer data)
+{
+  if (!begin (f))
+    return;
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 0);
+
+  f->memory[0] = 2;
+  f->memory[5 * PAGE + 100] = 2;
+  f->memory[6 * PAGE + 100] = 2;
+  f->memory[1000 * PAGE] = 2;
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 3);
+  assert_range (f, 0, 0, 1);
+  assert_range (f, 1, 5, 2);
+  assert_range (f, 2, 1000, 1);
+  g_assert_cmpuint (f->octets, ==, 4 * PAGE);
+
+  /* Seen once, and again when it is written to again. */
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 0);
+  f->memory[5 * PAGE] = 3;
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 1);
+  assert_range (f, 0, 5, 1);
+}
+
+/* A page that did not exist, and its neighbours that still do not. */
+static void
+test_new_pages (Fixture *f, gconstpointer data)
+{
+  if (!begin (f))
+    return;
+  f->memory[2000 * PAGE] = 2;
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 1);
+  assert_range (f, 0, 2000, 1);
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 0);
+}
+
+/* The kernel writes for the process: read(2) into it. */
+static void
+test_kernel_writes (Fixture *f, gconstpointer data)
+{
+  if (!begin (f))
+    return;
+  const int zero = open ("/dev/zero", O_RDONLY | O_CLOEXEC);
+  g_assert_cmpint (read (zero, f->memory + 7 * PAGE, 2 * PAGE), ==, 2 * PAGE);
+  g_assert_cmpint (read (zero, f->memory + 1500 * PAGE, PAGE), ==, PAGE);
+  close (zero);
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 2);
+  assert_range (f, 0, 7, 2);
+  assert_range (f, 1, 1500, 1);
+}
+
+/* What a balloon gives back is zero from then on. */
+static void
+test_gone_pages (Fixture *f, gconstpointer data)
+{
+  if (!begin (f))
+    return;
+  g_assert_cmpint (madvise (f->memory + 10 * PAGE, 3 * PAGE, MADV_DONTNEED), ==, 0);
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 1);
+  assert_range (f, 0, 10, 3);
+}
+
+/* Everything is as before, and can be tracked anew. */
+static void
+test_again (Fixture *f, gconstpointer data)
+{
+  if (!begin (f))
+    return;
+  g_clear_pointer (&f->track, stasis_dirty_track_free);
+  f->memory[3 * PAGE] = 9;
+  g_assert_cmpuint (f->memory[3 * PAGE], ==, 9);
+  if (!begin (f))
+    return;
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 0);
+  f->memory[4 * PAGE] = 9;
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 1);
+  assert_range (f, 0, 4, 1);
+}
+
+/* More ranges than one call of the kernel's tells. */
+static void
+test_many (Fixture *f, gconstpointer data)
+{
+  if (!begin (f))
+    return;
+  for (guint i = 0; i < N_PAGES / 2; i += 2)
+    f->memory[i * PAGE] = 7;
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, N_PAGES / 4);
+  for (guint i = 0; i < N_PAGES / 4; i++)
+    assert_range (f, i, 2 * i, 1);
+}
+
+static void
+test_none (void)
+{
+  StasisProcess self;
+  g_autoptr (GError) error = NULL;
+  g_assert_true (stasis_process_lookup (getpid (), &self));
+  g_assert_null (stasis_dirty_track_new (&self, &error));
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED);
+}
+
+static void
+add (const char *kind, int flags)
+{
+  static const struct
+  {
+    const char *name;
+    void (*test) (Fixture *f, gconstpointer data);
+  } tests[] = {
+    { "writes", test_writes },
+    { "new-pages", test_new_pages },
+    { "kernel-writes", test_kernel_writes },
+    { "again", test_again },
+    { "many", test_many },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/driver/dirty-track/%s/%s", kind, tests[i].name);
+      g_test_add (path, Fixture, GINT_TO_POINTER (flags), set_up, tests[i].test, tear_down);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  if (scratch_skip_without_pidfds ())
+    return 0;
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/driver/dirty-track/none", test_none);
+  add ("anonymous", MAP_PRIVATE | MAP_ANONYMOUS);
+  add ("private-file", MAP_PRIVATE);
+  add ("shared", MAP_SHARED);
+  g_test_add ("/driver/dirty-track/anonymous/gone-pages", Fixture,
+              GINT_TO_POINTER (MAP_PRIVATE | MAP_ANONYMOUS), set_up, test_gone_pages, tear_down);
+  return g_test_run ();
+}

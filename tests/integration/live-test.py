@@ -1,0 +1,323 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A guest is saved while it runs: what comes back is one moment of it, and the guest does not mind."""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import harness
+from mapped import booted_guest, can_map, need_mapping
+
+FROM_OUTSIDE = "mapped-ram, written from outside QEMU while the guest runs"
+ROUNDS = 200 if harness.SOAK else 12
+
+
+def checkpoint(t, guest, image, *options, way=FROM_OUTSIDE, **env):
+    """Save it while it runs on; the statistics."""
+    stats = json.loads(t.stasis("checkpoint", guest.name, image, "--json", *options, **env).stdout)
+    assert stats["operation"] == "checkpoint" and stats["pause_us"] > 0, stats
+    if can_map():
+        assert stats["engine"].startswith(way), stats["engine"]
+    return stats
+
+
+def goes_on(t, guest):
+    guest.wait_for_tick(guest.last_tick() + 2)
+    assert guest.damaged_pages() == 0 and t.domstate(guest) == "running"
+
+
+def comes_back(t, guest, image, *options):
+    """End the guest, restore the image: the tick that it went on from."""
+    t.stasis("destroy", guest.name, check=False)
+    n_before = len(guest.ticks())
+    t.stasis("restore", image, *options)
+    harness.wait_for(lambda: len(guest.ticks()) >= n_before + 3, "the restored guest to tick")
+    ticks = guest.ticks()[n_before:]
+    assert ticks == list(range(ticks[0], ticks[0] + len(ticks))), "a tick is missing or doubled"
+    assert guest.damaged_pages() == 0, "a page is older or newer than its neighbours"
+    return ticks[0]
+
+
+@harness.test("a checkpoint: the guest runs on, and the image brings back the moment")
+def runs_on(t):
+    guest = booted_guest(t)
+    image = t.dir / "a.stasis"
+    before = guest.last_tick()
+    checkpoint(t, guest, image)
+    after = guest.last_tick()
+    assert t.domstate(guest, "--reason") == "running (booted)"
+    goes_on(t, guest)
+    ticks = guest.ticks()
+    assert ticks == list(range(ticks[0], ticks[0] + len(ticks))), "a tick is missing or doubled"
+    t.stasis("image", "verify", image)
+    for load in ("auto", "parallel"):
+        first = comes_back(t, guest, image, "--load", load)
+        assert before < first <= after + 1, (before, first, after)
+
+
+@harness.test("a live save ends the guest, and nothing is lost")
+def ends(t):
+    guest = booted_guest(t)
+    image = t.dir / "a.stasis"
+    for load in ("auto", "parallel", "auto"):
+        t.stasis("save", "--live", guest.name, image)
+        last = guest.last_tick()
+        assert t.stasis("domstate", guest.name, check=False).returncode != 0
+        t.stasis("image", "verify", image)
+        t.stasis("restore", image, "--load", load)
+        guest.wait_for_tick(last + 2)
+        ticks = guest.ticks()
+        assert ticks == list(range(ticks[0], ticks[0] + len(ticks))), "a tick is missing or doubled"
+        assert guest.damaged_pages() == 0
+
+
+@harness.test("live saves and restores at random moments, of a guest that changes its memory all the time", timeout=3600)
+def consistent(t):
+    guest = t.boot_sector_guest(pages=6000)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    pauses, rng = [], random.Random(11)
+    for _ in range(ROUNDS):
+        time.sleep(rng.random() / 5)
+        pauses.append(checkpoint(t, guest, image)["pause_us"])
+        goes_on(t, guest)
+        comes_back(t, guest, image, "--load", rng.choice(["auto", "parallel"]))
+    print(f"# pauses, ms: {sorted(pauses)[len(pauses) // 2] / 1000:.1f} median, {max(pauses) / 1000:.1f} at the most")
+
+
+def linux(t, *change):
+    guest = t.linux_guest()
+    path = t.dir / "linux.xml"
+    path.write_text(guest.xml().replace(*change) if change else guest.xml())
+    t.stasis("create", path)
+    guest.wait_for_agent(timeout=120)
+    guest.agent("fill 64 7 mix")
+    return guest
+
+
+@harness.test("every page of a busy Linux guest holds what was last written to it")
+def busy(t):
+    guest = linux(t)
+    guest.agent("dirty 20000")
+    image = t.dir / "a.stasis"
+    for load in ("auto", "parallel", "auto"):
+        checkpoint(t, guest, image)
+        t.stasis("image", "verify", image)
+        assert guest.agent("check").startswith("0 bad"), "in the guest that ran on"
+        guest.close()
+        t.stasis("destroy", guest.name)
+        t.stasis("restore", image, "--load", load)
+        guest.wait_for_agent()
+        assert guest.agent("check").startswith("0 bad"), "in the guest that came back"
+
+
+def stop_at(t, step, *command):
+    """A command that has been stopped at a fault point."""
+    process = t.start(*command, STASIS_FAULT=f"{step}=stop")
+    harness.wait_for(lambda: harness.is_stopped(process.pid), f"the command to be stopped at {step}")
+    return process
+
+
+def let_end(process):
+    process.send_signal(signal.SIGCONT)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return output
+
+
+@harness.test("what the guest writes, gives back and empties while it is copied is in the image as it is then")
+def changed(t):
+    need_mapping()
+    guest = linux(t, "<memballoon model='none'/>", "<memballoon model='virtio'/>")
+    image = t.dir / "a.stasis"
+    process = stop_at(t, "save-followed", "checkpoint", guest.name, image)
+    guest.agent("fill 1 1 text")  # what was there is given back
+    t.by_hand(guest)
+    for mib in (200, 256):
+        t.qmp(guest, "supervisor.sock", {"execute": "balloon", "arguments": {"value": mib << 20}})
+        harness.wait_for(lambda wanted=mib: t.qmp(guest, "supervisor.sock", "query-balloon")["actual"] == wanted << 20,
+                         "the balloon")
+    guest.agent("fill 80 9 mix")
+    total = guest.agent("sum")
+    guest.close()
+    let_end(process)
+    t.stasis("image", "verify", image)
+    reader = os.path.join(os.path.dirname(__file__), "..", "verify", "verify_image.py")
+    subprocess.run(["/usr/bin/python3", reader, image], check=True, stdout=subprocess.DEVNULL)
+    for load in ("auto", "parallel"):
+        t.stasis("destroy", guest.name)
+        t.stasis("restore", image, "--load", load)
+        guest.wait_for_agent()
+        assert guest.agent("sum") == total, "the guest's memory has changed"
+        guest.close()
+
+
+@harness.test("generation after generation, of guests whose memory is mapped from the image before")
+def generations(t):
+    need_mapping()
+    guest = linux(t)
+    for number in range(4):
+        total = guest.agent(f"fill {32 + number} {number} mix") and guest.agent("sum")
+        guest.close()
+        image = t.dir / f"{number}.stasis"
+        if number % 2:
+            t.stasis("save", "--live", guest.name, image)
+        else:
+            checkpoint(t, guest, image)
+            t.stasis("destroy", guest.name)
+        t.stasis("restore", image)
+        assert t.status(guest)["memory-image"]
+        guest.wait_for_agent()
+        assert guest.agent("sum") == total, "the guest's memory has changed"
+
+
+STEPS = ("save-journal", "save-passed", "capture-tracked", "save-followed", "save-paused", "save-going-on",
+         "save-copied", "save-written", "save-linked")
+
+
+@harness.test("a checkpoint that fails or dies leaves the guest running, and no image", timeout=600)
+def failures(t):
+    need_mapping()
+    guest = t.boot_sector_guest(pages=6000)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    for step in STEPS:
+        for how in ("fail", "kill"):
+            result = t.stasis("checkpoint", guest.name, image, check=False, STASIS_FAULT=f"{step}={how}")
+            assert result.returncode == (1 if how == "fail" else -signal.SIGKILL), (step, how, result.stderr)
+            goes_on(t, guest)
+            t.wait_for_no_job(guest)
+            assert not image.exists() and list(t.dir.glob(".a.*")) == [], (step, how)
+    checkpoint(t, guest, image)
+    comes_back(t, guest, image)
+
+
+@harness.test("from the rename on the image is there, whatever happens, and the guest runs")
+def died_late(t):
+    need_mapping()
+    guest = booted_guest(t)
+    image = t.dir / "a.stasis"
+    for how in ("fail", "kill"):
+        t.stasis("checkpoint", guest.name, image, check=False, STASIS_FAULT=f"save-renamed={how}")
+        goes_on(t, guest)
+        t.wait_for_no_job(guest)
+        t.stasis("image", "verify", image)
+        image.unlink()
+
+
+@harness.test("a live save that is cancelled while the guest runs, and one that ends it and fails")
+def cancelled(t):
+    need_mapping()
+    guest = booted_guest(t)
+    image = t.dir / "a.stasis"
+    process = stop_at(t, "save-followed", "save", "--live", guest.name, image)
+    assert t.stasis("checkpoint", guest.name, t.dir / "b.stasis", check=False).returncode == 1, "two at once"
+    goes_on(t, guest)
+    t.stasis("domjobabort", guest.name)
+    process.send_signal(signal.SIGCONT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "cancelled" in errors, errors
+    goes_on(t, guest)
+    for step in ("save-paused", "save-copied", "save-commit"):
+        for how in ("fail", "kill"):
+            t.stasis("save", "--live", guest.name, image, check=False, STASIS_FAULT=f"{step}={how}")
+            goes_on(t, guest)
+            t.wait_for_no_job(guest)
+            assert not image.exists(), (step, how)
+
+
+@harness.test("a full disk: the guest runs on, and nothing is left")
+def full_disk(t):
+    guest = booted_guest(t)
+    with harness.mounted("-t", "tmpfs", "-o", "size=2m", "tmpfs", at=t.dir / "small") as folder:
+        for command in (["checkpoint"], ["save", "--live"]):
+            result = t.stasis(*command, guest.name, folder / "a.stasis", check=False)
+            assert result.returncode == 1 and "No space left" in result.stderr, result.stderr
+            assert list(folder.iterdir()) == []
+            goes_on(t, guest)
+
+
+@harness.test("disks do not fit an image of a guest that goes on: it says so, and the restore refuses them")
+def with_disks(t):
+    guest = t.boot_sector_guest(read_only=False)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    result = t.stasis("checkpoint", guest.name, image, check=False)
+    assert result.returncode == 1 and "'vda'" in result.stderr and "--no-disks" in result.stderr, result.stderr
+    assert not image.exists()
+    checkpoint(t, guest, image, "--no-disks")
+    goes_on(t, guest)
+    t.stasis("destroy", guest.name)
+    copy = t.dir / "copy"
+    shutil.copy2(guest.disk, copy)
+    os.utime(guest.disk)
+    result = t.stasis("restore", image, check=False)
+    assert result.returncode == 1 and "vda" in result.stderr, result.stderr
+    t.stasis("restore", image, "--force")
+    goes_on(t, guest)
+
+
+@harness.test("where the guest's writes cannot be tracked QEMU does it, and the engine says why")
+def fallback(t):
+    helpers = t.dir / "helpers"
+    helpers.mkdir()
+    for path in pathlib.Path(harness.STASIS).parent.iterdir():
+        if path.suffix != ".so":
+            os.link(path, helpers / path.name)
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file(), STASIS_LIBEXEC_DIR=helpers)
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    stats = checkpoint(t, guest, image, way="mapped-ram, precopy: QEMU writes while the guest runs; not from outside")
+    assert "precopy" in stats["engine"], stats
+    goes_on(t, guest)
+    t.stasis("image", "verify", image)
+    for load in ("auto", "parallel"):
+        comes_back(t, guest, image, "--load", load)
+    t.stasis("destroy", guest.name)
+    t.stasis("create", guest.xml_file(), STASIS_LIBEXEC_DIR=helpers)
+    guest.wait_for_tick(2)
+    for step in ("save-passed", "save-paused", "save-going-on", "save-copied"):
+        for how in ("fail", "kill"):
+            t.stasis("checkpoint", guest.name, t.dir / "b.stasis", check=False, STASIS_FAULT=f"{step}={how}")
+            goes_on(t, guest)
+            t.wait_for_no_job(guest)
+    last = guest.last_tick()
+    t.stasis("save", "--live", guest.name, image)
+    t.stasis("restore", image)
+    guest.wait_for_tick(last + 2)
+
+
+@harness.test("a paused guest stays paused; a managed one may be saved live; other kinds of images are refused")
+def odd(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(2)
+    for options in (["--format", "libvirt"], ["--compress", "zstd"]):
+        result = t.stasis("save", "--live", guest.name, t.dir / "x", *options, check=False)
+        assert result.returncode == 1 and "live save" in result.stderr, result.stderr
+    t.stasis("suspend", guest.name)
+    t.stasis("checkpoint", guest.name, t.dir / "a.stasis")
+    assert t.domstate(guest, "--reason") == "paused (user)"
+    t.stasis("resume", guest.name)
+    goes_on(t, guest)
+    t.stasis("managedsave", guest.name, "--live")
+    last = guest.last_tick()
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(last + 2)
+    t.stasis("destroy", guest.name)
+    t.stasis("restore", t.dir / "a.stasis")
+    assert t.domstate(guest) == "paused"
+
+
+harness.main()
