@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cmd-save.c: save, managedsave
+ * cmd-save.c: save, checkpoint, managedsave
  */
 
 #include "config.h"
@@ -25,7 +25,6 @@ save_flags (const StasisCliArgs *args, guint *out_flags, GError **error)
     return FALSE;
 
   guint flags = STASIS_SAVE_NONE;
-  stasis_cli_args_flag (args, "bypass-cache", STASIS_SAVE_BYPASS_CACHE, &flags);
   stasis_cli_args_flag (args, "running", STASIS_SAVE_RUNNING, &flags);
   stasis_cli_args_flag (args, "paused", STASIS_SAVE_PAUSED, &flags);
   *out_flags = flags;
@@ -137,13 +136,11 @@ check_open (const Target *target, GError **error)
   return FALSE;
 }
 
+/* @fd: (nullable): a number */
 static gboolean
-target_init (Target *target, const StasisCliArgs *args, GError **error)
+target_init (Target *target, const StasisCliArgs *args, const char *fd, GError **error)
 {
   const char *file = stasis_cli_args_get (args, "file");
-  const char *fd = stasis_cli_args_get (args, "fd");
-  if (!stasis_cli_args_exclusive (args, "file", "fd", error))
-    return FALSE;
   if (file == NULL && fd == NULL)
     {
       g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
@@ -233,27 +230,23 @@ check_output (const StasisCliArgs *args, const Target *target, GError **error)
   return FALSE;
 }
 
+/* @request: as far as the command's options say. */
 static gboolean
-save_to (StasisCli *cli, const StasisCliArgs *args, const Target *target, guint flags,
-         StasisDomain *domain, GError **error)
+save_to (StasisCli *cli, const StasisCliArgs *args, const Target *target,
+         StasisSaveRequest *request, StasisDomain *domain, GError **error)
 {
   g_autofree char *xml = NULL;
   if (!stasis_cli_read_optional (stasis_cli_args_get (args, "xml"), &xml, error))
     return FALSE;
-  const StasisSaveRequest request = {
-    .path = target->path,
-    .fd = target->fd,
-    .fd_name = target->fd_name,
-    .format = stasis_cli_args_get (args, "format"),
-    .compress = stasis_cli_args_get (args, "compress"),
-    .xml = xml,
-    .flags = flags,
-  };
+  request->path = target->path;
+  request->fd = target->fd;
+  request->fd_name = target->fd_name;
+  request->xml = xml;
   g_autoptr (StasisCliJob) job = begin_save (cli, args);
-  g_auto (Begun) begun = begun_init (cli, job, request.format);
+  g_auto (Begun) begun = begun_init (cli, job, request->format);
   cli->json = cli->json || target->is_stdout; /* no empty line behind the image */
   GError *failure = NULL;
-  if (!stasis_domain_save_as (domain, &request, on_progress, &begun,
+  if (!stasis_domain_save_as (domain, request, on_progress, &begun,
                               stasis_cli_job_cancellable (job), &failure))
     return save_failed (cli, args, job, domain, target->path, failure, error);
   stasis_cli_job_end (job, NULL);
@@ -262,19 +255,49 @@ save_to (StasisCli *cli, const StasisCliArgs *args, const Target *target, guint 
 }
 
 static gboolean
-run_save (StasisCli *cli, const StasisCliArgs *args, GError **error)
+save_domain (StasisCli *cli, const StasisCliArgs *args, const char *fd, StasisSaveRequest *request,
+             GError **error)
 {
-  guint flags = 0;
   g_auto (Target) target = { .fd = -1 };
-  if (!save_flags (args, &flags, error) || !target_init (&target, args, error)
-      || !check_output (args, &target, error))
+  if (!target_init (&target, args, fd, error) || !check_output (args, &target, error))
     return FALSE;
   g_autoptr (StasisDomain) domain = stasis_cli_domain (cli, args, error);
   if (domain == NULL)
     return FALSE;
   stasis_cli_doing (cli, _ ("failed to save domain '%1$s' to %2$s"),
                     stasis_domain_get_name (domain), target.name);
-  return save_to (cli, args, &target, flags, domain, error);
+  return save_to (cli, args, &target, request, domain, error);
+}
+
+static gboolean
+run_save (StasisCli *cli, const StasisCliArgs *args, GError **error)
+{
+  guint flags = 0;
+  if (!stasis_cli_args_exclusive (args, "file", "fd", error) || !save_flags (args, &flags, error))
+    return FALSE;
+  stasis_cli_args_flag (args, "bypass-cache", STASIS_SAVE_BYPASS_CACHE, &flags);
+  stasis_cli_args_flag (args, "live", STASIS_SAVE_LIVE, &flags);
+  stasis_cli_args_flag (args, "keep-running", STASIS_SAVE_KEEP_RUNNING, &flags);
+  stasis_cli_args_flag (args, "no-disks", STASIS_SAVE_NO_DISKS, &flags);
+  StasisSaveRequest request = {
+    .format = stasis_cli_args_get (args, "format"),
+    .compress = stasis_cli_args_get (args, "compress"),
+    .flags = flags,
+  };
+  return save_domain (cli, args, stasis_cli_args_get (args, "fd"), &request, error);
+}
+
+static gboolean
+run_checkpoint (StasisCli *cli, const StasisCliArgs *args, GError **error)
+{
+  guint flags = STASIS_SAVE_KEEP_RUNNING;
+  guint more = 0;
+  if (!save_flags (args, &more, error))
+    return FALSE;
+  flags |= more;
+  stasis_cli_args_flag (args, "no-disks", STASIS_SAVE_NO_DISKS, &flags);
+  StasisSaveRequest request = { .flags = flags };
+  return save_domain (cli, args, NULL, &request, error);
 }
 
 static const StasisCliOption save_options[] = {
@@ -286,6 +309,10 @@ static const StasisCliOption save_options[] = {
   { "format", STASIS_CLI_NAMED, "kind", N_ ("kind of save image: stasis, libvirt ...") },
   { "compress", STASIS_CLI_NAMED, "how", N_ ("compress with zstd or zstd:LEVEL (1 to 19)") },
   { "fd", STASIS_CLI_NAMED, "number", N_ ("save to an inherited file descriptor") },
+  { "live", STASIS_CLI_FLAG, NULL,
+    N_ ("copy the memory while the guest runs, and pause it only at the end") },
+  { "keep-running", STASIS_CLI_FLAG, NULL, N_ ("let the guest go on: a checkpoint") },
+  { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("with --keep-running: its disks are not kept") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") },
   { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of save") },
@@ -299,6 +326,8 @@ const StasisCliCommand stasis_cmd_save = {
   .summary = N_ ("save a domain state to a file"),
   .description = N_ ("Save the RAM and device state of a running domain to a save image, and\n"
                      "stop it once the image is complete and on disk. Ctrl-C cancels.\n"
+                     "With --live its memory is copied while it runs; with --keep-running it\n"
+                     "goes on after a pause of milliseconds, see 'checkpoint'.\n"
                      "Kinds of images: stasis, stasis-stream, libvirt, libvirt-gzip,\n"
                      "libvirt-bzip2, libvirt-xz, libvirt-lzop, libvirt-zstd, libvirt-sparse,\n"
                      "trailer. Into a pipe it is stasis-stream unless --format says otherwise."),
@@ -307,12 +336,40 @@ const StasisCliCommand stasis_cmd_save = {
   .run = run_save,
 };
 
+static const StasisCliOption checkpoint_options[] = {
+  STASIS_CLI_DOMAIN_OPTION,
+  { "file", STASIS_CLI_NEEDED, "file", N_ ("where to save the data") },
+  { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("accept that disks of the guest are not kept") },
+  { "xml", STASIS_CLI_STRING, "file", N_ ("filename containing updated XML for the target") },
+  { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") },
+  { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") },
+  { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of save") },
+  { "json", STASIS_CLI_FLAG, NULL, N_ ("print final statistics as JSON") },
+  { .name = NULL },
+};
+
+const StasisCliCommand stasis_cmd_checkpoint = {
+  .name = "checkpoint",
+  .group = STASIS_CLI_GROUP_STATE,
+  .summary = N_ ("save a running domain, which goes on running"),
+  .description = N_ ("Save the RAM and device state of a running domain to a save image. The\n"
+                     "memory is copied while the guest runs; it is paused for milliseconds and\n"
+                     "goes on. A live 'save' that keeps it running. Ctrl-C cancels.\n"
+                     "The disks go on too, and will not fit the image: a guest with writable\n"
+                     "disks needs --no-disks, and a copy of them to be restored with."),
+  .options = checkpoint_options,
+  .writes = TRUE,
+  .run = run_checkpoint,
+};
+
 static gboolean
 run_managedsave (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   guint flags = 0;
   if (!save_flags (args, &flags, error))
     return FALSE;
+  stasis_cli_args_flag (args, "bypass-cache", STASIS_SAVE_BYPASS_CACHE, &flags);
+  stasis_cli_args_flag (args, "live", STASIS_SAVE_LIVE, &flags);
   g_autoptr (StasisDomain) domain = stasis_cli_domain (cli, args, error);
   if (domain == NULL)
     return FALSE;
@@ -337,6 +394,8 @@ run_managedsave (StasisCli *cli, const StasisCliArgs *args, GError **error)
 
 static const StasisCliOption managedsave_options[] = {
   STASIS_CLI_DOMAIN_OPTION,
+  { "live", STASIS_CLI_FLAG, NULL,
+    N_ ("copy the memory while the guest runs, and pause it only at the end") },
   { "bypass-cache", STASIS_CLI_FLAG, NULL, N_ ("avoid file system cache when saving") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on next start") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on next start") },

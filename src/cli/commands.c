@@ -34,6 +34,7 @@ static const StasisCliCommand *const commands[] = {
   &stasis_cmd_undefine,
   &stasis_cmd_vncdisplay,
   &stasis_cmd_save,
+  &stasis_cmd_checkpoint,
   &stasis_cmd_restore,
   &stasis_cmd_managedsave,
   &stasis_cmd_managedsave_remove,

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * capture.c: writing the state of a paused guest ourselves, from outside QEMU
+ * capture.c: writing a guest's state ourselves, from outside QEMU
  *
  * Theory of operation
  *
  * A QEMU that saves a guest whose memory is mapped from an image reads all of it, the holes of the
  * image included: gigabytes of page faults for memory that is zero.  So such a guest's pages are
  * read from outside (guest-memory.c: its own pages from QEMU, the others from the image), and put
- * into a mapped body as QEMU would write it.  What stands ahead of the pages is the base image's,
- * for it describes the same machine; the blocks and their lengths are those of now.  The devices'
- * state comes from QEMU, by the command that Xen's toolstack uses.  With `live` it lets go of the
- * disks of a guest that is paused, as at the end of a migration; `cont` takes them back.
+ * into a mapped body as QEMU would write it (capture-copy.c).  What stands ahead of the pages is
+ * the base image's, for it describes the same machine, or what QEMU says itself (stream-head.c);
+ * the blocks and their lengths are those of now.  The devices' state comes from QEMU, by the
+ * command that Xen's toolstack uses.  With `live` it lets go of the disks of a guest that is
+ * paused, as at the end of a migration; `cont` takes them back.
+ *
+ * A live capture copies the memory while the guest runs, and what the guest changes meanwhile again
+ * and again (dirty-track.c), until little is left.  Only that, and the devices, are taken while it
+ * stands still; they are written after it.  A guest that changes its memory faster than it is
+ * copied stands still for longer, and is never slowed down.
  */
 
 #include "config.h"
@@ -18,7 +24,6 @@
 #include "driver/capture.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -26,12 +31,11 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/dirty-track.h"
 #include "driver/guest-memory.h"
-#include "driver/side-thread.h"
+#include "driver/stream-head.h"
 #include "image/mapped-ram.h"
-#include "image/mapped-writer.h"
 #include "image/qemu-wire.h"
-#include "image/types.h"
 #include "monitor/commands-devices.h"
 #include "monitor/commands-fd.h"
 #include "util/fault.h"
@@ -39,15 +43,28 @@
 
 #define DEVICES_MAX  (256u * 1024 * 1024)
 #define DEVICES_HEAD 8u /* magic and version, of which the body has its own */
-#define THREADS_MIN  4u /* a disk wants some writes at a time, however few processors */
-#define THREADS_MAX  8u
-#define PIECE_SIZE   STASIS_GUEST_MEMORY_PIECE
-#define ALIGNMENT    4096u /* of what goes past the page cache */
+
+#define PASSES_MAX 30u
+#define ENOUGH     (4u * 1024 * 1024)   /* octets: a millisecond or two */
+#define READ_SIZE  (4u * 1024 * 1024)   /* of a pass, at a time */
+#define REST_MAX   (256u * 1024 * 1024) /* kept in memory until the guest goes on */
 
 struct _StasisCapture
 {
-  StasisImage *base; /* (owned) */
-  int devices;       /* (owned) a file in memory, or -1 */
+  StasisProcess qemu;
+  StasisImage *base; /* (owned) (nullable) that the memory is mapped from */
+  gboolean is_live;
+  gboolean release_disks;
+  int devices; /* (owned) a file in memory, or -1 */
+
+  StasisQemuHead head;     /* (owned) */
+  StasisImageRamMap *map;  /* (owned) (nullable) until the copy has it */
+  StasisCaptureCopy *copy; /* (owned) (nullable) */
+  StasisDirtyTrack *track; /* (owned) (nullable) of a live one */
+  guint n_passes;          /* over the memory of a guest that ran */
+  GArray *rest;            /* (owned) (nullable) of StasisGuestRange: taken at the cut */
+  guint8 *octets;          /* (owned) (nullable) theirs */
+  gsize room;              /* of octets */
 };
 
 /* NULL is fine. */
@@ -56,8 +73,15 @@ stasis_capture_free (StasisCapture *self)
 {
   if (self == NULL)
     return;
+  stasis_dirty_track_free (self->track);
+  stasis_capture_copy_free (self->copy);
+  stasis_image_ram_map_free (self->map);
+  stasis_qemu_head_clear (&self->head);
   stasis_fd_clear (&self->devices);
   stasis_image_free (self->base);
+  g_clear_pointer (&self->rest, g_array_unref);
+  if (self->octets != NULL)
+    munmap (self->octets, self->room);
   g_free (self);
 }
 
@@ -101,250 +125,154 @@ check_memory (const StasisImage *base, const StasisProcess *qemu, const GPtrArra
   return FALSE;
 }
 
+/* The same without an image to compare with: one octet of each block. */
+static gboolean
+check_readable (const StasisProcess *qemu, const GPtrArray *ram_blocks, GError **error)
+{
+  g_autoptr (StasisGuestMemory) memory = stasis_guest_memory_new (qemu, -1);
+  for (guint i = 0; i < ram_blocks->len; i++)
+    {
+      const StasisRamBlock *ram = g_ptr_array_index (ram_blocks, i);
+      guint8 octet;
+      gboolean is_zero;
+      if (ram->host_address != 0
+          && !stasis_guest_memory_read (memory, stasis_guest_memory_add (memory, ram), 0, &octet, 1,
+                                        &is_zero, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 /* Get ready. */
 StasisCapture *
-stasis_capture_new (StasisImage *base_take, const StasisProcess *qemu, const GPtrArray *ram_blocks,
-                    StasisMonitor *monitor, GCancellable *cancellable, GError **error)
+stasis_capture_new (const StasisCaptureGuest *guest, StasisMonitor *monitor,
+                    GCancellable *cancellable, GError **error)
 {
-  g_autoptr (StasisImage) base = base_take;
-  if (!check_memory (base, qemu, ram_blocks, error))
+  g_autoptr (StasisCapture) self = g_new0 (StasisCapture, 1);
+  self->qemu = *guest->qemu;
+  self->base = guest->base_take;
+  self->is_live = guest->is_live;
+  self->release_disks = guest->release_disks;
+  self->devices = -1;
+  if (self->base != NULL ? !check_memory (self->base, guest->qemu, guest->ram_blocks, error)
+                         : !check_readable (guest->qemu, guest->ram_blocks, error))
     return NULL;
   g_autofree char *why_not = NULL;
-  if (!stasis_monitor_can_save_devices (monitor, &why_not, cancellable, error))
+  if (!stasis_monitor_can_save_devices (monitor, self->release_disks, &why_not, cancellable, error))
     {
       if (why_not != NULL)
         g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED, why_not);
       return NULL;
     }
-  StasisCapture *self = g_new0 (StasisCapture, 1);
-  self->base = g_steal_pointer (&base);
-  self->devices = -1;
-  return self;
+  if (self->is_live)
+    {
+      self->track = stasis_dirty_track_new (guest->qemu, error);
+      if (self->track == NULL)
+        return NULL;
+    }
+  return g_steal_pointer (&self);
 }
 
-/* The image that the memory is mapped from. */
-const char *
-stasis_capture_base_name (const StasisCapture *self)
+/* For people. */
+char *
+stasis_capture_describe (const StasisCapture *self)
 {
-  return stasis_image_name (self->base);
+  if (self->is_live)
+    return g_strdup (_ ("mapped-ram, written from outside QEMU while the guest runs"));
+  return g_strdup_printf (_ ("mapped-ram, written from outside QEMU: the memory is mapped from "
+                             "'%s'"),
+                          stasis_image_name (self->base));
 }
 
-/* Give QEMU its descriptor, which is to be for writing only. */
+gboolean
+stasis_capture_is_live (const StasisCapture *self)
+{
+  return self->is_live;
+}
+
+/* A file in memory that QEMU has for writing only. */
+static int
+pass_file (StasisMonitor *monitor, const char *opaque, gint64 *out_fdset, GCancellable *cancellable,
+           GError **error)
+{
+  stasis_autofd int file = memfd_create ("stasis-capture", MFD_CLOEXEC);
+  if (file < 0)
+    {
+      stasis_throw_errno (error, _ ("cannot make a memory file"));
+      return -1;
+    }
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", file);
+  stasis_autofd int own = stasis_fd_open (path, O_WRONLY, 0, error);
+  if (own < 0
+      || !stasis_monitor_add_fd (monitor, STASIS_FDSET_NEW, own, opaque, out_fdset, NULL,
+                                 cancellable, error))
+    return -1;
+  return stasis_fd_steal (&file);
+}
+
+static gboolean
+ask_head (StasisCapture *self, StasisMonitor *monitor, const char *opaque, gint64 *fdset,
+          GCancellable *cancellable, GError **error)
+{
+  stasis_autofd int file = pass_file (monitor, opaque, fdset, cancellable, error);
+  if (file < 0)
+    return FALSE;
+  self->map = stasis_stream_head_take (monitor, self->qemu.pid, *fdset, file, &self->head,
+                                       cancellable, error);
+  return self->map != NULL
+         && stasis_monitor_remove_fd (monitor, *fdset, STASIS_FDSET_ALL, cancellable, error);
+}
+
+static gboolean
+read_head (StasisCapture *self, GCancellable *cancellable, GError **error)
+{
+  const guint64 start = stasis_image_body_offset (self->base);
+  const guint64 end = start + stasis_image_body_length (self->base);
+  g_auto (StasisQemuInput) input;
+  stasis_qemu_input_init_file (&input, stasis_image_fd (self->base), start, end, cancellable);
+  self->map = stasis_mapped_ram_take (&input, &self->head, error);
+  return self->map != NULL;
+}
+
+/* Know how the body begins, and give QEMU the descriptor for its devices' state. */
 gboolean
 stasis_capture_pass (StasisCapture *self, StasisMonitor *monitor, const char *opaque,
                      gint64 *out_fdset, GCancellable *cancellable, GError **error)
 {
-  self->devices = memfd_create ("stasis-devices", MFD_CLOEXEC);
-  if (self->devices < 0)
-    return stasis_throw_errno (error, _ ("cannot make a memory file"));
-  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", self->devices);
-  stasis_autofd int own = stasis_fd_open (path, O_WRONLY, 0, error);
-  return own >= 0
-         && stasis_monitor_add_fd (monitor, STASIS_FDSET_NEW, own, opaque, out_fdset, NULL,
-                                   cancellable, error);
-}
-
-typedef struct
-{
-  StasisCapture *capture; /* (borrowed) */
-  const StasisCaptureTarget *target;
-  StasisQemuHead head;        /* (owned) */
-  StasisImageRamMap *map;     /* (owned) of the new body */
-  StasisGuestMemory *memory;  /* (owned) its blocks have the numbers of the map's */
-  StasisImageHashes *hashes;  /* (owned) */
-  int *hash_blocks;           /* (owned) their numbers there, or -1: too small */
-  StasisMappedWriter *writer; /* (owned) */
-  int data_fd;                /* (owned) what pages are written to */
-  guint64 total;              /* octets of all blocks */
-  StasisHash zeros;           /* of a whole piece */
-
-  StasisSideThread *side;    /* (borrowed) */
-  GCancellable *cancellable; /* (borrowed) */
-  GMutex lock;
-  guint next_block; /* guarded by lock, as are the following */
-  guint64 next_offset;
-  guint64 done;
-  guint64 written;
-  GError *failure; /* (owned) (nullable) the first one */
-} Run;
-
-static void
-run_clear (Run *run)
-{
-  stasis_mapped_writer_free (run->writer);
-  stasis_guest_memory_free (run->memory);
-  stasis_image_hashes_free (run->hashes);
-  stasis_image_ram_map_free (run->map);
-  stasis_qemu_head_clear (&run->head);
-  stasis_fd_clear (&run->data_fd);
-  g_free (run->hash_blocks);
-  g_clear_error (&run->failure);
-  g_mutex_clear (&run->lock);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_clear)
-
-/* The base's blocks in their order, with the lengths of now. */
-static void
-take_blocks (Run *run)
-{
-  run->hash_blocks = g_new (int, run->map->n_blocks);
-  run->head.ram_total = 0;
-  for (guint i = 0; i < run->map->n_blocks; i++)
-    {
-      StasisImageBlock *block = &run->map->blocks[i];
-      const StasisRamBlock *ram = find_block (run->target->ram_blocks, block->name);
-      block->used_length = ram->used_length;
-      run->head.ram_total += ram->used_length;
-      stasis_guest_memory_add (run->memory, ram);
-      run->hash_blocks[i]
-          = ram->used_length >= PIECE_SIZE
-                ? (int) stasis_image_hashes_add_block (run->hashes, block->name, ram->used_length)
-                : -1;
-    }
-  run->total = run->head.ram_total;
-}
-
-static int
-open_data (const StasisCaptureTarget *target, GError **error)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", target->fd);
-  const int fd = target->direct_io ? stasis_fd_open (path, O_WRONLY | O_DIRECT, 0, NULL) : -1;
-  return fd >= 0 ? fd : stasis_fd_open (path, O_WRONLY, 0, error);
+  if (self->base != NULL ? !read_head (self, cancellable, error)
+                         : !ask_head (self, monitor, opaque, out_fdset, cancellable, error))
+    return FALSE;
+  self->devices = pass_file (monitor, opaque, out_fdset, cancellable, error);
+  return self->devices >= 0;
 }
 
 static gboolean
-prepare (Run *run, GError **error)
+begin (StasisCapture *self, const GPtrArray *ram_blocks, const StasisCaptureTarget *target,
+       GError **error)
 {
-  const StasisImage *base = run->capture->base;
-  const guint64 start = stasis_image_body_offset (base);
-  const guint64 end = start + stasis_image_body_length (base);
-  g_auto (StasisQemuInput) input;
-  stasis_qemu_input_init_file (&input, stasis_image_fd (base), start, end, run->cancellable);
-  run->map = stasis_mapped_ram_take (&input, &run->head, error);
-  if (run->map == NULL)
-    return FALSE;
-  run->memory = stasis_guest_memory_new (run->target->qemu, stasis_image_fd (base));
-  run->hashes = stasis_image_hashes_new ();
-  run->data_fd = open_data (run->target, error);
-  if (run->data_fd < 0)
-    return FALSE;
-  take_blocks (run);
-  run->writer = stasis_mapped_writer_begin (run->target->fd, run->target->offset, &run->head,
-                                            run->map, error);
-  return run->writer != NULL;
-}
-
-typedef struct
-{
-  guint block;
-  guint64 offset;
-  gsize length;
-} Piece;
-
-static gboolean
-take_piece (Run *run, Piece *out_piece)
-{
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&run->lock);
-  while (run->next_block < run->map->n_blocks
-         && run->next_offset == run->map->blocks[run->next_block].used_length)
-    {
-      run->next_block++;
-      run->next_offset = 0;
-    }
-  if (run->failure != NULL || run->next_block == run->map->n_blocks
-      || g_cancellable_set_error_if_cancelled (run->cancellable, &run->failure))
-    return FALSE;
-  const guint64 left = run->map->blocks[run->next_block].used_length - run->next_offset;
-  *out_piece = (Piece){ run->next_block, run->next_offset, MIN (left, PIECE_SIZE) };
-  run->next_offset += out_piece->length;
-  return TRUE;
+  const StasisCaptureSource source = {
+    .qemu = &self->qemu,
+    .ram_blocks = ram_blocks,
+    .image = self->base != NULL ? stasis_image_fd (self->base) : -1,
+  };
+  self->copy = stasis_capture_copy_new (&source, target, &self->head, g_steal_pointer (&self->map),
+                                        !self->is_live, error);
+  return self->copy != NULL;
 }
 
 static gboolean
-copy_piece (Run *run, const Piece *piece, guint8 *octets, guint64 *written, GError **error)
+save_devices (const StasisCapture *self, StasisMonitor *monitor, gint64 fdset,
+              GCancellable *cancellable, GError **error)
 {
-  gboolean is_zero;
-  if (!stasis_guest_memory_read (run->memory, piece->block, piece->offset, octets, piece->length,
-                                 &is_zero, error))
-    return FALSE;
-  if (is_zero && piece->length < PIECE_SIZE)
-    memset (octets, 0, piece->length);
-  const int number = run->hash_blocks[piece->block];
-  if (number >= 0)
-    {
-      const StasisHash hash = is_zero && piece->length == PIECE_SIZE
-                                  ? run->zeros
-                                  : stasis_hash (octets, piece->length);
-      stasis_image_hashes_set (run->hashes, (guint) number, piece->offset / PIECE_SIZE, &hash);
-    }
-  return is_zero
-         || stasis_mapped_writer_put (run->writer, run->data_fd, piece->block, piece->offset,
-                                      octets, piece->length, written, error);
-}
-
-static void
-note_piece (Run *run, const Piece *piece, guint64 written, GError *error_take)
-{
-  g_mutex_lock (&run->lock);
-  run->done += piece->length;
-  run->written += written;
-  if (run->failure == NULL)
-    run->failure = g_steal_pointer (&error_take);
-  stasis_side_thread_tell (run->done, run->total, run->side);
-  g_mutex_unlock (&run->lock);
-  g_clear_error (&error_take);
-}
-
-static gpointer
-copy_pieces (gpointer data)
-{
-  Run *run = data;
-  void *octets = NULL;
-  if (posix_memalign (&octets, ALIGNMENT, PIECE_SIZE) != 0)
-    g_error ("no memory for a piece of a guest's"); /* as g_malloc() */
-  Piece piece;
-  while (take_piece (run, &piece))
-    {
-      GError *error = NULL;
-      guint64 written = 0;
-      copy_piece (run, &piece, octets, &written, &error);
-      note_piece (run, &piece, written, error);
-    }
-  free (octets);
-  return NULL;
-}
-
-static gboolean
-copy_memory (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError **error)
-{
-  Run *run = data;
-  run->side = side;
-  run->cancellable = cancellable;
-  if (!prepare (run, error))
-    return FALSE;
-  GThread *threads[THREADS_MAX];
-  const guint n = CLAMP (g_get_num_processors (), THREADS_MIN, THREADS_MAX);
-  for (guint i = 0; i < n; i++)
-    threads[i] = g_thread_new ("capture", copy_pieces, run);
-  for (guint i = 0; i < n; i++)
-    g_thread_join (threads[i]);
-  if (run->failure == NULL)
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&run->failure));
-  return FALSE;
+  g_autofree char *path = g_strdup_printf ("/dev/fdset/%" G_GINT64_FORMAT, fdset);
+  return stasis_monitor_save_devices (monitor, path, self->release_disks, cancellable, error);
 }
 
 /* QEMU's devices, as they stand at the end of a stream. */
 static GByteArray *
-take_devices (const Run *run, StasisMonitor *monitor, GCancellable *cancellable, GError **error)
+take_devices (const StasisCapture *self, GError **error)
 {
-  g_autofree char *path = g_strdup_printf ("/dev/fdset/%" G_GINT64_FORMAT, run->target->fdset);
-  if (!stasis_monitor_save_devices (monitor, path, cancellable, error))
-    return NULL;
-
-  const int fd = run->capture->devices;
-  const off_t size = lseek (fd, 0, SEEK_END);
+  const off_t size = lseek (self->devices, 0, SEEK_END);
   if (size <= DEVICES_HEAD || size > DEVICES_MAX)
     {
       g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_QEMU,
@@ -353,7 +281,7 @@ take_devices (const Run *run, StasisMonitor *monitor, GCancellable *cancellable,
     }
   g_autoptr (GByteArray) octets = g_byte_array_new ();
   g_byte_array_set_size (octets, (guint) size - DEVICES_HEAD);
-  if (!stasis_fd_pread_exact (fd, octets->data, octets->len, DEVICES_HEAD, error))
+  if (!stasis_fd_pread_exact (self->devices, octets->data, octets->len, DEVICES_HEAD, error))
     return NULL;
   /* A description of nothing: the reader wants one. */
   stasis_qemu_append_u8 (octets, STASIS_QEMU_DESCRIPTION);
@@ -362,29 +290,177 @@ take_devices (const Run *run, StasisMonitor *monitor, GCancellable *cancellable,
   return g_steal_pointer (&octets);
 }
 
-/* The whole body. */
+/* The end of the body. */
+static gboolean
+end (StasisCapture *self, StasisJob *job, StasisImageHashes **out_hashes, GError **error)
+{
+  g_autoptr (GByteArray) devices = take_devices (self, error);
+  return devices != NULL
+         && stasis_capture_copy_finish (self->copy, devices, stasis_job_stats (job), out_hashes,
+                                        error);
+}
+
+/* The whole body of a paused guest. */
 gboolean
-stasis_capture_run (StasisCapture *self, const StasisCaptureTarget *target, StasisMonitor *monitor,
+stasis_capture_run (StasisCapture *self, const GPtrArray *ram_blocks,
+                    const StasisCaptureTarget *target, gint64 fdset, StasisMonitor *monitor,
                     StasisJob *job, StasisImageHashes **out_hashes, GError **error)
 {
-  g_auto (Run) run = { .capture = self, .target = target, .data_fd = -1 };
-  g_autofree guint8 *zeros = g_malloc0 (PIECE_SIZE);
-  run.zeros = stasis_hash (zeros, PIECE_SIZE);
-  g_mutex_init (&run.lock);
-  g_autoptr (StasisSideThread) side = stasis_side_thread_start ("capture", copy_memory, &run, job);
-  if (!stasis_side_thread_finish (side, error) || !stasis_fault ("capture-copied", error))
-    return FALSE;
+  return begin (self, ram_blocks, target, error) && stasis_capture_copy_all (self->copy, job, error)
+         && stasis_fault ("capture-copied", error)
+         && save_devices (self, monitor, fdset, stasis_job_cancellable (job), error)
+         && end (self, job, out_hashes, error);
+}
 
-  g_autoptr (GByteArray) devices
-      = take_devices (&run, monitor, stasis_job_cancellable (job), error);
-  guint64 end;
-  if (devices == NULL || !stasis_mapped_writer_finish (run.writer, NULL, devices, &end, error))
-    return FALSE;
-  StasisJobStats *stats = stasis_job_stats (job);
-  stats->bytes_written = run.written;
-  stats->page_size = STASIS_IMAGE_PAGE_SIZE;
-  stats->pages_normal = run.written / STASIS_IMAGE_PAGE_SIZE;
-  stats->pages_zero = (run.total - run.written) / STASIS_IMAGE_PAGE_SIZE;
-  *out_hashes = g_steal_pointer (&run.hashes);
+static gboolean
+track_blocks (StasisCapture *self, GError **error)
+{
+  for (guint i = 0; i < stasis_capture_copy_n_blocks (self->copy); i++)
+    if (stasis_dirty_track_add (self->track, stasis_capture_copy_block (self->copy, i), error) < 0)
+      return FALSE;
   return TRUE;
+}
+
+/* As many ranges as fit into a buffer of READ_SIZE; a part of the next one is cut off. */
+static void
+take_some (GArray *ranges, guint *index, GArray *some)
+{
+  gsize left = READ_SIZE;
+  g_array_set_size (some, 0);
+  while (*index < ranges->len && left > 0)
+    {
+      StasisGuestRange *range = &g_array_index (ranges, StasisGuestRange, *index);
+      StasisGuestRange part = *range;
+      part.length = MIN (part.length, left);
+      g_array_append_val (some, part);
+      left -= part.length;
+      range->offset += part.length;
+      range->length -= part.length;
+      if (range->length == 0)
+        (*index)++;
+    }
+}
+
+/* Read and put, a buffer at a time.  @ranges is used up. */
+static gboolean
+copy_again (StasisCapture *self, GArray *ranges, StasisJob *job, GError **error)
+{
+  g_autofree guint8 *octets = g_malloc (READ_SIZE);
+  g_autoptr (GArray) some = g_array_new (FALSE, FALSE, sizeof (StasisGuestRange));
+  guint index = 0;
+  while (index < ranges->len)
+    {
+      take_some (ranges, &index, some);
+      if (g_cancellable_set_error_if_cancelled (stasis_job_cancellable (job), error)
+          || !stasis_capture_copy_read (self->copy, some, octets, error)
+          || !stasis_capture_copy_put (self->copy, some, octets, error))
+        return FALSE;
+      stasis_job_update (job);
+    }
+  return TRUE;
+}
+
+/* Room for what will be left, made before the guest has to wait for it. */
+static gboolean
+make_room (StasisCapture *self, gsize size, GError **error)
+{
+  if (self->octets != NULL)
+    munmap (self->octets, self->room);
+  self->room = size;
+  self->octets = mmap (NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (self->octets != MAP_FAILED)
+    return TRUE;
+  self->octets = NULL;
+  return stasis_throw_errno (error, _ ("no memory for what the guest changes"));
+}
+
+/* Again and again, until little is left or it does not become less. */
+static gboolean
+chase (StasisCapture *self, StasisJob *job, GError **error)
+{
+  g_autoptr (GArray) ranges = g_array_new (FALSE, FALSE, sizeof (StasisGuestRange));
+  guint64 before = G_MAXUINT64;
+  guint64 octets = 0;
+  guint n_in_vain = 0;
+  while (self->n_passes < PASSES_MAX && n_in_vain < 2)
+    {
+      g_array_set_size (ranges, 0);
+      if (!stasis_dirty_track_take (self->track, ranges, &octets, error)
+          || !copy_again (self, ranges, job, error))
+        return FALSE;
+      self->n_passes++;
+      if (octets <= ENOUGH)
+        break;
+      n_in_vain += octets > before / 4 * 3 ? 1 : 0;
+      before = octets;
+    }
+  return make_room (self, CLAMP (2 * octets, ENOUGH, REST_MAX), error);
+}
+
+/* All of a guest that runs. */
+gboolean
+stasis_capture_follow (StasisCapture *self, const GPtrArray *ram_blocks,
+                       const StasisCaptureTarget *target, StasisJob *job, GError **error)
+{
+  self->rest = g_array_new (FALSE, FALSE, sizeof (StasisGuestRange));
+  return begin (self, ram_blocks, target, error) && track_blocks (self, error)
+         && stasis_fault ("capture-tracked", error)
+         && stasis_capture_copy_all (self->copy, job, error) && chase (self, job, error);
+}
+
+/* A block that has grown meanwhile has no place in the body. */
+static gboolean
+check_lengths (const StasisCapture *self, StasisMonitor *monitor, GCancellable *cancellable,
+               GError **error)
+{
+  g_autoptr (GPtrArray) now = stasis_monitor_query_ram_blocks (monitor, cancellable, error);
+  if (now == NULL)
+    return FALSE;
+  for (guint i = 0; i < stasis_capture_copy_n_blocks (self->copy); i++)
+    {
+      const StasisRamBlock *block = stasis_capture_copy_block (self->copy, i);
+      const StasisRamBlock *ram = find_block (now, block->name);
+      if (ram != NULL && ram->used_length == block->used_length
+          && ram->host_address == block->host_address)
+        continue;
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                   _ ("the RAM block '%s' has changed its size while it was saved: try again"),
+                   block->name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* What is left, while the guest waits. */
+gboolean
+stasis_capture_cut (StasisCapture *self, gint64 fdset, StasisMonitor *monitor, StasisJob *job,
+                    GError **error)
+{
+  GCancellable *cancellable = stasis_job_cancellable (job);
+  guint64 octets;
+  if (!check_lengths (self, monitor, cancellable, error)
+      || !stasis_dirty_track_take (self->track, self->rest, &octets, error))
+    return FALSE;
+  /* Too much to be kept: the guest has to wait for the file. */
+  if (octets > REST_MAX)
+    {
+      if (!copy_again (self, self->rest, job, error))
+        return FALSE;
+      g_array_set_size (self->rest, 0);
+    }
+  else if ((octets > self->room && !make_room (self, octets, error))
+           || !stasis_capture_copy_read (self->copy, self->rest, self->octets, error))
+    return FALSE;
+  return save_devices (self, monitor, fdset, cancellable, error);
+}
+
+/* Write it, while the guest may go on. */
+gboolean
+stasis_capture_finish (StasisCapture *self, StasisJob *job, StasisImageHashes **out_hashes,
+                       GError **error)
+{
+  g_clear_pointer (&self->track, stasis_dirty_track_free);
+  return stasis_capture_copy_put (self->copy, self->rest, self->octets, error)
+         && end (self, job, out_hashes, error);
 }

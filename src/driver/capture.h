@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * capture.h: writing the state of a paused guest ourselves, from outside QEMU
+ * capture.h: writing a guest's state ourselves, from outside QEMU
+ *
+ * Of a paused guest: pass, run.  Live: pass, follow, then `stop`, cut, `cont`, finish.
  */
 
 #pragma once
 
+#include "driver/capture-copy.h"
 #include "driver/job.h"
-#include "driver/status.h"
 #include "image/hashes.h"
 #include "image/reader.h"
 #include "monitor/monitor.h"
@@ -15,37 +17,50 @@ G_BEGIN_DECLS
 
 typedef struct _StasisCapture StasisCapture;
 
-/* Get ready to write the state of a guest whose memory is mapped from @base (consumed).
- * @ram_blocks: (borrowed) of StasisRamBlock.  Fails where this QEMU cannot say what its devices'
- * state is, where its memory cannot be read from outside, or is not what the image says. */
-StasisCapture *stasis_capture_new (StasisImage *base_take, const StasisProcess *qemu,
-                                   const GPtrArray *ram_blocks, StasisMonitor *monitor,
+typedef struct
+{
+  StasisImage *base_take; /* (nullable), consumed: the image that its memory is mapped from */
+  const StasisProcess *qemu;
+  const GPtrArray *ram_blocks; /* of StasisRamBlock */
+  gboolean is_live;            /* it is copied while it runs; else there is a base */
+  gboolean release_disks;      /* it will not go on: QEMU is to let go of its disks */
+} StasisCaptureGuest;
+
+/* Get ready.  Fails, in words for people, where this QEMU cannot say what its devices' state is,
+ * where its memory cannot be read from outside or is not what the image says, and for a live
+ * capture where its writes cannot be tracked. */
+StasisCapture *stasis_capture_new (const StasisCaptureGuest *guest, StasisMonitor *monitor,
                                    GCancellable *cancellable, GError **error);
 void stasis_capture_free (StasisCapture *self);
 
-/* The image that the memory is mapped from. */
-const char *stasis_capture_base_name (const StasisCapture *self);
+/* (transfer full): for people. */
+char *stasis_capture_describe (const StasisCapture *self);
+gboolean stasis_capture_is_live (const StasisCapture *self);
 
-/* Give QEMU the descriptor that it writes its devices' state to.  *@out_fdset: where. */
+/* Know how the body begins, and give QEMU the descriptor that it writes its devices' state to.
+ * *@out_fdset: where.  A guest without a base may stand still after it, where its whole memory was
+ * zero: QEMU was asked by way of a migration. */
 gboolean stasis_capture_pass (StasisCapture *self, StasisMonitor *monitor, const char *opaque,
                               gint64 *out_fdset, GCancellable *cancellable, GError **error);
 
-/* What is written, and where; all borrowed. */
-typedef struct
-{
-  const StasisProcess *qemu;
-  const GPtrArray *ram_blocks; /* of StasisRamBlock */
-  int fd;                      /* the file */
-  guint64 offset;              /* of the body in it */
-  gboolean direct_io;          /* past the page cache */
-  gint64 fdset;
-} StasisCaptureTarget;
-
 /* Write a mapped body (image/mapped-writer.h) of the guest, which is paused and stays so.  The
- * hashes of what was written: *@out_hashes (transfer full). */
-gboolean stasis_capture_run (StasisCapture *self, const StasisCaptureTarget *target,
+ * hashes of what was written: *@out_hashes (transfer full).  @fdset: stasis_capture_pass()'s. */
+gboolean stasis_capture_run (StasisCapture *self, const GPtrArray *ram_blocks,
+                             const StasisCaptureTarget *target, gint64 fdset,
                              StasisMonitor *monitor, StasisJob *job, StasisImageHashes **out_hashes,
                              GError **error);
+
+/* Live: write the memory of the guest, which runs, and what it changes meanwhile. */
+gboolean stasis_capture_follow (StasisCapture *self, const GPtrArray *ram_blocks,
+                                const StasisCaptureTarget *target, StasisJob *job, GError **error);
+
+/* Live: the guest stands still; take what is left and the devices. */
+gboolean stasis_capture_cut (StasisCapture *self, gint64 fdset, StasisMonitor *monitor,
+                             StasisJob *job, GError **error);
+
+/* Live: write that, the guest may go on.  *@out_hashes is NULL: they come from the file. */
+gboolean stasis_capture_finish (StasisCapture *self, StasisJob *job, StasisImageHashes **out_hashes,
+                                GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisCapture, stasis_capture_free)
 

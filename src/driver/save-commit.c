@@ -7,8 +7,9 @@
  * Last of all it is asked whether the guest has stood still: an image of one that has not is none.
  *
  * A file: it gets its temporary name, the journal says COMMIT with its inode, it is renamed.  Which
- * name that inode has tells whoever recovers what happened.  A folder, a target or a temporary name
- * that is another one by then fails the save, and the guest goes on.
+ * name that inode has tells whoever recovers what happened.  Of a guest that goes on beside its
+ * image the journal never says COMMIT: whatever happens, it goes on.  A folder, a target or a
+ * temporary name that is another one by then fails the save, and the guest goes on.
  *
  * A descriptor: everything but the end of the image has been sent; the journal says COMMIT without
  * a target; the end is sent, and the reader is waited for until it has taken it.  A reader that
@@ -40,7 +41,7 @@ commit_file (StasisSavePlace *place, StasisHold *hold, const StasisStill *still,
   gboolean renamed = FALSE;
   g_autoptr (GError) local = NULL;
   if (stasis_atomic_file_link (place->file, &local) && stasis_fault ("save-linked", &local)
-      && write_journal (hold, &local) && stasis_still_check (still, &local)
+      && (still == NULL || (write_journal (hold, &local) && stasis_still_check (still, &local)))
       && stasis_atomic_file_rename (place->file, &renamed, &local))
     return STASIS_SAVE_COMPLETE;
   if (renamed)

@@ -19,7 +19,8 @@ typedef enum
   STASIS_SAVE_UNDECIDED, /* the reader of a pipe may have one: the guest is to stay paused */
 } StasisSaveOutcome;
 
-/* Everything is written: complete it, if the guest has stood still all the time.  @error is set
+/* Everything is written: complete it, if the guest has stood still all the time; @still (nullable):
+ * NULL where it goes on beside the image, which is a file then.  @error is set
  * unless it is COMPLETE.  Fault points: save-linked, save-commit; with a descriptor also
  * save-released. */
 StasisSaveOutcome stasis_save_commit (StasisSavePlace *place, StasisHold *hold, StasisJob *job,

@@ -30,6 +30,7 @@
 #include "driver/memory-check.h"
 #include "driver/migration-wait.h"
 #include "driver/recover.h"
+#include "image/mapped-ram.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
 #include "util/fd.h"
@@ -73,10 +74,9 @@ static void
 describe_mapped (StasisSaveEngine *engine)
 {
   if (engine->capture != NULL)
-    engine->description
-        = g_strdup_printf (_ ("mapped-ram, written from outside QEMU: the memory is mapped from "
-                              "'%s'"),
-                           stasis_capture_base_name (engine->capture));
+    engine->description = stasis_capture_describe (engine->capture);
+  else if (engine->is_live)
+    engine->description = g_strdup (_ ("mapped-ram, precopy: QEMU writes while the guest runs"));
   else if (engine->direct_io)
     engine->description = g_strdup_printf (_ ("mapped-ram, multifd with %u channels, direct I/O"),
                                            engine->n_channels);
@@ -96,33 +96,50 @@ new_stream (StasisSaveWay way, const char *description)
   return engine;
 }
 
-/* Memory that is mapped from an image is not for QEMU to read; it does where we cannot. */
 static StasisCapture *
 try_capture (const StasisSaveGuest *guest, StasisMonitor *monitor, GCancellable *cancellable,
              GError **error)
 {
   const StasisStatus *status = guest->status;
-  const int fd = stasis_memory_check_open_image (status, error);
-  StasisImage *base = fd >= 0 ? stasis_image_open_fd (fd, status->memory_image, error) : NULL;
-  return base != NULL ? stasis_capture_new (base, &status->qemu, guest->ram_blocks, monitor,
-                                            cancellable, error)
-                      : NULL;
+  StasisCaptureGuest what = {
+    .qemu = &status->qemu,
+    .ram_blocks = guest->ram_blocks,
+    .is_live = guest->is_live,
+    .release_disks = guest->release_disks,
+  };
+  if (status->memory_image != NULL)
+    {
+      const int fd = stasis_memory_check_open_image (status, error);
+      what.base_take = fd >= 0 ? stasis_image_open_fd (fd, status->memory_image, error) : NULL;
+      if (what.base_take == NULL)
+        return NULL;
+    }
+  return stasis_capture_new (&what, monitor, cancellable, error);
 }
 
+/* Memory that is mapped from an image is not for QEMU to read, and a live save that we do ourselves
+ * pauses the guest for less; QEMU does what we cannot. */
 static void
 choose_writer (StasisSaveEngine *engine, const StasisSaveGuest *guest, StasisMonitor *monitor,
                GCancellable *cancellable)
 {
   g_autoptr (GError) error = NULL;
-  if (guest->status->memory_image != NULL)
+  if (guest->status->memory_image != NULL || guest->is_live)
     engine->capture = try_capture (guest, monitor, cancellable, &error);
+  engine->is_live = guest->is_live;
+  /* Its threads take more of a pause than they save. */
+  engine->multifd = engine->multifd && (!engine->is_live || engine->capture != NULL);
+  engine->direct_io = engine->direct_io && (engine->multifd || engine->capture != NULL);
   describe_mapped (engine);
   if (error == NULL)
     return;
   g_autofree char *plain = engine->description;
-  engine->description = g_strdup_printf (
-      _ ("%1$s; QEMU reads all of the memory, which is mapped from an image: %2$s"), plain,
-      error->message);
+  engine->description
+      = engine->is_live
+            ? g_strdup_printf (_ ("%1$s; not from outside: %2$s"), plain, error->message)
+            : g_strdup_printf (_ ("%1$s; QEMU reads all of the memory, which is mapped from an "
+                                  "image: %2$s"),
+                               plain, error->message);
 }
 
 /* Choose by what the running QEMU offers. */
@@ -141,7 +158,9 @@ stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
   if (!g_hash_table_contains (offers, "mapped-ram"))
     {
       if (way == STASIS_SAVE_WAY_BEST)
-        return new_stream (STASIS_SAVE_WAY_PLAIN, _ ("plain stream: this QEMU has no mapped-ram"));
+        return new_stream (STASIS_SAVE_WAY_PLAIN,
+                           guest->is_live ? _ ("plain stream, precopy: this QEMU has no mapped-ram")
+                                          : _ ("plain stream: this QEMU has no mapped-ram"));
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
                    _ ("this QEMU cannot write such an image: it has no mapped-ram (QEMU 9.0 and "
                       "newer)"));
@@ -152,8 +171,8 @@ stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
   engine->way = STASIS_SAVE_WAY_MAPPED;
   engine->multifd = g_hash_table_contains (offers, "multifd");
   engine->direct_io = engine->multifd && can_direct_io (monitor, fd, cancellable);
-  engine->n_channels = CLAMP (g_get_num_processors (),
-                              engine->direct_io ? CHANNELS_DIRECT : 1, CHANNELS_MAX);
+  engine->n_channels
+      = CLAMP (g_get_num_processors (), engine->direct_io ? CHANNELS_DIRECT : 1, CHANNELS_MAX);
   choose_writer (engine, guest, monitor, cancellable);
   return engine;
 }
@@ -231,6 +250,20 @@ configure (const StasisSaveEngine *engine, StasisMonitor *monitor, GCancellable 
   if (engine->direct_io)
     stasis_json_set_boolean (parameters, "direct-io", TRUE);
   return stasis_monitor_migrate_set_parameters (monitor, parameters, cancellable, error);
+}
+
+/* What is left in pages that are zero. */
+gboolean
+stasis_save_engine_punch (const StasisSaveEngine *engine, const StasisSaveBody *body,
+                          StasisJob *job, GError **error)
+{
+  if (engine->way != STASIS_SAVE_WAY_MAPPED)
+    return TRUE;
+  GCancellable *cancellable = stasis_job_cancellable (job);
+  const off_t end = lseek (body->fd, 0, SEEK_END);
+  g_autoptr (StasisImageRamMap) map
+      = stasis_mapped_ram_parse (body->fd, body->offset, (guint64) MAX (end, 0), error);
+  return map != NULL && stasis_mapped_ram_punch_stale (body->fd, map, cancellable, error);
 }
 
 /* Write the state and wait until it is done. */

@@ -39,6 +39,7 @@ typedef struct
   gboolean multifd;   /* several threads of QEMU write */
   gboolean direct_io; /* past the page cache */
   guint n_channels;
+  gboolean is_live;       /* the guest runs meanwhile */
   StasisCapture *capture; /* (owned) (nullable) we write, not QEMU: in place */
   char *description;      /* (owned) for people */
 } StasisSaveEngine;
@@ -48,6 +49,8 @@ typedef struct
 {
   const StasisStatus *status;
   const GPtrArray *ram_blocks; /* of StasisRamBlock */
+  gboolean is_live;            /* its memory is copied while it runs */
+  gboolean release_disks;      /* it will not go on */
 } StasisSaveGuest;
 
 /* @fd: our file, -1 for THROUGH.  STASIS_ERROR_UNSUPPORTED where this QEMU has no such way. */
@@ -69,6 +72,10 @@ gboolean stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor 
 gboolean stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor,
                                  const StasisSaveBody *body, const StasisJournal *journal,
                                  StasisJob *job, GError **error);
+
+/* What a guest that ran meanwhile left in pages that are zero now.  Nothing to do is success. */
+gboolean stasis_save_engine_punch (const StasisSaveEngine *engine, const StasisSaveBody *body,
+                                   StasisJob *job, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisSaveEngine, stasis_save_engine_free)
 

@@ -27,47 +27,18 @@
 #include "driver/devices.h"
 #include "driver/disks.h"
 #include "driver/domain-private.h"
-#include "driver/hold.h"
-#include "driver/job.h"
-#include "driver/marks.h"
 #include "driver/memory-check.h"
-#include "driver/memory-hash.h"
-#include "driver/recover.h"
 #include "driver/registry.h"
 #include "driver/save-commit.h"
 #include "driver/save-facts.h"
-#include "driver/save-output.h"
-#include "driver/still.h"
-#include "driver/teardown.h"
+#include "driver/save-private.h"
 #include "image/disks.h"
 #include "monitor/commands-run.h"
 #include "util/fault.h"
 #include "util/fd.h"
 #include "util/uuid.h"
 
-#define HASH_THREADS 2u
-
-typedef struct
-{
-  StasisDriver *driver; /* (borrowed) */
-  StasisDomain *domain; /* (borrowed) */
-  gboolean is_managed;
-  StasisSaveFlags flags;
-  StasisSaveForm form;
-  StasisSavePlace *place; /* (owned) */
-  StasisJob *job;         /* (borrowed) */
-  StasisHold *hold;       /* (owned) */
-  StasisMonitor *monitor; /* (owned) */
-  StasisDomainDef *def;   /* (owned): of the running instance */
-  char *xml;              /* (owned): that goes into the image */
-  gboolean was_running;
-  gboolean is_postmigrate;
-  StasisStill still;        /* once it is paused */
-  StasisSaveEngine *engine; /* (owned) */
-  StasisSaveOutput *output; /* (owned) */
-  GPtrArray *ram_blocks;    /* (owned) of StasisRamBlock */
-  gint64 paused_us;
-} Save;
+typedef StasisSave Save;
 
 static void
 save_clear (Save *save)
@@ -76,6 +47,7 @@ save_clear (Save *save)
   stasis_save_place_free (save->place);
   stasis_save_engine_free (save->engine);
   g_clear_pointer (&save->ram_blocks, g_ptr_array_unref);
+  g_clear_pointer (&save->disks, g_ptr_array_unref);
   stasis_domain_def_free (save->def);
   stasis_monitor_close (save->monitor);
   stasis_hold_release (save->hold);
@@ -85,9 +57,11 @@ save_clear (Save *save)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Save, save_clear)
 
 static const char *
-operation_name (gboolean is_managed)
+operation_name (gboolean is_managed, StasisSaveFlags flags)
 {
-  return is_managed ? "managedsave" : "save";
+  if (is_managed)
+    return "managedsave";
+  return (flags & STASIS_SAVE_KEEP_RUNNING) != 0 ? "checkpoint" : "save";
 }
 
 /* The definition gives a managed image its meaning; under the hold nobody can remove it. */
@@ -120,15 +94,6 @@ choose_xml (Save *save, const char *xml, GError **error)
     return FALSE;
   save->xml = stasis_domain_def_format (wanted, flags);
   return TRUE;
-}
-
-/* A QEMU whose earlier save failed at its very end has sent its state away and wants to be let go
- * once before it can do so again. */
-static gboolean
-leave_postmigrate (Save *save, GError **error)
-{
-  return stasis_monitor_cont (save->monitor, NULL, error)
-         && stasis_monitor_stop (save->monitor, NULL, error);
 }
 
 static gboolean
@@ -196,6 +161,27 @@ check_memory (const Save *save, GError **error)
   return FALSE;
 }
 
+/* A guest that goes on changes its disks, and the image is of a moment. */
+static gboolean
+check_disks (const Save *save, const GPtrArray *disks, GError **error)
+{
+  if (!stasis_save_keeps_running (save) || (save->flags & STASIS_SAVE_NO_DISKS) != 0)
+    return TRUE;
+  for (guint i = 0; i < disks->len; i++)
+    {
+      const StasisImageDisk *disk = g_ptr_array_index (disks, i);
+      if (disk->readonly)
+        continue;
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
+                   _ ("domain '%1$s' goes on and writes to its disk '%2$s', which would not fit "
+                      "the image any more: only its memory can be kept (--no-disks), to be "
+                      "restored together with a copy of the disks of that moment"),
+                   save->hold->status->name, disk->target);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 /* All that may say no before anything is touched. */
 static gboolean
 ask_everybody (Save *save, const char *xml, GError **error)
@@ -223,7 +209,7 @@ ask_everybody (Save *save, const char *xml, GError **error)
     return FALSE;
   /* A disk that cannot be described says so now, not after minutes of copying. */
   g_autoptr (GPtrArray) disks = stasis_disks_describe (save->def, error);
-  return disks != NULL;
+  return disks != NULL && check_disks (save, disks, error);
 }
 
 static gboolean
@@ -266,7 +252,12 @@ begin_image (Save *save, GError **error)
   save->ram_blocks = stasis_monitor_query_ram_blocks (save->monitor, cancellable, error);
   if (save->ram_blocks == NULL)
     return FALSE;
-  const StasisSaveGuest guest = { save->hold->status, save->ram_blocks };
+  const StasisSaveGuest guest = {
+    .status = save->hold->status,
+    .ram_blocks = save->ram_blocks,
+    .is_live = stasis_save_is_live (save),
+    .release_disks = !stasis_save_keeps_running (save),
+  };
   save->engine = stasis_save_engine_choose (save->monitor, stasis_save_output_way (save->output),
                                             stasis_save_place_file_fd (save->place), &guest,
                                             cancellable, error);
@@ -295,217 +286,13 @@ static gboolean
 open_journal (Save *save, GError **error)
 {
   StasisJournal *journal = &save->hold->status->journal;
-  stasis_journal_begin (journal, STASIS_STEP_SAVE, operation_name (save->is_managed));
+  stasis_journal_begin (journal, STASIS_STEP_SAVE, operation_name (save->is_managed, save->flags));
   journal->was_running = save->was_running;
   if (!stasis_save_place_note (save->place, journal, error)
       || !stasis_hold_write (save->hold, error))
     return FALSE;
   stasis_job_attach (save->job, save->hold->folder);
   return stasis_fault ("save-journal", error);
-}
-
-/* What is written is hashed on the way. */
-static gboolean
-capture_memory (Save *save, StasisImageHashes **out_hashes, GError **error)
-{
-  const StasisSaveBody body = stasis_save_output_body (save->output);
-  const StasisCaptureTarget target = {
-    .qemu = &save->hold->status->qemu,
-    .ram_blocks = save->ram_blocks,
-    .fd = body.fd,
-    .offset = body.offset,
-    .direct_io = save->engine->direct_io,
-    .fdset = save->hold->status->journal.fdset,
-  };
-  stasis_job_set_phase (save->job, "copy");
-  return stasis_capture_run (save->engine->capture, &target, save->monitor, save->job, out_hashes,
-                             error);
-}
-
-/* QEMU writes, we hash what it should write. */
-static gboolean
-copy_memory (Save *save, StasisImageHashes **out_hashes, GError **error)
-{
-  if (save->engine->capture != NULL)
-    return capture_memory (save, out_hashes, error);
-  const StasisJournal *journal = &save->hold->status->journal;
-  g_autoptr (GError) local = NULL;
-  g_autoptr (StasisMemoryHash) memory = NULL;
-  if (save->form.kind == STASIS_IMAGE_KIND_STASIS && save->engine->way == STASIS_SAVE_WAY_MAPPED)
-    memory = stasis_memory_hash_start (&save->hold->status->qemu, save->ram_blocks, HASH_THREADS,
-                                       &local);
-  if (local != NULL)
-    g_debug ("hashes come from the file: %s", local->message);
-
-  stasis_job_set_phase (save->job, "copy");
-  const StasisSaveBody body = stasis_save_output_body (save->output);
-  if (!stasis_save_engine_run (save->engine, save->monitor, &body, journal, save->job, error))
-    return FALSE;
-  if (memory == NULL)
-    return TRUE;
-  *out_hashes = stasis_memory_hash_finish (memory, error);
-  return *out_hashes != NULL;
-}
-
-static gboolean
-write_tail (Save *save, const StasisImageHashes *hashes, GError **error)
-{
-  g_autoptr (GPtrArray) disks = stasis_disks_describe (save->def, error);
-  if (disks == NULL)
-    return FALSE;
-
-  g_autoptr (StasisJson) json = disks->len > 0 ? stasis_image_disks_to_json (disks) : NULL;
-  stasis_job_set_phase (save->job, "hash and sync");
-  return stasis_save_output_finish (save->output, json, hashes, save->job, error);
-}
-
-static gboolean
-pause_guest (Save *save, GError **error)
-{
-  if (save->is_postmigrate && !leave_postmigrate (save, error))
-    return FALSE;
-  if (save->was_running
-      && !stasis_monitor_stop (save->monitor, stasis_job_cancellable (save->job), error))
-    return FALSE;
-  const StasisStatus *status = save->hold->status;
-  return stasis_still_begin (&save->still, save->monitor, &status->qemu, status->name,
-                             save->was_running, error);
-}
-
-/* Paused guest to complete file. */
-static gboolean
-write_state (Save *save, GError **error)
-{
-  StasisJournal *journal = &save->hold->status->journal;
-  GCancellable *cancellable = stasis_job_cancellable (save->job);
-  const StasisSaveBody body = stasis_save_output_body (save->output);
-  if (!stasis_save_engine_pass (save->engine, save->monitor, &body, journal, cancellable, error)
-      || !stasis_hold_write (save->hold, error) || !stasis_fault ("save-passed", error))
-    return FALSE;
-
-  stasis_job_set_phase (save->job, "pause");
-  save->paused_us = g_get_monotonic_time ();
-  if (!pause_guest (save, error))
-    return FALSE;
-  g_autoptr (StasisImageHashes) hashes = NULL;
-  return stasis_fault ("save-paused", error) && copy_memory (save, &hashes, error)
-         && stasis_still_check (&save->still, error) && stasis_fault ("save-copied", error)
-         && write_tail (save, hashes, error) && stasis_fault ("save-written", error);
-}
-
-/* QEMU has sent everything away and its disks are closed: there is nothing to wait for. */
-static void
-end_qemu_at_once (const StasisStatus *status)
-{
-  stasis_autofd int pidfd = stasis_process_open (&status->qemu, NULL);
-  if (pidfd >= 0)
-    stasis_process_end (pidfd, /* grace_ms= */ 0);
-}
-
-/* The image is complete and the guest ended: that is what was asked for, and whoever comes next may
- * clear away what is left.  Only a QEMU that does not end is a failure. */
-static gboolean
-clear_away (const Save *save, GError **error)
-{
-  g_autoptr (GError) local = NULL;
-  const StasisStatus *status = save->hold->status;
-  if (stasis_teardown (status, save->hold->folder, "saved", &local))
-    return TRUE;
-  if (!stasis_process_is_alive (&status->qemu))
-    {
-      g_warning (_ ("the image '%1$s' is complete and the guest has ended, but its run folder is "
-                    "left: %2$s"),
-                 save->place->name, local->message);
-      return TRUE;
-    }
-  g_propagate_prefixed_error (error, g_steal_pointer (&local),
-                              _ ("the image '%s' is complete, but: "), save->place->name);
-  return FALSE;
-}
-
-/* The image is complete: the guest must not live beside it.  What fails from here on does not
- * change that any more. */
-static gboolean
-finish (Save *save, GError **error)
-{
-  StasisStatus *status = save->hold->status;
-  g_autoptr (GError) local = NULL;
-  status->journal.step = STASIS_STEP_COMMITTED;
-  if (!stasis_fault ("save-renamed", &local) || !stasis_hold_write (save->hold, &local))
-    g_debug ("%s", local->message);
-  if (!stasis_fault ("save-committed", NULL))
-    g_debug ("fault after the commit");
-
-  if (save->form.kind == STASIS_IMAGE_KIND_STASIS)
-    stasis_mark_verified (save->driver->paths, stasis_save_place_file_fd (save->place));
-  StasisJobStats *stats = stasis_job_stats (save->job);
-  if (save->engine->way == STASIS_SAVE_WAY_THROUGH)
-    stats->bytes_written = stasis_save_place_written (save->place);
-  stats->pause_us = save->was_running ? g_get_monotonic_time () - save->paused_us : -1;
-  stasis_job_end (save->job, NULL);
-
-  g_autoptr (GError) unnoted = NULL;
-  if (!stasis_end_reason_write (save->hold->folder, "saved", &unnoted))
-    g_debug ("%s", unnoted->message);
-  end_qemu_at_once (status);
-  return clear_away (save, error);
-}
-
-/* Say so where the guest, or somebody who ended it, was faster than the save: what QEMU's monitor
- * says of that is that it is gone.  FALSE where QEMU lives, or nobody has noted why it does not. */
-static gboolean
-explain_end (const Save *save, GError **error)
-{
-  const char *name = save->hold->status->name;
-  g_autofree char *reason = stasis_monitor_is_closed (save->monitor)
-                                ? stasis_end_reason_read (save->hold->folder)
-                                : NULL;
-  g_autofree char *message = NULL;
-  if (g_strcmp0 (reason, "shutdown") == 0)
-    message = g_strdup_printf (
-        _ ("domain '%s' was shut off while it was being saved; no image was written"), name);
-  else if (g_strcmp0 (reason, "destroyed") == 0)
-    message = g_strdup_printf (
-        _ ("domain '%s' was destroyed while it was being saved; no image was written"), name);
-  else if (g_strcmp0 (reason, "crashed") == 0)
-    message = g_strdup_printf (
-        _ ("domain '%s' crashed while it was being saved; no image was written"), name);
-  if (message == NULL)
-    return FALSE;
-
-  g_clear_error (error);
-  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE, message);
-  return TRUE;
-}
-
-/* The guest goes on as it was.  @error tells why; what goes wrong here is added to it, unless QEMU
- * has ended: then there is nobody to go on. */
-static void
-roll_back (Save *save, GError **error)
-{
-  const StasisDeviceRequest request = {
-    .operation = STASIS_DEVICE_SAVE,
-    .destination = save->place->name,
-    .def = save->def,
-  };
-  stasis_job_set_phase (save->job, "roll back");
-  stasis_devices_recover (&request);
-  g_autoptr (GError) local = NULL;
-  if (!stasis_recover_roll_back (save->hold->folder, save->hold->status, save->monitor, &local)
-      && !explain_end (save, error) && !stasis_monitor_is_closed (save->monitor))
-    g_prefix_error (error, _ ("(and %s) "), local->message);
-
-  stasis_job_end (save->job, *error);
-}
-
-/* The reader of a pipe may have a complete image. */
-static void
-leave_paused (Save *save, GError **error)
-{
-  g_autoptr (GError) local = NULL;
-  if (!stasis_recover_leave_paused (save->hold->folder, save->hold->status, save->monitor, &local))
-    g_prefix_error (error, "(%s) ", local->message);
-  stasis_job_end (save->job, *error);
 }
 
 static gboolean
@@ -517,26 +304,45 @@ run (Save *save, const char *xml, GError **error)
 
   StasisSaveOutcome outcome = STASIS_SAVE_OPEN;
   g_autoptr (GError) local = NULL;
-  if (open_journal (save, &local) && write_state (save, &local))
-    outcome = stasis_save_commit (save->place, save->hold, save->job, &save->still, &local);
+  const StasisStill *still = stasis_save_keeps_running (save) ? NULL : &save->still;
+  if (open_journal (save, &local) && stasis_save_write_state (save, &local))
+    outcome = stasis_save_commit (save->place, save->hold, save->job, still, &local);
   if (outcome == STASIS_SAVE_COMPLETE)
-    return finish (save, error);
+    return stasis_save_finish (save, error);
 
   if (outcome == STASIS_SAVE_UNDECIDED)
-    leave_paused (save, &local);
+    stasis_save_leave_paused (save, &local);
   else
-    roll_back (save, &local);
+    stasis_save_roll_back (save, &local);
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
 }
 
 static gboolean
-check_flags (StasisSaveFlags flags, GError **error)
+check_flags (StasisSaveFlags flags, gboolean is_managed, GError **error)
 {
-  if ((flags & STASIS_SAVE_RUNNING) == 0 || (flags & STASIS_SAVE_PAUSED) == 0)
+  const char *message = NULL;
+  if ((flags & STASIS_SAVE_RUNNING) != 0 && (flags & STASIS_SAVE_PAUSED) != 0)
+    message = _ ("an image cannot be resumed both running and paused");
+  else if ((flags & STASIS_SAVE_NO_DISKS) != 0 && (flags & STASIS_SAVE_KEEP_RUNNING) == 0)
+    message = _ ("disks are left out only where the guest goes on");
+  else if ((flags & STASIS_SAVE_KEEP_RUNNING) != 0 && is_managed)
+    message = _ ("a managed save ends the guest: it cannot be kept running");
+  if (message == NULL)
     return TRUE;
-  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
-                       _ ("an image cannot be resumed both running and paused"));
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT, message);
+  return FALSE;
+}
+
+/* Pages that are written a second time want a file, and a body with a place for each. */
+static gboolean
+check_form (const Save *save, GError **error)
+{
+  if (!stasis_save_is_live (save) || save->form.kind == STASIS_IMAGE_KIND_STASIS)
+    return TRUE;
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                       _ ("a live save goes into a file of our own kind ('stasis'): "
+                          "'image convert' makes another one of it"));
   return FALSE;
 }
 
@@ -546,21 +352,23 @@ stasis_save_run (StasisDomain *self, gboolean is_managed, const StasisSaveReques
                  StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
                  GError **error)
 {
-  g_autoptr (StasisJob) job
-      = stasis_job_new (operation_name (is_managed), progress, user_data, cancellable);
+  g_autoptr (StasisJob) job = stasis_job_new (operation_name (is_managed, request->flags), progress,
+                                              user_data, cancellable);
   g_auto (Save) save = {
     .driver = stasis_domain_get_driver (self),
     .domain = self,
     .is_managed = is_managed,
     .flags = request->flags,
     .job = job,
+    .pause_us = -1,
   };
-  if (!check_flags (request->flags, error))
+  if (!check_flags (request->flags, is_managed, error))
     return FALSE;
   save.place = stasis_save_place_new (request->path, request->fd, request->fd_name, error);
   return save.place != NULL
          && stasis_save_form_choose (request->format, request->compress,
                                      stasis_save_place_is_stream (save.place), &save.form, error)
+         && check_form (&save, error)
          && stasis_save_place_open (save.place, stasis_job_cancellable (job), error)
          && run (&save, request->xml, error);
 }

@@ -28,7 +28,7 @@ has_command (const StasisJson *commands, const char *name)
 
 /* Whether that works here. */
 gboolean
-stasis_monitor_can_save_devices (StasisMonitor *monitor, char **out_why_not,
+stasis_monitor_can_save_devices (StasisMonitor *monitor, gboolean release_disks, char **out_why_not,
                                  GCancellable *cancellable, GError **error)
 {
   *out_why_not = NULL;
@@ -37,7 +37,7 @@ stasis_monitor_can_save_devices (StasisMonitor *monitor, char **out_why_not,
   if (commands == NULL)
     return FALSE;
   static const char *const needed[] = { SAVE_DEVICES, ACTIVATE_DISKS };
-  for (gsize i = 0; i < G_N_ELEMENTS (needed); i++)
+  for (gsize i = 0; i < (release_disks ? 2 : 1); i++)
     if (!has_command (commands, needed[i]))
       {
         *out_why_not = g_strdup_printf (_ ("this QEMU has no command '%s'"), needed[i]);
@@ -58,15 +58,15 @@ stasis_monitor_can_save_devices (StasisMonitor *monitor, char **out_why_not,
 
 /* Write it. */
 gboolean
-stasis_monitor_save_devices (StasisMonitor *monitor, const char *path, GCancellable *cancellable,
-                             GError **error)
+stasis_monitor_save_devices (StasisMonitor *monitor, const char *path, gboolean release_disks,
+                             GCancellable *cancellable, GError **error)
 {
   const StasisCommand save
       = { SAVE_DEVICES, _ ("cannot save the devices' state"), STASIS_COMMAND_DISK_MS, -1 };
   StasisJson *arguments = stasis_json_new_object ();
   stasis_json_set_string (arguments, "filename", path);
   /* Of a paused guest that means: let go of the disks. */
-  stasis_json_set_boolean (arguments, "live", TRUE);
+  stasis_json_set_boolean (arguments, "live", release_disks);
   return stasis_command_run (monitor, &save, arguments, NULL, cancellable, error);
 }
 

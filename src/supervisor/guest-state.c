@@ -13,8 +13,9 @@
 #include "util/atomic-file.h"
 #include "util/json.h"
 
-#define STOPPED_BY_USER   "user"
-#define STOPPED_BY_MEMORY "memory"
+#define STOPPED_BY_USER       "user"
+#define STOPPED_BY_MEMORY     "memory"
+#define STOPPED_BY_CHECKPOINT "checkpoint" /* the job of that name, which lets it go on */
 
 /* A guest that is about to run for @reason. */
 void
@@ -46,6 +47,8 @@ job_reason (const char *job)
     return "starting up";
   if (g_str_has_prefix (job, "migrat"))
     return "migration";
+  if (g_str_equal (job, STOPPED_BY_CHECKPOINT))
+    return "snapshot";
   return g_str_equal (job, "dump") ? "dump" : "user";
 }
 
@@ -71,7 +74,7 @@ resumed_reason (const StasisGuestState *self)
 {
   if (self->run_state == STASIS_RUN_STATE_SUSPENDED)
     return "wakeup";
-  if (self->stopped_by == NULL)
+  if (self->stopped_by == NULL || g_str_equal (self->stopped_by, STOPPED_BY_CHECKPOINT))
     return self->running_reason;
   if (g_str_equal (self->stopped_by, STOPPED_BY_USER)
       || g_str_equal (self->stopped_by, STOPPED_BY_MEMORY))

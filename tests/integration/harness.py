@@ -163,14 +163,15 @@ class Test:
         self.qmp(guest, "supervisor.sock", *commands)
 
     def qmp(self, guest, name, *commands):
-        """What the last of these commands returns on the monitor of that name."""
+        """What the last of these commands, names or whole messages, returns on the monitor of that name."""
         with socket.socket(socket.AF_UNIX) as monitor:
             monitor.connect(str(self.run_folder(guest) / name))
             monitor.settimeout(60)
             with monitor.makefile("rw", encoding="utf-8") as stream:
                 stream.readline()
                 for command in ("qmp_capabilities", *commands):
-                    stream.write(json.dumps({"execute": command}) + "\n")
+                    message = {"execute": command} if isinstance(command, str) else command
+                    stream.write(json.dumps(message) + "\n")
                     stream.flush()
                     while "return" not in (answer := json.loads(stream.readline())):
                         assert "error" not in answer, answer

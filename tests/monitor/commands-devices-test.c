@@ -49,14 +49,14 @@ test_save (void)
   g_autoptr (StasisMonitor) monitor = qemu_open (qemu);
   g_autoptr (GError) error = NULL;
   g_autofree char *why_not = NULL;
-  const gboolean can_save = stasis_monitor_can_save_devices (monitor, &why_not, NULL, &error);
+  const gboolean can_save = stasis_monitor_can_save_devices (monitor, TRUE, &why_not, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (can_save || is_too_old (why_not));
   g_assert_true (!can_save || why_not == NULL);
 
   stasis_autofd int file = memfd_create ("devices", MFD_CLOEXEC);
   g_autofree char *path = g_strdup_printf ("/dev/fdset/%" G_GINT64_FORMAT, pass (monitor, file));
-  g_assert_true (stasis_monitor_save_devices (monitor, path, NULL, &error));
+  g_assert_true (stasis_monitor_save_devices (monitor, path, TRUE, NULL, &error));
   g_assert_no_error (error);
   char octets[8];
   const off_t size = lseek (file, 0, SEEK_END);
@@ -84,7 +84,7 @@ test_no_file (void)
   g_autoptr (Qemu) qemu = qemu_start ("-M q35");
   g_autoptr (StasisMonitor) monitor = qemu_open (qemu);
   g_autoptr (GError) error = NULL;
-  g_assert_false (stasis_monitor_save_devices (monitor, "/dev/fdset/99", NULL, &error));
+  g_assert_false (stasis_monitor_save_devices (monitor, "/dev/fdset/99", TRUE, NULL, &error));
   g_assert_error (error, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND);
   g_assert_true (g_str_has_prefix (error->message, "cannot save the devices' state: "));
 }
@@ -102,7 +102,7 @@ test_blocked (void)
   g_autoptr (StasisMonitor) monitor = qemu_open (qemu);
   g_autoptr (GError) error = NULL;
   g_autofree char *why_not = NULL;
-  g_assert_false (stasis_monitor_can_save_devices (monitor, &why_not, NULL, &error));
+  g_assert_false (stasis_monitor_can_save_devices (monitor, TRUE, &why_not, NULL, &error));
   g_assert_no_error (error);
   g_assert_true (is_too_old (why_not)
                  || strstr (why_not, "does not support live migration") != NULL);
