@@ -4,10 +4,10 @@
  *
  * Theory of operation
  *
- * The memory is divided into pieces, which some threads read and write: a disk wants some writes at
- * a time.  Of a guest that runs meanwhile, what it has changed since is read again, and put in
- * place of what was written first; those pages lie here and there, so they go through the page
- * cache.
+ * The memory is divided into pieces, which some threads read, hash and write: a disk wants some
+ * writes at a time.  Of a guest that runs meanwhile, what it has changed since is read again, and
+ * put in place of what was written first; those pages lie here and there, so they go through the
+ * page cache.  The pieces that they lie in are hashed anew at the end, from the file.
  */
 
 #include "config.h"
@@ -39,8 +39,9 @@ struct _StasisCaptureCopy
   StasisImageRamMap *map;     /* (owned) of the new body */
   GPtrArray *blocks;          /* (owned) of StasisRamBlock (borrowed): by the map's numbers */
   StasisGuestMemory *memory;  /* (owned) its blocks have those numbers too */
-  StasisImageHashes *hashes;  /* (owned) (nullable) */
+  StasisImageHashes *hashes;  /* (owned) (nullable) until they are given away */
   int *hash_blocks;           /* (owned) their numbers there, or -1: too small */
+  GPtrArray *stale;           /* (owned) of guint8 *: for each block which pieces to hash anew */
   StasisMappedWriter *writer; /* (owned) */
   guint64 total;              /* octets of all blocks */
   StasisHash zeros;           /* of a whole piece */
@@ -66,6 +67,7 @@ stasis_capture_copy_free (StasisCaptureCopy *self)
   stasis_image_hashes_free (self->hashes);
   stasis_image_ram_map_free (self->map);
   g_clear_pointer (&self->blocks, g_ptr_array_unref);
+  g_clear_pointer (&self->stale, g_ptr_array_unref);
   stasis_fd_clear (&self->data_fd);
   g_free (self->hash_blocks);
   g_clear_error (&self->failure);
@@ -103,9 +105,10 @@ take_blocks (StasisCaptureCopy *self, const GPtrArray *ram_blocks, GError **erro
       block->used_length = ram->used_length;
       self->total += ram->used_length;
       g_ptr_array_add (self->blocks, ram);
+      g_ptr_array_add (self->stale, g_malloc0 (ram->used_length / PIECE_SIZE + 1));
       stasis_guest_memory_add (self->memory, ram);
       self->hash_blocks[i]
-          = self->hashes != NULL && ram->used_length >= PIECE_SIZE
+          = ram->used_length >= PIECE_SIZE
                 ? (int) stasis_image_hashes_add_block (self->hashes, block->name, ram->used_length)
                 : -1;
     }
@@ -123,8 +126,7 @@ open_data (const StasisCaptureTarget *target, GError **error)
 /* Begin. */
 StasisCaptureCopy *
 stasis_capture_copy_new (const StasisCaptureSource *source, const StasisCaptureTarget *target,
-                         StasisQemuHead *head, StasisImageRamMap *map_take, gboolean is_hashed,
-                         GError **error)
+                         StasisQemuHead *head, StasisImageRamMap *map_take, GError **error)
 {
   g_autoptr (StasisCaptureCopy) self = g_new0 (StasisCaptureCopy, 1);
   g_autofree guint8 *zeros = g_malloc0 (PIECE_SIZE);
@@ -134,7 +136,8 @@ stasis_capture_copy_new (const StasisCaptureSource *source, const StasisCaptureT
   self->map = map_take;
   self->blocks = g_ptr_array_new ();
   self->memory = stasis_guest_memory_new (source->qemu, source->image);
-  self->hashes = is_hashed ? stasis_image_hashes_new () : NULL;
+  self->hashes = stasis_image_hashes_new ();
+  self->stale = g_ptr_array_new_with_free_func (g_free);
   self->data_fd = open_data (target, error);
   if (self->data_fd < 0 || !take_blocks (self, source->ram_blocks, error))
     return NULL;
@@ -271,6 +274,15 @@ stasis_capture_copy_read (const StasisCaptureCopy *self, const GArray *ranges, g
                                           ranges->len, octets, error);
 }
 
+static void
+mark_stale (StasisCaptureCopy *self, const StasisGuestRange *range)
+{
+  guint8 *stale = g_ptr_array_index (self->stale, range->block);
+  const guint64 last = (range->offset + range->length - 1) / PIECE_SIZE;
+  for (guint64 piece = range->offset / PIECE_SIZE; piece <= last; piece++)
+    stale[piece] = 1;
+}
+
 /* Over what was written before. */
 gboolean
 stasis_capture_copy_put (StasisCaptureCopy *self, const GArray *ranges, const guint8 *octets,
@@ -282,7 +294,31 @@ stasis_capture_copy_put (StasisCaptureCopy *self, const GArray *ranges, const gu
       if (!stasis_mapped_writer_put (self->writer, self->fd, range->block, range->offset, octets,
                                      range->length, &self->written, error))
         return FALSE;
+      mark_stale (self, range);
       octets += range->length;
+    }
+  return TRUE;
+}
+
+/* The pieces that were written to a second time, as they are now. */
+static gboolean
+hash_stale (StasisCaptureCopy *self, GError **error)
+{
+  g_autofree guint8 *octets = g_malloc (PIECE_SIZE);
+  for (guint i = 0; i < self->map->n_blocks; i++)
+    {
+      const StasisImageBlock *block = &self->map->blocks[i];
+      const guint8 *stale = g_ptr_array_index (self->stale, i);
+      for (guint64 at = 0; at < block->used_length; at += PIECE_SIZE)
+        {
+          const StasisGuestRange piece = { i, at, MIN (block->used_length - at, PIECE_SIZE) };
+          if (stale[at / PIECE_SIZE] == 0)
+            continue;
+          if (!stasis_fd_pread_exact (self->fd, octets, piece.length, block->pages_offset + at,
+                                      error))
+            return FALSE;
+          hash_piece (self, &piece, octets, FALSE);
+        }
     }
   return TRUE;
 }
@@ -293,12 +329,13 @@ stasis_capture_copy_finish (StasisCaptureCopy *self, const GByteArray *devices,
                             StasisJobStats *stats, StasisImageHashes **out_hashes, GError **error)
 {
   guint64 end;
-  if (!stasis_mapped_writer_finish (self->writer, NULL, devices, &end, error))
+  if (!stasis_mapped_writer_finish (self->writer, NULL, devices, &end, error)
+      || !hash_stale (self, error))
     return FALSE;
   stats->bytes_written = self->written;
   stats->page_size = STASIS_IMAGE_PAGE_SIZE;
-  stats->pages_normal = self->written / STASIS_IMAGE_PAGE_SIZE;
-  stats->pages_zero = (self->total - MIN (self->written, self->total)) / STASIS_IMAGE_PAGE_SIZE;
+  stats->pages_normal = stasis_mapped_writer_count (self->writer);
+  stats->pages_zero = self->total / STASIS_IMAGE_PAGE_SIZE - stats->pages_normal;
   *out_hashes = g_steal_pointer (&self->hashes);
   return TRUE;
 }

@@ -2,7 +2,7 @@
 /*
  * capture-copy.h: a guest's memory, read from outside, into a mapped body
  *
- *   copy = stasis_capture_copy_new (&source, &target, is_hashed, &error);
+ *   copy = stasis_capture_copy_new (&source, &target, &head, map, &error);
  *   ... stasis_capture_copy_all (), and again what has changed since ...
  *   stasis_capture_copy_finish (copy, devices, stats, &hashes, &error);
  */
@@ -36,13 +36,11 @@ typedef struct
 
 typedef struct _StasisCaptureCopy StasisCaptureCopy;
 
-/* @head (taken from), @map_take: how the body begins, and which blocks it has; their lengths become
- * those of now.  @is_hashed: hash what is written, which is right where everything is written once.
- * Writes the heads. */
+/* @head, @map_take: how the body begins, and which blocks it has; their lengths become those of
+ * now. Writes the heads. */
 StasisCaptureCopy *stasis_capture_copy_new (const StasisCaptureSource *source,
                                             const StasisCaptureTarget *target, StasisQemuHead *head,
-                                            StasisImageRamMap *map_take, gboolean is_hashed,
-                                            GError **error);
+                                            StasisImageRamMap *map_take, GError **error);
 
 /* The block that has this number in ranges. */
 const StasisRamBlock *stasis_capture_copy_block (const StasisCaptureCopy *self, guint number);
@@ -58,7 +56,7 @@ gboolean stasis_capture_copy_read (const StasisCaptureCopy *self, const GArray *
 gboolean stasis_capture_copy_put (StasisCaptureCopy *self, const GArray *ranges,
                                   const guint8 *octets, GError **error);
 
-/* What stands behind the pages.  *@out_hashes: (transfer full), NULL unless it is_hashed. */
+/* What stands behind the pages.  *@out_hashes: (transfer full), of what was written. */
 gboolean stasis_capture_copy_finish (StasisCaptureCopy *self, const GByteArray *devices,
                                      StasisJobStats *stats, StasisImageHashes **out_hashes,
                                      GError **error);

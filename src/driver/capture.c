@@ -255,8 +255,8 @@ begin (StasisCapture *self, const GPtrArray *ram_blocks, const StasisCaptureTarg
     .ram_blocks = ram_blocks,
     .image = self->base != NULL ? stasis_image_fd (self->base) : -1,
   };
-  self->copy = stasis_capture_copy_new (&source, target, &self->head, g_steal_pointer (&self->map),
-                                        !self->is_live, error);
+  self->copy
+      = stasis_capture_copy_new (&source, target, &self->head, g_steal_pointer (&self->map), error);
   return self->copy != NULL;
 }
 

@@ -58,7 +58,7 @@ gboolean stasis_capture_follow (StasisCapture *self, const GPtrArray *ram_blocks
 gboolean stasis_capture_cut (StasisCapture *self, gint64 fdset, StasisMonitor *monitor,
                              StasisJob *job, GError **error);
 
-/* Live: write that, the guest may go on.  *@out_hashes is NULL: they come from the file. */
+/* Live: write that, the guest may go on.  *@out_hashes (transfer full): of what was written. */
 gboolean stasis_capture_finish (StasisCapture *self, StasisJob *job, StasisImageHashes **out_hashes,
                                 GError **error);
 

@@ -130,6 +130,17 @@ stasis_mapped_writer_put (StasisMappedWriter *self, int data_fd, guint number, g
   return TRUE;
 }
 
+/* Pages with data. */
+guint64
+stasis_mapped_writer_count (const StasisMappedWriter *self)
+{
+  guint64 n = 0;
+  for (guint i = 0; i < self->map->n_blocks; i++)
+    for (guint64 at = 0; at < self->map->blocks[i].bitmap_length; at++)
+      n += (guint64) __builtin_popcount (self->bitmaps[i][at]);
+  return n;
+}
+
 /* Holes where there are only zeros. */
 static gboolean
 write_bitmaps (const StasisMappedWriter *self, GError **error)

@@ -36,6 +36,9 @@ gboolean stasis_mapped_writer_put (StasisMappedWriter *self, int data_fd, guint 
                                    guint64 offset, const guint8 *octets, gsize length,
                                    guint64 *out_written, GError **error);
 
+/* How many pages have their bit, of all blocks. */
+guint64 stasis_mapped_writer_count (const StasisMappedWriter *self);
+
 /* Write the bitmaps, and what stands behind the pages: the parts of the RAM, empty, @commands, and
  * @rest, the devices' sections up to the end of the stream.  Nothing is synced. */
 gboolean stasis_mapped_writer_finish (StasisMappedWriter *self, const GByteArray *commands,

@@ -22,6 +22,7 @@ def checkpoint(t, guest, image, *options, way=FROM_OUTSIDE, **env):
     """Save it while it runs on; the statistics."""
     stats = json.loads(t.stasis("checkpoint", guest.name, image, "--json", *options, **env).stdout)
     assert stats["operation"] == "checkpoint" and stats["pause_us"] > 0, stats
+    assert stats["bytes_written"] >= 4096 * stats["pages_normal"] > 0, stats
     if can_map():
         assert stats["engine"].startswith(way), stats["engine"]
     return stats
