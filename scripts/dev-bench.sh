@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# dev-bench.sh: set up the peers, build optimized, run bench/image, zstd-save and save-restore
+# dev-bench.sh: set up the peers, build optimized, run bench/image, zstd-save, fast and save-restore
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -13,4 +13,5 @@ export STASIS_TEST_BUILDDIR STASIS_BIN STASIS_TEST_ACCEL
 # The parent of all orphans is to take them at once: who waits for a process waits for that, too.
 tests/keep.py bench/image
 tests/keep.py bench/zstd-save
+tests/keep.py bench/fast
 exec tests/keep.py bench/save-restore "$@"
