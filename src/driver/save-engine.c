@@ -30,7 +30,6 @@
 #include "driver/memory-check.h"
 #include "driver/migration-wait.h"
 #include "driver/recover.h"
-#include "image/mapped-ram.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
 #include "util/fd.h"
@@ -250,20 +249,6 @@ configure (const StasisSaveEngine *engine, StasisMonitor *monitor, GCancellable 
   if (engine->direct_io)
     stasis_json_set_boolean (parameters, "direct-io", TRUE);
   return stasis_monitor_migrate_set_parameters (monitor, parameters, cancellable, error);
-}
-
-/* What is left in pages that are zero. */
-gboolean
-stasis_save_engine_punch (const StasisSaveEngine *engine, const StasisSaveBody *body,
-                          StasisJob *job, GError **error)
-{
-  if (engine->way != STASIS_SAVE_WAY_MAPPED)
-    return TRUE;
-  GCancellable *cancellable = stasis_job_cancellable (job);
-  const off_t end = lseek (body->fd, 0, SEEK_END);
-  g_autoptr (StasisImageRamMap) map
-      = stasis_mapped_ram_parse (body->fd, body->offset, (guint64) MAX (end, 0), error);
-  return map != NULL && stasis_mapped_ram_punch_stale (body->fd, map, cancellable, error);
 }
 
 /* Write the state and wait until it is done. */

@@ -73,10 +73,6 @@ gboolean stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *
                                  const StasisSaveBody *body, const StasisJournal *journal,
                                  StasisJob *job, GError **error);
 
-/* What a guest that ran meanwhile left in pages that are zero now.  Nothing to do is success. */
-gboolean stasis_save_engine_punch (const StasisSaveEngine *engine, const StasisSaveBody *body,
-                                   StasisJob *job, GError **error);
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisSaveEngine, stasis_save_engine_free)
 
 G_END_DECLS

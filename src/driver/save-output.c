@@ -51,7 +51,8 @@ struct _StasisSaveOutput
   StasisStreamOut *file;         /* (owned) (nullable) the whole file as a sink */
   StasisStreamOut *out;          /* (borrowed) the file or the descriptor */
   guint8 uuid[STASIS_UUID_SIZE]; /* of the domain */
-  StasisImageWriter *seekable;   /* (owned) (nullable), so the following */
+  gboolean punch_stale;
+  StasisImageWriter *seekable; /* (owned) (nullable), so the following */
   StasisStreamedWriter *streamed;
   StasisLibvirtWriter *libvirt;
 };
@@ -122,7 +123,8 @@ static gboolean
 seekable_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisImageHashes *hashes,
                  StasisJob *job, GCancellable *cancellable, GError **error)
 {
-  const StasisImageTail tail = { .disks = disks, .hashes = hashes };
+  const StasisImageTail tail
+      = { .disks = disks, .hashes = hashes, .punch_stale = self->punch_stale };
   return stasis_image_writer_finish (self->seekable, 0, &tail, on_hash_progress, job, cancellable,
                                      error);
 }
@@ -324,6 +326,13 @@ stasis_save_output_body (StasisSaveOutput *self)
   if (stasis_save_output_way (self) == STASIS_SAVE_WAY_THROUGH)
     body.sink = self->ops->sink (self);
   return body;
+}
+
+/* A live save by QEMU. */
+void
+stasis_save_output_expect_stale (StasisSaveOutput *self)
+{
+  self->punch_stale = TRUE;
 }
 
 typedef struct

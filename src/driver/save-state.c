@@ -152,8 +152,7 @@ capture_live (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
          && stasis_capture_finish (capture, save->job, out_hashes, error);
 }
 
-/* QEMU copies while it runs, and pauses it at the end.  Of pages that became zero it leaves what
- * was there. */
+/* QEMU copies while it runs, and pauses it at the end. */
 static gboolean
 migrate_live (StasisSave *save, GError **error)
 {
@@ -166,10 +165,10 @@ migrate_live (StasisSave *save, GError **error)
   if (info == NULL)
     return FALSE;
   save->paused_us = g_get_monotonic_time () - (gint64) info->downtime_ms * 1000;
+  stasis_save_output_expect_stale (save->output);
   return begin_still (save, error) && stasis_fault ("save-paused", error)
          && describe_disks (save, error)
-         && (!stasis_save_keeps_running (save) || go_on (save, error))
-         && stasis_save_engine_punch (save->engine, &body, save->job, error);
+         && (!stasis_save_keeps_running (save) || go_on (save, error));
 }
 
 static gboolean
