@@ -32,6 +32,8 @@ struct _StasisRequests
   StasisJobStats *stats; /* (owned) (nullable) of that job */
   StasisJobStats *noted; /* (owned) (nullable) of the journal's job */
   gboolean is_aborted;   /* somebody wants the job to end */
+  gboolean had_job;      /* when life was told of it last */
+  gboolean is_behind;    /* a job is over, and what QEMU did at its end may not have been seen */
 };
 
 typedef struct
@@ -51,6 +53,8 @@ tell_life (StasisRequests *requests)
 {
   const StasisJobStats *job = current_job (requests);
   stasis_life_set_job (requests->life, job != NULL ? job->operation : NULL);
+  requests->is_behind |= requests->had_job && job == NULL;
+  requests->had_job = job != NULL;
 }
 
 static void
@@ -105,16 +109,19 @@ on_done (const GError *error, gpointer data)
                  error->message);
 }
 
+/* A QEMU that does not answer is how it was when last heard of. */
 static void
-on_first_look (const GError *error, gpointer data)
+on_looked (const GError *error, gpointer data)
 {
-  if (error != NULL)
+  StasisRequests *requests = ((Waiting *) data)->requests;
+  requests->is_behind = FALSE;
+  if (error != NULL && !stasis_life_get (requests->life).is_known)
     {
       on_done (error, data);
       return;
     }
   g_autofree Waiting *waiting = data;
-  reply_state (waiting->requests, waiting->client);
+  reply_state (requests, waiting->client);
 }
 
 static Waiting *
@@ -129,10 +136,10 @@ new_waiting (StasisRequests *requests, StasisClientId client)
 static void
 do_state (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
-  if (stasis_life_get (requests->life).is_known)
+  if (stasis_life_get (requests->life).is_known && !requests->is_behind)
     reply_state (requests, client);
   else
-    stasis_life_sync (requests->life, on_first_look, new_waiting (requests, client));
+    stasis_life_sync (requests->life, on_looked, new_waiting (requests, client));
 }
 
 static void
@@ -223,13 +230,24 @@ do_job_stats (StasisRequests *requests, StasisClientId client, const StasisJson 
   reply_ok (requests, client, reply);
 }
 
+/* What QEMU did in the job was seen as the job's. */
+static void
+on_job_over (const GError *error, gpointer data)
+{
+  g_autofree Waiting *waiting = data;
+  StasisRequests *requests = waiting->requests;
+  if (requests->owner == waiting->client)
+    forget_job (requests);
+  requests->is_behind = error != NULL;
+  reply_ok (requests, waiting->client, NULL);
+}
+
+/* After one that was undone the guest goes on, or after a checkpoint. */
 static void
 do_job_end (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
-  if (!has_job (requests, client))
-    return;
-  forget_job (requests);
-  reply_ok (requests, client, NULL);
+  if (has_job (requests, client))
+    stasis_life_sync (requests->life, on_job_over, new_waiting (requests, client));
 }
 
 static void

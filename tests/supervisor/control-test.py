@@ -143,6 +143,48 @@ def paused_reasons():
         assert domain.state() == "3 save", domain.state()
 
 
+def end_of_job():
+    """Whoever is told that the job is over finds the guest as the job has left it."""
+    with Domain("idle", run=True, late=True) as domain:
+        domain.client("sync")
+        for is_pause_seen, operation in ((True, "save"), (False, "save"), (False, "checkpoint")):
+            owner = domain.control()
+            before = domain.state()
+            assert owner.ask(do="job-begin", operation=operation)["ok"]
+            domain.qmp("stop")
+            if is_pause_seen:
+                domain.client("sync")
+                assert domain.state() == "3 save", domain.state()
+            domain.qmp("cont")
+            assert owner.ask(do="job-end", stats={"state": "cancelled" if operation == "save" else "completed"})["ok"]
+            assert domain.state() == ("1 save canceled" if operation == "save" else before), domain.state()
+            domain.qmp("stop")
+            domain.qmp("cont")
+            domain.client("sync")
+            assert domain.state() == "1 unpaused", domain.state()
+
+
+def end_of_recovery():
+    """The same where the owner of the job died."""
+    with Domain("idle", run=True, late=True) as domain:
+        domain.client("sync")
+        owner = domain.own({"execute": "stop"}, step="save", **{"was-running": True})
+        domain.client("sync")
+        assert domain.state() == "3 save", domain.state()
+        domain.late.hold()
+        owner.kill()
+        eventually(lambda: json.loads(domain.client("job"))["state"] == "none", "the job was undone")
+        asking = subprocess.Popen([os.environ["STASIS_TEST_CLIENT"], domain.folder, "state"], stdout=subprocess.PIPE,
+                                  text=True)
+        try:
+            asking.wait(1)  # it had better wait for QEMU
+        except subprocess.TimeoutExpired:
+            pass
+        domain.late.let_go()
+        answer, _ = asking.communicate(timeout=60)
+        assert answer.strip() == "1 save canceled", answer
+
+
 def hostile_octets():
     hostile = [
         b"\n\n\n", b"{}\n", b"[]\n", b"null\n", b"\0\n", b"\xff\xfe\n", b'{"do":7}\n',
@@ -329,7 +371,7 @@ def no_descriptors_left():
 if __name__ == "__main__":
     sys.exit(run("control", [
         states, state_reply, socket_mode, starting_up, replaced, only_one, cannot_start, job,
-        job_survives_supervisor, paused_reasons, hostile_octets, too_long, pipelined,
+        job_survives_supervisor, paused_reasons, end_of_job, end_of_recovery, hostile_octets, too_long, pipelined,
         slow_reader_and_half_request, idle_clients, gone_clients, busy_clients, memory,
         no_descriptors_left,
     ]))

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -129,6 +130,52 @@ class Qmp(Lines):
                 raise RuntimeError(f"{command}: {message['error']['desc']}")
 
 
+class LateEvents:
+    """Between QEMU's monitor and the supervisor: events come with the answer to the next command only,
+    and commands wait between hold() and let_go()."""
+
+    def __init__(self, path, qemu_path):
+        self.qemu_path = qemu_path
+        self.may_ask = threading.Event()
+        self.may_ask.set()
+        self.hold, self.let_go = self.may_ask.clear, self.may_ask.set
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(1)
+        self.start(self.serve)
+
+    @staticmethod
+    def start(target, *args):
+        threading.Thread(target=target, args=args, daemon=True).start()
+
+    def serve(self):
+        while True:
+            supervisor, _ = self.listener.accept()
+            qemu = socket.socket(socket.AF_UNIX)
+            qemu.connect(self.qemu_path)
+            self.start(self.pass_commands, supervisor, qemu)
+            self.start(self.pass_answers, qemu, supervisor)
+
+    def pass_commands(self, supervisor, qemu):
+        with supervisor.makefile("rb") as lines:
+            for line in lines:
+                self.may_ask.wait()
+                qemu.sendall(line)
+        qemu.shutdown(socket.SHUT_RDWR)
+
+    @staticmethod
+    def pass_answers(qemu, supervisor):
+        held = b""
+        with qemu.makefile("rb") as lines:
+            for line in lines:
+                held += line
+                if "event" in json.loads(line):
+                    continue
+                supervisor.sendall(held)
+                held = b""
+        supervisor.shutdown(socket.SHUT_RDWR)
+
+
 def start_time(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
         return int(file.read().rsplit(")", 1)[1].split()[19])
@@ -149,7 +196,7 @@ def eventually(claim, what, seconds=WAIT):
 class Domain:
     """A running domain as a driver leaves it: QEMU, run folder, status file, supervisor."""
 
-    def __init__(self, guest="idle", args=(), run=False, supervise=True, **policy):
+    def __init__(self, guest="idle", args=(), run=False, supervise=True, late=False, **policy):
         self.root = tempfile.mkdtemp(prefix="stasis-sup-")
         self.folder = f"{self.root}/run/domains/guest"
         self.last_path = f"{self.root}/lib/last/guest.json"
@@ -160,18 +207,20 @@ class Domain:
         os.makedirs(f"{self.root}/log")
         with open(f"{self.root}/rom", "wb") as file:
             file.write(firmware(guest))
-        self.qemu = self.start_qemu(args)
+        self.qemu = self.start_qemu(args, "qemu.sock" if late else "supervisor.sock")
+        if late:
+            self.late = LateEvents(f"{self.folder}/supervisor.sock", f"{self.folder}/qemu.sock")
         self.write_status(policy)
         if supervise:
             self.ensure()
         if run:
             self.qmp("cont")
 
-    def start_qemu(self, args):
+    def start_qemu(self, args, supervisor_socket="supervisor.sock"):
         argv = [QEMU, "-S", "-M", "q35", "-m", "64", "-nodefaults", "-no-user-config", "-display",
                 "none", "-no-shutdown", "-bios", f"{self.root}/rom", *args]
         listeners = []
-        for name, path in (("charmonitor", "monitor.sock"), ("charsupervisor", "supervisor.sock")):
+        for name, path in (("charmonitor", "monitor.sock"), ("charsupervisor", supervisor_socket)):
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(f"{self.folder}/{path}")
             listener.listen(1)
