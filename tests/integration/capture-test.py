@@ -189,6 +189,25 @@ def paused_disks(t):
     save(t, guest, t.dir / "1.stasis")
 
 
+@harness.test("who may not read QEMU's memory has QEMU save it, and is told why")
+def denied(t):
+    deny = harness.BUILD / "tests" / "integration" / "deny-readv"
+    if subprocess.run([deny, "/bin/true"], check=False).returncode == 77:
+        raise harness.Skip("no seccomp here")
+    guest = mapped_guest(t)
+    image = t.dir / "a.stasis"
+    result = subprocess.run([deny, harness.STASIS, "save", guest.name, image, "--json"], env=t.environment(),
+                            capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 0, result
+    engine = json.loads(result.stdout)["engine"]
+    assert not engine.startswith(WAY) and "QEMU reads all of the memory, which is mapped from an image" in engine, engine
+    assert engine.endswith("Operation not permitted"), engine
+    last = guest.last_tick()
+    t.stasis("image", "verify", image)
+    t.stasis("restore", image)
+    goes_on(t, guest, last)
+
+
 @harness.test("into images of other kinds")
 def other_kinds(t):
     guest = mapped_guest(t)
