@@ -166,16 +166,16 @@ class LinuxGuest(Guest):
 
 
 class ButtonGuest(Guest):
-    """Prints a tick when it has booted, and powers off when its button is pressed."""
+    """Prints a tick when it has booted, and powers off, or sleeps (S3), when its button is pressed."""
 
-    def __init__(self, folder, name, qemu, accel, **options):
+    def __init__(self, folder, name, qemu, accel, sleeps=False, **options):
         super().__init__(folder, name, qemu, accel, **options)
         self.disk = self.dir / f"{name}.img"
-        self.disk.write_bytes(self.boot_sector().ljust(1 << 20, b"\0"))
+        self.disk.write_bytes(self.boot_sector(0x2400 if sleeps else 0x2000).ljust(1 << 20, b"\0"))
         self.disks.insert(0, (self.disk, "raw", "virtio", True))
 
     @staticmethod
-    def boot_sector():
+    def boot_sector(control):
         """16 bits, in a row; the power management registers lie where SeaBIOS puts those of q35."""
         def out(port, value, size):
             head = b"\xba" + struct.pack("<H", port)  # mov dx, port
@@ -184,7 +184,7 @@ class ButtonGuest(Guest):
         code = b"\xfa" + b"".join(out(0x3f8, letter, 1) for letter in b"tick 1\n")
         code += out(0x602, 0x0100, 2)  # tell of the button
         code += b"\xba\x00\x06\xed\xf6\xc4\x01\x74\xf7"  # mov dx, 0x600; again: in ax, dx; test ah, 1; jz
-        code += out(0x600, 0x0100, 2) + out(0x604, 0x2000, 2) + b"\xf4\xeb\xfd"  # power off; hlt
+        code += out(0x600, 0x0100, 2) + out(0x604, control, 2) + b"\xf4\xeb\xfd"  # power off or sleep; hlt
         return code.ljust(510, b"\0") + b"\x55\xaa"
 
     def os_xml(self):

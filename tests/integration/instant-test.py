@@ -200,6 +200,30 @@ def background_paused(t):
     t.stasis("save", guest.name, t.dir / "b.stasis")
 
 
+@harness.test("a guest that sleeps on a damaged image is blamed too, and does not wake up unasked")
+def background_asleep(t):
+    need_mapping()
+    guest = t.button_guest(sleeps=True)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(1)
+    image = t.dir / "a.stasis"
+    save(t, guest, image)
+    damage(t, image)
+    t.stasis("restore", image, "--load", "instant", STASIS_FAULT="verify=stop")
+    verifier, = harness.wait_for(lambda: [pid for pid in verifiers() if pid in t.processes()], "the check to begin")
+    harness.wait_for(lambda: harness.is_stopped(verifier), "the check to stop")
+    t.stasis("shutdown", guest.name)  # the button
+    harness.wait_for(lambda: t.domstate(guest) == "pmsuspended", "the guest to sleep")
+    os.kill(verifier, signal.SIGCONT)
+    assert wait_verified(t, guest)[0] == "DAMAGED"
+    assert t.domstate(guest, "--reason") == "paused (I/O error)", t.domstate(guest, "--reason")
+    result = t.stasis("save", guest.name, t.dir / "b.stasis", check=False)
+    assert result.returncode == 1 and "comes from a damaged image" in result.stderr, result.stderr
+    assert t.domstate(guest, "--reason") == "paused (I/O error)", t.domstate(guest, "--reason")
+    assert "comes from a damaged image" in t.stasis("resume", guest.name).stderr
+    assert t.domstate(guest) == "pmsuspended", t.domstate(guest, "--reason")
+
+
 @harness.test("what was found is written once there is room for it, and others wait no longer")
 def finding_unwritten(t):
     need_mapping()
