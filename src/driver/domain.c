@@ -119,6 +119,25 @@ stasis_domain_load_live (StasisDomain *self, GError **error)
   return def;
 }
 
+/* The definition of the running instance, or of the domain where *@status is NULL.  It may have
+ * ended since that look: then *@status is what a second one sees. */
+static StasisDomainDef *
+load_current (StasisDomain *self, StasisStatus **status, GError **error)
+{
+  if (*status != NULL)
+    {
+      g_autoptr (GError) local = NULL;
+      StasisDomainDef *def = stasis_domain_load_live (self, &local);
+      if (def != NULL)
+        return def;
+      g_clear_pointer (status, stasis_status_free);
+      if (!stasis_domain_look (self, status, error))
+        return NULL;
+    }
+  return *status != NULL ? stasis_domain_load_live (self, error)
+                         : stasis_registry_load (self->driver, self->name, error);
+}
+
 /* A connection to its supervisor, which is started anew where it is missing. */
 StasisControl *
 stasis_domain_open_control (StasisDomain *self, GError **error)
@@ -350,9 +369,7 @@ stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError *
   g_autoptr (StasisStatus) status = NULL;
   if (!stasis_domain_look (self, &status, error))
     return FALSE;
-  g_autoptr (StasisDomainDef) def = status != NULL
-                                        ? stasis_domain_load_live (self, error)
-                                        : stasis_registry_load (self->driver, self->name, error);
+  g_autoptr (StasisDomainDef) def = load_current (self, &status, error);
   if (def == NULL)
     return FALSE;
 
@@ -383,10 +400,7 @@ load_for (StasisDomain *self, StasisXmlFlags flags, StasisStatus **out_status, G
       g_clear_error (error);
       return stasis_registry_load (self->driver, self->name, error);
     }
-  if (!is_known)
-    return NULL;
-  return *out_status != NULL ? stasis_domain_load_live (self, error)
-                             : stasis_registry_load (self->driver, self->name, error);
+  return is_known ? load_current (self, out_status, error) : NULL;
 }
 
 /**

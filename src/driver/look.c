@@ -14,6 +14,7 @@
 
 #include "driver/hold.h"
 #include "driver/lost.h"
+#include "util/fault.h"
 
 #define RECOVER_MS 2000                  /* to wait for who has the lock */
 #define AGAIN_US   (30 * G_USEC_PER_SEC) /* after a recovery that failed */
@@ -95,6 +96,7 @@ conclude (Seen *seen, StasisStatus **out_status, GError **error)
   if (!stasis_process_is_alive (&seen->status->qemu))
     return STASIS_LOOK_OFF;
   *out_status = g_steal_pointer (&seen->status);
+  stasis_fault ("looked", NULL);
   return STASIS_LOOK_ACTIVE;
 }
 

@@ -134,4 +134,41 @@ def undefined_after_save(t):
     guest.wait_for_tick(guest.last_tick() + 2)
 
 
+def comes_to_stop(process):
+    """FALSE where it ends before."""
+    harness.wait_for(lambda: process.poll() is not None or state_letter(process.pid) == "T", "a stop or the end")
+    return process.returncode is None
+
+
+def after_each_look(t, guest, *command):
+    """What the command says where its domain ends after it has seen it run: once, twice and so on."""
+    for number in range(1, 100):
+        t.stasis("start", guest.name)
+        process = t.start(*command, guest.name, STASIS_FAULT="looked=stop")
+        looks = 0
+        while comes_to_stop(process):
+            looks += 1
+            if looks == number:
+                t.stasis("destroy", guest.name)
+            process.send_signal(signal.SIGCONT)
+        output, errors = process.communicate(timeout=60)
+        t.stasis("destroy", guest.name, check=False)
+        if looks < number:
+            assert number > 1, "it has not looked"
+            return
+        yield number, process.returncode, output, errors
+
+
+@harness.test("whoever asks for a domain that ends at this moment is told how it is", timeout=600)
+def ends_meanwhile(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    for command in (["domstate"], ["domstate", "--reason"], ["dominfo"], ["dominfo", "--json"], ["dumpxml"]):
+        for number, status, output, errors in after_each_look(t, guest, *command):
+            assert (status, errors) == (0, ""), (command, number, status, errors)
+            assert command != ["domstate"] or output.strip() == "shut off", (number, output)
+            assert command != ["domstate", "--reason"] or output.strip() == "shut off (destroyed)", (number, output)
+            assert command != ["dumpxml"] or "<domain type=" in output, (number, output)
+
+
 harness.main()
