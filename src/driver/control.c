@@ -41,12 +41,13 @@
 
 struct _StasisControl
 {
-  char *path;       /* (owned) of the socket */
-  char *name;       /* (owned) the domain's, for messages */
-  int fd;           /* (owned) or -1 after a failure */
-  char *operation;  /* (owned) (nullable) the job begun on it */
-  GString *line;    /* (owned) of the reply that is coming */
-  gboolean is_owed; /* the reply to the last update has not come yet */
+  char *path;             /* (owned) of the socket */
+  char *name;             /* (owned) the domain's, for messages */
+  int fd;                 /* (owned) or -1 after a failure */
+  char *operation;        /* (owned) (nullable) the job begun on it */
+  gboolean is_background; /* that job is */
+  GString *line;          /* (owned) of the reply that is coming */
+  gboolean is_owed;       /* the reply to the last update has not come yet */
 };
 
 /* NULL is fine. */
@@ -293,24 +294,13 @@ stasis_control_sync (StasisControl *control, GError **error)
 }
 
 static StasisJson *
-begin_request (const char *operation)
+begin_request (const char *operation, gboolean is_background)
 {
   StasisJson *request = new_request ("job-begin");
   stasis_json_set_string (request, "operation", operation);
+  stasis_json_set_boolean (request, "background", is_background);
   stasis_json_set_int (request, "pid", getpid ());
   return request;
-}
-
-/* This process begins a job. */
-gboolean
-stasis_control_job_begin (StasisControl *control, const char *operation, GError **error)
-{
-  g_autoptr (StasisJson) request = begin_request (operation);
-  if (!ask (control, request, NULL, error))
-    return FALSE;
-  g_autofree char *old = control->operation;
-  control->operation = g_strdup (operation);
-  return TRUE;
 }
 
 /* Take the reply that is owed, if it comes within @wait_ms; it may say that the job shall end. */
@@ -345,6 +335,35 @@ take_owed (StasisControl *control, int wait_ms, gboolean *out_abort, GError **er
   return TRUE;
 }
 
+/* Before a request whose reply is waited for. */
+static gboolean
+settle_owed (StasisControl *control, GError **error)
+{
+  gboolean is_aborted = FALSE;
+  if (control->is_owed && !take_owed (control, END_MS, &is_aborted, error))
+    return FALSE;
+  if (!control->is_owed)
+    return TRUE;
+  /* It sees the end of the connection when it goes on. */
+  hang_up (control);
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, _ ("nothing came"));
+  return prefix_dead (control, error);
+}
+
+/* This process begins a job, or goes on with the same one in another way. */
+gboolean
+stasis_control_job_begin (StasisControl *control, const char *operation, gboolean is_background,
+                          GError **error)
+{
+  g_autoptr (StasisJson) request = begin_request (operation, is_background);
+  if (!settle_owed (control, error) || !ask (control, request, NULL, error))
+    return FALSE;
+  g_autofree char *old = control->operation;
+  control->operation = g_strdup (operation);
+  control->is_background = is_background;
+  return TRUE;
+}
+
 /* Send without waiting for more than a moment: the reply is taken now or later. */
 static gboolean
 post (StasisControl *control, const StasisJson *request, gboolean *out_abort, GError **error)
@@ -368,7 +387,7 @@ begin_again (StasisControl *control, gboolean *out_abort, GError **error)
   control->fd = stasis_unix_connect (control->path, error);
   if (control->fd < 0)
     return prefix_dead (control, error);
-  g_autoptr (StasisJson) request = begin_request (control->operation);
+  g_autoptr (StasisJson) request = begin_request (control->operation, control->is_background);
   return post (control, request, out_abort, error);
 }
 
@@ -404,16 +423,8 @@ gboolean
 stasis_control_job_end (StasisControl *control, const StasisJobStats *stats, GError **error)
 {
   gboolean is_aborted = FALSE;
-  if (!begin_again (control, &is_aborted, error)
-      || (control->is_owed && !take_owed (control, END_MS, &is_aborted, error)))
+  if (!begin_again (control, &is_aborted, error) || !settle_owed (control, error))
     return FALSE;
-  if (control->is_owed)
-    {
-      /* It sees the end of the connection when it goes on. */
-      hang_up (control);
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, _ ("nothing came"));
-      return prefix_dead (control, error);
-    }
   g_autoptr (StasisJson) request = stats_request ("job-end", stats);
   if (!ask (control, request, NULL, error))
     return FALSE;

@@ -34,8 +34,10 @@ gboolean stasis_control_sync (StasisControl *control, GError **error);
 /* This process begins a job, and lives on as long as the connection does.  STASIS_ERROR_BUSY where
  * another connection has one.  If the supervisor is replaced meanwhile, the next update finds the
  * new one by itself.  An update that finds the supervisor silent is dropped, and so is every later
- * one until it has answered: nothing is waited for, a guest may stand still. */
-gboolean stasis_control_job_begin (StasisControl *control, const char *operation, GError **error);
+ * one until it has answered: nothing is waited for, a guest may stand still.  A job in the
+ * background does not stop the guest; the same connection may begin it again, in the foreground. */
+gboolean stasis_control_job_begin (StasisControl *control, const char *operation,
+                                   gboolean is_background, GError **error);
 gboolean stasis_control_job_update (StasisControl *control, const StasisJobStats *stats,
                                     gboolean *out_abort, GError **error);
 gboolean stasis_control_job_end (StasisControl *control, const StasisJobStats *stats,

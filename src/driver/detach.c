@@ -37,9 +37,8 @@
 #include "util/fd.h"
 
 #define MIB           (G_GUINT64_CONSTANT (1) << 20)
-#define ROUNDS        5          /* until it is believed that some pages will not come */
-#define RESERVE       (64 * MIB) /* octets of the host's that are left alone */
-#define CHECK_NAP_US  (G_USEC_PER_SEC / 20)
+#define ROUNDS        5                     /* until it is believed that some pages will not come */
+#define RESERVE       (64 * MIB)            /* octets of the host's that are left alone */
 #define LOOK_AFTER_US (G_USEC_PER_SEC / 10) /* whether to go on */
 
 typedef struct
@@ -205,7 +204,7 @@ begin_job (Detach *self)
   stats->bytes_total = memory + stasis_image_renewal_size (self->renewal);
   set_processed (self, memory - stasis_memory_pull_missing (self->pull));
   stasis_job_begin (self->job, last);
-  stasis_job_attach (self->job, self->folder);
+  stasis_job_attach_background (self->job, self->folder);
 }
 
 static gboolean
@@ -288,7 +287,7 @@ await_check (Detach *self, GError **error)
         return FALSE;
       if (!stasis_process_is_alive (&self->status->qemu))
         return throw_ended (self, error);
-      g_usleep (CHECK_NAP_US);
+      g_usleep (STASIS_MEMORY_CHECK_LOOK_US);
     }
 }
 

@@ -35,6 +35,7 @@ struct _StasisJob
   GCancellable *callers;     /* (owned) (nullable) */
   gulong handler;            /* on callers */
   StasisControl *control;    /* (owned) (nullable) */
+  gboolean is_background;    /* as the supervisor knows it */
   char *last_path;           /* (owned) (nullable) */
   char *engine_note;         /* (owned) (nullable) */
   StasisJobPoll poll;        /* (nullable) */
@@ -113,7 +114,8 @@ static StasisControl *
 begin_on_supervisor (const StasisJob *job, const char *folder, GError **error)
 {
   g_autoptr (StasisControl) control = stasis_control_open (folder, error);
-  if (control == NULL || !stasis_control_job_begin (control, job->stats->operation, error))
+  if (control == NULL
+      || !stasis_control_job_begin (control, job->stats->operation, job->is_background, error))
     return NULL;
   return g_steal_pointer (&control);
 }
@@ -138,16 +140,45 @@ begin_in_turn (const StasisJob *job, const char *folder, GError **error)
     }
 }
 
-/* Tell the supervisor; one that was killed a moment ago is replaced. */
-void
-stasis_job_attach (StasisJob *job, const char *folder)
+/* What was in the background goes on with its connection; a supervisor that was killed a moment ago
+ * is replaced. */
+static void
+attach (StasisJob *job, const char *folder, gboolean is_background)
 {
   g_autoptr (GError) error = NULL;
+  job->is_background = is_background;
+  if (job->control != NULL
+      && stasis_control_job_begin (job->control, job->stats->operation, is_background, NULL))
+    return;
+  stasis_control_free (job->control);
   job->control = begin_in_turn (job, folder, NULL);
   if (job->control == NULL && stasis_supervise_ensure (folder, &error))
     job->control = begin_on_supervisor (job, folder, &error);
   if (job->control == NULL)
     g_debug ("the job goes on unseen: %s", error->message);
+}
+
+/* Tell the supervisor. */
+void
+stasis_job_attach (StasisJob *job, const char *folder)
+{
+  attach (job, folder, /* is_background= */ FALSE);
+}
+
+/* The same while the guest is left alone. */
+void
+stasis_job_attach_background (StasisJob *job, const char *folder)
+{
+  attach (job, folder, /* is_background= */ TRUE);
+}
+
+/* Nobody sees it any more. */
+void
+stasis_job_leave (StasisJob *job)
+{
+  if (job->control != NULL)
+    stasis_control_job_end (job->control, job->stats, NULL);
+  g_clear_pointer (&job->control, stasis_control_free);
 }
 
 GCancellable *
@@ -313,8 +344,7 @@ stasis_job_end (StasisJob *job, const GError *error)
   publish (job);
   if (job->last_path != NULL)
     keep (stats, job->last_path);
-  if (job->control != NULL)
-    stasis_control_job_end (job->control, stats, NULL);
+  stasis_job_leave (job);
 }
 
 /* What stasis_job_end() kept. */

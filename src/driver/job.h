@@ -30,6 +30,13 @@ void stasis_job_forget_last (StasisJob *job);
  * (detach.c) is waited for, for a second. */
 void stasis_job_attach (StasisJob *job, const char *folder);
 
+/* The same for one that leaves the guest alone, and has no journal: whoever pauses the guest now is
+ * not the job.  It may be attached in the other way later. */
+void stasis_job_attach_background (StasisJob *job, const char *folder);
+
+/* It comes to nothing before it has begun: others see it no more. */
+void stasis_job_leave (StasisJob *job);
+
 /* What the job's own waits take: cancelled by the caller, or by domjobabort. */
 GCancellable *stasis_job_cancellable (StasisJob *job);
 

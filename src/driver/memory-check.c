@@ -22,7 +22,6 @@
 #include "util/json.h"
 
 #define CHECK_FILE "memory-check.json"
-#define LOOK_US    (G_USEC_PER_SEC / 20)
 
 static const char *const finding_names[] = { "going on", "good", "damaged", "failed" };
 
@@ -64,6 +63,22 @@ stasis_memory_check_read (const char *folder, char **out_message)
   return STASIS_MEMORY_FINDING_UNKNOWN;
 }
 
+/* TRUE where it is done beside the guest. */
+gboolean
+stasis_memory_check_is_wanted (const StasisStatus *status)
+{
+  return status->memory_image != NULL && status->memory_check == STASIS_MEMORY_CHECK_BACKGROUND;
+}
+
+/* TRUE as long as it goes on. */
+gboolean
+stasis_memory_check_goes_on (const StasisStatus *status, const char *folder)
+{
+  return stasis_memory_check_is_wanted (status)
+         && stasis_memory_check_read (folder, NULL) == STASIS_MEMORY_FINDING_NONE_YET
+         && stasis_process_is_alive (&status->qemu);
+}
+
 /* Wait for its end. */
 gboolean
 stasis_memory_check_wait (const StasisStatus *status, const char *folder, GCancellable *cancellable,
@@ -71,17 +86,15 @@ stasis_memory_check_wait (const StasisStatus *status, const char *folder, GCance
 {
   *out_finding = STASIS_MEMORY_FINDING_GOOD;
   *out_message = NULL;
-  if (status->memory_image == NULL || status->memory_check != STASIS_MEMORY_CHECK_BACKGROUND)
+  if (!stasis_memory_check_is_wanted (status))
     return TRUE;
-  while ((*out_finding = stasis_memory_check_read (folder, out_message))
-         == STASIS_MEMORY_FINDING_NONE_YET)
+  while (stasis_memory_check_goes_on (status, folder))
     {
       if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
-      if (!stasis_process_is_alive (&status->qemu))
-        break;
-      g_usleep (LOOK_US);
+      g_usleep (STASIS_MEMORY_CHECK_LOOK_US);
     }
+  *out_finding = stasis_memory_check_read (folder, out_message);
   return TRUE;
 }
 

@@ -9,6 +9,8 @@
 
 G_BEGIN_DECLS
 
+#define STASIS_MEMORY_CHECK_LOOK_US (G_USEC_PER_SEC / 20) /* between two looks of who waits */
+
 typedef enum
 {
   STASIS_MEMORY_FINDING_NONE_YET, /* or has not begun yet */
@@ -22,6 +24,12 @@ gboolean stasis_memory_check_write (const char *folder, StasisMemoryFinding resu
                                     const char *message, GError **error);
 /* @out_message: (out) (optional) (nullable) (transfer full). */
 StasisMemoryFinding stasis_memory_check_read (const char *folder, char **out_message);
+
+/* TRUE where the image is verified beside the guest. */
+gboolean stasis_memory_check_is_wanted (const StasisStatus *status);
+
+/* TRUE as long as that goes on, or is yet to begin. */
+gboolean stasis_memory_check_goes_on (const StasisStatus *status, const char *folder);
 
 /* Before the memory of that guest goes anywhere else: wait for the end of the check, where there is
  * one.  FALSE where it was cancelled. */

@@ -125,7 +125,7 @@ look_at_guest (Save *save, GError **error)
 }
 
 /* What was mapped from an image that nobody has verified yet is not passed on as good.  The lock is
- * not held meanwhile: others may have to do with the guest. */
+ * not held meanwhile: others may have to do with the guest, and see and abort what waits here. */
 static gboolean
 await_memory_check (Save *save, GError **error)
 {
@@ -135,11 +135,19 @@ await_memory_check (Save *save, GError **error)
   if (status == NULL)
     return TRUE;
   g_autofree char *folder = stasis_paths_domain (save->driver->paths, status->name, NULL);
-  StasisMemoryFinding finding;
-  g_autofree char *message = NULL;
+  if (!stasis_memory_check_goes_on (status, folder))
+    return TRUE;
+  stasis_job_attach_background (save->job, folder);
   stasis_job_set_phase (save->job, "wait for the memory image to be verified");
-  return stasis_memory_check_wait (status, folder, stasis_job_cancellable (save->job), &finding,
-                                   &message, error);
+  while (stasis_memory_check_goes_on (status, folder))
+    {
+      stasis_job_update (save->job);
+      if (g_cancellable_set_error_if_cancelled (stasis_job_cancellable (save->job), error))
+        return FALSE;
+      g_usleep (STASIS_MEMORY_CHECK_LOOK_US);
+    }
+  stasis_job_set_phase (save->job, "prepare");
+  return TRUE;
 }
 
 /* A guest on a damaged image is passed on only by somebody who has resumed it in spite of that. */
@@ -300,7 +308,10 @@ run (Save *save, const char *xml, GError **error)
 {
   stasis_job_set_phase (save->job, "prepare");
   if (!ask_everybody (save, xml, error) || !begin (save, error))
-    return FALSE;
+    {
+      stasis_job_leave (save->job);
+      return FALSE;
+    }
 
   StasisSaveOutcome outcome = STASIS_SAVE_OPEN;
   g_autoptr (GError) local = NULL;

@@ -161,17 +161,11 @@ spawn (StasisMemoryChecker *self, const StasisStatus *status, GError **error)
   return TRUE;
 }
 
-static gboolean
-is_wanted (const StasisStatus *status)
-{
-  return status->memory_image != NULL && status->memory_check == STASIS_MEMORY_CHECK_BACKGROUND;
-}
-
 /* The status file says this now. */
 void
 stasis_memory_checker_set_status (StasisMemoryChecker *self, const StasisStatus *status)
 {
-  if (!is_wanted (status))
+  if (!stasis_memory_check_is_wanted (status))
     {
       self->is_over = TRUE;
       if (self->pid > 0)

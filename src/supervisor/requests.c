@@ -28,12 +28,13 @@ struct _StasisRequests
   StasisJobLost job_lost;
   gpointer data;
   gint64 qemu_pid;
-  StasisClientId owner;  /* whose job goes on, or 0 */
-  StasisJobStats *stats; /* (owned) (nullable) of that job */
-  StasisJobStats *noted; /* (owned) (nullable) of the journal's job */
-  gboolean is_aborted;   /* somebody wants the job to end */
-  gboolean had_job;      /* when life was told of it last */
-  gboolean is_behind;    /* a job is over, and what QEMU did at its end may not have been seen */
+  StasisClientId owner;   /* whose job goes on, or 0 */
+  StasisJobStats *stats;  /* (owned) (nullable) of that job */
+  StasisJobStats *noted;  /* (owned) (nullable) of the journal's job */
+  gboolean is_background; /* that job leaves the guest alone */
+  gboolean is_aborted;    /* somebody wants the job to end */
+  gboolean had_job;       /* when life was told of it last */
+  gboolean is_behind;     /* a job is over, and what QEMU did at its end may not have been seen */
 };
 
 typedef struct
@@ -48,13 +49,21 @@ current_job (const StasisRequests *requests)
   return requests->stats != NULL ? requests->stats : requests->noted;
 }
 
+/* The operation that the guest may stand still for, or NULL. */
+static const char *
+guest_job (const StasisRequests *requests)
+{
+  const StasisJobStats *job = requests->is_background ? requests->noted : current_job (requests);
+  return job != NULL ? job->operation : NULL;
+}
+
 static void
 tell_life (StasisRequests *requests)
 {
-  const StasisJobStats *job = current_job (requests);
-  stasis_life_set_job (requests->life, job != NULL ? job->operation : NULL);
-  requests->is_behind |= requests->had_job && job == NULL;
-  requests->had_job = job != NULL;
+  const char *operation = guest_job (requests);
+  stasis_life_set_job (requests->life, operation);
+  requests->is_behind |= requests->had_job && operation == NULL;
+  requests->had_job = operation != NULL;
 }
 
 static void
@@ -82,7 +91,7 @@ reply_state (StasisRequests *requests, StasisClientId client)
   const StasisJobStats *job = current_job (requests);
   const char *reason = NULL;
   const StasisDomainState state
-      = stasis_guest_state_describe (&guest, job != NULL ? job->operation : NULL, &reason);
+      = stasis_guest_state_describe (&guest, guest_job (requests), &reason);
 
   StasisJson *reply = stasis_json_new_object ();
   stasis_json_set_int (reply, "state", state);
@@ -173,9 +182,12 @@ do_job_begin (StasisRequests *requests, StasisClientId client, const StasisJson 
     }
 
   const pid_t pid = stasis_control_server_pid (requests->server, client);
-  /* A wish to abort holds where the owner of the journal's job has come back. */
-  requests->is_aborted
-      = requests->is_aborted && requests->noted != NULL && requests->noted->owner_pid == pid;
+  /* A wish to abort holds where the owner of the journal's job has come back, or the job goes on in
+   * another way. */
+  requests->is_aborted = requests->is_aborted
+                         && (requests->owner == client
+                             || (requests->noted != NULL && requests->noted->owner_pid == pid));
+  requests->is_background = stasis_json_boolean (stasis_json_get (request, "background"), FALSE);
   requests->owner = client;
   stasis_job_stats_free (requests->stats);
   requests->stats = stasis_job_stats_new ();
@@ -190,6 +202,7 @@ static void
 forget_job (StasisRequests *requests)
 {
   requests->owner = 0;
+  requests->is_background = FALSE;
   requests->is_aborted = FALSE;
   g_clear_pointer (&requests->stats, stasis_job_stats_free);
   tell_life (requests);

@@ -260,6 +260,7 @@ def meanwhile(t):
     t.stasis("suspend", guest.name)
     assert t.domstate(guest, "--reason") == "paused (user)"
     t.stasis("resume", guest.name)
+    assert t.domstate(guest, "--reason") == "running (unpaused)", t.domstate(guest, "--reason")
     before = guest.ticks().count(1)
     t.stasis("reset", guest.name)
     harness.wait_for(lambda: guest.ticks().count(1) > before, "the guest to begin anew")

@@ -246,6 +246,37 @@ def finding_unwritten(t):
         t.stasis("save", guest.name, t.dir / "b.stasis")
 
 
+def waits(t, guest, process):
+    """Others see the save wait for the image to be verified."""
+    def seen():
+        info = json.loads(t.stasis("domjobinfo", guest.name, "--json").stdout)
+        assert process.poll() is None, "the save did not wait"
+        return info.get("phase") == "wait for the memory image to be verified" and info
+    info = harness.wait_for(seen, "the save to wait")
+    assert (info["operation"], info["owner_pid"]) == ("save", process.pid), info
+
+
+@harness.test("a save that waits for the image to be verified can be aborted from anywhere")
+def save_aborted(t):
+    need_mapping()
+    guest, image, last = saved_guest(t)
+    t.stasis("restore", image, "--load", "instant", STASIS_FAULT="verify=stop")
+    process = t.start("save", guest.name, t.dir / "b.stasis")
+    waits(t, guest, process)
+    result = t.stasis("domdetach", guest.name, check=False)
+    assert result.returncode == 1 and f"is busy: save by process {process.pid}" in result.stderr, result.stderr
+    t.stasis("domjobabort", guest.name)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "cancelled" in errors, errors
+    assert "None" in t.stasis("domjobinfo", guest.name).stdout
+    assert not (t.dir / "b.stasis").exists() and t.domstate(guest, "--reason") == "running (restored)"
+    goes_on(guest, last)
+    verifier, = [pid for pid in verifiers() if pid in t.processes()]
+    os.kill(verifier, signal.SIGCONT)
+    assert wait_verified(t, guest) == ("yes", None)
+    t.stasis("save", guest.name, t.dir / "b.stasis")
+
+
 @harness.test("a save waits for the image to be verified; a supervisor that dies meanwhile is replaced")
 def save_waits(t):
     need_mapping()
@@ -256,18 +287,24 @@ def save_waits(t):
     last = goes_on(guest, last)
     assert verified(t, guest) == ("going on", None)
     process = t.start("save", guest.name, t.dir / "b.stasis")
-    time.sleep(1)
-    assert process.poll() is None, "the save did not wait"
+    waits(t, guest, process)
     t.stasis("suspend", guest.name)  # nobody has the domain's lock
+    assert t.domstate(guest, "--reason") == "paused (user)", t.domstate(guest, "--reason")
     t.stasis("resume", guest.name)
+    assert t.domstate(guest, "--reason") == "running (unpaused)", t.domstate(guest, "--reason")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode != 0 and t.domstate(guest) == "running"
+    assert "None" in t.stasis("domjobinfo", guest.name).stdout
     process = t.start("save", guest.name, t.dir / "b.stasis")
-    time.sleep(0.5)
+    waits(t, guest, process)
     harness.kill(t.supervisor())
-    t.stasis("list")
+    t.stasis("list", STASIS_FAULT="verify=stop")
+    waits(t, guest, process)  # the new one knows of it as well
     harness.wait_for(lambda: verifier not in t.processes(), "the first check to end")
+    second, = harness.wait_for(lambda: [pid for pid in verifiers() if pid in t.processes()], "the second check")
+    harness.wait_for(lambda: harness.is_stopped(second), "the second check to stop")
+    os.kill(second, signal.SIGCONT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     restore(t, t.dir / "b.stasis")

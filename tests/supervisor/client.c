@@ -233,7 +233,9 @@ own (const char *folder, const char *text, char **commands, GError **error)
   if (!stasis_json_boolean (stasis_json_get (json, "silent"), FALSE))
     {
       control = stasis_control_open (folder, error);
-      if (control == NULL || !stasis_control_job_begin (control, status->journal.operation, error))
+      if (control == NULL
+          || !stasis_control_job_begin (control, status->journal.operation,
+                                        /* is_background= */ FALSE, error))
         return FALSE;
     }
   if (!act (folder, status, json, commands, error))
