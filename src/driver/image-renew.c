@@ -21,6 +21,7 @@
 #include <linux/fs.h>
 #include <stasis/error.h>
 
+#include "driver/image-name.h"
 #include "driver/image-open.h"
 #include "driver/marks.h"
 #include "driver/save-target.h"
@@ -29,7 +30,7 @@
 
 struct _StasisImageRenewal
 {
-  char *path;              /* (owned) the name that it had */
+  char *path;              /* (owned) its name */
   int fd;                  /* (borrowed) the image */
   StasisImageInput *image; /* (owned) (nullable) the same by its name */
   StasisAtomicFile *file;  /* (owned) (nullable) the copy */
@@ -51,28 +52,29 @@ static gboolean
 refuse_names (const char *path, GError **error)
 {
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
-               _ ("the image was moved away from '%s', or has further names (hard links), under "
-                  "which it could be cut off below the guest: remove these, or move it back"),
+               _ ("the image was moved away from '%s' meanwhile, or has got further names (hard "
+                  "links), under which it could be cut off below the guest"),
                path);
   return FALSE;
 }
 
+/* By the name that it has now: it is that name which the copy takes. */
 static gboolean
-open_image (StasisImageRenewal *self, const char *path, const StasisFileId *id,
-            GCancellable *cancellable, GError **error)
+open_image (StasisImageRenewal *self, const StasisFileId *id, GCancellable *cancellable,
+            GError **error)
 {
   struct stat st;
-  if (stat (path, &st) < 0 || st.st_dev != id->device || st.st_ino != id->inode || st.st_nlink != 1)
-    return refuse_names (path, error);
   StasisFileId found = { 0 };
-  g_autoptr (StasisSaveTarget) target = stasis_save_target_new (path, error);
+  g_autoptr (StasisSaveTarget) target = stasis_save_target_new (self->path, error);
   if (target != NULL)
     self->image = stasis_image_open_any (target->path, -1, cancellable, error);
   if (self->image == NULL
       || !stasis_file_id_of_fd (stasis_image_input_fd (self->image), &found, error))
     return FALSE;
   if (found.device != id->device || found.inode != id->inode || target->seen.inode != id->inode)
-    return refuse_names (path, error);
+    return refuse_names (self->path, error);
+  if (fstat (stasis_image_input_fd (self->image), &st) < 0)
+    return stasis_throw_errno (error, _ ("cannot look at the image"));
   self->size = (guint64) st.st_size;
   self->file = stasis_save_target_begin (target, error);
   return self->file != NULL;
@@ -84,13 +86,18 @@ stasis_image_renewal_new (const char *path, int fd, const StasisFileId *id,
                           GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisImageRenewal) self = g_new0 (StasisImageRenewal, 1);
-  self->path = g_strdup (path);
   self->fd = fd;
   nlink_t names = 0;
-  if (!count_names (fd, &names, error)
-      || (names > 0 && !open_image (self, path, id, cancellable, error)))
+  if (!count_names (fd, &names, error))
     return NULL;
-  return g_steal_pointer (&self);
+  if (names == 0)
+    {
+      self->path = g_strdup (path);
+      return g_steal_pointer (&self);
+    }
+  self->path = stasis_image_name_now (path, fd, error);
+  return self->path != NULL && open_image (self, id, cancellable, error) ? g_steal_pointer (&self)
+                                                                         : NULL;
 }
 
 /* What is there to copy? */

@@ -14,8 +14,9 @@ G_BEGIN_DECLS
 typedef struct _StasisImageRenewal StasisImageRenewal;
 
 /* Of the image that is @id, behind @fd (borrowed: outlives it), and had the name @path.  One that
- * has no name any more needs no copy: all that follows does nothing then.  STASIS_ERROR_REFUSED
- * where it has another name than @path, or several. */
+ * was renamed is renewed under its new name; one that has no name any more needs no copy: all that
+ * follows does nothing then.  STASIS_ERROR_REFUSED where it has several names, or one that nobody
+ * can find. */
 StasisImageRenewal *stasis_image_renewal_new (const char *path, int fd, const StasisFileId *id,
                                               GCancellable *cancellable,
                                               GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -7,6 +7,7 @@ import os
 import re
 import pathlib
 import resource
+import shutil
 import signal
 import subprocess
 
@@ -161,11 +162,11 @@ def names(t):
     os.link(image, link)
     assert "further names" in refused(t, guest)
     assert write_locked(image) and image_lines(t, guest) != []
-    link.unlink()
     moved = t.dir / "moved"
     image.rename(moved)
-    assert "moved away" in refused(t, guest)
+    assert "further names" in refused(t, guest)
     moved.rename(image)
+    link.unlink()
     # While it is at it: then it is too late for a word before the work, and the place is taken.
     process = stopped(t, "domdetach", guest.name, at="detach-pull")
     moved.write_bytes(b"something else")
@@ -175,6 +176,52 @@ def names(t):
     assert image.read_bytes() == b"something else" and image_lines(t, guest) != []
     t.stasis("domdetach", guest.name)
     assert image_lines(t, guest) == []
+    goes_on(guest, last)
+
+
+@harness.test("an image that was renamed since is renewed under its new name")
+def renamed(t):
+    need_mapping()
+    folder, other = t.dir / "folder", t.dir / "other"
+    for how in ("name", "place", "folder"):
+        guest, image, last = saved_guest(t)
+        folder.mkdir()
+        other.mkdir()
+        image = image.rename(folder / "a.stasis")
+        restore(t, image)
+        now = {"name": folder / "b.stasis", "place": other / "a.stasis", "folder": t.dir / "new" / "a.stasis"}[how]
+        image.rename(now) if how != "folder" else folder.rename(now.parent)
+        content, before = now.read_bytes(), now.stat()
+        with open(now, "r+b") as old:
+            t.stasis("domdetach", guest.name)
+            assert free(t, guest, old)
+            after = now.stat()
+            assert after.st_ino != before.st_ino and os.fstat(old.fileno()).st_nlink == 0, how
+            assert (after.st_mode, after.st_uid, after.st_size) == (before.st_mode, before.st_uid, before.st_size)
+            spoil(old)
+        assert now.read_bytes() == content and not image.exists(), how
+        assert list(now.parent.iterdir()) == [now], how
+        goes_on(guest, last)
+        assert guest.damaged_pages() == 0
+        t.stasis("destroy", guest.name)
+        guest.serial.unlink()
+        for path in (folder, other, t.dir / "new"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@harness.test("an image that was moved to where nobody can find it is kept")
+def out_of_sight(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root can mount")
+    guest, image, last = mapped_guest(t)
+    moved = t.dir / "elsewhere" / "a.stasis"
+    moved.parent.mkdir()
+    image.rename(moved)
+    with harness.mounted("-t", "tmpfs", "tmpfs", at=moved.parent):
+        assert "moved away" in refused(t, guest)
+        assert image_lines(t, guest) != []
+    t.stasis("domdetach", guest.name)
+    assert image_lines(t, guest) == [] and moved.exists()
     goes_on(guest, last)
 
 
