@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * log-limit.c: QEMU's log does not grow without end
+ * log-limit.c: the logs of QEMU and of the supervisor do not grow without end
  *
  * Theory of operation
  *
@@ -9,6 +9,9 @@
  * of it becomes LOG.0, then the log is emptied in place.  QEMU's descriptor has O_APPEND
  * (spawn.c): it goes on at offset 0.  What comes while LOG.0 is written is taken over afterwards;
  * lines of the instant between the last read and the truncation are lost.
+ *
+ * A supervisor's log is cut in the same way, by itself, and by whoever starts a supervisor: its
+ * runs are those of supervisors.
  *
  * LOG.0 is there only where the log was cut in this run; a start makes LOG.1 of an earlier run's.
  * That tells log-tail.c that the offset at which the run began means nothing any more.  Since a
@@ -111,7 +114,7 @@ cut (const char *path, guint64 limit, gboolean *out_was_cut, GError **error)
     }
   if (local == NULL)
     return TRUE;
-  g_propagate_prefixed_error (error, g_steal_pointer (&local), _ ("cannot limit QEMU's log '%s': "),
+  g_propagate_prefixed_error (error, g_steal_pointer (&local), _ ("cannot limit the log '%s': "),
                               path);
   return FALSE;
 }

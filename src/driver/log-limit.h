@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * log-limit.h: QEMU's log does not grow without end
+ * log-limit.h: the logs of QEMU and of the supervisor do not grow without end
  */
 
 #pragma once
@@ -17,9 +17,9 @@ G_BEGIN_DECLS
  * as well: where there can be no backup the limit holds all the same. */
 gboolean stasis_log_limit (const char *path, gboolean *out_was_cut, GError **error);
 
-/* For a QEMU that is about to be started, by who holds the domain's lock: what the log and its
- * backup hold is of earlier runs, and the log has room.  Returns where the new run's part of it
- * begins.  That something could not be done is no reason against a start. */
+/* For a QEMU that is about to be started, by who holds the domain's lock, or a supervisor: what the
+ * log and its backup hold is of earlier runs, and the log has room.  Returns where the new run's
+ * part of it begins.  That something could not be done is no reason against a start. */
 guint64 stasis_log_begin_run (const char *path);
 
 G_END_DECLS

@@ -21,6 +21,7 @@
 #include <stasis/error.h>
 
 #include "driver/control.h"
+#include "driver/log-limit.h"
 #include "driver/scope.h"
 #include "driver/spawn.h"
 #include "driver/status.h"
@@ -42,8 +43,8 @@ stasis_supervise_is_alive (const char *folder)
 }
 
 /* NAME.supervisor.log beside QEMU's NAME.log. */
-static char *
-log_path (const char *folder, const StasisStatus *status)
+char *
+stasis_supervise_log_path (const char *folder, const StasisStatus *status)
 {
   if (status->log == NULL)
     return g_build_filename (folder, "supervisor.log", NULL);
@@ -149,8 +150,8 @@ stasis_supervise_ensure (const char *folder, GError **error)
   if (!g_unix_open_pipe (ready, FD_CLOEXEC, error))
     return FALSE;
   stasis_autofd int ours = ready[0];
-  g_autofree char *path = log_path (folder, status);
-  const Log log = { path, stasis_log_size (path) };
+  g_autofree char *path = stasis_supervise_log_path (folder, status);
+  const Log log = { path, stasis_log_begin_run (path) };
   return spawn_supervisor (folder, path, ready[1], error)
          && wait_ready (ours, folder, status, &log, error);
 }

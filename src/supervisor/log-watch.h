@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * log-watch.h: look at the size of QEMU's log now and then
+ * log-watch.h: look at the size of the logs now and then
  */
 
 #pragma once
@@ -9,8 +9,8 @@
 
 G_BEGIN_DECLS
 
-/* Keep the log @path below its limit (driver/log-limit.h) as long as QEMU lives, on a thread of its
- * own.  @qemu_pidfd outlives it. */
-void stasis_log_watch (const char *path, int qemu_pidfd);
+/* Keep QEMU's log (nullable) and the supervisor's own below their limit (driver/log-limit.h) as
+ * long as QEMU lives, on a thread of its own.  @qemu_pidfd outlives it. */
+void stasis_log_watch (const char *qemu_log, const char *own_log, int qemu_pidfd);
 
 G_END_DECLS

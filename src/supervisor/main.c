@@ -10,7 +10,7 @@
  * started it and may itself be killed and started anew at any time: what it must know it reads
  * from the status file or asks QEMU for.  It does three things: answers on the control socket
  * (requests.c), applies the life-cycle policy (life.c), and clears up when a job's owner or QEMU
- * itself dies (watch.c, errand.c).  Besides, it keeps QEMU's log small (log-watch.c).
+ * itself dies (watch.c, errand.c).  Besides, it keeps QEMU's log and its own small (log-watch.c).
  *
  * The main loop owns everything but the life-cycle thread's connection; nothing in it blocks.
  * Threads hand their results to it.  The lock file says that a supervisor lives: whoever finds it
@@ -29,6 +29,7 @@
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 
+#include "driver/supervise.h"
 #include "supervisor/errand.h"
 #include "supervisor/life.h"
 #include "supervisor/log-watch.h"
@@ -202,8 +203,8 @@ watch_qemu (Supervisor *self, const StasisStatus *status, GError **error)
     }
   self->life = stasis_life_new (self->folder, status, self->qemu_pidfd, on_restart_due, self);
   g_unix_fd_add (self->qemu_pidfd, G_IO_IN, on_qemu_ended, self);
-  if (status->log != NULL)
-    stasis_log_watch (status->log, self->qemu_pidfd);
+  g_autofree char *own_log = stasis_supervise_log_path (self->folder, status);
+  stasis_log_watch (status->log, own_log, self->qemu_pidfd);
   return TRUE;
 }
 

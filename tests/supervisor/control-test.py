@@ -355,6 +355,25 @@ def memory():
             assert max(at_rest, busy, after) <= RSS_MAX_KIB
 
 
+def own_log():
+    """What it says itself does not fill the disk, while it lives and when the next one comes."""
+    with Domain("idle") as domain:
+        log, newer, older = (f"{domain.root}/log/guest.supervisor.log{end}" for end in ("", ".0", ".1"))
+        for size in (3 << 20, 5 << 20):
+            with open(log, "ab") as file:
+                file.write(b"a line of sixteen\n" * (size // 18))
+            eventually(lambda: os.path.getsize(log) < 1 << 20, "the log was cut", 60)
+            assert 1 << 20 < os.path.getsize(newer) <= 3 << 20, os.path.getsize(newer)
+        assert not os.path.exists(older)
+        with open(log, "ab") as file:
+            file.write(b"the last words\n" * ((3 << 19) // 15))
+        domain.kill_supervisor()
+        domain.ensure()
+        assert os.path.getsize(log) < 1 << 20 and not os.path.exists(newer)
+        with open(older, "rb") as file:
+            assert file.read().endswith(b"the last words\n")
+
+
 def no_descriptors_left():
     with Domain("idle") as domain:
         pid = domain.supervisor()
@@ -373,5 +392,5 @@ if __name__ == "__main__":
         states, state_reply, socket_mode, starting_up, replaced, only_one, cannot_start, job,
         job_survives_supervisor, paused_reasons, end_of_job, end_of_recovery, hostile_octets, too_long, pipelined,
         slow_reader_and_half_request, idle_clients, gone_clients, busy_clients, memory,
-        no_descriptors_left,
+        own_log, no_descriptors_left,
     ]))
