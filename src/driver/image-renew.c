@@ -26,6 +26,7 @@
 #include "driver/marks.h"
 #include "driver/save-target.h"
 #include "image/copy.h"
+#include "util/attributes.h"
 #include "util/fd.h"
 
 struct _StasisImageRenewal
@@ -34,18 +35,14 @@ struct _StasisImageRenewal
   int fd;                  /* (borrowed) the image */
   StasisImageInput *image; /* (owned) (nullable) the same by its name */
   StasisAtomicFile *file;  /* (owned) (nullable) the copy */
-  guint64 size;            /* of the image */
+  struct stat seen;        /* of the image, before anybody read it for the copy */
   gboolean is_verified;
 };
 
 static gboolean
-count_names (int fd, nlink_t *out_names, GError **error)
+look (int fd, struct stat *out_stat, GError **error)
 {
-  struct stat st;
-  if (fstat (fd, &st) < 0)
-    return stasis_throw_errno (error, _ ("cannot look at the image"));
-  *out_names = st.st_nlink;
-  return TRUE;
+  return fstat (fd, out_stat) == 0 || stasis_throw_errno (error, _ ("cannot look at the image"));
 }
 
 static gboolean
@@ -63,7 +60,6 @@ static gboolean
 open_image (StasisImageRenewal *self, const StasisFileId *id, GCancellable *cancellable,
             GError **error)
 {
-  struct stat st;
   StasisFileId found = { 0 };
   g_autoptr (StasisSaveTarget) target = stasis_save_target_new (self->path, error);
   if (target != NULL)
@@ -73,9 +69,6 @@ open_image (StasisImageRenewal *self, const StasisFileId *id, GCancellable *canc
     return FALSE;
   if (found.device != id->device || found.inode != id->inode || target->seen.inode != id->inode)
     return refuse_names (self->path, error);
-  if (fstat (stasis_image_input_fd (self->image), &st) < 0)
-    return stasis_throw_errno (error, _ ("cannot look at the image"));
-  self->size = (guint64) st.st_size;
   self->file = stasis_save_target_begin (target, error);
   return self->file != NULL;
 }
@@ -87,10 +80,9 @@ stasis_image_renewal_new (const char *path, int fd, const StasisFileId *id,
 {
   g_autoptr (StasisImageRenewal) self = g_new0 (StasisImageRenewal, 1);
   self->fd = fd;
-  nlink_t names = 0;
-  if (!count_names (fd, &names, error))
+  if (!look (fd, &self->seen, error))
     return NULL;
-  if (names == 0)
+  if (self->seen.st_nlink == 0)
     {
       self->path = g_strdup (path);
       return g_steal_pointer (&self);
@@ -104,7 +96,7 @@ stasis_image_renewal_new (const char *path, int fd, const StasisFileId *id,
 guint64
 stasis_image_renewal_size (const StasisImageRenewal *self)
 {
-  return self->size;
+  return self->file != NULL ? (guint64) self->seen.st_size : 0;
 }
 
 static gboolean
@@ -113,12 +105,26 @@ copy_octets (const StasisImageRenewal *self, StasisImageProgress progress, gpoin
 {
   const int in = stasis_image_input_fd (self->image);
   const int out = stasis_atomic_file_fd (self->file);
+  const off_t size = self->seen.st_size;
   if (ioctl (out, FICLONE, in) == 0)
     return TRUE;
-  if (!stasis_image_copy_range (in, 0, self->size, out, 0, progress, data, cancellable, error))
+  if (!stasis_image_copy_range (in, 0, (guint64) size, out, 0, progress, data, cancellable, error))
     return FALSE;
-  return ftruncate (out, (off_t) self->size) == 0
+  return ftruncate (out, size) == 0
          || stasis_throw_errno (error, _ ("cannot set the size of the image"));
+}
+
+/* What people have given the file is the copy's too: it is the same file to them. */
+static gboolean
+copy_attributes (const StasisImageRenewal *self, GError **error)
+{
+  const int out = stasis_atomic_file_fd (self->file);
+  const struct timespec times[] = { self->seen.st_atim, self->seen.st_mtim };
+  if (!stasis_image_keep_owner (self->image, out, error)
+      || !stasis_attributes_copy (stasis_image_input_fd (self->image), out, error))
+    return FALSE;
+  return futimens (out, times) == 0
+         || stasis_throw_errno (error, _ ("cannot keep the times of the image"));
 }
 
 /* Copy it. */
@@ -129,8 +135,7 @@ stasis_image_renewal_copy (StasisImageRenewal *self, StasisImageProgress progres
   if (self->file == NULL)
     return TRUE;
   const int out = stasis_atomic_file_fd (self->file);
-  if (!copy_octets (self, progress, data, cancellable, error)
-      || !stasis_image_keep_owner (self->image, out, error))
+  if (!copy_octets (self, progress, data, cancellable, error) || !copy_attributes (self, error))
     return FALSE;
   return fsync (out) == 0 || stasis_throw_errno (error, _ ("cannot sync the copy of the image"));
 }
@@ -148,8 +153,8 @@ stasis_image_renewal_commit (StasisImageRenewal *self, const StasisPaths *paths,
       if (was_verified)
         stasis_mark_verified (paths, stasis_atomic_file_fd (self->file));
     }
-  nlink_t names = 0;
-  return count_names (self->fd, &names, error) && (names == 0 || refuse_names (self->path, error));
+  struct stat now;
+  return look (self->fd, &now, error) && (now.st_nlink == 0 || refuse_names (self->path, error));
 }
 
 /* NULL is fine. */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Does a guest that is detached from its image keep its memory, whatever becomes of the image?"""
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import pathlib
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 
 import harness
@@ -88,6 +90,53 @@ def boot_sector(t):
     restore(t, image)
     goes_on(guest, last)
     assert guest.damaged_pages() == 0
+
+
+def acl_entry(tag, permissions, who=0xffffffff):
+    return struct.pack("<HHI", tag, permissions, who)
+
+
+# The owner rw, user 65534 r, the group nothing, the mask r, others nothing.
+ACL = struct.pack("<I", 2) + b"".join((acl_entry(1, 6), acl_entry(2, 4, 65534), acl_entry(4, 0), acl_entry(16, 4),
+                                       acl_entry(32, 0)))
+
+
+def attributes(path):
+    return {name: os.getxattr(path, name) for name in os.listxattr(path)}
+
+
+@harness.test("the copy has the attributes, the ACL and the times of the image, and none that its folder gives")
+def same_attributes(t):
+    try:
+        os.setxattr(t.dir, "user.stasis.note", b"")
+        os.setxattr(t.dir, "system.posix_acl_default", ACL)
+    except OSError as reason:
+        raise harness.Skip(f"no attributes here: {reason}") from reason
+    guest, image, last = mapped_guest(t)
+    wait_verified(t, guest)  # nobody reads it any more
+    os.setxattr(image, "user.stasis.note", b"kept\0octets")
+    with contextlib.suppress(OSError):
+        os.removexattr(image, "system.posix_acl_access")
+    image.chmod(0o640)
+    os.utime(image, ns=(1_000_000_007, 2_000_000_011))
+    before = image.stat()
+    t.stasis("domdetach", guest.name)
+    assert attributes(image) == {"user.stasis.note": b"kept\0octets"}, attributes(image)
+    now = image.stat()
+    assert now.st_ino != before.st_ino
+    assert (now.st_mode, now.st_uid, now.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert (now.st_mtime_ns, now.st_atime_ns) == (2_000_000_011, 1_000_000_007), now
+    goes_on(guest, last)
+    t.stasis("destroy", guest.name)
+    guest.serial.unlink()
+
+    os.removexattr(t.dir, "system.posix_acl_default")
+    os.setxattr(image, "system.posix_acl_access", ACL)
+    restore(t, image, "--force")
+    inode = image.stat().st_ino
+    t.stasis("domdetach", guest.name)
+    assert image.stat().st_ino != inode and image.stat().st_mode & 0o777 == 0o640
+    assert attributes(image) == {"user.stasis.note": b"kept\0octets", "system.posix_acl_access": ACL}, attributes(image)
 
 
 @harness.test("a Linux guest that writes all the time loses nothing of it")
