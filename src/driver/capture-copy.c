@@ -159,6 +159,16 @@ stasis_capture_copy_n_blocks (const StasisCaptureCopy *self)
   return self->blocks->len;
 }
 
+/* What was written of it. */
+const guint8 *
+stasis_capture_copy_bitmap (const StasisCaptureCopy *self, guint number, gsize *out_octets)
+{
+  *out_octets = self->map->blocks[number].bitmap_length;
+  return stasis_guest_memory_is_mapped (self->memory, number)
+             ? NULL
+             : stasis_mapped_writer_bitmap (self->writer, number);
+}
+
 static gboolean
 take_piece (StasisCaptureCopy *self, StasisGuestRange *out_piece)
 {

@@ -46,6 +46,11 @@ StasisCaptureCopy *stasis_capture_copy_new (const StasisCaptureSource *source,
 const StasisRamBlock *stasis_capture_copy_block (const StasisCaptureCopy *self, guint number);
 guint stasis_capture_copy_n_blocks (const StasisCaptureCopy *self);
 
+/* Which of a block's pages were written, a bit for each; NULL where a page that QEMU does not have
+ * is the image's, not zero. */
+const guint8 *stasis_capture_copy_bitmap (const StasisCaptureCopy *self, guint number,
+                                          gsize *out_octets);
+
 /* Everything, as it is when its turn comes. */
 gboolean stasis_capture_copy_all (StasisCaptureCopy *self, StasisJob *job, GError **error);
 

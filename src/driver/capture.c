@@ -33,11 +33,13 @@
 
 #include "driver/dirty-track.h"
 #include "driver/guest-memory.h"
+#include "driver/recover.h"
 #include "driver/stream-head.h"
 #include "image/mapped-ram.h"
 #include "image/qemu-wire.h"
 #include "monitor/commands-devices.h"
 #include "monitor/commands-fd.h"
+#include "monitor/commands-run.h"
 #include "util/fault.h"
 #include "util/fd.h"
 
@@ -167,7 +169,7 @@ stasis_capture_new (const StasisCaptureGuest *guest, StasisMonitor *monitor,
   if (self->is_live)
     {
       self->track = stasis_dirty_track_new (guest->qemu, error);
-      if (self->track == NULL)
+      if (self->track == NULL || !stasis_dirty_track_probe (self->track, guest->ram_blocks, error))
         return NULL;
     }
   return g_steal_pointer (&self);
@@ -313,12 +315,51 @@ stasis_capture_run (StasisCapture *self, const GPtrArray *ram_blocks,
 }
 
 static gboolean
-track_blocks (StasisCapture *self, GError **error)
+track_blocks (StasisCapture *self, gpointer nothing, GError **error)
 {
   for (guint i = 0; i < stasis_capture_copy_n_blocks (self->copy); i++)
     if (stasis_dirty_track_add (self->track, stasis_capture_copy_block (self->copy, i), error) < 0)
       return FALSE;
   return TRUE;
+}
+
+/* What was written to, and, of memory that is QEMU's own, what has gone although it was copied. */
+static gboolean
+take_written (StasisCapture *self, GArray *ranges, guint64 *out_octets, GError **error)
+{
+  for (guint i = 0; i < stasis_capture_copy_n_blocks (self->copy); i++)
+    {
+      gsize n_octets;
+      const guint8 *copied = stasis_capture_copy_bitmap (self->copy, i, &n_octets);
+      if (copied != NULL)
+        stasis_dirty_track_expect (self->track, i, copied, n_octets);
+    }
+  return stasis_dirty_track_take (self->track, ranges, out_octets, error);
+}
+
+/* Nothing of the guest's is under way while @func runs. */
+static gboolean
+in_calm (StasisCapture *self, gboolean is_calm, StasisMonitor *monitor,
+         gboolean (*func) (StasisCapture *self, gpointer data, GError **error), gpointer data,
+         GError **error)
+{
+  if (is_calm && !stasis_monitor_stop (monitor, NULL, error))
+    return FALSE;
+  const gboolean ok = func (self, data, error);
+  return (!is_calm || stasis_recover_let_run (monitor, ok ? error : NULL)) && ok;
+}
+
+typedef struct
+{
+  GArray *ranges;
+  guint64 octets;
+} Written;
+
+static gboolean
+take_pass (StasisCapture *self, gpointer data, GError **error)
+{
+  Written *written = data;
+  return take_written (self, written->ranges, &written->octets, error);
 }
 
 /* As many ranges as fit into a buffer of READ_SIZE; a part of the next one is cut off. */
@@ -377,36 +418,40 @@ make_room (StasisCapture *self, gsize size, GError **error)
 
 /* Again and again, until little is left or it does not become less. */
 static gboolean
-chase (StasisCapture *self, StasisJob *job, GError **error)
+chase (StasisCapture *self, gboolean is_calm, StasisMonitor *monitor, StasisJob *job,
+       GError **error)
 {
   g_autoptr (GArray) ranges = g_array_new (FALSE, FALSE, sizeof (StasisGuestRange));
+  Written written = { .ranges = ranges };
   guint64 before = G_MAXUINT64;
-  guint64 octets = 0;
   guint n_in_vain = 0;
   while (self->n_passes < PASSES_MAX && n_in_vain < 2)
     {
       g_array_set_size (ranges, 0);
-      if (!stasis_dirty_track_take (self->track, ranges, &octets, error)
+      if (!in_calm (self, is_calm, monitor, take_pass, &written, error)
           || !copy_again (self, ranges, job, error))
         return FALSE;
       self->n_passes++;
-      if (octets <= ENOUGH)
+      if (written.octets <= ENOUGH)
         break;
-      n_in_vain += octets > before / 4 * 3 ? 1 : 0;
-      before = octets;
+      n_in_vain += written.octets > before / 4 * 3 ? 1 : 0;
+      before = written.octets;
     }
-  return make_room (self, CLAMP (2 * octets, ENOUGH, REST_MAX), error);
+  return make_room (self, CLAMP (2 * written.octets, ENOUGH, REST_MAX), error);
 }
 
 /* All of a guest that runs. */
 gboolean
 stasis_capture_follow (StasisCapture *self, const GPtrArray *ram_blocks,
-                       const StasisCaptureTarget *target, StasisJob *job, GError **error)
+                       const StasisCaptureTarget *target, gboolean is_calm, StasisMonitor *monitor,
+                       StasisJob *job, GError **error)
 {
   self->rest = g_array_new (FALSE, FALSE, sizeof (StasisGuestRange));
-  return begin (self, ram_blocks, target, error) && track_blocks (self, error)
+  return begin (self, ram_blocks, target, error)
+         && in_calm (self, is_calm, monitor, track_blocks, NULL, error)
          && stasis_fault ("capture-tracked", error)
-         && stasis_capture_copy_all (self->copy, job, error) && chase (self, job, error);
+         && stasis_capture_copy_all (self->copy, job, error)
+         && chase (self, is_calm, monitor, job, error);
 }
 
 /* A block that has grown meanwhile has no place in the body. */
@@ -440,7 +485,7 @@ stasis_capture_cut (StasisCapture *self, gint64 fdset, StasisMonitor *monitor, S
   GCancellable *cancellable = stasis_job_cancellable (job);
   guint64 octets;
   if (!check_lengths (self, monitor, cancellable, error)
-      || !stasis_dirty_track_take (self->track, self->rest, &octets, error))
+      || !take_written (self, self->rest, &octets, error))
     return FALSE;
   /* Too much to be kept: the guest has to wait for the file. */
   if (octets > REST_MAX)

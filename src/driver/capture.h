@@ -50,9 +50,12 @@ gboolean stasis_capture_run (StasisCapture *self, const GPtrArray *ram_blocks,
                              StasisMonitor *monitor, StasisJob *job, StasisImageHashes **out_hashes,
                              GError **error);
 
-/* Live: write the memory of the guest, which runs, and what it changes meanwhile. */
+/* Live: write the memory of the guest, which runs, and what it changes meanwhile.  @is_calm: it is
+ * stopped for a moment whenever its writes are taken, and with it all requests to its disks: memory
+ * that is written to by direct I/O is not seen to be.  It runs again afterwards. */
 gboolean stasis_capture_follow (StasisCapture *self, const GPtrArray *ram_blocks,
-                                const StasisCaptureTarget *target, StasisJob *job, GError **error);
+                                const StasisCaptureTarget *target, gboolean is_calm,
+                                StasisMonitor *monitor, StasisJob *job, GError **error);
 
 /* Live: the guest stands still; take what is left and the devices. */
 gboolean stasis_capture_cut (StasisCapture *self, gint64 fdset, StasisMonitor *monitor,

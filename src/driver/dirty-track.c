@@ -274,6 +274,49 @@ stasis_dirty_track_add (StasisDirtyTrack *self, const StasisRamBlock *ram, GErro
   return scan_block (self, number, block.there, NULL, NULL, error) ? (int) number : -1;
 }
 
+static void
+unregister (const StasisDirtyTrack *self, const Block *block)
+{
+  struct uffdio_range range = { block->address, block->length };
+  if (ioctl (self->userfault, UFFDIO_UNREGISTER, &range) < 0)
+    g_debug ("a RAM block stays registered: %s", g_strerror (errno));
+}
+
+static void
+drop_blocks (StasisDirtyTrack *self)
+{
+  for (guint i = 0; i < self->blocks->len; i++)
+    unregister (self, &g_array_index (self->blocks, Block, i));
+  g_array_set_size (self->blocks, 0);
+}
+
+/* Whether that will do. */
+gboolean
+stasis_dirty_track_probe (StasisDirtyTrack *self, const GPtrArray *ram_blocks, GError **error)
+{
+  gboolean ok = TRUE;
+  for (guint i = 0; ok && i < ram_blocks->len; i++)
+    {
+      StasisRamBlock first = *(const StasisRamBlock *) g_ptr_array_index (ram_blocks, i);
+      first.used_length = MIN (first.used_length, MAX (first.page_size, PAGE_SIZE));
+      ok = first.host_address == 0 || stasis_dirty_track_add (self, &first, error) >= 0;
+    }
+  drop_blocks (self);
+  return ok;
+}
+
+/* Pages that were there. */
+void
+stasis_dirty_track_expect (StasisDirtyTrack *self, guint number, const guint8 *pages,
+                           gsize n_octets)
+{
+  const Block *block = &g_array_index (self->blocks, Block, number);
+  guint8 *there = (guint8 *) block->there; /* hosts are little-endian, as bitmaps of images are */
+  const gsize n = MIN (n_octets, block->n_words * sizeof block->there[0]);
+  for (gsize i = 0; i < n; i++)
+    there[i] |= pages[i];
+}
+
 /* Pages that were there and are not. */
 static void
 append_gone (const Block *block, guint number, const guint64 *there, GArray *ranges,
@@ -313,13 +356,7 @@ stasis_dirty_track_free (StasisDirtyTrack *self)
 {
   if (self == NULL)
     return;
-  for (guint i = 0; i < self->blocks->len; i++)
-    {
-      const Block *block = &g_array_index (self->blocks, Block, i);
-      struct uffdio_range range = { block->address, block->length };
-      if (ioctl (self->userfault, UFFDIO_UNREGISTER, &range) < 0)
-        g_debug ("a RAM block stays registered: %s", g_strerror (errno));
-    }
+  drop_blocks (self);
   stasis_fd_clear (&self->userfault);
   stasis_fd_clear (&self->pagemap);
   g_array_unref (self->blocks);

@@ -22,6 +22,15 @@ StasisDirtyTrack *stasis_dirty_track_new (const StasisProcess *qemu, GError **er
 /* One more block, whose pages are tracked from now on.  Returns its number, -1 on failure. */
 int stasis_dirty_track_add (StasisDirtyTrack *self, const StasisRamBlock *ram, GError **error);
 
+/* Whether that will do: a page of each block (of StasisRamBlock) is tracked for a moment. */
+gboolean stasis_dirty_track_probe (StasisDirtyTrack *self, const GPtrArray *ram_blocks,
+                                   GError **error);
+
+/* The pages whose bits are set in @pages, in octets from the first on, have been there: where they
+ * are not there any more it is to be told. */
+void stasis_dirty_track_expect (StasisDirtyTrack *self, guint block, const guint8 *pages,
+                                gsize n_octets);
+
 /* Append to @ranges (of StasisGuestRange) what was written to since it was last asked for, or since
  * the block was added; each write is seen once.  *@out_octets: their sum.  Pages that were thrown
  * away since (a balloon's) are among them: what they hold now is to be read. */

@@ -74,7 +74,7 @@ stasis_drain_run (StasisStreamOut *out, const char *fd_name, StasisMonitor *moni
   g_autoptr (StasisSideThread) side = stasis_side_thread_start ("drain", drain_all, &drain, job);
   stasis_job_set_poll (job, poll, poll_data);
   const gboolean sent = stasis_monitor_migrate (monitor, uri, cancellable, &of_qemu)
-                        && stasis_migration_wait (monitor, job, &of_qemu);
+                        && stasis_migration_wait (monitor, job, 0, &of_qemu);
   if (sent)
     return stasis_side_thread_finish (side, error);
 

@@ -147,7 +147,7 @@ stasis_feed_run (StasisStreamIn *in, guint64 total, gboolean scan, StasisMonitor
   GError *load_error = NULL;
   GError *feed_error = NULL;
   g_autoptr (StasisSideThread) side = stasis_side_thread_start ("feed", feed_all, &feed, job);
-  const gboolean loaded = stasis_migration_wait (monitor, job, &load_error);
+  const gboolean loaded = stasis_migration_wait (monitor, job, 0, &load_error);
   /* A source that waits for more, in front of a QEMU that has given up, would wait for ever. */
   if (!loaded)
     stasis_side_thread_stop (side);

@@ -18,6 +18,7 @@
 
 #include "driver/guest-memory.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -228,6 +229,13 @@ stasis_guest_memory_read (const StasisGuestMemory *self, guint number, guint64 o
   return read_memory (self, address, octets, length, error);
 }
 
+/* What the pages are that are not there. */
+gboolean
+stasis_guest_memory_is_mapped (const StasisGuestMemory *self, guint number)
+{
+  return g_array_index (self->blocks, Block, number).backing == BACKING_IMAGE;
+}
+
 /* One call's worth of [*index, n): what is left of *index is not read yet. */
 static gsize
 gather (const StasisGuestMemory *self, const StasisGuestRange *ranges, guint n, guint *index,
@@ -266,6 +274,8 @@ stasis_guest_memory_read_ranges (const StasisGuestMemory *self, const StasisGues
       gulong count;
       struct iovec local = { octets, gather (self, ranges, n, &index, &done, remote, &count) };
       const gssize got = process_vm_readv (self->qemu.pid, &local, 1, remote, count, 0);
+      if (got >= 0 && (gsize) got != local.iov_len)
+        errno = EFAULT; /* the rest is not there */
       if (got < 0 || (gsize) got != local.iov_len)
         return stasis_throw_errno (error, _ ("cannot read the memory of QEMU (process %d)"),
                                    (int) self->qemu.pid);

@@ -31,6 +31,9 @@ gboolean stasis_guest_memory_read (const StasisGuestMemory *self, guint block, g
 
 #define STASIS_GUEST_MEMORY_PIECE (1024u * 1024u)
 
+/* TRUE where a page of the block that QEMU does not have is the image's. */
+gboolean stasis_guest_memory_is_mapped (const StasisGuestMemory *self, guint block);
+
 /* Read @n ranges, which the guest has written to, one behind the other into @octets: at once, for
  * the guest may be waiting. */
 gboolean stasis_guest_memory_read_ranges (const StasisGuestMemory *self,

@@ -96,7 +96,7 @@ load (const StasisMappedBody *body, StasisMonitor *monitor, StasisJob *job, GErr
   g_autofree char *uri = g_strdup_printf (
       "file:/dev/fdset/%" G_GINT64_FORMAT ",offset=%" G_GUINT64_FORMAT, set, body->offset);
   if (!stasis_monitor_migrate_incoming (monitor, uri, cancellable, error)
-      || !stasis_migration_wait (monitor, job, error))
+      || !stasis_migration_wait (monitor, job, 0, error))
     return FALSE;
   /* QEMU has done with the file; its space is to be free when the image is removed. */
   return stasis_monitor_remove_fd (monitor, set, STASIS_FDSET_ALL, cancellable, error)

@@ -13,6 +13,7 @@
 #include <stasis/error.h>
 
 #include "monitor/commands-migrate.h"
+#include "monitor/commands-run.h"
 
 #define POLL_MS 200
 
@@ -33,9 +34,20 @@ note (StasisJob *job, const StasisMigrationInfo *info)
   stasis_job_update (job);
 }
 
+/* Stop a guest that changes its memory faster than it is sent; once. */
+static gboolean
+limit (StasisMonitor *monitor, const StasisMigrationInfo *info, guint *passes_max, GError **error)
+{
+  if (*passes_max == 0 || info->dirty_sync_count <= *passes_max
+      || stasis_migration_status_is_final (info->status))
+    return TRUE;
+  *passes_max = 0;
+  return stasis_monitor_stop (monitor, NULL, error);
+}
+
 /* TRUE and *out_done where it has completed, TRUE where it goes on, FALSE where it failed. */
 static gboolean
-look (StasisMonitor *monitor, StasisJob *job, gboolean *out_done, GError **error)
+look (StasisMonitor *monitor, StasisJob *job, guint *passes_max, gboolean *out_done, GError **error)
 {
   g_autoptr (StasisMigrationInfo) info
       = stasis_monitor_query_migrate (monitor, stasis_job_cancellable (job), error);
@@ -45,7 +57,7 @@ look (StasisMonitor *monitor, StasisJob *job, gboolean *out_done, GError **error
   note (job, info);
   *out_done = info->status == STASIS_MIGRATION_COMPLETED;
   if (!stasis_migration_status_is_final (info->status) || *out_done)
-    return TRUE;
+    return limit (monitor, info, passes_max, error);
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_QEMU, _ ("QEMU: migration %1$s: %2$s"),
                stasis_migration_status_to_string (info->status),
                info->error_desc != NULL ? info->error_desc : _ ("no reason given"));
@@ -54,7 +66,7 @@ look (StasisMonitor *monitor, StasisJob *job, gboolean *out_done, GError **error
 
 /* Wait until the migration has ended.  Its events wake us; in between we look for progress. */
 gboolean
-stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, GError **error)
+stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, guint passes_max, GError **error)
 {
   for (;;)
     {
@@ -66,7 +78,7 @@ stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, GError **error)
         continue;
 
       gboolean is_done = FALSE;
-      if (!look (monitor, job, &is_done, error))
+      if (!look (monitor, job, &passes_max, &is_done, error))
         return FALSE;
       if (is_done)
         return TRUE;

@@ -12,7 +12,9 @@ G_BEGIN_DECLS
 
 /* Wait until the migration that runs (outgoing or incoming) has ended.  Returns FALSE with QEMU's
  * own words where it failed, or G_IO_ERROR_CANCELLED when the job is cancelled (the migration then
- * still runs). */
-gboolean stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, GError **error);
+ * still runs).  @passes_max: 0, or after how many passes over the memory of a guest that runs it is
+ * stopped: one that changes it faster than it is sent would go on for ever. */
+gboolean stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, guint passes_max,
+                                GError **error);
 
 G_END_DECLS

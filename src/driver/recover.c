@@ -164,14 +164,16 @@ free_guest (StasisMonitor *monitor, const StasisStatus *status, GError **error)
 {
   if (!stasis_migration_end (monitor, status->qemu.pid, error))
     return FALSE;
+  if (status->journal.is_released)
+    return TRUE;
   if (status->journal.was_running)
     return stasis_recover_let_run (monitor, error);
   if (!stasis_monitor_stop (monitor, NULL, error))
     return FALSE;
   /* A save from outside may have had QEMU let go of the disks; a guest that runs has them again. */
   g_autoptr (GError) local = NULL;
-  if (status->memory_image != NULL && !stasis_monitor_activate_disks (monitor, NULL, &local))
-    g_message ("%s", local->message);
+  if (!stasis_monitor_activate_disks (monitor, NULL, &local))
+    g_debug ("%s", local->message); /* QEMU before 10.0 cannot, and need not: it saved itself */
   return TRUE;
 }
 

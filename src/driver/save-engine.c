@@ -37,6 +37,7 @@
 /* Without a page cache in between a disk wants some writes at a time, however few processors. */
 #define CHANNELS_DIRECT 4u
 #define CHANNELS_MAX    8u
+#define PASSES_MAX      10u /* over the memory of a guest that runs */
 
 /* NULL is fine. */
 void
@@ -271,5 +272,5 @@ stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor,
   else
     uri = g_strdup ("fd:" STASIS_SAVE_FD_NAME);
   return stasis_monitor_migrate (monitor, uri, cancellable, error)
-         && stasis_migration_wait (monitor, job, error);
+         && stasis_migration_wait (monitor, job, engine->is_live ? PASSES_MAX : 0, error);
 }

@@ -33,7 +33,7 @@ typedef struct
   StasisDomainDef *def;   /* (owned): of the running instance */
   char *xml;              /* (owned): that goes into the image */
   gboolean was_running;
-  gboolean is_postmigrate;
+  gboolean is_postmigrate;  /* it has sent its state away in a save that failed late */
   StasisStill still;        /* once it is paused */
   StasisSaveEngine *engine; /* (owned) */
   StasisSaveOutput *output; /* (owned) */

@@ -83,6 +83,7 @@ write_tail (StasisSave *save, const StasisImageHashes *hashes, GError **error)
 static gboolean
 leave_postmigrate (StasisSave *save, GError **error)
 {
+  save->is_postmigrate = FALSE;
   return stasis_monitor_cont (save->monitor, NULL, error)
          && stasis_monitor_stop (save->monitor, NULL, error);
 }
@@ -101,8 +102,6 @@ pause_guest (StasisSave *save, GError **error)
 {
   stasis_job_set_phase (save->job, "pause");
   save->paused_us = g_get_monotonic_time ();
-  if (save->is_postmigrate && !leave_postmigrate (save, error))
-    return FALSE;
   if (save->was_running
       && !stasis_monitor_stop (save->monitor, stasis_job_cancellable (save->job), error))
     return FALSE;
@@ -125,7 +124,8 @@ go_on (StasisSave *save, GError **error)
       || (save->was_running && !stasis_recover_let_run (save->monitor, error)))
     return FALSE;
   save->pause_us = g_get_monotonic_time () - save->paused_us;
-  return stasis_fault ("save-going-on", error);
+  save->hold->status->journal.is_released = TRUE;
+  return stasis_hold_write (save->hold, error) && stasis_fault ("save-going-on", error);
 }
 
 /* A guest that was asked for its head may have come to the end of its migration by that. */
@@ -133,6 +133,21 @@ static gboolean
 let_run_again (StasisSave *save, GError **error)
 {
   return !save->was_running || stasis_recover_let_run (save->monitor, error);
+}
+
+/* Direct I/O writes to pages that were looked up before: nobody sees when.  Of what is on a command
+ * line that we do not know it cannot be told. */
+static gboolean
+needs_calm (const StasisDomainDef *def)
+{
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      const StasisDiskDef *disk = g_ptr_array_index (def->disks, i);
+      if (disk->cache == STASIS_DISK_CACHE_NONE || disk->cache == STASIS_DISK_CACHE_DIRECTSYNC
+          || disk->shareable)
+        return TRUE;
+    }
+  return def->qemu_args->len > 0;
 }
 
 /* We copy while it runs, and take the rest while it does not. */
@@ -143,7 +158,9 @@ capture_live (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
   const StasisCaptureTarget target = capture_target (save);
   stasis_job_set_phase (save->job, "copy");
   return let_run_again (save, error)
-         && stasis_capture_follow (capture, save->ram_blocks, &target, save->job, error)
+         && stasis_capture_follow (capture, save->ram_blocks, &target,
+                                   save->was_running && needs_calm (save->def), save->monitor,
+                                   save->job, error)
          && stasis_fault ("save-followed", error) && pause_guest (save, error)
          && stasis_capture_cut (capture, save->hold->status->journal.fdset, save->monitor,
                                 save->job, error)
@@ -194,6 +211,8 @@ stasis_save_write_state (StasisSave *save, GError **error)
   StasisJournal *journal = &save->hold->status->journal;
   GCancellable *cancellable = stasis_job_cancellable (save->job);
   const StasisSaveBody body = stasis_save_output_body (save->output);
+  if (save->is_postmigrate && !leave_postmigrate (save, error))
+    return FALSE;
   if (!stasis_save_engine_pass (save->engine, save->monitor, &body, journal, cancellable, error)
       || !stasis_hold_write (save->hold, error) || !stasis_fault ("save-passed", error))
     return FALSE;

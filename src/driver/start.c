@@ -200,15 +200,17 @@ preload_userfault (const Start *start, const char *others)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *path = stasis_spawn_find_helper ("stasis-userfault.so");
-  const int fd = stasis_fd_open (path, O_RDONLY, 0, &error);
-  if (fd < 0)
+  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY, 0, &error);
+  struct stat st;
+  if (fd < 0 || fstat (fd, &st) < 0
+      || (start->hold->status->uid != geteuid () && (st.st_mode & S_IROTH) == 0))
     {
-      g_debug ("no live saves from outside: %s", error->message);
+      g_debug ("no live saves from outside: '%s' cannot be read by QEMU's user", path);
       return;
     }
-  g_autofree char *value
-      = g_strdup_printf ("/proc/self/fd/%d%s%s", stasis_spawn_take_fd (start->spawn, fd),
-                         others != NULL ? ":" : "", others != NULL ? others : "");
+  g_autofree char *value = g_strdup_printf (
+      "/proc/self/fd/%d%s%s", stasis_spawn_take_fd (start->spawn, stasis_fd_steal (&fd)),
+      others != NULL ? ":" : "", others != NULL ? others : "");
   stasis_spawn_set_env (start->spawn, PRELOAD, value);
 }
 

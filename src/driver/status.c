@@ -144,6 +144,8 @@ journal_to_json (const StasisJournal *journal)
   stasis_json_set_string (json, "operation", journal->operation);
   stasis_json_set (json, "owner", process_to_json (&journal->owner));
   stasis_json_set_boolean (json, "was-running", journal->was_running);
+  if (journal->is_released)
+    stasis_json_set_boolean (json, "released", TRUE);
   set_path (json, "target", journal->target);
   set_path (json, "temp", journal->temp);
   set_path (json, "mark", journal->mark);
@@ -304,6 +306,7 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
   if (!process_from_json (stasis_json_get (json, "owner"), &journal->owner, error))
     return FALSE;
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
+  journal->is_released = stasis_json_boolean (stasis_json_get (json, "released"), FALSE);
   journal->target = dup_path (json, "target");
   journal->temp = dup_path (json, "temp");
   journal->mark = dup_path (json, "mark");

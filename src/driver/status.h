@@ -31,6 +31,7 @@ typedef struct
   char *operation;       /* (owned) "start", "save", "managedsave", "restore", "restart" */
   StasisProcess owner;   /* the process that does it */
   gboolean was_running;  /* save: the guest ran before */
+  gboolean is_released;  /* save: it went on beside its image since: whoever stops it means it */
   char *target;          /* (owned) (nullable) save: the image's final path; resume: the managed
                             image that is used up by it */
   char *temp;            /* (owned) (nullable) save: its hidden name, if it has one */

@@ -169,6 +169,44 @@ test_gone_pages (Fixture *f, gconstpointer data)
   assert_range (f, 0, 10, 3);
 }
 
+/* One that came and went between two looks, but was copied meanwhile. */
+static void
+test_expected_pages (Fixture *f, gconstpointer data)
+{
+  guint8 copied[N_PAGES / 8] = { 0 };
+  if (!begin (f))
+    return;
+  f->memory[2000 * PAGE] = 7;
+  copied[2000 / 8] = 1u << 2000 % 8;
+  g_assert_cmpint (madvise (f->memory + 2000 * PAGE, PAGE, MADV_DONTNEED), ==, 0);
+  stasis_dirty_track_expect (f->track, 0, copied, sizeof copied);
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 1);
+  assert_range (f, 0, 2000, 1);
+}
+
+/* Whether it will do is known before it is begun, and nothing is tracked by that. */
+static void
+test_probe (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) blocks = g_ptr_array_new ();
+  g_ptr_array_add (blocks, &f->ram);
+  f->track = stasis_dirty_track_new (&f->self, &error);
+  g_assert_no_error (error);
+  if (!stasis_dirty_track_probe (f->track, blocks, &error))
+    {
+      g_assert_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED);
+      g_test_skip (error->message);
+      return;
+    }
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 0);
+  f->ram.host_address = 4096; /* nobody's memory */
+  g_assert_false (stasis_dirty_track_probe (f->track, blocks, &error));
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED);
+}
+
 /* Everything is as before, and can be tracked anew. */
 static void
 test_again (Fixture *f, gconstpointer data)
@@ -225,6 +263,7 @@ add (const char *kind, int flags)
     { "kernel-writes", test_kernel_writes },
     { "again", test_again },
     { "many", test_many },
+    { "probe", test_probe },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
     {
@@ -245,5 +284,8 @@ main (int argc, char **argv)
   add ("shared", MAP_SHARED);
   g_test_add ("/driver/dirty-track/anonymous/gone-pages", Fixture,
               GINT_TO_POINTER (MAP_PRIVATE | MAP_ANONYMOUS), set_up, test_gone_pages, tear_down);
+  g_test_add ("/driver/dirty-track/anonymous/expected-pages", Fixture,
+              GINT_TO_POINTER (MAP_PRIVATE | MAP_ANONYMOUS), set_up, test_expected_pages,
+              tear_down);
   return g_test_run ();
 }

@@ -177,6 +177,11 @@ class Test:
                         assert "error" not in answer, answer
         return answer["return"]
 
+    def qmp_command(self, guest, command):
+        """What a command of QEMU's returns, by way of `stasis`."""
+        text = json.dumps({"execute": command})
+        return json.loads(self.stasis("qemu-monitor-command", guest.name, text).stdout)["return"]
+
     def linux_guest(self, name="linux", **options):
         return self._guest(guests.LinuxGuest(self.dir, name, QEMU, ACCEL, GUEST_DIR, **options))
 

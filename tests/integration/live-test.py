@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest is saved while it runs: what comes back is one moment of it, and the guest does not mind."""
 
+import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -296,6 +298,95 @@ def fallback(t):
     t.stasis("save", "--live", guest.name, image)
     t.stasis("restore", image)
     guest.wait_for_tick(last + 2)
+
+
+@harness.test("a guest that stands still after a save that failed late can be saved live, and has its disks back")
+def after_failure(t):
+    need_mapping()
+    guest = t.boot_sector_guest(read_only=False)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    t.stasis("suspend", guest.name)
+    image = t.dir / "a.stasis"
+    for command in (["save"], ["save", "--live"]):
+        for how in ("fail", "kill"):
+            t.stasis(*command, guest.name, image, check=False, STASIS_FAULT=f"save-copied={how}")
+            t.wait_for_no_job(guest)
+            nodes = t.qmp_command(guest, "query-named-block-nodes")
+            assert all(node.get("active", True) for node in nodes), (command, how)
+            t.stasis("checkpoint", guest.name, image, "--no-disks")
+            assert t.domstate(guest) == "paused"
+            image.unlink()
+    t.stasis("resume", guest.name)
+    goes_on(t, guest)
+
+
+@harness.test("whoever stops a guest that has gone on means it")
+def stopped_later(t):
+    need_mapping()
+    guest = booted_guest(t)
+    for how in ("stop", "kill"):
+        process = t.start("checkpoint", guest.name, t.dir / "a.stasis", STASIS_FAULT=f"save-copied={how}")
+        if how == "stop":
+            harness.wait_for(lambda one=process: harness.is_stopped(one.pid), "the command to be stopped")
+            t.by_hand(guest, "stop")
+            let_end(process)
+            assert t.domstate(guest) == "paused"
+            t.stasis("resume", guest.name)
+        else:
+            process.communicate()
+            t.wait_for_no_job(guest)
+        goes_on(t, guest)
+
+
+@contextlib.contextmanager
+def slow_reads(t, guest, path):
+    """Its QEMU reads the disk of that file at 16 MiB/s; a Skip where the kernel lets nobody say so."""
+    group = pathlib.Path(f"/sys/fs/cgroup/blkio/stasis-test-{os.getpid()}")
+    device = os.stat(path).st_dev
+    pid = t.status(guest)["qemu"]["pid"]
+    try:
+        group.mkdir()
+    except OSError as reason:
+        raise harness.Skip(f"no blkio control group here: {reason}") from reason
+    try:
+        limit = f"{os.major(device)}:{os.minor(device)} {16 << 20}"
+        (group / "blkio.throttle.read_bps_device").write_text(limit)
+        (group / "cgroup.procs").write_text(str(pid))
+        yield
+    finally:
+        (group.parent / "cgroup.procs").write_text(str(pid))
+        group.rmdir()
+
+
+@harness.test("what a disk of direct I/O sends while the memory is copied is in the image", timeout=600)
+def direct(t):
+    need_mapping()
+    disk = t.dir / "disk.img"
+    block = os.urandom((1 << 20) - 4096)
+    with open(disk, "wb") as file:
+        for number in range(64):
+            file.write(number.to_bytes(4, "big") * 1024 + block)
+    guest = t.linux_guest(memory_mib=384, disks=[(disk, "raw", "virtio", True)])
+    path = t.dir / "direct.xml"
+    path.write_text(guest.xml().replace("type='raw'/>", "type='raw' cache='none'/>"))
+    assert "cache='none'" in path.read_text()
+    t.stasis("create", path)
+    guest.wait_for_agent(timeout=120)
+    wanted = hashlib.md5(disk.read_bytes()).hexdigest()
+    images = [t.dir / f"{number}.stasis" for number in range(3)]
+    with slow_reads(t, guest, disk):
+        for image in images:
+            guest.agent("sh echo 3 >/proc/sys/vm/drop_caches")
+            guest.agent("sh cat /dev/vda >/dev/null 2>&1 &")
+            checkpoint(t, guest, image)
+            assert guest.agent("sh md5sum </dev/vda", timeout=100).split()[0] == wanted
+    for image in images:
+        guest.close()
+        t.stasis("destroy", guest.name)
+        t.stasis("restore", image)
+        guest.wait_for_agent()
+        assert guest.agent("sh md5sum </dev/vda", timeout=100).split()[0] == wanted, "a page is not as the disk sent it"
 
 
 @harness.test("a paused guest stays paused; a managed one may be saved live; other kinds of images are refused")
