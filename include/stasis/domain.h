@@ -105,6 +105,14 @@ typedef enum /*< flags >*/
 
 typedef enum /*< flags >*/
 {
+  STASIS_SET_TIME_NONE = 0,
+  STASIS_SET_TIME_NOW = 1 << 0,      /* to the host's, instead of the given time */
+  STASIS_SET_TIME_FROM_RTC = 1 << 1, /* to that of the guest's hardware clock, instead */
+  STASIS_SET_TIME_WAIT = 1 << 2,     /* wait some seconds for an agent that is not there yet */
+} StasisSetTimeFlags;
+
+typedef enum /*< flags >*/
+{
   STASIS_MONITOR_COMMAND_NONE = 0,
   STASIS_MONITOR_COMMAND_HMP = 1 << 0, /* a line for the human monitor */
 } StasisMonitorCommandFlags;
@@ -194,6 +202,16 @@ char *stasis_domain_get_managed_save_path (StasisDomain *self);
 /* Its job.  @completed: the last one that ended, instead of the one that goes on. */
 StasisJobStats *stasis_domain_get_job (StasisDomain *self, gboolean completed, GError **error);
 gboolean stasis_domain_abort_job (StasisDomain *self, GError **error);
+
+/* Its guest agent. */
+gboolean stasis_domain_fs_freeze (StasisDomain *self, guint *out_count, GCancellable *cancellable,
+                                  GError **error);
+gboolean stasis_domain_fs_thaw (StasisDomain *self, guint *out_count, GCancellable *cancellable,
+                                GError **error);
+gboolean stasis_domain_get_time (StasisDomain *self, gint64 *out_ns, GCancellable *cancellable,
+                                 GError **error);
+gboolean stasis_domain_set_time (StasisDomain *self, gint64 ns, StasisSetTimeFlags flags,
+                                 GCancellable *cancellable, GError **error);
 
 /* Open a serial console (the first, or the one with alias @device): a descriptor of a terminal
  * or socket, which is the caller's.  -1 on failure.  @force: take it from who has it. */
