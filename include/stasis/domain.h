@@ -75,6 +75,7 @@ typedef enum /*< flags >*/
   STASIS_SAVE_LIVE = 1 << 3,         /* copy the memory while the guest runs, pause it at the end */
   STASIS_SAVE_KEEP_RUNNING = 1 << 4, /* a checkpoint: the guest goes on; implies LIVE */
   STASIS_SAVE_NO_DISKS = 1 << 5,     /* KEEP_RUNNING although it has disks, which are not kept */
+  STASIS_SAVE_QUIESCE = 1 << 6,      /* freeze the guest's file systems through its agent before */
 } StasisSaveFlags;
 
 typedef enum /*< flags >*/
@@ -102,6 +103,14 @@ typedef enum /*< flags >*/
   STASIS_DETACH_NONE = 0,
   STASIS_DETACH_FORCE = 1 << 0, /* although there is not enough memory */
 } StasisDetachFlags;
+
+typedef enum /*< flags >*/
+{
+  STASIS_SET_TIME_NONE = 0,
+  STASIS_SET_TIME_NOW = 1 << 0,      /* to the host's, instead of the given time */
+  STASIS_SET_TIME_FROM_RTC = 1 << 1, /* to that of the guest's hardware clock, instead */
+  STASIS_SET_TIME_WAIT = 1 << 2,     /* wait some seconds for an agent that is not there yet */
+} StasisSetTimeFlags;
 
 typedef enum /*< flags >*/
 {
@@ -194,6 +203,16 @@ char *stasis_domain_get_managed_save_path (StasisDomain *self);
 /* Its job.  @completed: the last one that ended, instead of the one that goes on. */
 StasisJobStats *stasis_domain_get_job (StasisDomain *self, gboolean completed, GError **error);
 gboolean stasis_domain_abort_job (StasisDomain *self, GError **error);
+
+/* Its guest agent. */
+gboolean stasis_domain_fs_freeze (StasisDomain *self, guint *out_count, GCancellable *cancellable,
+                                  GError **error);
+gboolean stasis_domain_fs_thaw (StasisDomain *self, guint *out_count, GCancellable *cancellable,
+                                GError **error);
+gboolean stasis_domain_get_time (StasisDomain *self, gint64 *out_ns, GCancellable *cancellable,
+                                 GError **error);
+gboolean stasis_domain_set_time (StasisDomain *self, gint64 ns, StasisSetTimeFlags flags,
+                                 GCancellable *cancellable, GError **error);
 
 /* Open a serial console (the first, or the one with alias @device): a descriptor of a terminal
  * or socket, which is the caller's.  -1 on failure.  @force: take it from who has it. */

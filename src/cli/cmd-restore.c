@@ -179,6 +179,7 @@ run_restore (StasisCli *cli, const StasisCliArgs *args, GError **error)
     return restore_failed (cli, args, job, path != NULL ? path : file, failure, error);
 
   warn_of_engine (cli, args, job, domain);
+  stasis_cli_sync_time (args, domain);
   if (json)
     print_stats (cli, job, domain, path != NULL ? path : file);
   else
@@ -199,6 +200,7 @@ static const StasisCliOption restore_options[] = {
     N_ ("how the memory is loaded: 'auto', 'instant' (mapped from the image), 'parallel'") },
   { "verify", STASIS_CLI_STRING, "when",
     N_ ("when the image is verified: 'auto', 'full' (before), 'background', 'none'") },
+  { "sync-time", STASIS_CLI_FLAG, NULL, N_ ("set the guest's clock to the host's (guest agent)") },
   { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of restore") },
   { "json", STASIS_CLI_FLAG, NULL, N_ ("print final statistics as JSON") },
   { .name = NULL },

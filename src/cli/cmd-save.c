@@ -27,6 +27,7 @@ save_flags (const StasisCliArgs *args, guint *out_flags, GError **error)
   guint flags = STASIS_SAVE_NONE;
   stasis_cli_args_flag (args, "running", STASIS_SAVE_RUNNING, &flags);
   stasis_cli_args_flag (args, "paused", STASIS_SAVE_PAUSED, &flags);
+  stasis_cli_args_flag (args, "quiesce", STASIS_SAVE_QUIESCE, &flags);
   *out_flags = flags;
   return TRUE;
 }
@@ -315,6 +316,7 @@ static const StasisCliOption save_options[] = {
   { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("with --keep-running: its disks are not kept") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") },
+  { "quiesce", STASIS_CLI_FLAG, NULL, N_ ("freeze the guest's file systems first (guest agent)") },
   { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of save") },
   { "json", STASIS_CLI_FLAG, NULL, N_ ("print final statistics as JSON") },
   { .name = NULL },
@@ -343,6 +345,7 @@ static const StasisCliOption checkpoint_options[] = {
   { "xml", STASIS_CLI_STRING, "file", N_ ("filename containing updated XML for the target") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") },
+  { "quiesce", STASIS_CLI_FLAG, NULL, N_ ("freeze the guest's file systems for it (guest agent)") },
   { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of save") },
   { "json", STASIS_CLI_FLAG, NULL, N_ ("print final statistics as JSON") },
   { .name = NULL },
@@ -399,6 +402,7 @@ static const StasisCliOption managedsave_options[] = {
   { "bypass-cache", STASIS_CLI_FLAG, NULL, N_ ("avoid file system cache when saving") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on next start") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on next start") },
+  { "quiesce", STASIS_CLI_FLAG, NULL, N_ ("freeze the guest's file systems first (guest agent)") },
   { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of save") },
   { "json", STASIS_CLI_FLAG, NULL, N_ ("print final statistics as JSON") },
   { .name = NULL },

@@ -46,7 +46,8 @@ run_start (StasisCli *cli, const StasisCliArgs *args, GError **error)
     return FALSE;
 
   const gboolean force_boot = stasis_cli_args_has (args, "force-boot");
-  const gboolean waits = waits_for_console (args, !force_boot && has_managed_save (domain));
+  const gboolean is_boot = force_boot || !has_managed_save (domain);
+  const gboolean waits = waits_for_console (args, !is_boot);
   guint flags = start_flags (args, waits);
   stasis_cli_args_flag (args, "force-boot", STASIS_START_FORCE_BOOT, &flags);
 
@@ -60,6 +61,8 @@ run_start (StasisCli *cli, const StasisCliArgs *args, GError **error)
     return FALSE;
 
   stasis_cli_job_end (job, NULL);
+  if (!is_boot)
+    stasis_cli_sync_time (args, domain);
   stasis_cli_say (cli, _ ("Domain '%1$s' started\n"), name);
   if (stasis_cli_args_has (args, "console"))
     return stasis_cli_console_run (cli, domain, NULL, FALSE, waits, error);
@@ -71,6 +74,8 @@ static const StasisCliOption start_options[] = {
   { "console", STASIS_CLI_FLAG, NULL, N_ ("attach to console after creation") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("leave the guest paused after creation") },
   { "force-boot", STASIS_CLI_FLAG, NULL, N_ ("force fresh boot by discarding any managed save") },
+  { "sync-time", STASIS_CLI_FLAG, NULL,
+    N_ ("from a managed save: set the guest's clock to the host's (guest agent)") },
   { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of a restore") },
   { .name = NULL },
 };

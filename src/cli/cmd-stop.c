@@ -198,16 +198,23 @@ run_resume (StasisCli *cli, const StasisCliArgs *args, GError **error)
   if (!stasis_domain_resume (domain, error))
     return FALSE;
   warn_of_damage (domain);
+  stasis_cli_sync_time (args, domain);
   stasis_cli_say (cli, _ ("Domain '%1$s' resumed\n"), name);
   return TRUE;
 }
+
+static const StasisCliOption resume_options[] = {
+  STASIS_CLI_DOMAIN_OPTION,
+  { "sync-time", STASIS_CLI_FLAG, NULL, N_ ("set the guest's clock to the host's (guest agent)") },
+  { .name = NULL },
+};
 
 const StasisCliCommand stasis_cmd_resume = {
   .name = "resume",
   .group = STASIS_CLI_GROUP_DOMAIN,
   .summary = N_ ("resume a domain"),
   .description = N_ ("Resume a previously suspended domain."),
-  .options = domain_options,
+  .options = resume_options,
   .writes = TRUE,
   .run = run_resume,
 };

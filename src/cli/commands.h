@@ -11,12 +11,13 @@ G_BEGIN_DECLS
 
 extern const StasisCliCommand stasis_cmd_autostart, stasis_cmd_capabilities, stasis_cmd_console,
     stasis_cmd_create, stasis_cmd_define, stasis_cmd_destroy, stasis_cmd_domblklist,
-    stasis_cmd_domdetach, stasis_cmd_domid, stasis_cmd_domiflist, stasis_cmd_dominfo,
-    stasis_cmd_domjobabort, stasis_cmd_domjobinfo, stasis_cmd_domname, stasis_cmd_domstate,
-    stasis_cmd_domstats, stasis_cmd_domuuid, stasis_cmd_dumpxml, stasis_cmd_edit,
-    stasis_cmd_guests_start, stasis_cmd_guests_status, stasis_cmd_guests_stop, stasis_cmd_help,
-    stasis_cmd_image_convert, stasis_cmd_image_dumpxml, stasis_cmd_image_info, stasis_cmd_image_map,
-    stasis_cmd_image_verify, stasis_cmd_list, stasis_cmd_managedsave, stasis_cmd_managedsave_define,
+    stasis_cmd_domdetach, stasis_cmd_domfsfreeze, stasis_cmd_domfsthaw, stasis_cmd_domid,
+    stasis_cmd_domiflist, stasis_cmd_dominfo, stasis_cmd_domjobabort, stasis_cmd_domjobinfo,
+    stasis_cmd_domname, stasis_cmd_domstate, stasis_cmd_domstats, stasis_cmd_domtime,
+    stasis_cmd_domuuid, stasis_cmd_dumpxml, stasis_cmd_edit, stasis_cmd_guests_start,
+    stasis_cmd_guests_status, stasis_cmd_guests_stop, stasis_cmd_help, stasis_cmd_image_convert,
+    stasis_cmd_image_dumpxml, stasis_cmd_image_info, stasis_cmd_image_map, stasis_cmd_image_verify,
+    stasis_cmd_list, stasis_cmd_managedsave, stasis_cmd_managedsave_define,
     stasis_cmd_managedsave_dumpxml, stasis_cmd_managedsave_edit, stasis_cmd_managedsave_remove,
     stasis_cmd_qemu_monitor_command, stasis_cmd_reboot, stasis_cmd_reset, stasis_cmd_restore,
     stasis_cmd_resume, stasis_cmd_checkpoint, stasis_cmd_save, stasis_cmd_save_image_define,
@@ -35,6 +36,10 @@ extern const StasisCliCommand stasis_cmd_autostart, stasis_cmd_capabilities, sta
 /* Open a console and stay in it; @resume: let the domain run once the console is open. */
 gboolean stasis_cli_console_run (StasisCli *cli, StasisDomain *domain, const char *device,
                                  gboolean force, gboolean resume, GError **error);
+
+/* Set the clock of a guest that was just let run, where option --sync-time was given; a warning
+ * where that fails. */
+void stasis_cli_sync_time (const StasisCliArgs *args, StasisDomain *domain);
 
 /* Read a definition for a domain to be; of a save image the error says what it is good for. */
 char *stasis_cli_read_definition (const char *file, GError **error) G_GNUC_WARN_UNUSED_RESULT;

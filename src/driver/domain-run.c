@@ -20,7 +20,9 @@
 #include "driver/recover.h"
 #include "driver/supervise.h"
 #include "driver/teardown.h"
+#include "driver/thaw.h"
 #include "monitor/commands-run.h"
+#include "util/fault.h"
 #include "util/fd.h"
 #include "util/lock.h"
 #include "util/process.h"
@@ -104,12 +106,37 @@ stasis_domain_suspend (StasisDomain *self, GError **error)
   return sync_supervisor (self, error);
 }
 
+/* Where its file systems are frozen it is thawed, and journalled: it is, whatever becomes of us. */
+static gboolean
+let_run (const Grip *grip, GError **error)
+{
+  StasisHold *hold = grip->hold;
+  if (hold->status->frozen == NULL)
+    return stasis_monitor_cont (grip->monitor, NULL, error);
+
+  g_autoptr (GError) local = NULL;
+  stasis_journal_begin (&hold->status->journal, STASIS_STEP_RESUME, "resume");
+  hold->status->journal.was_running = TRUE;
+  if (!stasis_hold_write (hold, &local))
+    g_message ("%s", local->message);
+  const gboolean ok = stasis_monitor_cont (grip->monitor, NULL, error);
+  stasis_fault ("resume-running", NULL);
+  if (ok)
+    stasis_thaw_if_frozen (hold->folder, hold->status);
+  stasis_journal_clear (&hold->status->journal);
+  g_clear_error (&local);
+  if (!stasis_hold_write (hold, &local))
+    g_message ("%s", local->message);
+  return ok;
+}
+
 /**
  * stasis_domain_resume:
  * @self: a paused domain
  * @error: return location
  *
  * Lets its CPUs run.  %STASIS_ERROR_INVALID_STATE for a domain that runs already, as in libvirt.
+ * Of a guest that was saved with its file systems frozen they are thawed.
  *
  * Returns: %TRUE if it was let run
  */
@@ -124,7 +151,7 @@ stasis_domain_resume (StasisDomain *self, GError **error)
     return throw_state (error, self, _ ("is already running"));
   if (grip.state == STASIS_RUN_STATE_GUEST_PANICKED)
     return throw_state (error, self, _ ("has crashed"));
-  if (!stasis_monitor_cont (grip.monitor, NULL, error))
+  if (!let_run (&grip, error))
     return FALSE;
   /* Somebody has decided. */
   StasisStatus *status = grip.hold->status;
@@ -238,7 +265,12 @@ stasis_domain_reset (StasisDomain *self, GError **error)
   if (grip.state == STASIS_RUN_STATE_RUNNING || grip.state == STASIS_RUN_STATE_SUSPENDED
       || stasis_run_state_is_end (grip.state))
     return reset_and_run (self, &grip, error);
-  return stasis_monitor_system_reset (grip.monitor, NULL, error);
+  if (!stasis_monitor_system_reset (grip.monitor, NULL, error))
+    return FALSE;
+  /* It boots anew once it is resumed. */
+  const gboolean was_frozen = grip.hold->status->frozen != NULL;
+  g_clear_pointer (&grip.hold->status->frozen, g_free);
+  return !was_frozen || stasis_hold_write (grip.hold, error);
 }
 
 /* End QEMU by its pidfd; FALSE where it does not end. */

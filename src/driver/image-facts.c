@@ -116,6 +116,11 @@ stasis_image_list_lost (const StasisImageInput *input, StasisImageKind kind)
       g_ptr_array_add (lost, g_strdup (_ ("the image's UUID: that it was resumed once will not be "
                                           "noticed")));
     }
+  if (ours != NULL && !to_ours
+      && stasis_json_boolean (
+          stasis_json_get (stasis_image_qemu_facts (ours), STASIS_IMAGE_FACTS_FROZEN), FALSE))
+    g_ptr_array_add (lost, g_strdup (_ ("that the guest's file systems are frozen: they have to be "
+                                        "thawed by hand once it runs")));
   if (ours != NULL && stasis_image_n_unknown_records (ours) > 0)
     g_ptr_array_add (lost, g_strdup (_ ("records that this program does not know")));
   if (to_trailer && stasis_image_input_kind (input) != STASIS_IMAGE_KIND_TRAILER)

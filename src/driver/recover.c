@@ -17,7 +17,8 @@
  * one and thrown away what that had in its queue.  So recovery opens monitor.sock even where it is
  * handed a connection, which is used only if that fails.
  *
- * The guest comes first: the migration is ended, then it runs again, and only then is cleared up.
+ * The guest comes first: the migration is ended, then it runs again and its file systems are thawed
+ * if they were frozen, and only then is cleared up.
  */
 
 #include "config.h"
@@ -36,6 +37,7 @@
 #include "driver/guest-reset.h"
 #include "driver/migration-end.h"
 #include "driver/teardown.h"
+#include "driver/thaw.h"
 #include "monitor/commands-devices.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
@@ -186,6 +188,8 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
   GError *first = NULL;
   GError *next = NULL;
   const gboolean is_free = free_guest (monitor, status, &first);
+  if (is_free && journal->was_running)
+    stasis_thaw_if_frozen (folder, status);
   remove_temp (journal, &next);
   keep_first (&first, g_steal_pointer (&next));
 
@@ -413,11 +417,15 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
       return FALSE;
     }
   StasisMonitor *usable = own != NULL ? own : monitor;
+  if (journal->step == STASIS_STEP_RESTART)
+    g_clear_pointer (&status->frozen, g_free); /* it boots anew */
   if ((journal->step == STASIS_STEP_RESTART && !restart_guest (folder, status, usable, error))
       || (journal->was_running && !stasis_recover_let_run (usable, error))
       || (journal->step == STASIS_STEP_RESTART
           && !stasis_guest_end_reset (usable, status->on_reboot, error)))
     return FALSE;
+  if (journal->was_running)
+    stasis_thaw_if_frozen (folder, status);
   stasis_recover_use_up (journal);
   stasis_journal_clear (journal);
   return stasis_status_write (status, folder, error);

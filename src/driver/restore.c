@@ -29,6 +29,7 @@
 #include "driver/instant.h"
 #include "driver/job.h"
 #include "driver/marks.h"
+#include "driver/quiesce.h"
 #include "driver/registry.h"
 #include "driver/source.h"
 #include "driver/start.h"
@@ -379,11 +380,13 @@ should_run (const Restore *restore)
 }
 
 /* What recovery has to know before the guest may run: the mark that it takes back if it never does,
- * and the managed image that is used up. */
+ * the managed image that is used up, and what is to be thawed. */
 static gboolean
 note_in_journal (Restore *restore, GError **error)
 {
   StasisJournal *journal = &restore->hold->status->journal;
+  stasis_quiesce_note (restore->hold->status, restore->def,
+                       stasis_image_input_ours (restore->input));
   if (restore->is_for_once)
     journal->mark = stasis_mark_resumed_path (restore->driver->paths,
                                               stasis_image_input_ours (restore->input));

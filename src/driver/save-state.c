@@ -17,6 +17,7 @@
 
 #include "driver/disks.h"
 #include "driver/memory-hash.h"
+#include "driver/quiesce.h"
 #include "driver/recover.h"
 #include "driver/save-private.h"
 #include "image/disks.h"
@@ -97,9 +98,22 @@ begin_still (StasisSave *save, GError **error)
                              save->was_running, error);
 }
 
+/* Its file systems, where that is wanted, while it still runs. */
+static gboolean
+quiesce (StasisSave *save, GError **error)
+{
+  if ((save->flags & STASIS_SAVE_QUIESCE) == 0)
+    return TRUE;
+  stasis_job_set_phase (save->job, "freeze");
+  return stasis_quiesce_begin (save->hold, save->def, save->monitor,
+                               stasis_job_cancellable (save->job), error);
+}
+
 static gboolean
 pause_guest (StasisSave *save, GError **error)
 {
+  if (!quiesce (save, error))
+    return FALSE;
   stasis_job_set_phase (save->job, "pause");
   save->paused_us = g_get_monotonic_time ();
   if (save->was_running
@@ -125,7 +139,11 @@ go_on (StasisSave *save, GError **error)
     return FALSE;
   save->pause_us = g_get_monotonic_time () - save->paused_us;
   save->hold->status->journal.is_released = TRUE;
-  return stasis_hold_write (save->hold, error) && stasis_fault ("save-going-on", error);
+  if (!stasis_hold_write (save->hold, error) || !stasis_fault ("save-going-on", error))
+    return FALSE;
+  if (save->was_running)
+    stasis_quiesce_end (save->hold);
+  return TRUE;
 }
 
 /* A guest that was asked for its head may have come to the end of its migration by that. */
@@ -169,11 +187,14 @@ capture_live (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
          && stasis_capture_finish (capture, save->job, out_hashes, error);
 }
 
-/* QEMU copies while it runs, and pauses it at the end. */
+/* QEMU copies while it runs, and pauses it at the end, before anybody could have frozen its file
+ * systems: they are all the while. */
 static gboolean
 migrate_live (StasisSave *save, GError **error)
 {
   const StasisSaveBody body = stasis_save_output_body (save->output);
+  if (!quiesce (save, error))
+    return FALSE;
   stasis_job_set_phase (save->job, "copy");
   if (!stasis_save_engine_run (save->engine, save->monitor, &body, &save->hold->status->journal,
                                save->job, error))

@@ -5,11 +5,12 @@
  * Theory of operation
  *
  * In this order: everything that may say no is asked (hold, state, place, devices' step 0); the
- * image is begun, with the definition in it; the journal says SAVE; the guest is paused; its memory
- * goes into the image, as its kind wants it (save-output.c), and where QEMU writes it in place we
- * hash it from outside; what belongs behind it follows, and is synced; the journal says COMMIT; the
- * image is completed (save-commit.c), if the guest has stood still all the time (still.c); the
- * journal says COMMITTED; QEMU is ended.
+ * image is begun, with the definition in it; the journal says SAVE; the guest's file systems are
+ * frozen if that was asked for (quiesce.c); it is paused; its memory goes into the image, as its
+ * kind wants it (save-output.c), and where QEMU writes it in place we hash it from outside; what
+ * belongs behind it follows, and is synced; the journal says COMMIT; the image is completed
+ * (save-commit.c), if the guest has stood still all the time (still.c); the journal says
+ * COMMITTED; QEMU is ended.
  *
  * Until then any failure, and the death of this process at any point, ends with the guest going on
  * as it was and the target as it was (recover.c does it for a dead process).  From then on there is
@@ -28,11 +29,13 @@
 #include "driver/disks.h"
 #include "driver/domain-private.h"
 #include "driver/memory-check.h"
+#include "driver/quiesce.h"
 #include "driver/registry.h"
 #include "driver/save-commit.h"
 #include "driver/save-facts.h"
 #include "driver/save-private.h"
 #include "image/disks.h"
+#include "image/facts.h"
 #include "monitor/commands-run.h"
 #include "util/fault.h"
 #include "util/fd.h"
@@ -190,6 +193,22 @@ check_disks (const Save *save, const GPtrArray *disks, GError **error)
   return TRUE;
 }
 
+static gboolean
+is_frozen_image (const Save *save)
+{
+  return (save->flags & STASIS_SAVE_QUIESCE) != 0 || save->hold->status->frozen != NULL;
+}
+
+static gboolean
+check_quiesce (const Save *save, GError **error)
+{
+  if (is_frozen_image (save) && !stasis_quiesce_check_kind (save->form.kind, error))
+    return FALSE;
+  return (save->flags & STASIS_SAVE_QUIESCE) == 0
+         || stasis_quiesce_check (save->def, save->monitor, stasis_job_cancellable (save->job),
+                                  error);
+}
+
 /* All that may say no before anything is touched. */
 static gboolean
 ask_everybody (Save *save, const char *xml, GError **error)
@@ -204,7 +223,8 @@ ask_everybody (Save *save, const char *xml, GError **error)
   if (save->def == NULL || !choose_xml (save, xml, error))
     return FALSE;
   save->monitor = stasis_hold_open_monitor (save->hold, stasis_job_cancellable (save->job), error);
-  if (save->monitor == NULL || !check_memory (save, error) || !look_at_guest (save, error))
+  if (save->monitor == NULL || !check_memory (save, error) || !look_at_guest (save, error)
+      || !check_quiesce (save, error))
     return FALSE;
 
   const StasisDeviceRequest request = {
@@ -237,6 +257,8 @@ write_head (Save *save, GError **error)
   g_autoptr (StasisJson) json
       = stasis_save_facts (save->def, save->hold->status, save->engine, save->ram_blocks,
                            resume_running (save), reason, save->monitor, cancellable);
+  if (is_frozen_image (save))
+    stasis_json_set_boolean (json, STASIS_IMAGE_FACTS_FROZEN, TRUE);
   guint8 uuid[STASIS_UUID_SIZE];
   if (!stasis_uuid_parse (save->def->uuid, uuid, error))
     return FALSE;

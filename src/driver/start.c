@@ -37,6 +37,7 @@
 #include "driver/scope.h"
 #include "driver/supervise.h"
 #include "driver/teardown.h"
+#include "driver/thaw.h"
 #include "monitor/commands-run.h"
 #include "util/fault.h"
 #include "util/fd.h"
@@ -390,6 +391,9 @@ stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run, GEr
 
   /* A fault from here on is a process that dies, not a failure. */
   stasis_fault ("start-running", NULL);
+  if (run)
+    stasis_thaw_if_frozen (hold->folder, hold->status);
+  stasis_fault ("start-thawed", NULL);
   stasis_recover_use_up (journal);
   stasis_journal_clear (journal);
   g_autoptr (GError) local = NULL;

@@ -105,6 +105,7 @@ stasis_status_free (StasisStatus *status)
   g_free (status->on_reboot);
   g_free (status->on_crash);
   g_ptr_array_unref (status->sockets);
+  g_free (status->frozen);
   g_free (status->memory_image);
   g_free (status->memory_stamp);
   g_free (status);
@@ -227,6 +228,7 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   stasis_json_set_uint (json, "uid", status->uid);
   if (status->is_undecided)
     stasis_json_set_boolean (json, "undecided", TRUE);
+  set_path (json, "frozen", status->frozen);
   if (status->sockets->len > 0)
     stasis_json_set (json, "sockets", sockets_to_json (status->sockets));
   if (status->memory_image != NULL)
@@ -386,6 +388,7 @@ status_from_json (const StasisJson *json, GError **error)
   status->on_crash = dup_optional (json, "on-crash");
   status->started_us = stasis_json_int (stasis_json_get (json, "started"), 0);
   status->is_undecided = stasis_json_boolean (stasis_json_get (json, "undecided"), FALSE);
+  status->frozen = dup_path (json, "frozen");
   sockets_from_json (stasis_json_get (json, "sockets"), status->sockets);
   const StasisJson *image = stasis_json_get (json, "memory-image");
   status->memory_image = dup_path (image, "path");

@@ -71,8 +71,10 @@ typedef struct
   gint64 started_us;     /* real time */
   guint32 uid;           /* QEMU's user */
   gboolean is_undecided; /* paused: the reader of a save's pipe may have a complete image */
-  GPtrArray *sockets;    /* (owned) of StasisBoundSocket: go with the domain */
-  char *memory_image;    /* (owned) (nullable) the guest's memory is mapped from this save image */
+  char *frozen;       /* (owned) (nullable) a save has frozen the guest's file systems, or is about
+                         to: the agent's socket by which who lets it run thaws them */
+  GPtrArray *sockets; /* (owned) of StasisBoundSocket: go with the domain */
+  char *memory_image; /* (owned) (nullable) the guest's memory is mapped from this save image */
   StasisFileId memory_image_id;
   StasisMemoryCheck memory_check; /* when that image is verified */
   gboolean is_damage_accepted;    /* somebody let the guest run although it is damaged */

@@ -26,6 +26,7 @@ G_BEGIN_DECLS
 #define STASIS_IMAGE_FACTS_PACKAGE          "package"
 #define STASIS_IMAGE_FACTS_CPU              "cpu"
 #define STASIS_IMAGE_FACTS_RAM_BLOCKS       "ram-blocks"
+#define STASIS_IMAGE_FACTS_FROZEN           "frozen"         /* true: to be thawed once it runs */
 #define STASIS_IMAGE_FACTS_LIBVIRT_COOKIE   "libvirt-cookie" /* of what it was converted from */
 
 /* TRUE where all mandatory members are there and of their type; else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * error.h: what can go wrong between QEMU and us
+ * error.h: what can go wrong between QEMU, or a guest agent, and us
  */
 
 #pragma once
@@ -18,7 +18,7 @@ G_BEGIN_DECLS
  * @STASIS_MONITOR_ERROR_PROTOCOL: QEMU said what QMP does not allow, or a reply lacks what it must
  *   hold; in the first case the connection is closed
  *
- * Why a monitor could not do what it was asked.
+ * Why a monitor could not do what it was asked; the same of a guest agent.
  */
 typedef enum
 {

@@ -19,8 +19,11 @@
 
 #include "driver/recover.h"
 #include "driver/teardown.h"
+#include "driver/thaw.h"
 #include "util/fault.h"
 #include "util/lock.h"
+
+#define THAW_MS 2000 /* others want the lock too */
 
 struct _StasisErrands
 {
@@ -117,6 +120,19 @@ restart_if_due (const Errand *errand, StasisStatus *status, GError **error)
   return recover (errand, status, error);
 }
 
+/* Nobody is at it any more, and the guest still waits for its thaw. */
+static gboolean
+thaw_if_due (const Errand *errand, StasisStatus *status, GError **error)
+{
+  if (status->frozen == NULL
+      || stasis_life_get (errand->errands->life).run_state != STASIS_RUN_STATE_RUNNING)
+    return TRUE;
+  if (stasis_thaw (errand->errands->folder, status, THAW_MS, error))
+    return TRUE;
+  g_prefix_error (error, _ ("the guest's file systems are frozen: "));
+  return FALSE;
+}
+
 /* With the lock held. */
 static StasisErrandResult
 work (const Errand *errand)
@@ -141,7 +157,7 @@ work (const Errand *errand)
     return stasis_teardown (status, folder, errand->fallback, &error) ? STASIS_ERRAND_GONE
                                                                       : again (errand, error);
   if (status->journal.step == STASIS_STEP_NONE && errand->errands->life != NULL
-      && !restart_if_due (errand, status, &error))
+      && (!restart_if_due (errand, status, &error) || !thaw_if_due (errand, status, &error)))
     return again (errand, error);
   g_clear_pointer (&errand->errands->said, g_free);
   return STASIS_ERRAND_DONE;

@@ -55,6 +55,7 @@ typedef struct
   GMainLoop *loop;
   gboolean has_qemu_ended;
   gboolean is_status_gone;
+  gboolean is_frozen;   /* the status says that a guest which nobody is at is to be thawed */
   gboolean is_over;     /* nothing is left to supervise */
   const char *fallback; /* how the run ended, if nobody says */
 } Supervisor;
@@ -155,6 +156,10 @@ on_status_changed (const StasisStatus *status, gpointer data)
     stasis_requests_set_status (self->requests, status);
   if (self->checker != NULL)
     stasis_memory_checker_set_status (self->checker, status);
+  const gboolean was_frozen = self->is_frozen;
+  self->is_frozen = status->frozen != NULL && status->journal.step == STASIS_STEP_NONE;
+  if (self->is_frozen && !was_frozen)
+    settle (self);
 }
 
 /* By a teardown; or somebody removed it beside a QEMU that lives.  Then its life-cycle policy still

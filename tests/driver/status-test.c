@@ -42,6 +42,7 @@ make_status (void)
   status->started_us = G_GINT64_CONSTANT (1790000000123456);
   status->uid = G_MAXUINT32 - 1;
   stasis_bound_sockets_add (status->sockets, g_strdup ("/s/\xff a"), G_MAXUINT64, 7);
+  status->frozen = g_strdup ("/r/\xff a.sock");
   status->memory_image = g_strdup ("/i/\xff a");
   status->memory_image_id = (StasisFileId){ 9, G_MAXUINT64 };
   status->memory_check = STASIS_MEMORY_CHECK_BACKGROUND;
@@ -109,6 +110,7 @@ assert_same (const StasisStatus *a, const StasisStatus *b)
       g_assert_cmpuint (x->device, ==, y->device);
       g_assert_cmpuint (x->inode, ==, y->inode);
     }
+  g_assert_cmpstr (a->frozen, ==, b->frozen);
   g_assert_cmpstr (a->memory_image, ==, b->memory_image);
   g_assert_cmpuint (a->memory_image_id.device, ==, b->memory_image_id.device);
   g_assert_cmpuint (a->memory_image_id.inode, ==, b->memory_image_id.inode);

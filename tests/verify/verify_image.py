@@ -316,6 +316,8 @@ class Image:
                 raise record.bad(f"member {key}")
         if facts["run-state"] not in ("running", "paused"):
             raise record.bad("run state")
+        if not isinstance(facts.get("frozen", True), bool):
+            raise record.bad("member frozen")
         capabilities = facts.get("capabilities")
         if not isinstance(capabilities, list) or not all(isinstance(c, str) for c in capabilities):
             raise record.bad("capabilities")
