@@ -192,6 +192,7 @@ memory_image_to_json (const StasisStatus *status)
   stasis_json_set_uint (json, "inode", status->memory_image_id.inode);
   stasis_json_set_string (json, "verified", memory_checks[status->memory_check]);
   set_path (json, "stamp", status->memory_stamp);
+  stasis_json_set_int (json, "since", status->memory_since_us);
   if (status->is_damage_accepted)
     stasis_json_set_boolean (json, "accepted", TRUE);
   return json;
@@ -391,6 +392,7 @@ status_from_json (const StasisJson *json, GError **error)
   status->memory_check = memory_check_from_json (image);
   status->memory_stamp = dup_path (image, "stamp");
   status->is_damage_accepted = stasis_json_boolean (stasis_json_get (image, "accepted"), FALSE);
+  status->memory_since_us = stasis_json_int (stasis_json_get (image, "since"), 0);
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

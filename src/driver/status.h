@@ -76,6 +76,7 @@ typedef struct
   StasisMemoryCheck memory_check; /* when that image is verified */
   gboolean is_damage_accepted;    /* somebody let the guest run although it is damaged */
   char *memory_stamp; /* (owned) (nullable) the image's stamp, void where it turns out damaged */
+  gint64 memory_since_us; /* monotonic: a check of it that began no earlier than that will do */
   StasisJournal journal;
 } StasisStatus;
 

@@ -47,6 +47,7 @@ make_status (void)
   status->memory_check = STASIS_MEMORY_CHECK_BACKGROUND;
   status->is_damage_accepted = TRUE;
   status->memory_stamp = g_strdup ("/l/marks/verified/\xff");
+  status->memory_since_us = G_GINT64_CONSTANT (123456789012345);
   return status;
 }
 
@@ -115,6 +116,7 @@ assert_same (const StasisStatus *a, const StasisStatus *b)
   g_assert_cmpint (a->memory_check, ==, b->memory_check);
   g_assert_cmpstr (a->memory_stamp, ==, b->memory_stamp);
   g_assert_cmpint (a->is_damage_accepted, ==, b->is_damage_accepted);
+  g_assert_cmpint (a->memory_since_us, ==, b->memory_since_us);
   assert_same_journal (&a->journal, &b->journal);
 }
 
