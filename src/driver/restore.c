@@ -28,6 +28,7 @@
 #include "driver/instant.h"
 #include "driver/job.h"
 #include "driver/marks.h"
+#include "driver/overlays.h"
 #include "driver/registry.h"
 #include "driver/restorable.h"
 #include "driver/source.h"
@@ -245,6 +246,9 @@ bring_back (Restore *restore, GError **error)
       && !stasis_mark_resumed (restore->from.driver->paths,
                                stasis_image_input_ours (restore->from.input), error))
     return FALSE;
+  /* A clone that was saved: from the next step on its disks go with the guest again. */
+  restore->hold->status->overlays
+      = stasis_overlays_of (restore->from.driver->paths, restore->from.def);
   return stasis_fault ("restore-marked", error)
          && stasis_start_finish (restore->hold, restore->monitor,
                                  stasis_restorable_should_run (&restore->from), error);
@@ -256,6 +260,8 @@ static void
 undo (Restore *restore)
 {
   const StasisProcess qemu = restore->hold->status->qemu;
+  /* The image still needs them. */
+  g_clear_pointer (&restore->hold->status->overlays, g_free);
   stasis_start_abandon (restore->hold);
   stasis_fault ("restore-undo", NULL);
   if (restore->is_marked && !stasis_process_is_alive (&qemu))
