@@ -160,7 +160,8 @@ check_disks (const Clones *clones, GError **error)
 {
   const StasisDomainDef *def = clones->from.def;
   return ((clones->from.flags & STASIS_RESTORE_FORCE) != 0
-          || stasis_disks_check (stasis_image_input_disks (clones->from.input), def, error))
+          || (stasis_disks_check (stasis_image_input_disks (clones->from.input), def, error)
+              && stasis_restorable_check_bases (&clones->from, error)))
          && stasis_disk_writers_check (clones->from.driver, def, error);
 }
 

@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -60,10 +61,20 @@ stasis_overlay_folder_remove (const char *folder, GError **error)
 
 /* It stays. */
 gboolean
-stasis_overlay_folder_keep (const char *folder, GError **error)
+stasis_overlay_folder_keep (const char *folder, const char *text, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, KEPT_FILE, NULL);
-  return stasis_atomic_file_write (path, "", 0, 0600, error);
+  return stasis_atomic_file_write (path, text, strlen (text), 0600, error);
+}
+
+/* What was kept with it: (transfer full). */
+char *
+stasis_overlay_folder_read_kept (const char *folder, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, KEPT_FILE, NULL);
+  char *text = NULL;
+  g_file_get_contents (path, &text, NULL, error);
+  return text;
 }
 
 gboolean

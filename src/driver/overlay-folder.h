@@ -17,8 +17,9 @@ G_BEGIN_DECLS
 gboolean stasis_overlay_folder_remove (const char *folder, GError **error);
 
 /* An image is about to name these disks: they are to outlive the clone, and the host's next boot.
- * It may be done twice. */
-gboolean stasis_overlay_folder_keep (const char *folder, GError **error);
+ * It may be done twice.  @text is kept with them. */
+gboolean stasis_overlay_folder_keep (const char *folder, const char *text, GError **error);
 gboolean stasis_overlay_folder_is_kept (const char *folder);
+char *stasis_overlay_folder_read_kept (const char *folder, GError **error);
 
 G_END_DECLS

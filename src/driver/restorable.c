@@ -15,6 +15,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/overlay-bases.h"
+#include "driver/overlays.h"
 #include "driver/registry.h"
 #include "driver/source.h"
 #include "image/facts.h"
@@ -210,6 +212,14 @@ stasis_restorable_prepare_instant (const StasisRestorable *self, StasisInstant *
     .flags = self->flags,
   };
   return stasis_instant_prepare (out_instant, &request, cancellable, error);
+}
+
+/* Only the overlays of a clone stand in its image. */
+gboolean
+stasis_restorable_check_bases (const StasisRestorable *self, GError **error)
+{
+  g_autofree char *folder = stasis_overlays_of (self->driver->paths, self->def);
+  return folder == NULL || stasis_overlay_bases_check (self->def, folder, error);
 }
 
 /* As it was, unless somebody wants it otherwise. */

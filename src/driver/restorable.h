@@ -33,6 +33,9 @@ gboolean stasis_restorable_prepare_instant (const StasisRestorable *self,
                                             StasisInstant *out_instant, GCancellable *cancellable,
                                             GError **error);
 
+/* Refuse an image of a clone where something has been done to the disks that its own rest on. */
+gboolean stasis_restorable_check_bases (const StasisRestorable *self, GError **error);
+
 /* Whether a guest from it is let run. */
 gboolean stasis_restorable_should_run (const StasisRestorable *self);
 

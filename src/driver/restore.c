@@ -120,7 +120,7 @@ check_disks (Restore *restore, GError **error)
             restore->from.driver->paths, stasis_image_input_ours (restore->from.input));
       return TRUE;
     }
-  return check_first_time (restore, error)
+  return check_first_time (restore, error) && stasis_restorable_check_bases (&restore->from, error)
          && (disks == NULL || stasis_disks_check (disks, restore->from.def, error));
 }
 

@@ -28,7 +28,7 @@
 #include "driver/disks.h"
 #include "driver/domain-private.h"
 #include "driver/memory-check.h"
-#include "driver/overlay-folder.h"
+#include "driver/overlay-bases.h"
 #include "driver/registry.h"
 #include "driver/save-commit.h"
 #include "driver/save-facts.h"
@@ -299,7 +299,7 @@ open_journal (Save *save, GError **error)
   journal->was_running = save->was_running;
   /* A guest that goes on goes on with them, and beyond the image. */
   const char *overlays = stasis_save_keeps_running (save) ? NULL : save->hold->status->overlays;
-  if ((overlays != NULL && !stasis_overlay_folder_keep (overlays, error))
+  if ((overlays != NULL && !stasis_overlay_bases_keep (save->def, overlays, error))
       || !stasis_save_place_note (save->place, journal, error)
       || !stasis_hold_write (save->hold, error))
     return FALSE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * overlays-test.c: tests of src/driver/overlays.c and overlay-folder.c
+ * overlays-test.c: tests of src/driver/overlays.c, overlay-folder.c and overlay-bases.c
  */
 
 #include "config.h"
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "driver/disk-chain.h"
+#include "driver/overlay-bases.h"
 #include "driver/overlay-folder.h"
 #include "scratch.h"
 
@@ -142,6 +143,31 @@ test_nvram (Fixture *f, gconstpointer data)
   g_assert_true (stasis_overlays_are_needed (none));
 }
 
+/* The disk below may not be written to between a save and a restore. */
+static void
+test_bases (Fixture *f, gconstpointer data)
+{
+  if (!has_tool ())
+    return;
+  g_autoptr (StasisDomainDef) def = with_disk ("file", "raw", f->disk);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisOverlays) overlays = stasis_overlays_new (def, NULL, &error);
+  g_assert_no_error (error);
+  stasis_overlays_make (overlays, f->own, &error);
+  g_assert_no_error (error);
+  stasis_overlays_put (def, f->own);
+  stasis_overlay_bases_keep (def, f->own, &error);
+  g_assert_no_error (error);
+  stasis_overlay_bases_check (def, f->own, &error);
+  g_assert_no_error (error);
+
+  g_free (scratch_text (f->folder, "a disk,x=:y", "written"));
+  g_assert_false (stasis_overlay_bases_check (def, f->own, &error));
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED);
+  g_assert_nonnull (strstr (error->message, f->disk));
+  g_assert_nonnull (strstr (error->message, "--force"));
+}
+
 /* Only a folder of the domain's own UUID is its own. */
 static void
 test_of (Fixture *f, gconstpointer data)
@@ -169,10 +195,12 @@ test_remove (Fixture *f, gconstpointer data)
   g_free (scratch_text (f->own, "vda.qcow2", "x"));
   g_free (scratch_text (f->own, "VARS.fd", "x"));
   g_assert_false (stasis_overlay_folder_is_kept (f->own));
-  stasis_overlay_folder_keep (f->own, &error);
-  stasis_overlay_folder_keep (f->own, &error);
+  stasis_overlay_folder_keep (f->own, "x", &error);
+  stasis_overlay_folder_keep (f->own, "y", &error);
   g_assert_no_error (error);
   g_assert_true (stasis_overlay_folder_is_kept (f->own));
+  g_autofree char *text = stasis_overlay_folder_read_kept (f->own, &error);
+  g_assert_cmpstr (text, ==, "y");
   g_autofree char *other = scratch_text (f->own, "mine", "x");
   g_assert_false (stasis_overlay_folder_remove (f->own, NULL));
   g_assert_true (g_file_test (other, G_FILE_TEST_EXISTS));
@@ -192,6 +220,7 @@ main (int argc, char **argv)
   ADD ("refused", test_refused);
   ADD ("none", test_none);
   ADD ("nvram", test_nvram);
+  ADD ("bases", test_bases);
   ADD ("of", test_of);
   ADD ("remove", test_remove);
 #undef ADD

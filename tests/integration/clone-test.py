@@ -374,6 +374,29 @@ def saved_clone(t):
     assert folders(t) == []
 
 
+@harness.test("a clone that is saved is not restored where its parent has written to the disk below")
+def parent_goes_on(t):
+    need_mapping()
+    guest = t.boot_sector_guest(read_only=False)
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    save(t, guest, image)
+    one, = clone(t, guest, image)
+    kept = t.dir / "c.stasis"
+    last = save(t, one, kept)
+    with open(guest.disk, "r+b") as file:
+        file.seek(1 << 19)
+        file.write(b"by the parent")
+    result = t.stasis("restore", kept, check=False)
+    told = f"what the clone's disks rest on has changed: disk 'vda' ('{guest.disk}')"
+    assert result.returncode == 1 and told in result.stderr, result.stderr
+    assert told in refused(t, kept, name="d")
+    t.stasis("restore", kept, "--force")
+    goes_on(one, last)
+
+
+
 @harness.test("an image is verified once for all clones: before them, or beside them")
 def verification(t):
     need_mapping()
@@ -522,7 +545,8 @@ def firmware(t):
     for each in clones:
         goes_on(each, last)
     assert digest(nvram) == before
-    assert [path.name for path in overlays(t)] == ["VARS.fd", "VARS.fd"]
+    own = [re.search(r">(.*)</nvram>", t.stasis("dumpxml", each.name).stdout)[1] for each in clones]
+    assert sorted(own) == [str(path) for path in overlays(t)] and len(own) == 2, own
     assert {path.stat().st_size for path in overlays(t)} == {nvram.stat().st_size}
     for each in clones:
         t.stasis("destroy", each.name)
