@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <stasis/clone.h>
 #include <stasis/domain.h>
 #include <stasis/driver.h>
 #include <stasis/error.h>

@@ -24,6 +24,8 @@ typedef struct
   gboolean is_image_there;
   StasisImageCheck image_check;
   char *image_fault; /* (owned) (nullable) what is wrong with it */
+  char *clone_of;    /* (owned) (nullable) */
+  char *clone_image; /* (owned) (nullable) */
 } Facts;
 
 static gboolean
@@ -36,6 +38,7 @@ gather (StasisDomain *domain, Facts *facts, GError **error)
   facts->memory_image = stasis_domain_get_memory_image (domain, &facts->is_image_there, NULL);
   if (facts->memory_image != NULL)
     facts->image_check = stasis_domain_get_image_check (domain, &facts->image_fault, NULL);
+  facts->clone_of = stasis_domain_get_clone_of (domain, &facts->clone_image, NULL);
   g_autofree char *xml = stasis_domain_get_xml (domain, STASIS_XML_NONE, NULL);
   if (xml != NULL)
     facts->os_type = stasis_cli_xml_peek (xml, "domain/os/type");
@@ -79,6 +82,13 @@ print_memory_image (StasisCli *cli, const Facts *facts)
 }
 
 static void
+print_clone (StasisCli *cli, const Facts *facts)
+{
+  g_autofree char *value = g_strdup_printf ("%s (%s)", facts->clone_of, facts->clone_image);
+  print_line (cli, _ ("Clone of:"), value);
+}
+
+static void
 print_facts (StasisCli *cli, StasisDomain *domain, const Facts *facts)
 {
   const int id = stasis_domain_get_id (domain);
@@ -101,6 +111,8 @@ print_facts (StasisCli *cli, StasisDomain *domain, const Facts *facts)
   print_line (cli, _ ("Persistent:"), facts->persistent ? _ ("yes") : _ ("no"));
   print_line (cli, _ ("Autostart:"), facts->info.autostart ? _ ("enable") : _ ("disable"));
   print_line (cli, _ ("Managed save:"), facts->info.has_managed_save ? _ ("yes") : _ ("no"));
+  if (facts->clone_of != NULL)
+    print_clone (cli, facts);
   if (facts->memory_image != NULL)
     print_memory_image (cli, facts);
   print_line (cli, _ ("Security model:"), "none");
@@ -131,6 +143,11 @@ facts_to_json (StasisDomain *domain, const Facts *facts)
   stasis_json_set_boolean (object, "persistent", facts->persistent);
   stasis_json_set_boolean (object, "autostart", facts->info.autostart);
   stasis_json_set_boolean (object, "managed_save", facts->info.has_managed_save);
+  if (facts->clone_of != NULL)
+    {
+      stasis_json_set_string (object, "clone_of", facts->clone_of);
+      stasis_json_set_string (object, "clone_image", facts->clone_image);
+    }
   if (facts->memory_image != NULL)
     {
       stasis_json_set_string (object, "memory_image", facts->memory_image);
@@ -163,6 +180,8 @@ run_dominfo (StasisCli *cli, const StasisCliArgs *args, GError **error)
   g_free (facts.os_type);
   g_free (facts.memory_image);
   g_free (facts.image_fault);
+  g_free (facts.clone_of);
+  g_free (facts.clone_image);
   return TRUE;
 }
 

@@ -5,6 +5,8 @@
 
 #include "config.h"
 
+#include <string.h>
+
 #include <glib/gi18n.h>
 
 #include "cli/cli.h"
@@ -13,13 +15,17 @@
 #include "cli/table.h"
 #include "cli/xml-peek.h"
 
+#define COLUMNS_MAX 6
+
 /* One line of the list. */
 typedef struct
 {
   StasisDomain *domain; /* (borrowed) */
   StasisDomainState state;
-  char *id;    /* (owned): "-" where it does not run */
-  char *title; /* (owned) (nullable) */
+  char *id;          /* (owned): "-" where it does not run */
+  char *title;       /* (owned) (nullable) */
+  char *clone_of;    /* (owned) (nullable) the domain that it is a clone of */
+  char *clone_image; /* (owned) (nullable) from this image */
   gboolean has_managed_save;
   gboolean autostart;
 } Line;
@@ -29,6 +35,8 @@ line_clear (Line *line)
 {
   g_free (line->id);
   g_free (line->title);
+  g_free (line->clone_of);
+  g_free (line->clone_image);
 }
 
 static guint
@@ -91,6 +99,11 @@ look_at (StasisDomain *domain, const StasisCliArgs *args, Line *out_line)
       || !state_matches (args, line.state))
     return FALSE;
 
+  const gboolean clones_only = stasis_cli_args_has (args, "clones");
+  if (clones_only || stasis_cli_args_has (args, "json"))
+    line.clone_of = stasis_domain_get_clone_of (domain, &line.clone_image, NULL);
+  if (clones_only && line.clone_of == NULL)
+    return FALSE;
   const int id = stasis_domain_get_id (domain);
   line.id = id >= 0 ? g_strdup_printf ("%d", id) : g_strdup ("-");
   if (stasis_cli_args_has (args, "managed-save") || stasis_cli_args_has (args, "json"))
@@ -120,14 +133,29 @@ static void
 print_table (StasisCli *cli, const StasisCliArgs *args, GArray *lines)
 {
   const gboolean with_title = stasis_cli_args_has (args, "title");
-  const char *titles[]
-      = { _ ("Id"), _ ("Name"), _ ("State"), with_title ? _ ("Title") : NULL, NULL };
+  const gboolean with_clones = stasis_cli_args_has (args, "clones");
+  const char *titles[COLUMNS_MAX + 1] = { _ ("Id"), _ ("Name"), _ ("State") };
+  guint n = 3;
+  if (with_clones)
+    {
+      titles[n++] = _ ("Clone of");
+      titles[n++] = _ ("Image");
+    }
+  if (with_title)
+    titles[n++] = _ ("Title");
   g_autoptr (StasisCliTable) table = stasis_cli_table_new (titles);
   for (guint i = 0; i < lines->len; i++)
     {
       const Line *line = &g_array_index (lines, Line, i);
-      const char *cells[] = { line->id, stasis_domain_get_name (line->domain), state_text (line),
-                              line->title != NULL ? line->title : "" };
+      const char *cells[COLUMNS_MAX]
+          = { line->id, stasis_domain_get_name (line->domain), state_text (line) };
+      if (with_clones)
+        {
+          cells[3] = line->clone_of;
+          cells[4] = line->clone_image;
+        }
+      if (with_title)
+        cells[n - 1] = line->title != NULL ? line->title : "";
       stasis_cli_table_append (table, cells);
     }
   g_autofree char *text = stasis_cli_table_to_string (table, !cli->quiet);
@@ -154,6 +182,28 @@ print_plain (StasisCli *cli, const StasisCliArgs *args, GArray *lines)
     }
 }
 
+/* Below each other what comes from one domain, and there what comes from one image. */
+static int
+compare_clones (gconstpointer a, gconstpointer b)
+{
+  const Line *x = a;
+  const Line *y = b;
+  const int by_domain = g_strcmp0 (x->clone_of, y->clone_of);
+  const int by_image = g_strcmp0 (x->clone_image, y->clone_image);
+  if (by_domain != 0 || by_image != 0)
+    return by_domain != 0 ? by_domain : by_image;
+  g_autofree char *x_key = g_utf8_collate_key_for_filename (stasis_domain_get_name (x->domain), -1);
+  g_autofree char *y_key = g_utf8_collate_key_for_filename (stasis_domain_get_name (y->domain), -1);
+  return strcmp (x_key, y_key);
+}
+
+static void
+set_nullable (StasisJson *object, const char *key, const char *value)
+{
+  stasis_json_set (object, key,
+                   value != NULL ? stasis_json_new_string (value) : stasis_json_new_null ());
+}
+
 static StasisJson *
 line_to_json (const Line *line)
 {
@@ -163,12 +213,12 @@ line_to_json (const Line *line)
   stasis_json_set_string (object, "name", stasis_domain_get_name (line->domain));
   stasis_json_set_string (object, "uuid", stasis_domain_get_uuid (line->domain));
   stasis_json_set_string (object, "state", stasis_domain_state_to_string (line->state));
-  stasis_json_set (object, "title",
-                   line->title != NULL ? stasis_json_new_string (line->title)
-                                       : stasis_json_new_null ());
+  set_nullable (object, "title", line->title);
   stasis_json_set_boolean (object, "persistent", stasis_domain_is_persistent (line->domain));
   stasis_json_set_boolean (object, "autostart", line->autostart);
   stasis_json_set_boolean (object, "managed_save", line->has_managed_save);
+  set_nullable (object, "clone_of", line->clone_of);
+  set_nullable (object, "clone_image", line->clone_image);
   return object;
 }
 
@@ -215,6 +265,8 @@ run_list (StasisCli *cli, const StasisCliArgs *args, GError **error)
         g_array_append_val (lines, line);
     }
 
+  if (stasis_cli_args_has (args, "clones"))
+    g_array_sort (lines, compare_clones);
   if (stasis_cli_args_has (args, "json"))
     print_json (cli, lines);
   else if (stasis_cli_args_has (args, "name") || stasis_cli_args_has (args, "uuid")
@@ -244,6 +296,7 @@ static const StasisCliOption list_options[] = {
   { "table", STASIS_CLI_FLAG, NULL, N_ ("list table (default)") },
   { "managed-save", STASIS_CLI_FLAG, NULL, N_ ("mark inactive domains with managed save state") },
   { "title", STASIS_CLI_FLAG, NULL, N_ ("show domain title") },
+  { "clones", STASIS_CLI_FLAG, NULL, N_ ("list clones only, and what they are clones of") },
   { "json", STASIS_CLI_FLAG, NULL, N_ ("print JSON") },
   { .name = NULL },
 };

@@ -11,6 +11,7 @@
 #include <glib/gi18n.h>
 
 #include "cli/cli.h"
+#include "cli/clones.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/job.h"
@@ -156,7 +157,7 @@ run_restore (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   guint flags = 0;
   g_autofree char *xml = NULL;
-  if (!restore_flags (args, &flags, error))
+  if (!restore_flags (args, &flags, error) || !stasis_cli_clones_check (args, error))
     return FALSE;
   StasisDriver *driver = stasis_cli_driver (cli, error);
   if (driver == NULL)
@@ -170,6 +171,10 @@ run_restore (StasisCli *cli, const StasisCliArgs *args, GError **error)
   if ((path == NULL && !is_stdin)
       || !stasis_cli_read_optional (stasis_cli_args_get (args, "xml"), &xml, error))
     return FALSE;
+  if (!stasis_cli_args_exclusive (args, "clone", "sync-time", error))
+    return FALSE;
+  if (stasis_cli_args_has (args, "clone"))
+    return stasis_cli_clones_run (cli, args, path, xml, flags, error);
   g_autoptr (StasisCliJob) job = stasis_cli_job_begin (
       cli, _ ("Restore"), _ ("cancelling the restore: the image stays as it is"),
       stasis_cli_args_has (args, "verbose"), json);
@@ -201,6 +206,8 @@ static const StasisCliOption restore_options[] = {
   { "verify", STASIS_CLI_STRING, "when",
     N_ ("when the image is verified: 'auto', 'full' (before), 'background', 'none'") },
   { "sync-time", STASIS_CLI_FLAG, NULL, N_ ("set the guest's clock to the host's (guest agent)") },
+  { "clone", STASIS_CLI_NAMED, "name", N_ ("start a clone of that name beside the domain") },
+  { "count", STASIS_CLI_NAMED, "number", N_ ("start that many clones, NAME-1, NAME-2 ...") },
   { "verbose", STASIS_CLI_FLAG, NULL, N_ ("display the progress of restore") },
   { "json", STASIS_CLI_FLAG, NULL, N_ ("print final statistics as JSON") },
   { .name = NULL },
@@ -222,7 +229,11 @@ const StasisCliCommand stasis_cmd_restore = {
         "('--load parallel'), it is loaded and checked before the guest runs, as far\n"
         "as the image's kind has checksums. '--load instant' warns where it cannot.\n"
         "--verify says when the check is: 'full' before the guest runs, 'background',\n"
-        "'none', or 'auto'."),
+        "'none', or 'auto'.\n"
+        "--clone starts a transient domain of that name, with a UUID of its own, which\n"
+        "goes on from the same state and writes to overlays over the disks: they end\n"
+        "with it. Its files and sockets have its name behind theirs. --count starts\n"
+        "several at once, or none where one fails. The image can be used again."),
   .options = restore_options,
   .writes = TRUE,
   .run = run_restore,

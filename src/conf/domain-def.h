@@ -540,6 +540,9 @@ gboolean stasis_domain_def_check_abi (const StasisDomainDef *now, const StasisDo
 /* Give devices their names ("virtio-disk0"); parse does it too. */
 void stasis_domain_def_assign_aliases (StasisDomainDef *def);
 
+/* (transfer full): a MAC address for an interface of a guest, at random. */
+char *stasis_domain_def_new_mac (void);
+
 /* TRUE for q35 machines, FALSE for the i440fx ones. */
 gboolean stasis_domain_def_is_q35 (const StasisDomainDef *def);
 

@@ -352,14 +352,21 @@ stasis_domain_fill_device_defaults (StasisDomainDef *def, StasisDomainParseFlags
   fill_small_devices (def);
 }
 
+/* One of QEMU's. */
+char *
+stasis_domain_def_new_mac (void)
+{
+  const guint32 random = g_random_int ();
+  return g_strdup_printf ("52:54:00:%02x:%02x:%02x", random & 0xff, random >> 8 & 0xff,
+                          random >> 16 & 0xff);
+}
+
 static gboolean
 fill_mac (StasisInterfaceDef *interface, guint number, GError **error)
 {
   if (interface->mac == NULL)
     {
-      const guint32 random = g_random_int ();
-      interface->mac = g_strdup_printf ("52:54:00:%02x:%02x:%02x", random & 0xff,
-                                        random >> 8 & 0xff, random >> 16 & 0xff);
+      interface->mac = stasis_domain_def_new_mac ();
       return TRUE;
     }
 

@@ -145,6 +145,7 @@ stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request
   self->memory = (StasisMemoryImage){ .fd = fd,
                                       .name = stasis_image_input_name (input),
                                       .offset = block->pages_offset,
+                                      .since_us = g_get_monotonic_time (),
                                       .check = choose_check (request->flags, self->is_stamped),
                                       .stamp = stasis_mark_verified_path (request->paths, fd) };
   return TRUE;

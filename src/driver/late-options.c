@@ -45,9 +45,9 @@ set_password (const StasisGraphicsDef *graphics, StasisMonitor *monitor, GCancel
                                  cancellable, error);
 }
 
-/* Tell a QEMU whose CPUs have not run yet. */
+/* Take down those that are to be. */
 gboolean
-stasis_late_options_apply (const StasisDomainDef *def, StasisMonitor *monitor,
+stasis_late_options_links (const StasisDomainDef *def, StasisMonitor *monitor,
                            GCancellable *cancellable, GError **error)
 {
   for (guint i = 0; i < def->interfaces->len; i++)
@@ -57,6 +57,16 @@ stasis_late_options_apply (const StasisDomainDef *def, StasisMonitor *monitor,
           && !take_link_down (interface, monitor, cancellable, error))
         return FALSE;
     }
+  return TRUE;
+}
+
+/* Tell a QEMU whose CPUs have not run yet. */
+gboolean
+stasis_late_options_apply (const StasisDomainDef *def, StasisMonitor *monitor,
+                           GCancellable *cancellable, GError **error)
+{
+  if (!stasis_late_options_links (def, monitor, cancellable, error))
+    return FALSE;
   for (guint i = 0; i < def->balloons->len; i++)
     {
       const StasisBalloonDef *balloon = g_ptr_array_index (def->balloons, i);

@@ -15,4 +15,8 @@ G_BEGIN_DECLS
 gboolean stasis_late_options_apply (const StasisDomainDef *def, StasisMonitor *monitor,
                                     GCancellable *cancellable, GError **error);
 
+/* The links alone, once more: of a guest that was loaded the saved state says how they are. */
+gboolean stasis_late_options_links (const StasisDomainDef *def, StasisMonitor *monitor,
+                                    GCancellable *cancellable, GError **error);
+
 G_END_DECLS

@@ -70,6 +70,7 @@ stasis_memory_image_note (const StasisMemoryImage *self, StasisStatus *status, G
   if (status->memory_image == NULL)
     status->memory_image = g_strdup (self->name);
   status->memory_check = self->check;
+  status->memory_since_us = self->since_us;
   status->memory_stamp = g_strdup (self->stamp);
   return TRUE;
 }

@@ -15,8 +15,9 @@ typedef struct
   const char *name; /* (borrowed) */
   guint64 offset;   /* of the pages in it */
   StasisMemoryCheck check;
-  char *stamp;   /* (owned) (nullable) where it stands that it was verified */
-  char *refusal; /* (owned) (nullable) out: why the memory could not be mapped after all */
+  gint64 since_us; /* monotonic: when somebody wanted to use it */
+  char *stamp;     /* (owned) (nullable) where it stands that it was verified */
+  char *refusal;   /* (owned) (nullable) out: why the memory could not be mapped after all */
 } StasisMemoryImage;
 
 /* The image opened for a QEMU that runs as user @uid, which may open it again by /proc/self/fd.

@@ -52,12 +52,18 @@ digest (const char *path, const char *fallback)
   return g_strndup (sum, 8);
 }
 
+/* Hashed, for machine-id(5) asks to keep it from others. */
+static char *
+host_digest (void)
+{
+  return digest ("/etc/machine-id", g_get_host_name ());
+}
+
 /* HOST-BOOT below the session's folder of them. */
 static void
 set_session_run (StasisPaths *paths)
 {
-  /* Hashed, for machine-id(5) asks to keep it from others. */
-  g_autofree char *host = digest ("/etc/machine-id", g_get_host_name ());
+  g_autofree char *host = host_digest ();
   g_autofree char *boot = digest ("/proc/sys/kernel/random/boot_id", "");
   g_autofree char *prefix = g_strconcat (host, "-", NULL);
   paths->old_runs = g_build_filename (g_get_user_state_dir (), "stasis", "run", prefix, NULL);
@@ -255,6 +261,21 @@ char *
 stasis_paths_guest (const StasisPaths *paths, const char *name)
 {
   return file_in (paths->lib, "guests", name, ".json");
+}
+
+/* A home may be shared by hosts, whose running domains are not ours to know. */
+char *
+stasis_paths_clones (const StasisPaths *paths)
+{
+  g_autofree char *host = host_digest ();
+  return g_build_filename (paths->lib, "clones", host, NULL);
+}
+
+char *
+stasis_paths_clone (const StasisPaths *paths, const char *uuid)
+{
+  g_autofree char *clones = stasis_paths_clones (paths);
+  return g_build_filename (clones, uuid, NULL);
 }
 
 char *

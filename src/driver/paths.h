@@ -48,6 +48,9 @@ char *stasis_paths_nvram (const StasisPaths *paths, const char *name);
 char *stasis_paths_last (const StasisPaths *paths, const char *name);
 char *stasis_paths_last_job (const StasisPaths *paths, const char *name);
 char *stasis_paths_guest (const StasisPaths *paths, const char *name);
+/* What clones write instead of their disks, of this host, and the folder of one of them. */
+char *stasis_paths_clones (const StasisPaths *paths);
+char *stasis_paths_clone (const StasisPaths *paths, const char *uuid);
 /* Marks about a file or an image: LIB/marks/KIND/KEY. */
 char *stasis_paths_mark (const StasisPaths *paths, const char *kind, const char *key);
 char *stasis_paths_log (const StasisPaths *paths, const char *name);

@@ -18,7 +18,6 @@
 
 #include "driver/restore.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,27 +28,23 @@
 #include "driver/instant.h"
 #include "driver/job.h"
 #include "driver/marks.h"
+#include "driver/overlays.h"
 #include "driver/quiesce.h"
 #include "driver/registry.h"
+#include "driver/restorable.h"
 #include "driver/source.h"
 #include "driver/start.h"
 #include "image/error.h"
-#include "image/facts.h"
 #include "util/error.h"
 #include "util/fault.h"
 #include "util/fd.h"
-#include "util/safe-open.h"
-#include "util/uuid.h"
 
 typedef struct
 {
-  StasisDriver *driver; /* (borrowed) */
-  StasisRestoreFlags flags;
-  StasisJob *job;          /* (borrowed) */
-  StasisImageInput *input; /* (owned) */
-  StasisDomainDef *def;    /* (owned) */
-  StasisHold *hold;        /* (owned) */
-  StasisMonitor *monitor;  /* (owned) */
+  StasisRestorable from;
+  StasisJob *job;         /* (borrowed) */
+  StasisHold *hold;       /* (owned) */
+  StasisMonitor *monitor; /* (owned) */
   StasisInstant instant;
   gboolean is_managed;
   gboolean is_for_once; /* the image is marked as resumed before the guest runs, unless it is */
@@ -61,9 +56,8 @@ restore_clear (Restore *restore)
 {
   stasis_monitor_close (restore->monitor);
   stasis_hold_release (restore->hold);
-  stasis_domain_def_free (restore->def);
   stasis_instant_clear (&restore->instant);
-  stasis_image_input_free (restore->input);
+  stasis_restorable_clear (&restore->from);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Restore, restore_clear)
@@ -78,141 +72,11 @@ static gboolean G_GNUC_PRINTF (2, 3) refuse (GError **error, const char *format,
   return FALSE;
 }
 
-/* An image says which program to start with which arguments: only root's or our own, which
- * nobody else can have written to, is obeyed without being asked to.  A socket has no mode. */
-static gboolean
-check_owner (const Restore *restore, int fd, const char *path, GError **error)
-{
-  struct stat st;
-  if (fstat (fd, &st) < 0)
-    return stasis_throw_errno (error, "'%s'", path);
-  if (!S_ISREG (st.st_mode) && !S_ISFIFO (st.st_mode) && !S_ISSOCK (st.st_mode))
-    return refuse (error, _ ("'%s' is neither a regular file nor a pipe"), path);
-  if (restore->flags & STASIS_RESTORE_TRUST)
-    return TRUE;
-  const gboolean is_ours = st.st_uid == 0 || st.st_uid == geteuid ();
-  if (is_ours && (S_ISSOCK (st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0))
-    return TRUE;
-  if (is_ours)
-    return refuse (error,
-                   _ ("others than its owner may write to '%1$s' (mode %2$04o); --trust restores "
-                      "it anyway"),
-                   path, (guint) st.st_mode & 07777);
-  return refuse (error,
-                 _ ("'%1$s' belongs to user %2$u, neither to root nor to you; --trust restores "
-                    "it anyway"),
-                 path, (guint) st.st_uid);
-}
-
-/* @fd_take -1: open the path. */
-static gboolean
-open_input (Restore *restore, int fd_take, const char *path, GError **error)
-{
-  stasis_autofd int fd
-      = fd_take >= 0 ? fd_take : stasis_safe_open (path, O_RDONLY | O_NONBLOCK, error);
-  if (fd < 0 || !check_owner (restore, fd, path, error))
-    return FALSE;
-  restore->input = stasis_source_open (stasis_fd_steal (&fd), path,
-                                       stasis_job_cancellable (restore->job), error);
-  return restore->input != NULL;
-}
-
-/* The definition of the domain that is defined under this UUID. */
-static StasisDomainDef *
-load_defined (const Restore *restore, GError **error)
-{
-  g_autofree char *text = stasis_uuid_format (stasis_image_input_trailer_uuid (restore->input));
-  g_autofree char *name = stasis_registry_name_of_uuid (restore->driver, text);
-  if (name != NULL)
-    return stasis_registry_load (restore->driver, name, error);
-  g_set_error (
-      error, STASIS_ERROR, STASIS_ERROR_NO_DOMAIN,
-      _ ("'%1$s' holds no definition, and no domain is defined with the UUID that it names, "
-         "%2$s"),
-      stasis_image_input_name (restore->input), text);
-  return NULL;
-}
-
-static StasisDomainDef *
-parse_image_xml (const Restore *restore, GError **error)
-{
-  g_autoptr (GError) local = NULL;
-  g_autofree char *xml = stasis_source_xml (restore->input, &local);
-  if (xml != NULL)
-    return stasis_driver_parse (restore->driver, xml, stasis_image_input_name (restore->input),
-                                STASIS_DOMAIN_PARSE_DEFAULT, error);
-  if (local == NULL)
-    return load_defined (restore, error);
-  g_propagate_error (error, g_steal_pointer (&local));
-  return NULL;
-}
-
-static gboolean
-load_definition (Restore *restore, const char *xml, GError **error)
-{
-  restore->def = parse_image_xml (restore, error);
-  if (restore->def == NULL || xml == NULL)
-    return restore->def != NULL;
-
-  g_autoptr (StasisDomainDef) wanted
-      = stasis_driver_parse (restore->driver, xml, NULL, STASIS_DOMAIN_PARSE_DEFAULT, error);
-  if (wanted == NULL || !stasis_domain_def_check_abi (restore->def, wanted, error))
-    return FALSE;
-  stasis_domain_def_free (restore->def);
-  restore->def = g_steal_pointer (&wanted);
-  return TRUE;
-}
-
-static gboolean
-check_capability (const Restore *restore, const StasisQemuCaps *caps, const char *name,
-                  GError **error)
-{
-  if (stasis_qemu_caps_has_migration (caps, name))
-    return TRUE;
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-               _ ("'%1$s' (QEMU %2$s) cannot read this image: it lacks the migration "
-                  "capability '%3$s'"),
-               restore->def->emulator, stasis_qemu_caps_version (caps), name);
-  return FALSE;
-}
-
-/* The emulator has what the guest was saved with.  What other kinds of images do not say stands in
- * their definition, or comes out when QEMU reads the stream. */
-static gboolean
-check_emulator (const Restore *restore, GError **error)
-{
-  const char *emulator = restore->def->emulator;
-  g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (restore->driver, emulator, error);
-  if (caps == NULL)
-    return FALSE;
-  const StasisImage *image = stasis_image_input_ours (restore->input);
-  if (image == NULL)
-    return !stasis_source_is_mapped (restore->input)
-           || check_capability (restore, caps, "mapped-ram", error);
-
-  const StasisJson *facts = stasis_image_qemu_facts (image);
-  const char *machine
-      = stasis_json_string (stasis_json_get (facts, STASIS_IMAGE_FACTS_MACHINE), "");
-  if (stasis_qemu_caps_canonical_machine (caps, machine) == NULL)
-    {
-      g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-                   _ ("'%1$s' (QEMU %2$s) has no machine '%3$s', which the guest was saved with"),
-                   emulator, stasis_qemu_caps_version (caps), machine);
-      return FALSE;
-    }
-  const StasisJson *needed = stasis_json_get (facts, STASIS_IMAGE_FACTS_CAPABILITIES);
-  for (guint i = 0; i < stasis_json_array_length (needed); i++)
-    if (!check_capability (restore, caps,
-                           stasis_json_string (stasis_json_array_get (needed, i), ""), error))
-      return FALSE;
-  return TRUE;
-}
-
 static gboolean
 take_hold (Restore *restore, GError **error)
 {
-  const char *name = restore->def->name;
-  restore->hold = stasis_hold_take (restore->driver, name, error);
+  const char *name = restore->from.def->name;
+  restore->hold = stasis_hold_take (restore->from.driver, name, error);
   if (restore->hold == NULL)
     return FALSE;
   if (restore->hold->status != NULL)
@@ -221,7 +85,7 @@ take_hold (Restore *restore, GError **error)
                    _ ("domain '%s' is already active"), name);
       return FALSE;
     }
-  return stasis_registry_check_unique (restore->driver, name, restore->def->uuid, error);
+  return stasis_registry_check_unique (restore->from.driver, name, restore->from.def->uuid, error);
 }
 
 /* The guest's disks move on with it.  A managed image is used up without disks as well, although
@@ -230,72 +94,51 @@ static gboolean
 check_first_time (const Restore *restore, GError **error)
 {
   if (!restore->is_for_once
-      || !stasis_mark_is_resumed (restore->driver->paths, stasis_image_input_ours (restore->input)))
+      || !stasis_mark_is_resumed (restore->from.driver->paths,
+                                  stasis_image_input_ours (restore->from.input)))
     return TRUE;
   if (restore->is_managed)
     return refuse (error, _ ("'%s' was already resumed once, and the guest has gone on since"),
-                   stasis_image_input_name (restore->input));
+                   stasis_image_input_name (restore->from.input));
   return refuse (error,
                  _ ("'%s' was already resumed once, and the guest's disks have moved on since; "
                     "--force restores anyway"),
-                 stasis_image_input_name (restore->input));
+                 stasis_image_input_name (restore->from.input));
 }
 
 /* The guest's disks are where it left them, as far as the image says where that was. */
 static gboolean
 check_disks (Restore *restore, GError **error)
 {
-  const StasisJson *disks = stasis_image_input_disks (restore->input);
-  restore->is_for_once = stasis_image_input_ours (restore->input) != NULL
+  const StasisJson *disks = stasis_image_input_disks (restore->from.input);
+  restore->is_for_once = stasis_image_input_ours (restore->from.input) != NULL
                          && (restore->is_managed || stasis_disks_any_writable (disks));
-  if (restore->flags & STASIS_RESTORE_FORCE)
+  if (restore->from.flags & STASIS_RESTORE_FORCE)
     {
       /* A mark of an earlier restore is not ours to take back, should this one fail. */
       if (restore->is_for_once)
-        restore->is_for_once = !stasis_mark_is_resumed (restore->driver->paths,
-                                                        stasis_image_input_ours (restore->input));
+        restore->is_for_once = !stasis_mark_is_resumed (
+            restore->from.driver->paths, stasis_image_input_ours (restore->from.input));
       return TRUE;
     }
-  return check_first_time (restore, error)
-         && (disks == NULL || stasis_disks_check (disks, restore->def, error));
+  return check_first_time (restore, error) && stasis_restorable_check_bases (&restore->from, error)
+         && (disks == NULL || stasis_disks_check (disks, restore->from.def, error));
 }
 
 static gboolean
 ask_everybody (Restore *restore, int fd_take, const char *path, const char *xml, GError **error)
 {
   stasis_job_set_phase (restore->job, "check");
-  if (!open_input (restore, fd_take, path, error) || !load_definition (restore, xml, error)
-      || !check_emulator (restore, error) || !take_hold (restore, error)
-      || !check_disks (restore, error))
+  if (!stasis_restorable_open (&restore->from, fd_take, path, xml,
+                               stasis_job_cancellable (restore->job), error)
+      || !take_hold (restore, error) || !check_disks (restore, error))
     return FALSE;
   const StasisDeviceRequest request = {
     .operation = STASIS_DEVICE_RESTORE,
     .destination = path,
-    .def = restore->def,
+    .def = restore->from.def,
   };
   return stasis_devices_test (&request, error);
-}
-
-/* What stands against it is told with the statistics. */
-static gboolean
-prepare_instant (Restore *restore, GError **error)
-{
-  if (restore->flags & STASIS_RESTORE_PARALLEL)
-    return TRUE;
-  g_autoptr (StasisQemuCaps) caps
-      = stasis_driver_get_caps (restore->driver, restore->def->emulator, error);
-  if (caps == NULL)
-    return FALSE;
-  const StasisInstantRequest request = {
-    .input = restore->input,
-    .def = restore->def,
-    .caps = caps,
-    .paths = restore->driver->paths,
-    .flags = restore->flags,
-  };
-  stasis_job_set_phase (restore->job, "look at the memory");
-  return stasis_instant_prepare (&restore->instant, &request, stasis_job_cancellable (restore->job),
-                                 error);
 }
 
 /* Which way it is after all. */
@@ -317,9 +160,9 @@ note_engine (Restore *restore)
 static gboolean
 check_still_verified (const Restore *restore, int fd, GError **error)
 {
-  return stasis_mark_is_verified (restore->driver->paths, fd)
+  return stasis_mark_is_verified (restore->from.driver->paths, fd)
          || refuse (error, _ ("'%s' was changed while it was loaded"),
-                    stasis_image_input_name (restore->input));
+                    stasis_image_input_name (restore->from.input));
 }
 
 /* The whole image, before the guest runs.  Memory that is loaded is never verified later. */
@@ -327,7 +170,7 @@ static gboolean
 is_verified_now (const Restore *restore)
 {
   return restore->instant.memory.check == STASIS_MEMORY_CHECK_BEFORE
-         && (restore->flags & STASIS_RESTORE_VERIFY_NONE) == 0;
+         && (restore->from.flags & STASIS_RESTORE_VERIFY_NONE) == 0;
 }
 
 /* Of memory that is mapped only the view is read, faster than anybody looks. */
@@ -345,9 +188,9 @@ note_amount (const Restore *restore)
 static gboolean
 load (Restore *restore, GError **error)
 {
-  const int fd = stasis_image_input_fd (restore->input);
-  const gboolean is_file = stasis_image_input_is_file (restore->input);
-  const StasisSourceLoad source = { .input = restore->input,
+  const int fd = stasis_image_input_fd (restore->from.input);
+  const gboolean is_file = stasis_image_input_is_file (restore->from.input);
+  const StasisSourceLoad source = { .input = restore->from.input,
                                     .view = restore->instant.view,
                                     .engine = note_engine (restore),
                                     .verify = is_verified_now (restore),
@@ -355,7 +198,7 @@ load (Restore *restore, GError **error)
   struct stat before;
   if (is_file)
     stasis_mark_begin (fd, &before);
-  if (!stasis_source_is_mapped (restore->input))
+  if (!stasis_source_is_mapped (restore->from.input))
     stasis_job_set_engine (restore->job, _ ("plain stream, through this process"));
   stasis_job_set_phase (restore->job, source.verify ? "load and verify" : "load");
   if (!stasis_source_load (&source, restore->monitor, restore->job, error))
@@ -365,18 +208,9 @@ load (Restore *restore, GError **error)
     return check_disks (restore, error);
   if (!source.verify)
     return !restore->instant.is_stamped || check_still_verified (restore, fd, error);
-  if (stasis_image_input_kind (restore->input) == STASIS_IMAGE_KIND_STASIS)
-    stasis_mark_verified_since (restore->driver->paths, fd, &before);
+  if (stasis_image_input_kind (restore->from.input) == STASIS_IMAGE_KIND_STASIS)
+    stasis_mark_verified_since (restore->from.driver->paths, fd, &before);
   return TRUE;
-}
-
-static gboolean
-should_run (const Restore *restore)
-{
-  if (restore->flags & STASIS_RESTORE_RUNNING)
-    return TRUE;
-  return stasis_source_was_running (restore->input)
-         && (restore->flags & STASIS_RESTORE_PAUSED) == 0;
 }
 
 /* What recovery has to know before the guest may run: the mark that it takes back if it never does,
@@ -385,15 +219,15 @@ static gboolean
 note_in_journal (Restore *restore, GError **error)
 {
   StasisJournal *journal = &restore->hold->status->journal;
-  stasis_quiesce_note (restore->hold->status, restore->def,
-                       stasis_image_input_ours (restore->input));
+  stasis_quiesce_note (restore->hold->status, restore->from.def,
+                       stasis_image_input_ours (restore->from.input));
   if (restore->is_for_once)
-    journal->mark = stasis_mark_resumed_path (restore->driver->paths,
-                                              stasis_image_input_ours (restore->input));
+    journal->mark = stasis_mark_resumed_path (restore->from.driver->paths,
+                                              stasis_image_input_ours (restore->from.input));
   if (restore->is_managed)
     {
-      const int fd = stasis_image_input_fd (restore->input);
-      journal->target = g_strdup (stasis_image_input_name (restore->input));
+      const int fd = stasis_image_input_fd (restore->from.input);
+      journal->target = g_strdup (stasis_image_input_name (restore->from.input));
       if (!stasis_file_id_of_fd (fd, &journal->image, error))
         return FALSE;
     }
@@ -412,11 +246,15 @@ bring_back (Restore *restore, GError **error)
   /* The mark comes first: a guest that ran without it could run twice. */
   restore->is_marked = restore->is_for_once;
   if (restore->is_for_once
-      && !stasis_mark_resumed (restore->driver->paths, stasis_image_input_ours (restore->input),
-                               error))
+      && !stasis_mark_resumed (restore->from.driver->paths,
+                               stasis_image_input_ours (restore->from.input), error))
     return FALSE;
+  /* A clone that was saved: from the next step on its disks go with the guest again. */
+  restore->hold->status->overlays
+      = stasis_overlays_of (restore->from.driver->paths, restore->from.def);
   return stasis_fault ("restore-marked", error)
-         && stasis_start_finish (restore->hold, restore->monitor, should_run (restore), error);
+         && stasis_start_finish (restore->hold, restore->monitor,
+                                 stasis_restorable_should_run (&restore->from), error);
 }
 
 /* Whoever recovers from our death in here may still let the guest run: the mark goes when QEMU has
@@ -425,31 +263,39 @@ static void
 undo (Restore *restore)
 {
   const StasisProcess qemu = restore->hold->status->qemu;
+  /* The image still needs them. */
+  g_clear_pointer (&restore->hold->status->overlays, g_free);
   stasis_start_abandon (restore->hold);
   stasis_fault ("restore-undo", NULL);
   if (restore->is_marked && !stasis_process_is_alive (&qemu))
-    stasis_mark_clear_resumed (restore->driver->paths, stasis_image_input_ours (restore->input));
+    stasis_mark_clear_resumed (restore->from.driver->paths,
+                               stasis_image_input_ours (restore->from.input));
 }
 
 static gboolean
 run (Restore *restore, int fd_take, const char *path, const char *xml, GError **error)
 {
-  if (!ask_everybody (restore, fd_take, path, xml, error) || !prepare_instant (restore, error))
+  if (!ask_everybody (restore, fd_take, path, xml, error))
+    return FALSE;
+  stasis_job_set_phase (restore->job, "look at the memory");
+  if (!stasis_restorable_prepare_instant (&restore->from, &restore->instant,
+                                          stasis_job_cancellable (restore->job), error))
     return FALSE;
 
   const StasisStartRequest request = {
     .operation = "restore",
     .reason = "restored",
-    .is_transient = !stasis_registry_has (restore->driver, restore->def->name),
+    .is_transient = !stasis_registry_has (restore->from.driver, restore->from.def->name),
     .is_incoming = TRUE,
     .memory = restore->instant.view >= 0 ? &restore->instant.memory : NULL,
   };
-  g_autofree char *last = stasis_paths_last_job (restore->driver->paths, restore->def->name);
+  g_autofree char *last
+      = stasis_paths_last_job (restore->from.driver->paths, restore->from.def->name);
   stasis_job_begin (restore->job, last);
   stasis_job_set_phase (restore->job, "start QEMU");
   g_autoptr (GError) local = NULL;
-  restore->monitor = stasis_start_qemu (restore->driver, restore->hold, restore->def, &request,
-                                        stasis_job_cancellable (restore->job), &local);
+  restore->monitor = stasis_start_qemu (restore->from.driver, restore->hold, restore->from.def,
+                                        &request, stasis_job_cancellable (restore->job), &local);
   if (restore->monitor == NULL)
     {
       stasis_job_end (restore->job, local);
@@ -477,7 +323,7 @@ explain_force (const Restore *restore, GError *error)
       = g_error_matches (error, STASIS_ERROR, STASIS_ERROR_IMAGE)
         || g_error_matches (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_CORRUPT)
         || g_error_matches (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INCOMPLETE);
-  if (!is_damage || (restore->flags & STASIS_RESTORE_FORCE) == 0)
+  if (!is_damage || (restore->from.flags & STASIS_RESTORE_FORCE) == 0)
     return;
   stasis_error_set_message (
       error, g_strdup_printf (_ ("%1$s (--force does not apply to damage)"), error->message));
@@ -489,32 +335,19 @@ restore_from (StasisDriver *driver, int fd_take, const char *path, const char *x
               StasisRestoreFlags flags, gboolean is_managed, StasisProgressFunc progress,
               gpointer user_data, GCancellable *cancellable, GError **error)
 {
-  if ((flags & STASIS_RESTORE_RUNNING) && (flags & STASIS_RESTORE_PAUSED))
+  if (!stasis_restorable_check_flags (flags, error))
     {
       stasis_fd_clear (&fd_take);
-      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
-                           _ ("a domain cannot be resumed both running and paused"));
-      return NULL;
-    }
-  const guint when = flags
-                     & (STASIS_RESTORE_VERIFY_FULL | STASIS_RESTORE_VERIFY_BACKGROUND
-                        | STASIS_RESTORE_VERIFY_NONE);
-  if ((when & (when - 1)) != 0)
-    {
-      stasis_fd_clear (&fd_take);
-      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
-                           _ ("an image can be verified in one way only"));
       return NULL;
     }
   g_autoptr (StasisJob) job = stasis_job_new ("restore", progress, user_data, cancellable);
-  g_auto (Restore) restore = { .driver = driver,
-                               .flags = flags,
+  g_auto (Restore) restore = { .from = { .driver = driver, .flags = flags },
                                .job = job,
                                .instant = STASIS_INSTANT_INIT,
                                .is_managed = is_managed };
   GError *failure = NULL;
   if (run (&restore, fd_take, path, xml, &failure))
-    return stasis_domain_new (driver, restore.def->name, restore.def->uuid);
+    return stasis_domain_new (driver, restore.from.def->name, restore.from.def->uuid);
   explain_force (&restore, failure);
   g_propagate_error (error, failure);
   return NULL;

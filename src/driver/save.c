@@ -29,6 +29,7 @@
 #include "driver/disks.h"
 #include "driver/domain-private.h"
 #include "driver/memory-check.h"
+#include "driver/overlay-bases.h"
 #include "driver/quiesce.h"
 #include "driver/registry.h"
 #include "driver/save-commit.h"
@@ -318,7 +319,10 @@ open_journal (Save *save, GError **error)
   StasisJournal *journal = &save->hold->status->journal;
   stasis_journal_begin (journal, STASIS_STEP_SAVE, operation_name (save->is_managed, save->flags));
   journal->was_running = save->was_running;
-  if (!stasis_save_place_note (save->place, journal, error)
+  /* A guest that goes on goes on with them, and beyond the image. */
+  const char *overlays = stasis_save_keeps_running (save) ? NULL : save->hold->status->overlays;
+  if ((overlays != NULL && !stasis_overlay_bases_keep (save->def, overlays, error))
+      || !stasis_save_place_note (save->place, journal, error)
       || !stasis_hold_write (save->hold, error))
     return FALSE;
   stasis_job_attach (save->job, save->hold->folder);

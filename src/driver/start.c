@@ -144,6 +144,12 @@ make_status (Start *start, GError **error)
   status->on_reboot = g_strdup (stasis_lifecycle_action_names[def->on_reboot]);
   status->on_crash = g_strdup (stasis_lifecycle_action_names[def->on_crash]);
   status->started_us = g_get_real_time ();
+  if (start->request->clone != NULL)
+    {
+      status->clone_of = g_strdup (start->request->clone->of);
+      status->clone_image = g_strdup (start->request->clone->image);
+      status->overlays = g_strdup (start->request->clone->folder);
+    }
   stasis_journal_begin (&status->journal, STASIS_STEP_START, start->request->operation);
   return status;
 }
@@ -308,6 +314,10 @@ launch (Start *start, GError **error)
   start->spawn = stasis_spawn_new (status->log);
   stasis_live_def_prepare (start->def, start->hold->folder);
   start->resources = stasis_resources_list (start->def);
+  const StasisStartClone *clone = start->request->clone;
+  if (clone != NULL && clone->folder != NULL
+      && !stasis_overlays_make (clone->overlays, clone->folder, error))
+    return FALSE;
   if (!stasis_firmware_make_nvram (start->def, error) || !open_resources (start, error))
     return FALSE;
   map_memory (start);

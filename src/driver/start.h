@@ -7,15 +7,27 @@
 
 #include "driver/hold.h"
 #include "driver/memory-image.h"
+#include "driver/overlays.h"
 
 G_BEGIN_DECLS
+
+/* A clone is started.  All borrowed. */
+typedef struct
+{
+  const char *of;                 /* the domain that the image is of */
+  const char *image;              /* the image's path */
+  const StasisOverlays *overlays; /* what it writes instead of its disks */
+  const char *folder;             /* (nullable) and where, if anything: made when the status
+                                     names it, gone with the clone */
+} StasisStartClone;
 
 typedef struct
 {
   const char *operation; /* for the journal: "start", "restore" */
   const char *reason;    /* why it runs then: "booted", "restored" */
   gboolean is_transient;
-  gboolean is_incoming;      /* QEMU waits for a state to load */
+  gboolean is_incoming;          /* QEMU waits for a state to load */
+  const StasisStartClone *clone; /* (nullable) */
   StasisMemoryImage *memory; /* (nullable): map the memory from it, if QEMU's user may; else QEMU is
                                 started with memory of its own, and it says why */
 } StasisStartRequest;

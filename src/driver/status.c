@@ -108,6 +108,9 @@ stasis_status_free (StasisStatus *status)
   g_free (status->frozen);
   g_free (status->memory_image);
   g_free (status->memory_stamp);
+  g_free (status->clone_of);
+  g_free (status->clone_image);
+  g_free (status->overlays);
   g_free (status);
 }
 
@@ -195,8 +198,18 @@ memory_image_to_json (const StasisStatus *status)
   stasis_json_set_uint (json, "inode", status->memory_image_id.inode);
   stasis_json_set_string (json, "verified", memory_checks[status->memory_check]);
   set_path (json, "stamp", status->memory_stamp);
+  stasis_json_set_int (json, "since", status->memory_since_us);
   if (status->is_damage_accepted)
     stasis_json_set_boolean (json, "accepted", TRUE);
+  return json;
+}
+
+static StasisJson *
+clone_to_json (const StasisStatus *status)
+{
+  StasisJson *json = stasis_json_new_object ();
+  stasis_json_set_string (json, "of", status->clone_of);
+  set_path (json, "image", status->clone_image);
   return json;
 }
 
@@ -233,6 +246,9 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
     stasis_json_set (json, "sockets", sockets_to_json (status->sockets));
   if (status->memory_image != NULL)
     stasis_json_set (json, "memory-image", memory_image_to_json (status));
+  if (status->clone_of != NULL)
+    stasis_json_set (json, "clone", clone_to_json (status));
+  set_path (json, "overlays", status->overlays);
   if (status->journal.step != STASIS_STEP_NONE)
     stasis_json_set (json, "job", journal_to_json (&status->journal));
 
@@ -397,6 +413,11 @@ status_from_json (const StasisJson *json, GError **error)
   status->memory_check = memory_check_from_json (image);
   status->memory_stamp = dup_path (image, "stamp");
   status->is_damage_accepted = stasis_json_boolean (stasis_json_get (image, "accepted"), FALSE);
+  status->memory_since_us = stasis_json_int (stasis_json_get (image, "since"), 0);
+  const StasisJson *clone = stasis_json_get (json, "clone");
+  status->clone_of = dup_optional (clone, "of");
+  status->clone_image = dup_path (clone, "image");
+  status->overlays = dup_path (json, "overlays");
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

@@ -79,6 +79,10 @@ typedef struct
   StasisMemoryCheck memory_check; /* when that image is verified */
   gboolean is_damage_accepted;    /* somebody let the guest run although it is damaged */
   char *memory_stamp; /* (owned) (nullable) the image's stamp, void where it turns out damaged */
+  gint64 memory_since_us; /* monotonic: a check of it that began no earlier than that will do */
+  char *clone_of;         /* (owned) (nullable) a clone: the domain that the image is of */
+  char *clone_image;      /* (owned) (nullable) and the image that it was started from */
+  char *overlays;         /* (owned) (nullable) the folder of its disks, which goes with it */
   StasisJournal journal;
 } StasisStatus;
 

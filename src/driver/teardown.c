@@ -25,6 +25,7 @@
 #include <stasis/error.h>
 
 #include "driver/bound-sockets.h"
+#include "driver/overlay-folder.h"
 #include "util/atomic-file.h"
 #include "util/fd.h"
 #include "util/json.h"
@@ -223,6 +224,25 @@ remove_folder (const char *folder, GError **error)
   return stasis_throw_errno (error, _ ("cannot remove the folder '%s'"), folder);
 }
 
+/* What was saved needs its disks, and what may have been saved into a pipe does, too. */
+static gboolean
+needs_overlays (const StasisStatus *status, const char *folder, const char *fallback_reason)
+{
+  g_autofree char *noted = stasis_end_reason_read (folder);
+  return g_strcmp0 (noted != NULL ? noted : fallback_reason, "saved") == 0 || status->is_undecided
+         || status->journal.step == STASIS_STEP_COMMIT
+         || status->journal.step == STASIS_STEP_COMMITTED;
+}
+
+static void
+remove_overlays (const StasisStatus *status, const char *folder, const char *fallback_reason)
+{
+  g_autoptr (GError) error = NULL;
+  if (status->overlays != NULL && !needs_overlays (status, folder, fallback_reason)
+      && !stasis_overlay_folder_remove (status->overlays, &error))
+    g_warning ("%s", error->message);
+}
+
 /* End QEMU, write how the run ended, remove the folder.  A full disk does not keep a domain from
  * ending: then nobody will know why it did. */
 gboolean
@@ -232,6 +252,7 @@ stasis_teardown (const StasisStatus *status, const char *folder, const char *fal
   if (!end_qemu (status, error))
     return FALSE;
   stasis_bound_sockets_remove (status->sockets);
+  remove_overlays (status, folder, fallback_reason);
   g_autoptr (GError) local = NULL;
   if (!write_last (status, folder, fallback_reason, &local))
     g_debug ("%s", local->message);

@@ -43,7 +43,7 @@ job_reason (const char *job)
 {
   if (g_str_equal (job, "save") || g_str_equal (job, "managedsave"))
     return "save";
-  if (g_str_equal (job, "start") || g_str_equal (job, "restore"))
+  if (g_str_equal (job, "start") || g_str_equal (job, "restore") || g_str_equal (job, "clone"))
     return "starting up";
   if (g_str_has_prefix (job, "migrat"))
     return "migration";

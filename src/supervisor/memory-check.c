@@ -10,6 +10,8 @@
  * first and then the finding is written down: whoever dies in between has the next one find it
  * again.  The user may resume the guest, who then knows; a save that comes before the end of the
  * check waits for it (driver/memory-check.h).
+ *
+ * Clones have one image: the programs of their supervisors agree that one reads it (verify/once.h).
  */
 
 #include "config.h"
@@ -24,6 +26,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "driver/memory-check.h"
+#include "driver/paths.h"
 #include "driver/spawn.h"
 #include "util/fd.h"
 
@@ -137,6 +140,19 @@ on_ended (GPid pid, gint wait_status, gpointer data)
   pause_guest (self);
 }
 
+/* (transfer full) (nullable): what the programs agree by, for this image. */
+static char *
+record_path (const StasisMemoryChecker *self, const StasisStatus *status)
+{
+  g_autofree char *domains = g_path_get_dirname (self->folder);
+  g_autofree char *run = g_path_get_dirname (domains);
+  g_autofree char *folder = g_build_filename (run, "verified", NULL);
+  if (status->memory_since_us == 0 || !stasis_paths_make (folder, NULL))
+    return NULL;
+  return g_strdup_printf ("%s/%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x", folder,
+                          status->memory_image_id.device, status->memory_image_id.inode);
+}
+
 static gboolean
 spawn (StasisMemoryChecker *self, const StasisStatus *status, GError **error)
 {
@@ -149,7 +165,9 @@ spawn (StasisMemoryChecker *self, const StasisStatus *status, GError **error)
 
   g_autofree char *program = stasis_spawn_find_helper (PROGRAM);
   g_autofree char *number = g_strdup_printf ("%d", image);
-  const char *argv[] = { program, number, status->memory_image, NULL };
+  g_autofree char *record = record_path (self, status);
+  g_autofree char *since = g_strdup_printf ("%" G_GINT64_FORMAT, status->memory_since_us);
+  const char *argv[] = { program, number, status->memory_image, record, since, NULL };
   if (!g_spawn_async_with_pipes_and_fds (NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
                                          -1, self->output, -1, &image, &image, 1, &self->pid, NULL,
                                          NULL, NULL, error))

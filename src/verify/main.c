@@ -2,12 +2,13 @@
 /*
  * main.c: stasis-verify, verifies the save image that a running guest's memory is mapped from
  *
- *   stasis-verify FD NAME
+ *   stasis-verify FD NAME [RECORD SINCE]
  *
  * A supervisor starts it and is to stay small, hence a program of its own.  FD is the image, open
  * for reading; NAME stands for it in messages.  The exit status is 0 for an image that is as it
  * was written, 1 for one that is not (standard output says why), else it could not look.  It ends
- * with its supervisor, and gives way to the guest: one thread, of low priority.
+ * with its supervisor, and gives way to the guest: one thread, of low priority.  Where others
+ * verify the same image for guests of theirs, it waits for what they find (once.h).
  *
  * Fault point: verify
  */
@@ -26,6 +27,7 @@
 
 #include "image/verify.h"
 #include "util/fault.h"
+#include "verify/once.h"
 
 #define EXIT_DAMAGED   1
 #define EXIT_CANNOT    2
@@ -45,20 +47,31 @@ int
 main (int argc, char **argv)
 {
   setlocale (LC_ALL, "");
-  if (argc != 3)
+  if (argc != 3 && argc != 5)
     {
       g_printerr ("stasis-verify: started by hand? It belongs to the stasis supervisor.\n");
       return EXIT_CANNOT;
     }
   give_way ();
 
+  const char *record = argc == 5 ? argv[3] : NULL;
+  g_autoptr (StasisLock) lock = NULL;
+  if (record != NULL
+      && stasis_verify_once_begin (record, g_ascii_strtoll (argv[4], NULL, 10), &lock))
+    return EXIT_SUCCESS;
+
+  const gint64 began_us = g_get_monotonic_time ();
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisImage) image = stasis_image_open_fd (atoi (argv[1]), argv[2], &error);
   if (!stasis_fault ("verify", NULL))
     return EXIT_CANNOT;
   if (image != NULL
       && stasis_image_verify (image, STASIS_IMAGE_VERIFY_DEEP, 1, NULL, NULL, NULL, &error))
-    return EXIT_SUCCESS;
+    {
+      if (record != NULL)
+        stasis_verify_once_note (record, began_us);
+      return EXIT_SUCCESS;
+    }
   g_print ("%s", error->message);
   return EXIT_DAMAGED;
 }

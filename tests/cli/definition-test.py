@@ -171,7 +171,8 @@ def test_list():
     tap.equal(run("-q", "list", "--all", "--transient", "--name").stdout, "")
     tap.equal(json.loads(run("list", "--all", "--json").stdout),
               [{"id": None, "name": "web", "uuid": UUID, "state": "shut off", "title": "A & B",
-                "persistent": True, "autostart": False, "managed_save": False}])
+                "persistent": True, "autostart": False, "managed_save": False,
+                "clone_of": None, "clone_image": None}])
 
 
 def test_dominfo():

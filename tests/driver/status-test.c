@@ -48,6 +48,10 @@ make_status (void)
   status->memory_check = STASIS_MEMORY_CHECK_BACKGROUND;
   status->is_damage_accepted = TRUE;
   status->memory_stamp = g_strdup ("/l/marks/verified/\xff");
+  status->memory_since_us = G_GINT64_CONSTANT (123456789012345);
+  status->clone_of = g_strdup ("wéb");
+  status->clone_image = g_strdup ("/i/\xff b");
+  status->overlays = g_strdup ("/l/clones/\xff");
   return status;
 }
 
@@ -117,6 +121,10 @@ assert_same (const StasisStatus *a, const StasisStatus *b)
   g_assert_cmpint (a->memory_check, ==, b->memory_check);
   g_assert_cmpstr (a->memory_stamp, ==, b->memory_stamp);
   g_assert_cmpint (a->is_damage_accepted, ==, b->is_damage_accepted);
+  g_assert_cmpint (a->memory_since_us, ==, b->memory_since_us);
+  g_assert_cmpstr (a->clone_of, ==, b->clone_of);
+  g_assert_cmpstr (a->clone_image, ==, b->clone_image);
+  g_assert_cmpstr (a->overlays, ==, b->overlays);
   assert_same_journal (&a->journal, &b->journal);
 }
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * disk-writers.h: running domains that write to the disks of a definition
+ */
+
+#pragma once
+
+#include "driver/driver-private.h"
+
+G_BEGIN_DECLS
+
+/* Refuse (STASIS_ERROR_REFUSED) where a running domain has a disk of @def that the guest may write
+ * to, and may write to it too. */
+gboolean stasis_disk_writers_check (StasisDriver *driver, const StasisDomainDef *def,
+                                    GError **error);
+
+G_END_DECLS
