@@ -85,6 +85,11 @@ gboolean stasis_image_convert (StasisDriver *driver, const StasisImageConversion
                                char ***out_lost, StasisProgressFunc progress, gpointer user_data,
                                GCancellable *cancellable, GError **error);
 
+/* Make a whole image out of an incremental one and those that it stands on. */
+gboolean stasis_image_flatten (StasisDriver *driver, const char *in_path, const char *out_path,
+                               StasisProgressFunc progress, gpointer user_data,
+                               GCancellable *cancellable, GError **error);
+
 /* A picture of the memory, of an image where it lies in place; @format: "svg" or "png". */
 GBytes *stasis_image_draw_map (const char *path, const char *format, GCancellable *cancellable,
                                GError **error);

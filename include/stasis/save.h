@@ -24,6 +24,8 @@ G_BEGIN_DECLS
  * @compress: (nullable): "zstd" or "zstd:LEVEL"
  * @xml: (nullable): a definition of the same guest ABI that goes into the image
  * @flags: how the image is to be resumed
+ * @base: (nullable) (type filename): with %STASIS_SAVE_INCREMENTAL: the image that holds what has
+ * not changed; %NULL: the one that the guest's memory is mapped from
  *
  * What to save to, and how.
  */
@@ -36,6 +38,7 @@ typedef struct
   const char *compress;
   const char *xml;
   StasisSaveFlags flags;
+  const char *base;
 } StasisSaveRequest;
 
 gboolean stasis_domain_save_as (StasisDomain *self, const StasisSaveRequest *request,

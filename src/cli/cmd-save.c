@@ -270,6 +270,18 @@ save_domain (StasisCli *cli, const StasisCliArgs *args, const char *fd, StasisSa
   return save_to (cli, args, &target, request, domain, error);
 }
 
+/* --base alone says what is wanted. */
+static gboolean
+take_base (const StasisCliArgs *args, guint *flags, char **out_base, GError **error)
+{
+  const char *base = stasis_cli_args_get (args, "base");
+  if (base == NULL)
+    return TRUE;
+  *flags |= STASIS_SAVE_INCREMENTAL;
+  *out_base = stasis_cli_image_path (base, error);
+  return *out_base != NULL;
+}
+
 static gboolean
 run_save (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
@@ -280,7 +292,12 @@ run_save (StasisCli *cli, const StasisCliArgs *args, GError **error)
   stasis_cli_args_flag (args, "live", STASIS_SAVE_LIVE, &flags);
   stasis_cli_args_flag (args, "keep-running", STASIS_SAVE_KEEP_RUNNING, &flags);
   stasis_cli_args_flag (args, "no-disks", STASIS_SAVE_NO_DISKS, &flags);
+  stasis_cli_args_flag (args, "incremental", STASIS_SAVE_INCREMENTAL, &flags);
+  g_autofree char *base = NULL;
+  if (!take_base (args, &flags, &base, error))
+    return FALSE;
   StasisSaveRequest request = {
+    .base = base,
     .format = stasis_cli_args_get (args, "format"),
     .compress = stasis_cli_args_get (args, "compress"),
     .flags = flags,
@@ -297,7 +314,11 @@ run_checkpoint (StasisCli *cli, const StasisCliArgs *args, GError **error)
     return FALSE;
   flags |= more;
   stasis_cli_args_flag (args, "no-disks", STASIS_SAVE_NO_DISKS, &flags);
-  StasisSaveRequest request = { .flags = flags };
+  stasis_cli_args_flag (args, "incremental", STASIS_SAVE_INCREMENTAL, &flags);
+  g_autofree char *base = NULL;
+  if (!take_base (args, &flags, &base, error))
+    return FALSE;
+  StasisSaveRequest request = { .flags = flags, .base = base };
   return save_domain (cli, args, NULL, &request, error);
 }
 
@@ -314,6 +335,8 @@ static const StasisCliOption save_options[] = {
     N_ ("copy the memory while the guest runs, and pause it only at the end") },
   { "keep-running", STASIS_CLI_FLAG, NULL, N_ ("let the guest go on: a checkpoint") },
   { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("with --keep-running: its disks are not kept") },
+  { "incremental", STASIS_CLI_FLAG, NULL, N_ ("save only what differs from the base") },
+  { "base", STASIS_CLI_NAMED, "file", N_ ("the base; else what the memory is mapped from") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") },
   { "quiesce", STASIS_CLI_FLAG, NULL, N_ ("freeze the guest's file systems first (guest agent)") },
@@ -342,6 +365,8 @@ static const StasisCliOption checkpoint_options[] = {
   STASIS_CLI_DOMAIN_OPTION,
   { "file", STASIS_CLI_NEEDED, "file", N_ ("where to save the data") },
   { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("accept that disks of the guest are not kept") },
+  { "incremental", STASIS_CLI_FLAG, NULL, N_ ("save only what differs from the base") },
+  { "base", STASIS_CLI_NAMED, "file", N_ ("the base; else what the memory is mapped from") },
   { "xml", STASIS_CLI_STRING, "file", N_ ("filename containing updated XML for the target") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") },

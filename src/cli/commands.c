@@ -48,6 +48,7 @@ static const StasisCliCommand *const commands[] = {
   &stasis_cmd_image_verify,
   &stasis_cmd_image_dumpxml,
   &stasis_cmd_image_convert,
+  &stasis_cmd_image_flatten,
   &stasis_cmd_image_map,
   &stasis_cmd_domjobinfo,
   &stasis_cmd_domjobabort,

@@ -34,17 +34,20 @@
 
 struct _StasisCaptureCopy
 {
-  int fd;                     /* (borrowed) through the page cache */
-  int data_fd;                /* (owned) what pieces are written to */
-  StasisImageRamMap *map;     /* (owned) of the new body */
-  GPtrArray *blocks;          /* (owned) of StasisRamBlock (borrowed): by the map's numbers */
-  StasisGuestMemory *memory;  /* (owned) its blocks have those numbers too */
-  StasisImageHashes *hashes;  /* (owned) (nullable) until they are given away */
-  int *hash_blocks;           /* (owned) their numbers there, or -1: too small */
-  GPtrArray *stale;           /* (owned) of guint8 *: for each block which pieces to hash anew */
-  StasisMappedWriter *writer; /* (owned) */
-  guint64 total;              /* octets of all blocks */
-  StasisHash zeros;           /* of a whole piece */
+  int fd;                       /* (borrowed) through the page cache */
+  int data_fd;                  /* (owned) what pieces are written to */
+  StasisImageRamMap *map;       /* (owned) of the new body */
+  GPtrArray *blocks;            /* (owned) of StasisRamBlock (borrowed): by the map's numbers */
+  StasisGuestMemory *memory;    /* (owned) its blocks have those numbers too */
+  const StasisImageChain *base; /* (borrowed) (nullable) only what differs from it is written */
+  guint *base_blocks;           /* (owned) the blocks' numbers there */
+  gboolean is_mapped;           /* the memory is mapped from it */
+  StasisImageHashes *hashes;    /* (owned) (nullable) until they are given away */
+  int *hash_blocks;             /* (owned) their numbers there, or -1: too small */
+  GPtrArray *stale;             /* (owned) of guint8 *: for each block which pieces to hash anew */
+  StasisMappedWriter *writer;   /* (owned) */
+  guint64 total;                /* octets of all blocks */
+  StasisHash zeros;             /* of a whole piece */
 
   StasisSideThread *side;    /* (borrowed) */
   GCancellable *cancellable; /* (borrowed) */
@@ -70,6 +73,7 @@ stasis_capture_copy_free (StasisCaptureCopy *self)
   g_clear_pointer (&self->stale, g_ptr_array_unref);
   stasis_fd_clear (&self->data_fd);
   g_free (self->hash_blocks);
+  g_free (self->base_blocks);
   g_clear_error (&self->failure);
   g_mutex_clear (&self->lock);
   g_free (self);
@@ -87,11 +91,34 @@ find_block (const GPtrArray *blocks, const char *name)
   return NULL;
 }
 
+static gboolean
+find_base_block (StasisCaptureCopy *self, guint number, GError **error)
+{
+  const StasisImage *image = self->base != NULL ? stasis_image_chain_get (self->base, 0) : NULL;
+  if (image == NULL)
+    return TRUE;
+  const StasisImageBlock *block = &self->map->blocks[number];
+  const StasisImageRamMap *map = stasis_image_ram_map (image);
+  const StasisImageBlock *found = stasis_image_ram_map_lookup (map, block->name);
+  if (found == NULL || found->used_length != block->used_length
+      || map->n_blocks != self->map->n_blocks)
+    {
+      g_set_error (
+          error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+          _ ("'%1$s' cannot be the base: its RAM blocks are not those of the guest ('%2$s')"),
+          stasis_image_name (image), block->name);
+      return FALSE;
+    }
+  self->base_blocks[number] = (guint) (found - map->blocks);
+  return TRUE;
+}
+
 /* The map's blocks in their order, with the lengths of now. */
 static gboolean
 take_blocks (StasisCaptureCopy *self, const GPtrArray *ram_blocks, GError **error)
 {
   self->hash_blocks = g_new (int, self->map->n_blocks);
+  self->base_blocks = g_new0 (guint, self->map->n_blocks);
   for (guint i = 0; i < self->map->n_blocks; i++)
     {
       StasisImageBlock *block = &self->map->blocks[i];
@@ -103,6 +130,8 @@ take_blocks (StasisCaptureCopy *self, const GPtrArray *ram_blocks, GError **erro
           return FALSE;
         }
       block->used_length = ram->used_length;
+      if (!find_base_block (self, i, error))
+        return FALSE;
       self->total += ram->used_length;
       g_ptr_array_add (self->blocks, ram);
       g_ptr_array_add (self->stale, g_malloc0 (ram->used_length / PIECE_SIZE + 1));
@@ -134,6 +163,8 @@ stasis_capture_copy_new (const StasisCaptureSource *source, const StasisCaptureT
   self->zeros = stasis_hash (zeros, PIECE_SIZE);
   self->fd = target->fd;
   self->map = map_take;
+  self->base = source->base;
+  self->is_mapped = source->is_mapped;
   self->blocks = g_ptr_array_new ();
   self->memory = stasis_guest_memory_new (source->qemu, source->image);
   self->hashes = stasis_image_hashes_new ();
@@ -200,11 +231,79 @@ hash_piece (StasisCaptureCopy *self, const StasisGuestRange *piece, const guint8
   stasis_image_hashes_set (self->hashes, (guint) number, piece->offset / PIECE_SIZE, &hash);
 }
 
+/* Of the base's piece in @before: write the pages that are other ones now. */
+static gboolean
+put_differing (StasisCaptureCopy *self, const StasisGuestRange *piece, const guint8 *now,
+               const guint8 *before, guint64 *written, GError **error)
+{
+  for (gsize at = 0; at < piece->length; at += STASIS_IMAGE_PAGE_SIZE)
+    {
+      const gsize size = MIN (STASIS_IMAGE_PAGE_SIZE, piece->length - at);
+      if (memcmp (now + at, before + at, size) != 0
+          && !stasis_mapped_writer_put_all (self->writer, self->fd, piece->block,
+                                            piece->offset + at, now + at, size, written, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+compare_piece (StasisCaptureCopy *self, const StasisGuestRange *piece, guint8 *octets,
+               guint64 *written, GError **error)
+{
+  g_autofree guint8 *before = g_malloc (PIECE_SIZE);
+  gboolean is_zero, was_zero;
+  if (!stasis_guest_memory_read (self->memory, piece->block, piece->offset, octets, piece->length,
+                                 &is_zero, error)
+      || !stasis_image_chain_read (self->base, self->base_blocks[piece->block], piece->offset,
+                                   before, piece->length, FALSE, &was_zero, NULL, error))
+    return FALSE;
+  if (is_zero && was_zero)
+    return TRUE;
+  if (is_zero)
+    memset (octets, 0, piece->length);
+  if (was_zero)
+    memset (before, 0, piece->length);
+  return put_differing (self, piece, octets, before, written, error);
+}
+
+/* What the guest has written to since it was restored from the base. */
+static gboolean
+copy_own (StasisCaptureCopy *self, const GArray *ranges, guint8 *octets, guint64 *written,
+          GError **error)
+{
+  if (!stasis_guest_memory_read_ranges (self->memory, (const StasisGuestRange *) ranges->data,
+                                        ranges->len, octets, error))
+    return FALSE;
+  for (guint i = 0; i < ranges->len; i++)
+    {
+      const StasisGuestRange *range = &g_array_index (ranges, StasisGuestRange, i);
+      if (!stasis_mapped_writer_put_all (self->writer, self->fd, range->block, range->offset,
+                                         octets, range->length, written, error))
+        return FALSE;
+      octets += range->length;
+    }
+  return TRUE;
+}
+
+static gboolean
+copy_changed (StasisCaptureCopy *self, const StasisGuestRange *piece, guint8 *octets,
+              guint64 *written, GError **error)
+{
+  g_autoptr (GArray) ranges = g_array_new (FALSE, FALSE, sizeof (StasisGuestRange));
+  if (self->is_mapped
+      && stasis_guest_memory_own (self->memory, piece->block, piece->offset, piece->length, ranges))
+    return copy_own (self, ranges, octets, written, error);
+  return compare_piece (self, piece, octets, written, error);
+}
+
 static gboolean
 copy_piece (StasisCaptureCopy *self, const StasisGuestRange *piece, guint8 *octets,
             guint64 *written, GError **error)
 {
   gboolean is_zero;
+  if (self->base != NULL)
+    return copy_changed (self, piece, octets, written, error);
   if (!stasis_guest_memory_read (self->memory, piece->block, piece->offset, octets, piece->length,
                                  &is_zero, error))
     return FALSE;
@@ -301,8 +400,13 @@ stasis_capture_copy_put (StasisCaptureCopy *self, const GArray *ranges, const gu
   for (guint i = 0; i < ranges->len; i++)
     {
       const StasisGuestRange *range = &g_array_index (ranges, StasisGuestRange, i);
-      if (!stasis_mapped_writer_put (self->writer, self->fd, range->block, range->offset, octets,
-                                     range->length, &self->written, error))
+      const gboolean ok
+          = self->base != NULL
+                ? stasis_mapped_writer_put_all (self->writer, self->fd, range->block, range->offset,
+                                                octets, range->length, &self->written, error)
+                : stasis_mapped_writer_put (self->writer, self->fd, range->block, range->offset,
+                                            octets, range->length, &self->written, error);
+      if (!ok)
         return FALSE;
       mark_stale (self, range);
       octets += range->length;
@@ -340,12 +444,12 @@ stasis_capture_copy_finish (StasisCaptureCopy *self, const GByteArray *devices,
 {
   guint64 end;
   if (!stasis_mapped_writer_finish (self->writer, NULL, devices, &end, error)
-      || !hash_stale (self, error))
+      || (self->base == NULL && !hash_stale (self, error)))
     return FALSE;
   stats->bytes_written = self->written;
   stats->page_size = STASIS_IMAGE_PAGE_SIZE;
   stats->pages_normal = stasis_mapped_writer_count (self->writer);
   stats->pages_zero = self->total / STASIS_IMAGE_PAGE_SIZE - stats->pages_normal;
-  *out_hashes = g_steal_pointer (&self->hashes);
+  *out_hashes = self->base == NULL ? g_steal_pointer (&self->hashes) : NULL;
   return TRUE;
 }

@@ -11,6 +11,7 @@
 
 #include "driver/guest-range.h"
 #include "driver/job.h"
+#include "image/chain.h"
 #include "image/hashes.h"
 #include "image/qemu-head.h"
 #include "monitor/commands-query.h"
@@ -24,6 +25,10 @@ typedef struct
   const StasisProcess *qemu;
   const GPtrArray *ram_blocks; /* of StasisRamBlock */
   int image;                   /* that a part of it is mapped from, or -1 */
+  /* (nullable): only what differs from this is written, each page with its bit.  is_mapped: it is
+   * the image that the memory is mapped from, so that is what the guest has written to. */
+  const StasisImageChain *base;
+  gboolean is_mapped;
 } StasisCaptureSource;
 
 /* Where it is written. */
@@ -61,7 +66,8 @@ gboolean stasis_capture_copy_read (const StasisCaptureCopy *self, const GArray *
 gboolean stasis_capture_copy_put (StasisCaptureCopy *self, const GArray *ranges,
                                   const guint8 *octets, GError **error);
 
-/* What stands behind the pages.  *@out_hashes: (transfer full), of what was written. */
+/* What stands behind the pages.  *@out_hashes: (transfer full), of what was written; NULL
+ * of what differs from a base: they come from the file. */
 gboolean stasis_capture_copy_finish (StasisCaptureCopy *self, const GByteArray *devices,
                                      StasisJobStats *stats, StasisImageHashes **out_hashes,
                                      GError **error);

@@ -54,7 +54,9 @@
 struct _StasisCapture
 {
   StasisProcess qemu;
-  StasisImage *base; /* (owned) (nullable) that the memory is mapped from */
+  StasisImage *base;             /* (owned) (nullable) that the memory is mapped from */
+  const StasisImageChain *chain; /* (borrowed) (nullable) of an incremental save */
+  gboolean is_chain_mapped;
   gboolean is_live;
   gboolean release_disks;
   int devices; /* (owned) a file in memory, or -1 */
@@ -153,6 +155,8 @@ stasis_capture_new (const StasisCaptureGuest *guest, StasisMonitor *monitor,
   g_autoptr (StasisCapture) self = g_new0 (StasisCapture, 1);
   self->qemu = *guest->qemu;
   self->base = guest->base_take;
+  self->chain = guest->chain;
+  self->is_chain_mapped = guest->is_chain_mapped;
   self->is_live = guest->is_live;
   self->release_disks = guest->release_disks;
   self->devices = -1;
@@ -179,6 +183,13 @@ stasis_capture_new (const StasisCaptureGuest *guest, StasisMonitor *monitor,
 char *
 stasis_capture_describe (const StasisCapture *self)
 {
+  const char *when = self->is_live ? _ (" while the guest runs") : "";
+  if (self->chain != NULL)
+    return g_strdup_printf (_ ("incremental, written from outside QEMU%1$s: %2$s '%3$s'"), when,
+                            self->is_chain_mapped ? _ ("what the guest has written to since it was "
+                                                       "mapped from")
+                                                  : _ ("what differs from"),
+                            stasis_image_name (stasis_image_chain_get (self->chain, 0)));
   if (self->is_live)
     return g_strdup (_ ("mapped-ram, written from outside QEMU while the guest runs"));
   return g_strdup_printf (_ ("mapped-ram, written from outside QEMU: the memory is mapped from "
@@ -256,6 +267,8 @@ begin (StasisCapture *self, const GPtrArray *ram_blocks, const StasisCaptureTarg
     .qemu = &self->qemu,
     .ram_blocks = ram_blocks,
     .image = self->base != NULL ? stasis_image_fd (self->base) : -1,
+    .base = self->chain,
+    .is_mapped = self->is_chain_mapped,
   };
   self->copy
       = stasis_capture_copy_new (&source, target, &self->head, g_steal_pointer (&self->map), error);

@@ -21,9 +21,11 @@ typedef struct
 {
   StasisImage *base_take; /* (nullable), consumed: the image that its memory is mapped from */
   const StasisProcess *qemu;
-  const GPtrArray *ram_blocks; /* of StasisRamBlock */
-  gboolean is_live;            /* it is copied while it runs; else there is a base */
-  gboolean release_disks;      /* it will not go on: QEMU is to let go of its disks */
+  const GPtrArray *ram_blocks;   /* of StasisRamBlock */
+  gboolean is_live;              /* it is copied while it runs; else there is a base */
+  gboolean release_disks;        /* it will not go on: QEMU is to let go of its disks */
+  const StasisImageChain *chain; /* (borrowed) (nullable) only what differs from it is written */
+  gboolean is_chain_mapped;      /* the memory is mapped from that one image */
 } StasisCaptureGuest;
 
 /* Get ready.  Fails, in words for people, where this QEMU cannot say what its devices' state is,

@@ -236,6 +236,30 @@ stasis_guest_memory_is_mapped (const StasisGuestMemory *self, guint number)
   return g_array_index (self->blocks, Block, number).backing == BACKING_IMAGE;
 }
 
+/* The guest's own pages. */
+gboolean
+stasis_guest_memory_own (const StasisGuestMemory *self, guint number, guint64 offset, gsize length,
+                         GArray *ranges)
+{
+  const Block *block = &g_array_index (self->blocks, Block, number);
+  guint64 entries[PAGES_MAX];
+  const gsize n_pages = length / HOST_PAGE_SIZE;
+  if (block->backing != BACKING_IMAGE || length % HOST_PAGE_SIZE != 0
+      || !read_pagemap (self, block->address + offset, entries, n_pages))
+    return FALSE;
+  gsize stop;
+  for (gsize page = 0; page < n_pages; page = stop)
+    {
+      for (stop = page + 1; stop < n_pages && is_own (entries[stop]) == is_own (entries[page]);)
+        stop++;
+      const StasisGuestRange range
+          = { number, offset + page * HOST_PAGE_SIZE, (stop - page) * HOST_PAGE_SIZE };
+      if (is_own (entries[page]))
+        g_array_append_val (ranges, range);
+    }
+  return TRUE;
+}
+
 /* One call's worth of [*index, n): what is left of *index is not read yet. */
 static gsize
 gather (const StasisGuestMemory *self, const StasisGuestRange *ranges, guint n, guint *index,

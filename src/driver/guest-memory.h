@@ -34,6 +34,12 @@ gboolean stasis_guest_memory_read (const StasisGuestMemory *self, guint block, g
 /* TRUE where a page of the block that QEMU does not have is the image's. */
 gboolean stasis_guest_memory_is_mapped (const StasisGuestMemory *self, guint block);
 
+/* Append to @ranges the guest's own pages in [@offset, @offset + @length) of a block that is mapped
+ * from the image, @length at most STASIS_GUEST_MEMORY_PIECE: what it has written to.  FALSE where
+ * the block is not mapped from it, or nobody can tell. */
+gboolean stasis_guest_memory_own (const StasisGuestMemory *self, guint block, guint64 offset,
+                                  gsize length, GArray *ranges);
+
 /* Read @n ranges, which the guest has written to, one behind the other into @octets: at once, for
  * the guest may be waiting. */
 gboolean stasis_guest_memory_read_ranges (const StasisGuestMemory *self,

@@ -14,8 +14,10 @@
 #include "driver/image-job.h"
 #include "driver/image-open.h"
 #include "driver/marks.h"
+#include "image/chain.h"
 #include "image/error.h"
 #include "image/input-verify.h"
+#include "image/verify.h"
 
 G_DEFINE_BOXED_TYPE (StasisImageDamage, stasis_image_damage, stasis_image_damage_copy,
                      stasis_image_damage_free)
@@ -87,6 +89,27 @@ throw_unreadable (GError *reason, GError **error)
   return FALSE;
 }
 
+/* Those that an incremental image stands on, named where they are damaged. */
+static gboolean
+check_parents (const StasisImage *image, GCancellable *cancellable, GError **error)
+{
+  if (image == NULL || stasis_image_parent (image) == NULL)
+    return TRUE;
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisImageChain) chain = stasis_image_chain_open (image, cancellable, &local);
+  for (guint i = 1; local == NULL && i < stasis_image_chain_n (chain); i++)
+    stasis_image_verify (stasis_image_chain_get (chain, i), STASIS_IMAGE_VERIFY_DEEP, 0, NULL, NULL,
+                         cancellable, &local);
+  if (local == NULL)
+    return TRUE;
+  if (local->domain == STASIS_IMAGE_ERROR)
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_IMAGE, _ ("'%1$s' itself is good, but %2$s"),
+                 stasis_image_name (image), local->message);
+  else
+    g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
 static gboolean
 check (StasisDriver *driver, const char *path, int fd, GPtrArray **out_damages,
        StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable, GError **error)
@@ -117,6 +140,8 @@ check (StasisDriver *driver, const char *path, int fd, GPtrArray **out_damages,
       = stasis_image_input_verify (input, stasis_image_job_tell, &job, cancellable, &local);
   if (faults != NULL && faults->len > 0)
     throw_damaged (stasis_image_input_name (input), faults, out_damages, &local);
+  if (local == NULL)
+    check_parents (stasis_image_input_ours (input), cancellable, &local);
   stasis_image_job_end (&job, local);
   if (local != NULL)
     {

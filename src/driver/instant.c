@@ -23,6 +23,7 @@
 #include "driver/instant.h"
 
 #include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -31,8 +32,13 @@
 
 #include "driver/command.h"
 #include "driver/marks.h"
+#include "image/chain-body.h"
+#include "image/verify.h"
 #include "image/view.h"
 #include "util/fd.h"
+
+/* Of what is loaded over the memory that is mapped from the root. */
+#define CHAIN_DATA_MAX (G_GUINT64_CONSTANT (16) << 30)
 
 static gboolean G_GNUC_PRINTF (2, 3) refuse (StasisInstant *self, const char *format, ...)
 {
@@ -52,20 +58,25 @@ is_in_memory (int fd)
   return fstatfs (fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
+static gboolean
+check_kind (StasisInstant *self, const StasisImageInput *input)
+{
+  return (stasis_image_input_is_file (input)
+          && stasis_image_input_kind (input) == STASIS_IMAGE_KIND_STASIS
+          && stasis_image_ram_map (stasis_image_input_ours (input)) != NULL)
+         || refuse (self, _ ("the memory does not lie in place in an image of this kind"));
+}
+
 /* Who may write to the file may change the guest. */
 static gboolean
-check_file (StasisInstant *self, const StasisImageInput *input)
+check_file (StasisInstant *self, int fd)
 {
   struct stat st;
-  if (!stasis_image_input_is_file (input)
-      || stasis_image_input_kind (input) != STASIS_IMAGE_KIND_STASIS
-      || stasis_image_ram_map (stasis_image_input_ours (input)) == NULL)
-    return refuse (self, _ ("the memory does not lie in place in an image of this kind"));
-  if (fstat (stasis_image_input_fd (input), &st) < 0)
+  if (fstat (fd, &st) < 0)
     return refuse (self, _ ("the image cannot be looked at"));
   if ((st.st_uid != 0 && st.st_uid != geteuid ()) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return refuse (self, _ ("others could change the image while the guest runs on it"));
-  if (is_in_memory (stasis_image_input_fd (input)))
+  if (is_in_memory (fd))
     return refuse (self, _ ("the image's file system is in memory, where holes that are read fill "
                             "up"));
   return TRUE;
@@ -92,12 +103,11 @@ check_definition (StasisInstant *self, const StasisDomainDef *def)
 
 /* The machine's memory; it may be mapped as one. */
 static const StasisImageBlock *
-find_block (StasisInstant *self, const StasisInstantRequest *request)
+find_block (StasisInstant *self, const StasisInstantRequest *request, const StasisImage *image)
 {
   const StasisDomainDef *def = request->def;
   const char *name = stasis_qemu_caps_ram_id (request->caps, def->os.machine);
-  const StasisImageBlock *block = stasis_image_ram_map_lookup (
-      stasis_image_ram_map (stasis_image_input_ours (request->input)), name);
+  const StasisImageBlock *block = stasis_image_ram_map_lookup (stasis_image_ram_map (image), name);
   if (block != NULL && block->used_length == (guint64) stasis_command_ram_size (def)
       && block->pages_offset % (guint64) sysconf (_SC_PAGESIZE) == 0)
     return block;
@@ -117,38 +127,89 @@ choose_check (StasisRestoreFlags flags, gboolean is_stamped)
                                                                   : STASIS_MEMORY_CHECK_BEFORE;
 }
 
+/* All of an incremental image that is not in its root.  FALSE where it is refused. */
+static gboolean
+prepare_chain (StasisInstant *self, const StasisInstantRequest *request,
+               const StasisImageBlock *block, GCancellable *cancellable, GError **error)
+{
+  const guint n = stasis_image_chain_n (self->chain);
+  for (guint i = 0; i + 1 < n && (request->flags & STASIS_RESTORE_VERIFY_NONE) == 0; i++)
+    if (!stasis_image_verify (stasis_image_chain_get (self->chain, i), STASIS_IMAGE_VERIFY_NONE, 0,
+                              NULL, NULL, cancellable, error))
+      return FALSE;
+  const StasisImage *top = stasis_image_chain_get (self->chain, 0);
+  stasis_autofd int view = memfd_create ("stasis-view", MFD_CLOEXEC);
+  if (view < 0)
+    return stasis_throw_errno (error, _ ("cannot make a memory file"));
+  if (!stasis_image_chain_write_body (self->chain, view, stasis_image_body_offset (top),
+                                      block->name, CHAIN_DATA_MAX, NULL, NULL, cancellable, error))
+    return FALSE;
+  self->view = stasis_fd_steal (&view);
+  return TRUE;
+}
+
+static gboolean
+make_view (StasisInstant *self, const StasisInstantRequest *request, const StasisImageBlock *block,
+           GCancellable *cancellable, GError **error)
+{
+  const StasisImage *image = stasis_image_input_ours (request->input);
+  g_autoptr (GError) local = NULL;
+  if (self->chain != NULL)
+    return prepare_chain (self, request, block, cancellable, error);
+  self->view = stasis_image_view_new (image, block, STASIS_IMAGE_VIEW_MAX, cancellable, &local);
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+  if (self->view < 0)
+    refuse (self, "%s", local->message);
+  return TRUE;
+}
+
+/* The root of an incremental image has nobody else to verify it in time: the caller knows only the
+ * image that it was asked for. */
+static gboolean
+verify_root (const StasisInstant *self, GCancellable *cancellable, GError **error)
+{
+  return self->chain == NULL || self->memory.check != STASIS_MEMORY_CHECK_BEFORE
+         || stasis_image_verify (stasis_image_chain_root (self->chain), STASIS_IMAGE_VERIFY_NONE, 0,
+                                 NULL, NULL, cancellable, error);
+}
+
 /* Get ready, if it can be done. */
 gboolean
 stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request,
                         GCancellable *cancellable, GError **error)
 {
   const StasisImageInput *input = request->input;
-  if (!check_qemu (self, request->caps) || !check_file (self, input)
+  if (!check_kind (self, input))
+    return TRUE;
+  const StasisImage *image = stasis_image_input_ours (input);
+  if (stasis_image_parent (image) != NULL)
+    {
+      self->chain = stasis_image_chain_open (image, cancellable, error);
+      if (self->chain == NULL)
+        return FALSE;
+      image = stasis_image_chain_root (self->chain);
+    }
+  const int fd = stasis_image_fd (image);
+  if (!check_qemu (self, request->caps) || !check_file (self, fd)
       || !check_definition (self, request->def))
     return TRUE;
-  const StasisImageBlock *block = find_block (self, request);
+  const StasisImageBlock *block = find_block (self, request, image);
   if (block == NULL)
     return TRUE;
-
-  g_autoptr (GError) local = NULL;
-  self->view = stasis_image_view_new (stasis_image_input_ours (input), block, STASIS_IMAGE_VIEW_MAX,
-                                      cancellable, &local);
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!make_view (self, request, block, cancellable, error))
     return FALSE;
   if (self->view < 0)
-    {
-      refuse (self, "%s", local->message);
-      return TRUE;
-    }
-  const int fd = stasis_image_input_fd (input);
-  self->is_stamped = stasis_mark_is_verified (request->paths, fd);
+    return TRUE;
+  self->is_stamped = stasis_mark_is_verified (request->paths, fd)
+                     && stasis_mark_is_verified (request->paths, stasis_image_input_fd (input));
   self->memory = (StasisMemoryImage){ .fd = fd,
-                                      .name = stasis_image_input_name (input),
+                                      .name = stasis_image_name (image),
                                       .offset = block->pages_offset,
                                       .since_us = g_get_monotonic_time (),
                                       .check = choose_check (request->flags, self->is_stamped),
                                       .stamp = stasis_mark_verified_path (request->paths, fd) };
-  return TRUE;
+  return verify_root (self, cancellable, error);
 }
 
 /* QEMU was started, mapped or not. */
@@ -186,6 +247,7 @@ void
 stasis_instant_clear (StasisInstant *self)
 {
   stasis_fd_clear (&self->view);
+  stasis_image_chain_free (self->chain);
   g_free (self->why_not);
   g_free (self->memory.stamp);
   g_free (self->memory.refusal);

@@ -11,6 +11,7 @@
 #include "driver/memory-image.h"
 #include "driver/paths.h"
 #include "driver/qemu-caps.h"
+#include "image/chain.h"
 #include "image/input.h"
 
 G_BEGIN_DECLS
@@ -20,7 +21,8 @@ typedef struct
   int view; /* (owned) what QEMU is to read instead of the image; -1: no instant restore */
   gboolean is_stamped; /* it was verified here before, and nobody has touched it since */
   StasisMemoryImage memory;
-  char *why_not; /* (owned) (nullable) for people */
+  StasisImageChain *chain; /* (owned) (nullable) of an incremental image: its root is mapped */
+  char *why_not;           /* (owned) (nullable) for people */
 } StasisInstant;
 
 /* Who asks.  All borrowed. */

@@ -106,6 +106,8 @@ try_capture (const StasisSaveGuest *guest, StasisMonitor *monitor, GCancellable 
     .ram_blocks = guest->ram_blocks,
     .is_live = guest->is_live,
     .release_disks = guest->release_disks,
+    .chain = guest->chain,
+    .is_chain_mapped = guest->is_chain_mapped,
   };
   if (status->memory_image != NULL)
     {
@@ -119,12 +121,12 @@ try_capture (const StasisSaveGuest *guest, StasisMonitor *monitor, GCancellable 
 
 /* Memory that is mapped from an image is not for QEMU to read, and a live save that we do ourselves
  * pauses the guest for less; QEMU does what we cannot. */
-static void
+static gboolean
 choose_writer (StasisSaveEngine *engine, const StasisSaveGuest *guest, StasisMonitor *monitor,
-               GCancellable *cancellable)
+               GCancellable *cancellable, GError **out_error)
 {
   g_autoptr (GError) error = NULL;
-  if (guest->status->memory_image != NULL || guest->is_live)
+  if (guest->status->memory_image != NULL || guest->is_live || guest->chain != NULL)
     engine->capture = try_capture (guest, monitor, cancellable, &error);
   engine->is_live = guest->is_live;
   /* Its threads take more of a pause than they save. */
@@ -132,7 +134,14 @@ choose_writer (StasisSaveEngine *engine, const StasisSaveGuest *guest, StasisMon
   engine->direct_io = engine->direct_io && (engine->multifd || engine->capture != NULL);
   describe_mapped (engine);
   if (error == NULL)
-    return;
+    return TRUE;
+  /* QEMU knows nothing of a base. */
+  if (guest->chain != NULL)
+    {
+      g_propagate_prefixed_error (out_error, g_steal_pointer (&error),
+                                  _ ("an incremental save is not possible here: "));
+      return FALSE;
+    }
   g_autofree char *plain = engine->description;
   engine->description
       = engine->is_live
@@ -140,6 +149,7 @@ choose_writer (StasisSaveEngine *engine, const StasisSaveGuest *guest, StasisMon
             : g_strdup_printf (_ ("%1$s; QEMU reads all of the memory, which is mapped from an "
                                   "image: %2$s"),
                                plain, error->message);
+  return TRUE;
 }
 
 /* Choose by what the running QEMU offers. */
@@ -173,8 +183,10 @@ stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
   engine->direct_io = engine->multifd && can_direct_io (monitor, fd, cancellable);
   engine->n_channels
       = CLAMP (g_get_num_processors (), engine->direct_io ? CHANNELS_DIRECT : 1, CHANNELS_MAX);
-  choose_writer (engine, guest, monitor, cancellable);
-  return engine;
+  if (choose_writer (engine, guest, monitor, cancellable, error))
+    return engine;
+  stasis_save_engine_free (engine);
+  return NULL;
 }
 
 /* The engine's capabilities by QEMU's names. */

@@ -48,9 +48,11 @@ typedef struct
 typedef struct
 {
   const StasisStatus *status;
-  const GPtrArray *ram_blocks; /* of StasisRamBlock */
-  gboolean is_live;            /* its memory is copied while it runs */
-  gboolean release_disks;      /* it will not go on */
+  const GPtrArray *ram_blocks;   /* of StasisRamBlock */
+  gboolean is_live;              /* its memory is copied while it runs */
+  gboolean release_disks;        /* it will not go on */
+  const StasisImageChain *chain; /* (nullable) only what differs from it is saved */
+  gboolean is_chain_mapped;      /* the memory is mapped from that image */
 } StasisSaveGuest;
 
 /* @fd: our file, -1 for THROUGH.  STASIS_ERROR_UNSUPPORTED where this QEMU has no such way. */

@@ -63,6 +63,7 @@ get_facts (const StasisSaveHead *head, GBytes *xml)
   StasisImageFacts facts = {
     .xml = xml,
     .qemu_facts = head->qemu_facts,
+    .parent = head->parent,
     .body_kind
     = head->way == STASIS_SAVE_WAY_MAPPED ? STASIS_IMAGE_BODY_MAPPED_RAM : STASIS_IMAGE_BODY_STREAM,
   };

@@ -20,7 +20,8 @@ typedef struct
   const guint8 *domain_uuid;
   const char *xml;
   const StasisJson *qemu_facts;
-  StasisSaveWay way; /* in which QEMU is to write */
+  const StasisJson *parent; /* (nullable) image/parent.h; of our own seekable kind */
+  StasisSaveWay way;        /* in which QEMU is to write */
   gboolean resume_running;
 } StasisSaveHead;
 

@@ -9,6 +9,7 @@
 
 #include "driver/hold.h"
 #include "driver/job.h"
+#include "driver/save-base.h"
 #include "driver/save-engine.h"
 #include "driver/save-form.h"
 #include "driver/save-output.h"
@@ -25,6 +26,7 @@ typedef struct
   StasisDomain *domain; /* (borrowed) */
   gboolean is_managed;
   StasisSaveFlags flags;
+  const StasisSaveRequest *request; /* (borrowed) */
   StasisSaveForm form;
   StasisSavePlace *place; /* (owned) */
   StasisJob *job;         /* (borrowed) */
@@ -38,6 +40,7 @@ typedef struct
   StasisSaveEngine *engine; /* (owned) */
   StasisSaveOutput *output; /* (owned) */
   GPtrArray *ram_blocks;    /* (owned) of StasisRamBlock */
+  StasisSaveBase *base;     /* (owned) (nullable) of an incremental one */
   GPtrArray *disks;         /* (owned) (nullable) as they are in the image's moment */
   gint64 paused_us;         /* when it was paused */
   gint64 pause_us;          /* for how long it was, -1: it is */

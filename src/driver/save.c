@@ -50,6 +50,7 @@ save_clear (Save *save)
   stasis_save_output_free (save->output);
   stasis_save_place_free (save->place);
   stasis_save_engine_free (save->engine);
+  stasis_save_base_free (save->base);
   g_clear_pointer (&save->ram_blocks, g_ptr_array_unref);
   g_clear_pointer (&save->disks, g_ptr_array_unref);
   stasis_domain_def_free (save->def);
@@ -210,6 +211,16 @@ check_quiesce (const Save *save, GError **error)
                                   error);
 }
 
+static gboolean
+open_base (Save *save, GError **error)
+{
+  if ((save->flags & STASIS_SAVE_INCREMENTAL) == 0)
+    return TRUE;
+  save->base = stasis_save_base_open (save->hold->status, save->request->base, save->request->path,
+                                      stasis_job_cancellable (save->job), error);
+  return save->base != NULL;
+}
+
 /* All that may say no before anything is touched. */
 static gboolean
 ask_everybody (Save *save, const char *xml, GError **error)
@@ -238,7 +249,7 @@ ask_everybody (Save *save, const char *xml, GError **error)
     return FALSE;
   /* A disk that cannot be described says so now, not after minutes of copying. */
   g_autoptr (GPtrArray) disks = stasis_disks_describe (save->def, error);
-  return disks != NULL && check_disks (save, disks, error);
+  return disks != NULL && check_disks (save, disks, error) && open_base (save, error);
 }
 
 static gboolean
@@ -267,6 +278,7 @@ write_head (Save *save, GError **error)
     .domain_uuid = uuid,
     .xml = save->xml,
     .qemu_facts = json,
+    .parent = save->base != NULL ? save->base->parent : NULL,
     .way = save->engine->way,
     .resume_running = resume_running (save),
   };
@@ -288,6 +300,8 @@ begin_image (Save *save, GError **error)
     .ram_blocks = save->ram_blocks,
     .is_live = stasis_save_is_live (save),
     .release_disks = !stasis_save_keeps_running (save),
+    .chain = save->base != NULL ? save->base->chain : NULL,
+    .is_chain_mapped = save->base != NULL && save->base->is_mapped,
   };
   save->engine = stasis_save_engine_choose (save->monitor, stasis_save_output_way (save->output),
                                             stasis_save_place_file_fd (save->place), &guest,
@@ -363,6 +377,8 @@ check_flags (StasisSaveFlags flags, gboolean is_managed, GError **error)
     message = _ ("an image cannot be resumed both running and paused");
   else if ((flags & STASIS_SAVE_NO_DISKS) != 0 && (flags & STASIS_SAVE_KEEP_RUNNING) == 0)
     message = _ ("disks are left out only where the guest goes on");
+  else if ((flags & STASIS_SAVE_INCREMENTAL) != 0 && is_managed)
+    message = _ ("a managed save is whole: it is removed once the domain is started from it");
   else if ((flags & STASIS_SAVE_KEEP_RUNNING) != 0 && is_managed)
     message = _ ("a managed save ends the guest: it cannot be kept running");
   if (message == NULL)
@@ -375,10 +391,12 @@ check_flags (StasisSaveFlags flags, gboolean is_managed, GError **error)
 static gboolean
 check_form (const Save *save, GError **error)
 {
-  if (!stasis_save_is_live (save) || save->form.kind == STASIS_IMAGE_KIND_STASIS)
+  const gboolean is_incremental = (save->flags & STASIS_SAVE_INCREMENTAL) != 0;
+  if ((!stasis_save_is_live (save) && !is_incremental)
+      || save->form.kind == STASIS_IMAGE_KIND_STASIS)
     return TRUE;
   g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-                       _ ("a live save goes into a file of our own kind ('stasis'): "
+                       _ ("a live or incremental save goes into a file of our own kind ('stasis'): "
                           "'image convert' makes another one of it"));
   return FALSE;
 }
@@ -396,6 +414,7 @@ stasis_save_run (StasisDomain *self, gboolean is_managed, const StasisSaveReques
     .domain = self,
     .is_managed = is_managed,
     .flags = request->flags,
+    .request = request,
     .job = job,
     .pause_us = -1,
   };

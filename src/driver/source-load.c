@@ -106,6 +106,8 @@ stasis_source_load (const StasisSourceLoad *self, StasisMonitor *monitor, Stasis
   const StasisImage *ours = stasis_image_input_ours (input);
   if (stasis_image_input_kind (input) == STASIS_IMAGE_KIND_LIBVIRT_SPARSE)
     return load_sparse (input, monitor, self->qemu, job, error);
+  if (self->view < 0 && !stasis_image_input_check_whole (input, error))
+    return FALSE;
   if (stasis_source_is_mapped (input))
     return load_mapped (self, monitor, job, error);
 

@@ -75,6 +75,12 @@ stasis_image_origin (const StasisImage *image)
 }
 
 const StasisJson *
+stasis_image_parent (const StasisImage *image)
+{
+  return image->parent;
+}
+
+const StasisJson *
 stasis_image_disks (const StasisImage *image)
 {
   return image->disks;

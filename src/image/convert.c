@@ -259,7 +259,8 @@ stasis_image_convert_input (StasisImageInput *input, const StasisImageOutput *ou
                       .progress = progress,
                       .progress_data = progress_data,
                       .cancellable = cancellable };
-  if (!look_at_output (&self, error) || !check_mapped_input (&self, was_verified, error))
+  if (!stasis_image_input_check_whole (input, error) || !look_at_output (&self, error)
+      || !check_mapped_input (&self, was_verified, error))
     return FALSE;
   self.out = self.is_file ? stasis_stream_out_new_file (output->fd, 0)
                           : stasis_stream_out_new_pipe (output->fd);

@@ -9,6 +9,7 @@
 
 #include "image/facts.h"
 #include "image/origin.h"
+#include "image/parent.h"
 
 /* Fill what is known of a header. */
 void
@@ -44,6 +45,17 @@ append_origin (const StasisJson *origin, GByteArray *out, StasisRecordDigest *di
          && stasis_record_append (out, STASIS_RECORD_ORIGIN, body, digest, error);
 }
 
+static gboolean
+append_parent (const StasisJson *parent, GByteArray *out, StasisRecordDigest *digest,
+               GError **error)
+{
+  if (parent == NULL)
+    return TRUE;
+  g_autoptr (GBytes) body = json_body (parent);
+  return stasis_image_parent_check (parent, error)
+         && stasis_record_append (out, STASIS_RECORD_PARENT, body, digest, error);
+}
+
 /* The front records. */
 gboolean
 stasis_image_front_encode (const StasisImageFacts *facts, GByteArray *out,
@@ -58,6 +70,7 @@ stasis_image_front_encode (const StasisImageFacts *facts, GByteArray *out,
   return stasis_record_append (out, STASIS_RECORD_DOMAIN_XML, facts->xml, digest, error)
          && stasis_record_append (out, STASIS_RECORD_QEMU_FACTS, qemu_facts, digest, error)
          && append_origin (facts->origin, out, digest, error)
+         && append_parent (facts->parent, out, digest, error)
          && stasis_record_append (out, STASIS_RECORD_STATIC_END, empty, digest, error);
 }
 

@@ -119,6 +119,8 @@ stasis_image_info_to_json (const StasisImage *image)
   if (image->map != NULL)
     stasis_json_set (object, "memory", memory_to_json (image));
   stasis_json_set (object, "qemu", share (image->qemu_facts));
+  if (image->parent != NULL)
+    stasis_json_set (object, "parent", share (image->parent));
   if (image->origin != NULL)
     stasis_json_set (object, "origin", share (image->origin));
   if (image->disks != NULL) /* of a pipe they are known at its end */

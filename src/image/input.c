@@ -246,10 +246,25 @@ stasis_image_input_get_mapped (const StasisImageInput *self, guint64 *out_offset
   return self->kind == STASIS_IMAGE_KIND_LIBVIRT_SPARSE;
 }
 
+/* An incremental image is of no use alone. */
+gboolean
+stasis_image_input_check_whole (const StasisImageInput *self, GError **error)
+{
+  if (self->image == NULL || stasis_image_parent (self->image) == NULL)
+    return TRUE;
+  g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_UNSUPPORTED,
+               _ ("'%s' is incremental, its memory is not all in it: 'image flatten' makes a whole "
+                  "image of it"),
+               self->name);
+  return FALSE;
+}
+
 static StasisStreamIn *
 new_stream (StasisImageInput *self, GCancellable *cancellable, GError **error)
 {
   guint64 offset, end;
+  if (!stasis_image_input_check_whole (self, error))
+    return NULL;
   if (stasis_image_input_get_mapped (self, &offset, &end))
     return stasis_unmap_stream_new (self->fd, offset, end, cancellable, error);
   if (self->image != NULL)

@@ -42,6 +42,9 @@ const guint8 *stasis_image_input_trailer_uuid (const StasisImageInput *self);
 /* image/disks.h; NULL: it has none, or the end of a pipe was not reached. */
 const StasisJson *stasis_image_input_disks (const StasisImageInput *self);
 
+/* STASIS_IMAGE_ERROR_UNSUPPORTED where it is incremental: its memory is not all in it. */
+gboolean stasis_image_input_check_whole (const StasisImageInput *input, GError **error);
+
 /* TRUE where the body is a mapped one: its places in the file. */
 gboolean stasis_image_input_get_mapped (const StasisImageInput *self, guint64 *out_offset,
                                         guint64 *out_end);

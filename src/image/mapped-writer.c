@@ -98,25 +98,26 @@ stasis_mapped_writer_bitmap (StasisMappedWriter *self, guint block)
  * if it is zero now: nothing old shall stay in the file.  Threads share the octets of the bitmap.
  */
 static gboolean
-take_page (guint8 *bitmap, guint64 page, const guint8 *octets)
+take_page (guint8 *bitmap, guint64 page, const guint8 *octets, gboolean is_every)
 {
   const guint8 bit = (guint8) (1u << page % 8);
-  if (!stasis_is_zero (octets, PAGE))
-    __atomic_fetch_or (&bitmap[page / 8], bit, __ATOMIC_RELAXED);
-  return (__atomic_load_n (&bitmap[page / 8], __ATOMIC_RELAXED) & bit) != 0;
+  const gboolean is_zero = stasis_is_zero (octets, PAGE);
+  const guint8 before = is_zero && !is_every
+                            ? __atomic_load_n (&bitmap[page / 8], __ATOMIC_RELAXED)
+                            : __atomic_fetch_or (&bitmap[page / 8], bit, __ATOMIC_RELAXED);
+  return !is_zero || (before & bit) != 0;
 }
 
-/* The pages of a range that are not zero. */
-gboolean
-stasis_mapped_writer_put (StasisMappedWriter *self, int data_fd, guint number, guint64 offset,
-                          const guint8 *octets, gsize length, guint64 *out_written, GError **error)
+static gboolean
+put (StasisMappedWriter *self, int data_fd, guint number, guint64 offset, const guint8 *octets,
+     gsize length, gboolean is_every, guint64 *out_written, GError **error)
 {
   const guint64 place = self->map->blocks[number].pages_offset + offset;
   guint8 *bitmap = self->bitmaps[number];
   gsize run = 0;
   for (gsize at = 0; at <= length; at += PAGE)
     {
-      if (at < length && take_page (bitmap, (offset + at) / PAGE, octets + at))
+      if (at < length && take_page (bitmap, (offset + at) / PAGE, octets + at, is_every))
         {
           run += PAGE;
           continue;
@@ -128,6 +129,23 @@ stasis_mapped_writer_put (StasisMappedWriter *self, int data_fd, guint number, g
       run = 0;
     }
   return TRUE;
+}
+
+/* The pages of a range that are not zero. */
+gboolean
+stasis_mapped_writer_put (StasisMappedWriter *self, int data_fd, guint block, guint64 offset,
+                          const guint8 *octets, gsize length, guint64 *out_written, GError **error)
+{
+  return put (self, data_fd, block, offset, octets, length, FALSE, out_written, error);
+}
+
+/* All of them. */
+gboolean
+stasis_mapped_writer_put_all (StasisMappedWriter *self, int data_fd, guint block, guint64 offset,
+                              const guint8 *octets, gsize length, guint64 *out_written,
+                              GError **error)
+{
+  return put (self, data_fd, block, offset, octets, length, TRUE, out_written, error);
 }
 
 /* Pages with data. */

@@ -36,6 +36,12 @@ gboolean stasis_mapped_writer_put (StasisMappedWriter *self, int data_fd, guint 
                                    guint64 offset, const guint8 *octets, gsize length,
                                    guint64 *out_written, GError **error);
 
+/* The same, but every page gets its bit: of an incremental image a set bit is a page that is not
+ * the parent's, zero or not.  Zeros are written only over what was written before. */
+gboolean stasis_mapped_writer_put_all (StasisMappedWriter *self, int data_fd, guint block,
+                                       guint64 offset, const guint8 *octets, gsize length,
+                                       guint64 *out_written, GError **error);
+
 /* How many pages have their bit, of all blocks. */
 guint64 stasis_mapped_writer_count (const StasisMappedWriter *self);
 

@@ -23,6 +23,7 @@ struct _StasisImage
   StasisJson *qemu_facts; /* (owned) */
   StasisJson *disks;      /* (owned) */
   StasisJson *origin;     /* (owned, nullable) */
+  StasisJson *parent;     /* (owned, nullable) of an incremental one */
   StasisImageRamMap *map; /* (owned, nullable) */
   GBytes *hashes;         /* (owned, nullable) CHUNK_HASHES, checked against the body */
   GArray *chunks;         /* (owned, nullable) of StasisImageChunk: CHUNKS in a file */

@@ -19,6 +19,7 @@
 #include "image/facts.h"
 #include "image/hash-table.h"
 #include "image/origin.h"
+#include "image/parent.h"
 
 /* A body that the format does not allow, although its checksum is right. */
 static gboolean
@@ -84,6 +85,18 @@ take_origin (StasisImage *image, const StasisRecord *record, GError **error)
 }
 
 static gboolean
+take_parent (StasisImage *image, const StasisRecord *record, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+  if (image->parent != NULL)
+    return stasis_record_throw (record, _ ("is there twice"), error);
+  image->parent = parse_json (record, &cause);
+  if (image->parent == NULL || !stasis_image_parent_check (image->parent, &cause))
+    return throw_cause (record, cause, error);
+  return TRUE;
+}
+
+static gboolean
 take_ram_map (StasisImage *image, const StasisRecord *record, GError **error)
 {
   image->map = stasis_image_ram_map_decode (record->body, image->header.body_offset,
@@ -140,6 +153,7 @@ is_wanted (const StasisImage *image, guint32 type)
 {
   switch (type)
     {
+    case STASIS_RECORD_PARENT:
     case STASIS_RECORD_RAM_MAP:
       return image->header.body_kind == STASIS_IMAGE_BODY_MAPPED_RAM;
     case STASIS_RECORD_CHUNK_HASHES:
@@ -171,6 +185,8 @@ accept_record (StasisImage *image, StasisRecordPlace place, const StasisRecord *
     return stasis_record_throw (record, _ ("the body has none"), error);
   if (record->type == STASIS_RECORD_ORIGIN)
     return take_origin (image, record, error);
+  if (record->type == STASIS_RECORD_PARENT)
+    return take_parent (image, record, error);
   if ((image->seen & 1u << record->type) != 0)
     return stasis_record_throw (record, _ ("is there twice"), error);
 

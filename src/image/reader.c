@@ -211,6 +211,7 @@ stasis_image_free (StasisImage *image)
   stasis_json_unref (image->qemu_facts);
   stasis_json_unref (image->disks);
   stasis_json_unref (image->origin);
+  stasis_json_unref (image->parent);
   stasis_image_ram_map_free (image->map);
   g_clear_pointer (&image->hashes, g_bytes_unref);
   g_clear_pointer (&image->chunks, g_array_unref);

@@ -44,6 +44,8 @@ gboolean stasis_image_was_running (const StasisImage *image);         /* before 
 const StasisJson *stasis_image_disks (const StasisImage *image);      /* image/disks.h */
 const StasisJson *stasis_image_origin (const StasisImage *image);     /* image/origin.h; or NULL */
 
+const StasisJson *stasis_image_parent (const StasisImage *image); /* image/parent.h; or NULL */
+
 StasisImageBodyKind stasis_image_body_kind (const StasisImage *image);
 guint64 stasis_image_body_offset (const StasisImage *image);
 guint64 stasis_image_body_length (const StasisImage *image); /* as it is stored */

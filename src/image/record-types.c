@@ -30,7 +30,7 @@ static const Type types[] = {
   [STASIS_RECORD_CHUNK_HASHES] = { "chunk-hashes", STASIS_RECORD_IN_TAIL, 64 * MIB + 32 },
   [STASIS_RECORD_EXTERNAL_DEVICE] = { "external-device", 0, UNKNOWN_MAX },
   [STASIS_RECORD_STORE_STATE] = { "store-state", 0, UNKNOWN_MAX },
-  [STASIS_RECORD_PARENT] = { "parent", 0, UNKNOWN_MAX },
+  [STASIS_RECORD_PARENT] = { "parent", STASIS_RECORD_IN_FRONT, 64 * 1024 },
   [STASIS_RECORD_CHUNK]
   = { "chunk", STASIS_RECORD_IN_BODY, STASIS_CHUNK_HEAD_SIZE + STASIS_CHUNK_MAX },
   [STASIS_RECORD_CHECKPOINT] = { "checkpoint", 0, UNKNOWN_MAX },
@@ -58,7 +58,7 @@ stasis_record_type_to_string (guint32 type)
 gboolean
 stasis_record_type_is_known (guint32 type)
 {
-  return type < STASIS_RECORD_N_KNOWN || type == STASIS_RECORD_CHUNK
+  return type < STASIS_RECORD_N_KNOWN || type == STASIS_RECORD_CHUNK || type == STASIS_RECORD_PARENT
          || type == STASIS_RECORD_ORIGIN;
 }
 

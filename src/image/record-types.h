@@ -21,7 +21,7 @@ typedef enum
   STASIS_RECORD_RAM_MAP = 4,
   STASIS_RECORD_DISKS = 5,
   STASIS_RECORD_CHUNK_HASHES = 6,
-  STASIS_RECORD_N_KNOWN = 7, /* from here on numbers are reserved, but for CHUNK */
+  STASIS_RECORD_N_KNOWN = 7, /* every image has these; from here on only CHUNK and PARENT are */
   STASIS_RECORD_EXTERNAL_DEVICE = 7,
   STASIS_RECORD_STORE_STATE = 8,
   STASIS_RECORD_PARENT = 9,

@@ -34,6 +34,7 @@ typedef struct
   const guint8 *image_uuid; /* it keeps its own */
   gint64 created_ns;
   const StasisJson *origin; /* image/origin.h */
+  const StasisJson *parent; /* image/parent.h; NULL: it is whole */
 } StasisImageFacts;
 
 /* What is known after it.  All borrowed for the call. */

@@ -57,7 +57,7 @@ def test_help_each():
 def test_help_group():
     """help takes a group, and the first word of a family; --help behind either says the same"""
     tap.contains(run("help", "host").stdout, "capabilities")
-    tap.equal(len(run("help", "image").stdout.split("\n    image ")), 5)
+    tap.equal(len(run("help", "image").stdout.split("\n    image ")), 6)
     for word in ("image", "domain", "state", "monitor", "host", "stasis"):
         for option in ("--help", "-h"):
             done = run(word, option)

@@ -62,7 +62,7 @@ def test_commands():
     tap.equal(offers(""), help_commands())
     tap.equal(offers("domb"), ["domblklist"])
     tap.equal(offers("-q", "-c", "stasis:///session", "managedsave-e"), ["managedsave-edit"])
-    tap.equal(offers("image", ""), ["convert", "dumpxml", "info", "map", "verify"])
+    tap.equal(offers("image", ""), ["convert", "dumpxml", "flatten", "info", "map", "verify"])
     tap.equal(offers("guests", "st"), ["start", "status", "stop"])
     tap.equal(offers("guests", "status", "--"), ["--json"])
     tap.equal(offers("help", "undef"), ["undefine"])

@@ -23,6 +23,7 @@ MIB = 1 << 20
 MAGIC = bytes.fromhex("895354530d0a1a0a")
 VERSION = 2
 END, DOMAIN_XML, QEMU_FACTS, STATIC_END, RAM_MAP, DISKS, CHUNK_HASHES = range(7)
+PARENT = 9
 CHUNK_RECORD = 10
 ORIGIN = 0x80000001
 MAPPED_RAM, STREAM, CHUNKS = 1, 2, 3
@@ -38,6 +39,7 @@ TYPES = {
     RAM_MAP: ("RAM_MAP", TAIL, 2 * MIB),
     DISKS: ("DISKS", TAIL, MIB),
     CHUNK_HASHES: ("CHUNK_HASHES", TAIL, 64 * MIB + 32),
+    PARENT: ("PARENT", FRONT, 64 << 10),
     CHUNK_RECORD: ("CHUNK", BODY, 16 + PIECE_MAX),
     ORIGIN: ("ORIGIN", FRONT, MIB),
 }
@@ -285,10 +287,10 @@ class Image:
 
     def check_presence(self):
         for number, (name, _, _) in TYPES.items():
-            if number == ORIGIN:
+            if number == ORIGIN or number == PARENT and self.header.kind == MAPPED_RAM:
                 continue
             wanted = {RAM_MAP: self.header.kind == MAPPED_RAM, CHUNK_RECORD: False,
-                      CHUNK_HASHES: self.header.kind != CHUNKS}.get(number, True)
+                      PARENT: False, CHUNK_HASHES: self.header.kind != CHUNKS}.get(number, True)
             if wanted != (number in self.seen):
                 raise corrupt(f"record {name}: {'missing' if wanted else 'not for this body'}")
 
@@ -302,7 +304,9 @@ class Image:
         self.check_facts(self.seen[QEMU_FACTS])
         self.check_disks(self.seen[DISKS])
         if ORIGIN in self.seen:
-            self.check_origin(self.seen[ORIGIN])
+            self.check_strings(self.seen[ORIGIN], "kind", "program")
+        if PARENT in self.seen:
+            self.check_strings(self.seen[PARENT], "image", "hashes", "file")
         if RAM_MAP in self.seen:
             self.check_ram_map(self.seen[RAM_MAP])
         if CHUNK_HASHES in self.seen:
@@ -323,10 +327,10 @@ class Image:
             raise record.bad("capabilities")
 
     @staticmethod
-    def check_origin(record):
-        origin = record.json()
-        for key in ("kind", "program"):
-            if not isinstance(origin.get(key), str):
+    def check_strings(record, *keys):
+        json = record.json()
+        for key in keys:
+            if not isinstance(json.get(key), str):
                 raise record.bad(f"member {key}")
 
     @staticmethod

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * chain.c: an incremental image with all those that it stands on
+ *
+ * All bitmaps are read when it is opened: 2^-15 of the memory for each image.
+ */
+
+#include "config.h"
+
+#include "image/chain.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "image/error.h"
+#include "image/parent.h"
+#include "image/reader-private.h"
+#include "util/fd.h"
+
+typedef struct
+{
+  const StasisImage *image;
+  StasisImage *own; /* (owned) (nullable) the same, but of the top */
+  guint *blocks;    /* (owned) which of its blocks is block N of the top */
+  guint8 **bitmaps; /* (owned) by the top's numbers */
+} Link;
+
+struct _StasisImageChain
+{
+  GPtrArray *links; /* (owned) of Link; the top first */
+  guint n_blocks;
+};
+
+static void
+link_free (gpointer data, guint n_blocks)
+{
+  Link *link = data;
+  for (guint i = 0; link->bitmaps != NULL && i < n_blocks; i++)
+    g_free (link->bitmaps[i]);
+  g_free (link->bitmaps);
+  g_free (link->blocks);
+  stasis_image_free (link->own);
+  g_free (link);
+}
+
+/* NULL is fine. */
+void
+stasis_image_chain_free (StasisImageChain *self)
+{
+  if (self == NULL)
+    return;
+  for (guint i = 0; i < self->links->len; i++)
+    link_free (g_ptr_array_index (self->links, i), self->n_blocks);
+  g_ptr_array_unref (self->links);
+  g_free (self);
+}
+
+guint
+stasis_image_chain_n (const StasisImageChain *self)
+{
+  return self->links->len;
+}
+
+const StasisImage *
+stasis_image_chain_get (const StasisImageChain *self, guint index)
+{
+  const Link *link = g_ptr_array_index (self->links, index);
+  return link->image;
+}
+
+const StasisImage *
+stasis_image_chain_root (const StasisImageChain *self)
+{
+  return stasis_image_chain_get (self, self->links->len - 1);
+}
+
+static gboolean
+throw_blocks (const StasisImage *image, const StasisImage *top, GError **error)
+{
+  g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INVALID,
+               _ ("'%1$s' has other RAM blocks than '%2$s', which stands on it"), image->name,
+               top->name);
+  return FALSE;
+}
+
+/* Its blocks are the top's, wherever they lie. */
+static gboolean
+read_blocks (const StasisImage *top, Link *link, GError **error)
+{
+  const StasisImageRamMap *map = link->image->map;
+  const guint n = top->map->n_blocks;
+  if (map == NULL || map->n_blocks != n)
+    return throw_blocks (link->image, top, error);
+  link->blocks = g_new0 (guint, n);
+  link->bitmaps = g_new0 (guint8 *, n);
+  for (guint i = 0; i < n; i++)
+    {
+      const StasisImageBlock *block = stasis_image_ram_map_lookup (map, top->map->blocks[i].name);
+      if (block == NULL || block->used_length != top->map->blocks[i].used_length)
+        return throw_blocks (link->image, top, error);
+      link->blocks[i] = (guint) (block - map->blocks);
+      link->bitmaps[i] = g_malloc (block->bitmap_length);
+      if (!stasis_fd_pread_exact (link->image->fd, link->bitmaps[i], block->bitmap_length,
+                                  block->bitmap_offset, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+add_link (StasisImageChain *self, const StasisImage *top, const StasisImage *image,
+          StasisImage *own_take, GError **error)
+{
+  Link *link = g_new0 (Link, 1);
+  link->image = image;
+  link->own = own_take;
+  g_ptr_array_add (self->links, link);
+  return read_blocks (top, link, error);
+}
+
+/* The file where it was, else beside its child. */
+static StasisImage *
+find_parent (const StasisImage *child, GError **error)
+{
+  const char *file
+      = stasis_json_string (stasis_json_get (child->parent, STASIS_IMAGE_PARENT_FILE), "");
+  g_autofree char *folder = g_path_get_dirname (child->name);
+  g_autofree char *name = g_path_get_basename (file);
+  g_autofree char *beside = g_build_filename (folder, name, NULL);
+  const char *const places[] = { file, beside };
+  g_autoptr (GError) first = NULL;
+  for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
+    {
+      g_autoptr (GError) local = NULL;
+      g_autoptr (StasisImage) image = stasis_image_open (places[i], &local);
+      if (image != NULL && stasis_image_parent_match (child->parent, image, &local))
+        return g_steal_pointer (&image);
+      if (first == NULL)
+        first = g_steal_pointer (&local);
+    }
+  g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INVALID,
+               _ ("the base of '%1$s' cannot be used: %2$s"), child->name, first->message);
+  return NULL;
+}
+
+/* The whole chain. */
+StasisImageChain *
+stasis_image_chain_open (const StasisImage *top, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (StasisImageChain) self = g_new0 (StasisImageChain, 1);
+  self->links = g_ptr_array_new ();
+  self->n_blocks = top->map != NULL ? top->map->n_blocks : 0;
+  if (top->map == NULL)
+    {
+      g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_UNSUPPORTED,
+                   _ ("the memory in '%s' does not lie in place"), top->name);
+      return NULL;
+    }
+  if (!add_link (self, top, top, NULL, error))
+    return NULL;
+  for (const StasisImage *child = top; child->parent != NULL;)
+    {
+      if (g_cancellable_set_error_if_cancelled (cancellable, error))
+        return NULL;
+      if (self->links->len == STASIS_IMAGE_CHAIN_MAX)
+        {
+          g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_TOO_LARGE,
+                       _ ("'%1$s' stands on more than %2$u images"), top->name,
+                       STASIS_IMAGE_CHAIN_MAX - 1);
+          return NULL;
+        }
+      StasisImage *parent = find_parent (child, error);
+      if (parent == NULL || !add_link (self, top, parent, parent, error))
+        return NULL;
+      child = parent;
+    }
+  return g_steal_pointer (&self);
+}
+
+static gboolean
+has_bit (const guint8 *bits, guint64 page)
+{
+  return (bits[page / 8] >> page % 8 & 1) != 0;
+}
+
+/* Of a run of pages, all in the same image or in none. */
+static const Link *
+find_link (const StasisImageChain *self, guint block, guint64 page, guint n_links)
+{
+  for (guint i = 0; i < n_links; i++)
+    {
+      const Link *link = g_ptr_array_index (self->links, i);
+      if (has_bit (link->bitmaps[block], page))
+        return link;
+    }
+  return NULL;
+}
+
+static void
+mark (guint8 *found, guint64 from, guint64 to)
+{
+  for (guint64 i = from; found != NULL && i < to; i++)
+    found[i / 8] |= (guint8) (1u << i % 8);
+}
+
+/* Read a part of a block. */
+gboolean
+stasis_image_chain_read (const StasisImageChain *self, guint number, guint64 offset, guint8 *octets,
+                         gsize length, gboolean without_root, gboolean *out_is_zero, guint8 *found,
+                         GError **error)
+{
+  const guint n_links = self->links->len - (without_root ? 1 : 0);
+  const guint64 first = offset / STASIS_IMAGE_PAGE_SIZE;
+  const guint64 n_pages = (length + STASIS_IMAGE_PAGE_SIZE - 1) / STASIS_IMAGE_PAGE_SIZE;
+  *out_is_zero = TRUE;
+  guint64 stop;
+  for (guint64 page = 0; page < n_pages; page = stop)
+    {
+      const Link *link = find_link (self, number, first + page, n_links);
+      for (stop = page + 1;
+           stop < n_pages && find_link (self, number, first + stop, n_links) == link;)
+        stop++;
+      if (link == NULL)
+        continue;
+      const StasisImageBlock *block = &link->image->map->blocks[link->blocks[number]];
+      const guint64 at = page * STASIS_IMAGE_PAGE_SIZE;
+      const gsize size = MIN (stop * STASIS_IMAGE_PAGE_SIZE, length) - at;
+      if (*out_is_zero)
+        memset (octets, 0, length);
+      *out_is_zero = FALSE;
+      mark (found, page, stop);
+      if (!stasis_fd_pread_exact (link->image->fd, octets + at, size,
+                                  block->pages_offset + offset + at, error))
+        return FALSE;
+    }
+  return TRUE;
+}

@@ -1,0 +1,193 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An incremental image holds what has changed, and nothing is lost by that."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+import harness
+from mapped import can_map, need_mapping
+
+
+def linux(t):
+    guest = t.linux_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_agent(timeout=120)
+    guest.agent("fill 64 7 mix")
+    return guest
+
+
+def save(t, guest, image, *options, command="save"):
+    """Save it; the statistics."""
+    guest.close()
+    return json.loads(t.stasis(command, guest.name, image, "--json", *options).stdout)
+
+
+def stored(t, image):
+    return json.loads(t.stasis("image", "info", image, "--json").stdout)["memory"]["stored"]
+
+
+def comes_back(t, guest, image, total, *options):
+    guest.close()
+    t.stasis("destroy", guest.name, check=False)
+    t.stasis("restore", image, *options)
+    guest.wait_for_agent()
+    assert guest.agent("sum") == total, "the guest's memory has changed"
+
+
+@harness.test("of a guest on a mapped image only what it has written to since is saved")
+def of_mapped(t):
+    need_mapping()
+    guest = linux(t)
+    base, image = t.dir / "base.stasis", t.dir / "a.stasis"
+    save(t, guest, base)
+    t.stasis("restore", base)
+    guest.wait_for_agent()
+    guest.agent("fill 4 9 mix")
+    total = guest.agent("sum")
+    stats = save(t, guest, image, "--incremental")
+    assert stats["engine"].startswith("incremental, written from outside QEMU: what the guest has written to"), stats
+    assert stored(t, image) < stored(t, base) / 2, (stored(t, image), stored(t, base))
+    assert image.stat().st_blocks < base.stat().st_blocks / 2
+    told = json.loads(t.stasis("image", "info", image, "--json").stdout)
+    assert told["parent"]["file"] == str(base) and told["parent"]["image"] == \
+        json.loads(t.stasis("image", "info", base, "--json").stdout)["uuid"], told["parent"]
+    t.stasis("image", "verify", image)
+    reader = os.path.join(os.path.dirname(__file__), "..", "verify", "verify_image.py")
+    subprocess.run(["/usr/bin/python3", reader, image], check=True, stdout=subprocess.DEVNULL)
+    comes_back(t, guest, image, total)
+    assert t.status(guest)["memory-image"]["path"] == str(base)
+    guest.wait_for_tick(guest.last_tick() + 2)
+
+
+@harness.test("of any guest what differs from a base is saved, generation on generation, and made whole again")
+def generations(t):
+    need_mapping()
+    guest = linux(t)
+    images = [t.dir / f"{number}.stasis" for number in range(4)]
+    totals = []
+    for number, image in enumerate(images):
+        totals.append(guest.agent(f"fill {8 + number} {number} mix") and guest.agent("sum"))
+        options = ["--base", images[number - 1]] if number else []
+        stats = save(t, guest, image, *options, command="checkpoint")
+        if number:
+            assert stats["engine"].startswith("incremental, written from outside QEMU while the guest runs"), stats
+            assert stored(t, image) < stored(t, images[0]) / 2
+        t.stasis("image", "verify", image)
+    t.stasis("destroy", guest.name)
+    for image, total in zip(images, totals):
+        comes_back(t, guest, image, total)
+    guest.close()
+    t.stasis("destroy", guest.name)
+    whole = t.dir / "whole.stasis"
+    t.stasis("image", "flatten", images[3], whole)
+    t.stasis("image", "verify", whole)
+    reader = os.path.join(os.path.dirname(__file__), "..", "verify", "verify_image.py")
+    subprocess.run(["/usr/bin/python3", reader, whole], check=True, stdout=subprocess.DEVNULL)
+    for image in images:
+        image.unlink()
+    for load in ("auto", "parallel"):
+        comes_back(t, guest, whole, totals[3], "--load", load)
+
+
+@harness.test("a page that became zero is zero, and not the base's")
+def zeroed(t):
+    need_mapping()
+    guest = linux(t)
+    base, image = t.dir / "base.stasis", t.dir / "a.stasis"
+    guest.agent("sh dd if=/dev/urandom of=/x bs=1M count=8")
+    save(t, guest, base)
+    t.stasis("restore", base)
+    guest.wait_for_agent()
+    guest.agent("sh dd if=/dev/zero of=/x bs=1M count=8 conv=notrunc")
+    for options in (["--incremental"], ["--base", base]):
+        save(t, guest, image, *options)
+        t.stasis("restore", image)
+        guest.wait_for_agent()
+        assert guest.agent("sh tr -d '\\000' </x | wc -c").strip() == "0", "old pages came back"
+
+
+@harness.test("a base that is missing, changed, damaged or another one is named, and nothing runs")
+def bad_base(t):
+    need_mapping()
+    guest = linux(t)
+    base, image = t.dir / "base.stasis", t.dir / "a.stasis"
+    save(t, guest, base)
+    t.stasis("restore", base)
+    guest.wait_for_agent()
+    total = guest.agent("fill 4 9 mix") and guest.agent("sum")
+    save(t, guest, image, "--incremental")
+    kept = t.dir / "kept"
+    shutil.copy(base, kept)
+
+    def refused(word, *commands):
+        for command in commands or (["restore", image], ["image", "verify", image],
+                                    ["image", "flatten", image, t.dir / "x"]):
+            result = t.stasis(*command, check=False)
+            assert result.returncode == 1 and word in result.stderr, (command, result.stderr)
+        assert t.stasis("list", "--name").stdout.strip() == "" and not (t.dir / "x").exists()
+    base.unlink()
+    refused("base.stasis")
+    shutil.copy(image, base)
+    refused("base.stasis")
+    shutil.copy(kept, base)
+    with open(base, "r+b") as file:
+        file.seek(-100000, os.SEEK_END)
+        octet = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([octet[0] ^ 1]))
+    refused("base.stasis")
+    shutil.copy(kept, base)
+    refused("is incremental", ["image", "convert", image, t.dir / "y", "-O", "libvirt"],
+            ["restore", image, "--load", "parallel"])
+    # Moved together they are found, and an edited base is the same one.
+    folder = t.dir / "moved"
+    folder.mkdir()
+    shutil.copy(kept, folder / "base.stasis")
+    base.unlink()
+    shutil.move(image, folder / "a.stasis")
+    comes_back(t, guest, folder / "a.stasis", total)
+
+
+@harness.test("what cannot be saved incrementally is refused, and the guest goes on")
+def refusals(t):
+    need_mapping()
+    guest = linux(t)
+    base, image = t.dir / "base.stasis", t.dir / "a.stasis"
+    result = t.stasis("save", guest.name, image, "--incremental", check=False)
+    assert result.returncode == 1 and "--base" in result.stderr, result.stderr
+    result = t.stasis("save", guest.name, image, "--incremental", "--format", "libvirt", check=False)
+    assert result.returncode == 1 and "of our own kind" in result.stderr, result.stderr
+    save(t, guest, base, command="checkpoint")
+    result = t.stasis("save", guest.name, base, "--base", base, check=False)
+    assert result.returncode == 1 and "stand on" in result.stderr, result.stderr
+    other = t.boot_sector_guest()
+    t.stasis("create", other.xml_file())
+    other.wait_for_tick(1)
+    result = t.stasis("checkpoint", other.name, image, "--base", base, check=False)
+    assert result.returncode == 1 and "another domain" in result.stderr, result.stderr
+    for step in ("save-passed", "save-paused", "save-copied", "save-written", "save-linked"):
+        for how in ("fail", "kill"):
+            result = t.stasis("save", guest.name, image, "--base", base, check=False, STASIS_FAULT=f"{step}={how}")
+            assert result.returncode == (1 if how == "fail" else -signal.SIGKILL), (step, how, result.stderr)
+            guest.wait_for_tick(guest.last_tick() + 2)
+            t.wait_for_no_job(guest)
+            assert not image.exists(), (step, how)
+    assert guest.agent("ping") is not None
+
+
+@harness.test("an emulator that maps nothing neither saves nor restores so", timeout=300)
+def old_emulator(t):
+    if can_map():
+        raise harness.Skip("this emulator can")
+    guest = linux(t)
+    base = t.dir / "base.stasis"
+    save(t, guest, base, command="checkpoint")
+    result = t.stasis("save", guest.name, t.dir / "a.stasis", "--base", base, check=False)
+    assert result.returncode == 1 and "place" in result.stderr, result.stderr
+
+
+harness.main()
