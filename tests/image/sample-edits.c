@@ -92,7 +92,7 @@ edit_mandatory (GPtrArray *front, GPtrArray *tail)
 static void
 edit_reserved (GPtrArray *front, GPtrArray *tail)
 {
-  g_ptr_array_insert (tail, 1, sample_record (STASIS_RECORD_PARENT, "parent", 6));
+  g_ptr_array_insert (tail, 1, sample_record (STASIS_RECORD_STORE_STATE, "store", 5));
 }
 
 static void
@@ -523,7 +523,7 @@ const SampleCase sample_cases[] = {
     STASIS_IMAGE_ERROR_CORRUPT, "member 'kind'" },
   { "unknown-mandatory", STASIS_IMAGE_BODY_STREAM, edit_mandatory, NEWER,
     "does not know record 'unknown' (0x4d)" },
-  { "reserved-number", STASIS_IMAGE_BODY_STREAM, edit_reserved, NEWER, "record 'parent' (0x9)" },
+  { "reserved-number", STASIS_IMAGE_BODY_STREAM, edit_reserved, NEWER, "'store-state' (0x8)" },
   { "misplaced-facts", STASIS_IMAGE_BODY_STREAM, edit_misplaced_facts, BAD, "'qemu-facts'" },
   { "misplaced-disks", STASIS_IMAGE_BODY_STREAM, edit_misplaced_disks, BAD, "must not stand here" },
   { "two-xml", STASIS_IMAGE_BODY_STREAM, edit_two_xml, BAD, "is there twice" },
