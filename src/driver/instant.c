@@ -180,7 +180,7 @@ stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request
                         GCancellable *cancellable, GError **error)
 {
   const StasisImageInput *input = request->input;
-  if (!check_kind (self, input))
+  if (!check_qemu (self, request->caps) || !check_kind (self, input))
     return TRUE;
   const StasisImage *image = stasis_image_input_ours (input);
   if (stasis_image_parent (image) != NULL)
@@ -191,8 +191,7 @@ stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request
       image = stasis_image_chain_root (self->chain);
     }
   const int fd = stasis_image_fd (image);
-  if (!check_qemu (self, request->caps) || !check_file (self, fd)
-      || !check_definition (self, request->def))
+  if (!check_file (self, fd) || !check_definition (self, request->def))
     return TRUE;
   const StasisImageBlock *block = find_block (self, request, image);
   if (block == NULL)
