@@ -34,6 +34,9 @@
 #define SOCKET_BACKLOG 1
 
 /* One QEMU and all it was given. */
+/* That one of the definitions has QEMU listen on. */
+#define SAMPLE_SOCKET "/var/tmp/vnc.sock"
+
 typedef struct
 {
   char *folder;
@@ -90,6 +93,7 @@ guest_free (Guest *guest)
       g_unlink (path);
     }
   g_rmdir (guest->folder);
+  unlink (SAMPLE_SOCKET);
   g_free (guest->folder);
   g_free (guest->log);
   g_free (guest);
