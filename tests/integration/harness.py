@@ -221,9 +221,12 @@ class Test:
         try:
             command = (entry / "cmdline").read_bytes()
             seen = [command, (entry / "environ").read_bytes(), os.fsencode(os.readlink(entry / "cwd"))]
-            seen += [os.fsencode(os.readlink(fd)) for fd in (entry / "fd").iterdir()]
+            descriptors = list((entry / "fd").iterdir())
         except OSError:
             return None  # gone, or a kernel thread, or not ours
+        for fd in descriptors:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                seen.append(os.fsencode(os.readlink(fd)))
         if not any(mark in text for text in seen):
             return None
         return command.replace(b"\0", b" ").decode(errors="replace")[:200]
