@@ -134,9 +134,10 @@ stasis_lost_find_qemu (const char *folder, StasisProcess *out_qemu)
   struct dirent *entry;
   while (!is_found && (entry = readdir (dir)) != NULL)
     {
-      /* Its start time first: a later process of this pid is not taken for it. */
+      /* Its start time first: a later process of this pid is not taken for it.  What is no QEMU is
+       * not looked at that closely: there may be thousands. */
       StasisProcess process;
-      if (!g_ascii_isdigit (entry->d_name[0])
+      if (!g_ascii_isdigit (entry->d_name[0]) || !is_qemu (entry->d_name)
           || !stasis_process_lookup ((pid_t) atoi (entry->d_name), &process)
           || !has_open (entry->d_name, &wanted) || !is_qemu (entry->d_name))
         continue;
