@@ -75,8 +75,9 @@ typedef enum /*< flags >*/
   STASIS_SAVE_LIVE = 1 << 3,         /* copy the memory while the guest runs, pause it at the end */
   STASIS_SAVE_KEEP_RUNNING = 1 << 4, /* a checkpoint: the guest goes on; implies LIVE */
   STASIS_SAVE_INCREMENTAL = 1 << 7,  /* only what differs from a base */
-  STASIS_SAVE_NO_DISKS = 1 << 5,     /* KEEP_RUNNING although it has disks, which are not kept */
-  STASIS_SAVE_QUIESCE = 1 << 6,      /* freeze the guest's file systems through its agent before */
+  STASIS_SAVE_NO_DISKS
+  = 1 << 5,                     /* KEEP_RUNNING: the disks are not kept as they are in its moment */
+  STASIS_SAVE_QUIESCE = 1 << 6, /* freeze the guest's file systems through its agent before */
 } StasisSaveFlags;
 
 typedef enum /*< flags >*/

@@ -46,6 +46,8 @@ typedef enum
  * @pages_normal: pages stored
  * @page_size: octets of a page
  * @pause_us: how long the guest stood still, as far as known; -1 where it did not run
+ * @new_disks: (nullable): the files that a guest's disks go on in from now on, a line each: the
+ *   disk's target, a space, the path
  * @error: (nullable): why it failed
  *
  * A picture of a job at one moment.
@@ -68,6 +70,7 @@ typedef struct
   guint64 pages_normal;
   guint64 page_size;
   gint64 pause_us;
+  char *new_disks;
   char *error;
 } StasisJobStats;
 

@@ -188,7 +188,10 @@ run_restore (StasisCli *cli, const StasisCliArgs *args, GError **error)
   if (json)
     print_stats (cli, job, domain, path != NULL ? path : file);
   else
-    stasis_cli_say (cli, _ ("Domain restored from %1$s\n"), file);
+    {
+      stasis_cli_say (cli, _ ("Domain restored from %1$s\n"), file);
+      stasis_cli_job_say_disks (cli, job);
+    }
   return TRUE;
 }
 

@@ -218,7 +218,10 @@ tell_saved (StasisCli *cli, const StasisCliArgs *args, const Target *target,
   else if (stasis_cli_args_has (args, "json"))
     print_stats (cli, job, domain, target->path);
   else
-    stasis_cli_say (cli, _ ("Domain '%1$s' saved to %2$s\n"), name, where);
+    {
+      stasis_cli_say (cli, _ ("Domain '%1$s' saved to %2$s\n"), name, where);
+      stasis_cli_job_say_disks (cli, job);
+    }
 }
 
 static gboolean
@@ -334,7 +337,7 @@ static const StasisCliOption save_options[] = {
   { "live", STASIS_CLI_FLAG, NULL,
     N_ ("copy the memory while the guest runs, and pause it only at the end") },
   { "keep-running", STASIS_CLI_FLAG, NULL, N_ ("let the guest go on: a checkpoint") },
-  { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("with --keep-running: its disks are not kept") },
+  { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("with --keep-running: leave its disks out") },
   { "incremental", STASIS_CLI_FLAG, NULL, N_ ("save only what differs from the base") },
   { "base", STASIS_CLI_NAMED, "file", N_ ("the base; else what the memory is mapped from") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") },
@@ -364,7 +367,7 @@ const StasisCliCommand stasis_cmd_save = {
 static const StasisCliOption checkpoint_options[] = {
   STASIS_CLI_DOMAIN_OPTION,
   { "file", STASIS_CLI_NEEDED, "file", N_ ("where to save the data") },
-  { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("accept that disks of the guest are not kept") },
+  { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("leave the guest's disks out") },
   { "incremental", STASIS_CLI_FLAG, NULL, N_ ("save only what differs from the base") },
   { "base", STASIS_CLI_NAMED, "file", N_ ("the base; else what the memory is mapped from") },
   { "xml", STASIS_CLI_STRING, "file", N_ ("filename containing updated XML for the target") },
@@ -383,8 +386,9 @@ const StasisCliCommand stasis_cmd_checkpoint = {
   .description = N_ ("Save the RAM and device state of a running domain to a save image. The\n"
                      "memory is copied while the guest runs; it is paused for milliseconds and\n"
                      "goes on. A live 'save' that keeps it running. Ctrl-C cancels.\n"
-                     "The disks go on too, and will not fit the image: a guest with writable\n"
-                     "disks needs --no-disks, and a copy of them to be restored with."),
+                     "Its disks stay as they are in that moment: the guest goes on in overlays\n"
+                     "beside them, and a restore in others. --no-disks leaves them alone; then\n"
+                     "the image needs a copy of them to be restored with."),
   .options = checkpoint_options,
   .writes = TRUE,
   .run = run_checkpoint,

@@ -123,6 +123,21 @@ stasis_cli_job_to_json (const StasisCliJob *self)
   return last != NULL ? stasis_cli_stats_to_json (last) : stasis_json_new_object ();
 }
 
+/* A line for each. */
+void
+stasis_cli_job_say_disks (StasisCli *cli, const StasisCliJob *self)
+{
+  g_autoptr (StasisJson) stats = stasis_cli_job_to_json (self);
+  const StasisJson *disks = stasis_json_get (stats, "new_disks");
+  for (guint i = 0; disks != NULL && i < stasis_json_array_length (disks); i++)
+    {
+      const StasisJson *disk = stasis_json_array_get (disks, i);
+      stasis_cli_say (cli, _ ("Disk '%1$s' goes on in %2$s\n"),
+                      stasis_json_string (stasis_json_get (disk, "target"), ""),
+                      stasis_json_string (stasis_json_get (disk, "path"), ""));
+    }
+}
+
 /* Free it. */
 void
 stasis_cli_job_free (StasisCliJob *self)

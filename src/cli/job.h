@@ -31,6 +31,9 @@ gboolean stasis_cli_job_has_begun (const StasisCliJob *job);
 /* The final statistics as an object; empty where the library gave none.  After the end. */
 StasisJson *stasis_cli_job_to_json (const StasisCliJob *job) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Say where the guest's disks go on, if that is elsewhere.  After the end. */
+void stasis_cli_job_say_disks (StasisCli *cli, const StasisCliJob *job);
+
 /* Ends it where that was not done.  NULL is fine. */
 void stasis_cli_job_free (StasisCliJob *job);
 

@@ -7,6 +7,8 @@
 
 #include "cli/stats-json.h"
 
+#include <string.h>
+
 static const char *const state_names[] = {
   [STASIS_JOB_NONE] = "none",           [STASIS_JOB_ACTIVE] = "active",
   [STASIS_JOB_COMPLETED] = "completed", [STASIS_JOB_FAILED] = "failed",
@@ -33,6 +35,28 @@ set_time (StasisJson *object, const char *key, gint64 us)
   stasis_json_set (object, key, us >= 0 ? stasis_json_new_int (us) : stasis_json_new_null ());
 }
 
+/* A line each: target, space, path. */
+static StasisJson *
+disks_to_json (const char *text)
+{
+  if (text == NULL)
+    return stasis_json_new_null ();
+  StasisJson *array = stasis_json_new_array ();
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  for (gsize i = 0; lines[i] != NULL; i++)
+    {
+      char *space = strchr (lines[i], ' ');
+      if (space == NULL)
+        continue;
+      *space = '\0';
+      StasisJson *disk = stasis_json_new_object ();
+      stasis_json_set_string (disk, "target", lines[i]);
+      stasis_json_set_string (disk, "path", space + 1);
+      stasis_json_array_append (array, disk);
+    }
+  return array;
+}
+
 /* All of it. */
 StasisJson *
 stasis_cli_stats_to_json (const StasisJobStats *stats)
@@ -54,6 +78,7 @@ stasis_cli_stats_to_json (const StasisJobStats *stats)
   stasis_json_set_uint (object, "pages_normal", stats->pages_normal);
   stasis_json_set_uint (object, "page_size", stats->page_size);
   set_time (object, "pause_us", stats->pause_us);
+  stasis_json_set (object, "new_disks", disks_to_json (stats->new_disks));
   set_text (object, "error", stats->error);
   return object;
 }

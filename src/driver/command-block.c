@@ -15,6 +15,7 @@
 
 #include "config.h"
 
+#include "driver/block-nodes.h"
 #include "driver/command-private.h"
 
 #include <string.h>
@@ -41,94 +42,11 @@ stasis_command_cache_mode (const StasisDiskDef *disk)
   return is_open && disk->shareable && !disk->readonly ? STASIS_DISK_CACHE_NONE : disk->cache;
 }
 
-/* As QEMU defines the words: what goes past the host's cache, what is never flushed. */
 static void
-set_cache (StasisJson *node, StasisDiskCache mode)
+add_pair (StasisArgs *args, const StasisBlockPair *pair)
 {
-  if (mode == STASIS_DISK_CACHE_UNSET || mode == STASIS_DISK_CACHE_DEFAULT)
-    return;
-
-  StasisJson *cache = stasis_json_new_object ();
-  stasis_json_set_boolean (cache, "direct",
-                           mode == STASIS_DISK_CACHE_NONE || mode == STASIS_DISK_CACHE_DIRECTSYNC);
-  stasis_json_set_boolean (cache, "no-flush", mode == STASIS_DISK_CACHE_UNSAFE);
-  stasis_json_set (node, "cache", cache);
-}
-
-typedef struct
-{
-  const char *name; /* the pair's: "disk-vda" */
-  const StasisResource *resource;
-  const char *format;       /* "raw", "qcow2" */
-  const char *backing_name; /* (nullable) the pair below */
-  gboolean is_read_only;
-  const StasisDiskDef *disk; /* (nullable) host-side wishes */
-  gboolean is_backing; /* below the disk's own image: its cache mode, but nothing to discard */
-} Pair;
-
-static void
-add_storage (StasisArgs *args, const Pair *pair)
-{
-  g_autofree char *node_name = g_strconcat (pair->name, "-storage", NULL);
-  g_autofree char *filename
-      = g_strdup_printf ("/dev/fdset/%" G_GINT64_FORMAT, pair->resource->fdset);
-
-  StasisJson *node = stasis_json_new_object ();
-  stasis_json_set_string (node, "driver", pair->resource->is_block ? "host_device" : "file");
-  stasis_json_set_string (node, "filename", filename);
-  stasis_json_set_string (node, "node-name", node_name);
-  stasis_json_set_boolean (node, "read-only", pair->is_read_only);
-  stasis_json_set_boolean (node, "auto-read-only", FALSE);
-  stasis_json_set_string (node, "discard", "unmap");
-  if (pair->disk != NULL)
-    {
-      if (pair->disk->io != NULL)
-        stasis_json_set_string (node, "aio", pair->disk->io);
-      set_cache (node, stasis_command_cache_mode (pair->disk));
-    }
-  stasis_args_add_json (args, "-blockdev", node);
-}
-
-/* Zeroes can only be detected as holes where holes may be made. */
-static void
-set_discard (StasisJson *node, const StasisDiskDef *disk)
-{
-  if (disk->discard != NULL)
-    stasis_json_set_string (node, "discard", disk->discard);
-  if (disk->detect_zeroes == NULL)
-    return;
-
-  const gboolean is_unmap = g_str_equal (disk->detect_zeroes, "unmap");
-  const gboolean may_unmap = g_strcmp0 (disk->discard, "unmap") == 0;
-  stasis_json_set_string (node, "detect-zeroes",
-                          is_unmap && !may_unmap ? "on" : disk->detect_zeroes);
-}
-
-static void
-add_format (StasisArgs *args, const Pair *pair)
-{
-  g_autofree char *node_name = g_strconcat (pair->name, "-format", NULL);
-  g_autofree char *file = g_strconcat (pair->name, "-storage", NULL);
-
-  StasisJson *node = stasis_json_new_object ();
-  stasis_json_set_string (node, "driver", pair->format);
-  stasis_json_set_string (node, "node-name", node_name);
-  stasis_json_set_boolean (node, "read-only", pair->is_read_only);
-  if (pair->disk != NULL)
-    {
-      if (!pair->is_backing)
-        set_discard (node, pair->disk);
-      set_cache (node, stasis_command_cache_mode (pair->disk));
-    }
-  stasis_json_set_string (node, "file", file);
-  if (pair->backing_name != NULL)
-    {
-      g_autofree char *backing = g_strconcat (pair->backing_name, "-format", NULL);
-      stasis_json_set_string (node, "backing", backing);
-    }
-  else if (!g_str_equal (pair->format, "raw"))
-    stasis_json_set (node, "backing", stasis_json_new_null ());
-  stasis_args_add_json (args, "-blockdev", node);
+  stasis_args_add_json (args, "-blockdev", stasis_block_storage_node (pair));
+  stasis_args_add_json (args, "-blockdev", stasis_block_format_node (pair));
 }
 
 static gboolean
@@ -172,15 +90,15 @@ add_backing (StasisArgs *args, const StasisDiskDef *disk, const StasisResource *
 
       g_autofree char *name = pair_name (disk, depth);
       g_autofree char *below = depth < top->backing->len ? pair_name (disk, depth + 1) : NULL;
-      const Pair pair = { .name = name,
-                          .resource = resource,
-                          .format = resource->format,
-                          .backing_name = below,
-                          .is_read_only = TRUE,
-                          .disk = disk,
-                          .is_backing = TRUE };
-      add_storage (args, &pair);
-      add_format (args, &pair);
+      const StasisBlockPair pair = { .name = name,
+                                     .fdset = resource->fdset,
+                                     .is_block = resource->is_block,
+                                     .format = resource->format,
+                                     .backing_name = below,
+                                     .is_read_only = TRUE,
+                                     .disk = disk,
+                                     .is_backing = TRUE };
+      add_pair (args, &pair);
     }
   return TRUE;
 }
@@ -212,14 +130,15 @@ stasis_args_add_disk_nodes (StasisArgs *args, const StasisDiskDef *disk, char **
 
   g_autofree char *name = pair_name (disk, 0);
   g_autofree char *below = resource->backing->len > 0 ? pair_name (disk, 1) : NULL;
-  const Pair pair = { .name = name,
-                      .resource = resource,
-                      .format = disk->format == STASIS_DISK_FORMAT_QCOW2 ? "qcow2" : "raw",
-                      .backing_name = below,
-                      .is_read_only = disk->readonly,
-                      .disk = disk };
-  add_storage (args, &pair);
-  add_format (args, &pair);
+  const StasisBlockPair pair
+      = { .name = name,
+          .fdset = resource->fdset,
+          .is_block = resource->is_block,
+          .format = disk->format == STASIS_DISK_FORMAT_QCOW2 ? "qcow2" : "raw",
+          .backing_name = below,
+          .is_read_only = disk->readonly,
+          .disk = disk };
+  add_pair (args, &pair);
   *out_node = disk->copy_on_read == STASIS_TRISTATE_ON ? add_copy_on_read (args, name)
                                                        : g_strconcat (name, "-format", NULL);
   return TRUE;
@@ -229,11 +148,11 @@ gboolean
 stasis_args_add_flash_nodes (StasisArgs *args, const char *name, const StasisResource *resource,
                              StasisDiskFormat format, GError **error)
 {
-  const Pair pair = { .name = name,
-                      .resource = resource,
-                      .format = format == STASIS_DISK_FORMAT_QCOW2 ? "qcow2" : "raw",
-                      .is_read_only = resource->readonly };
-  add_storage (args, &pair);
-  add_format (args, &pair);
+  const StasisBlockPair pair = { .name = name,
+                                 .fdset = resource->fdset,
+                                 .is_block = resource->is_block,
+                                 .format = format == STASIS_DISK_FORMAT_QCOW2 ? "qcow2" : "raw",
+                                 .is_read_only = resource->readonly };
+  add_pair (args, &pair);
   return TRUE;
 }

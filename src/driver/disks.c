@@ -129,14 +129,3 @@ stasis_disks_check (const StasisJson *json, const StasisDomainDef *def, GError *
       return FALSE;
   return TRUE;
 }
-
-/* TRUE where one of them could be written by the guest. */
-gboolean
-stasis_disks_any_writable (const StasisJson *json)
-{
-  g_autoptr (GPtrArray) disks = json != NULL ? stasis_image_disks_from_json (json, NULL) : NULL;
-  for (guint i = 0; disks != NULL && i < disks->len; i++)
-    if (!((const StasisImageDisk *) g_ptr_array_index (disks, i))->readonly)
-      return TRUE;
-  return FALSE;
-}

@@ -17,8 +17,4 @@ GPtrArray *stasis_disks_describe (const StasisDomainDef *def, GError **error);
 /* Refuse where a writable disk of these (image/disks.h; NULL: there are none) is not what it was
  * when the guest was saved. */
 gboolean stasis_disks_check (const StasisJson *disks, const StasisDomainDef *def, GError **error);
-
-/* TRUE where one of them could be written by the guest. */
-gboolean stasis_disks_any_writable (const StasisJson *disks);
-
 G_END_DECLS

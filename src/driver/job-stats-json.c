@@ -53,6 +53,7 @@ static const Field fields[] = {
   FIELD ("pages-normal", UINT, pages_normal),
   FIELD ("page-size", UINT, page_size),
   FIELD ("pause-us", INT, pause_us),
+  FIELD ("new-disks", STRING, new_disks),
   FIELD ("error", STRING, error),
 };
 

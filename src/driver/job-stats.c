@@ -41,6 +41,7 @@ stasis_job_stats_copy (const StasisJobStats *self)
   copy->operation = g_strdup (self->operation);
   copy->phase = g_strdup (self->phase);
   copy->engine = g_strdup (self->engine);
+  copy->new_disks = g_strdup (self->new_disks);
   copy->error = g_strdup (self->error);
   return copy;
 }
@@ -60,6 +61,7 @@ stasis_job_stats_free (StasisJobStats *self)
   g_free (self->operation);
   g_free (self->phase);
   g_free (self->engine);
+  g_free (self->new_disks);
   g_free (self->error);
   g_free (self);
 }

@@ -227,6 +227,13 @@ stasis_job_set_engine_note (StasisJob *job, const char *note)
 }
 
 void
+stasis_job_set_new_disks (StasisJob *job, char *text_take)
+{
+  g_free (job->stats->new_disks);
+  job->stats->new_disks = text_take;
+}
+
+void
 stasis_job_set_poll (StasisJob *job, StasisJobPoll poll, gpointer data)
 {
   job->poll = poll;

@@ -44,6 +44,8 @@ GCancellable *stasis_job_cancellable (StasisJob *job);
 StasisJobStats *stasis_job_stats (StasisJob *job);
 void stasis_job_set_phase (StasisJob *job, const char *phase);
 void stasis_job_set_engine (StasisJob *job, const char *engine);
+/* Where the guest's disks go on (StasisJobStats). */
+void stasis_job_set_new_disks (StasisJob *job, char *text_take);
 /* What else is to be said of whatever engine is set from now on. */
 void stasis_job_set_engine_note (StasisJob *job, const char *note);
 

@@ -36,6 +36,7 @@
 
 #include "driver/guest-reset.h"
 #include "driver/migration-end.h"
+#include "driver/snapshot-undo.h"
 #include "driver/teardown.h"
 #include "driver/thaw.h"
 #include "monitor/commands-devices.h"
@@ -179,6 +180,16 @@ free_guest (StasisMonitor *monitor, const StasisStatus *status, GError **error)
   return TRUE;
 }
 
+/* The image of a guest that goes on may be complete: then its disks are those of that moment. */
+static void
+settle_disks (const char *folder, StasisStatus *status, StasisMonitor *monitor)
+{
+  if (is_journals_file (status->journal.target, &status->journal))
+    stasis_snapshot_keep (folder, status);
+  else
+    stasis_snapshot_undo (folder, status, monitor);
+}
+
 /* Undo a save before its rename. */
 gboolean
 stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor,
@@ -190,6 +201,7 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
   const gboolean is_free = free_guest (monitor, status, &first);
   if (is_free && journal->was_running)
     stasis_thaw_if_frozen (folder, status);
+  settle_disks (folder, status, monitor);
   remove_temp (journal, &next);
   keep_first (&first, g_steal_pointer (&next));
 
@@ -311,6 +323,7 @@ give_up_qemu (const char *folder, StasisStatus *status, GError **error)
   g_autoptr (GError) local = NULL;
   if (!remove_temp (journal, &local))
     g_debug ("%s", local->message);
+  settle_disks (folder, status, NULL);
   return end_domain (folder, status, "crashed", error);
 }
 
@@ -373,6 +386,7 @@ undo_start (const char *folder, StasisStatus *status, GError **error)
 {
   if (status->journal.mark != NULL)
     unlink (status->journal.mark);
+  stasis_journal_overlays_unlink (status->journal.overlays, NULL);
   return end_domain (folder, status, "failed", error);
 }
 

@@ -32,6 +32,7 @@
 #include "driver/quiesce.h"
 #include "driver/registry.h"
 #include "driver/restorable.h"
+#include "driver/restore-disks.h"
 #include "driver/source.h"
 #include "driver/start.h"
 #include "image/error.h"
@@ -46,6 +47,7 @@ typedef struct
   StasisHold *hold;       /* (owned) */
   StasisMonitor *monitor; /* (owned) */
   StasisInstant instant;
+  GPtrArray *kept_disks; /* (owned) (nullable) of StasisDiskDef: it goes on in overlays over them */
   gboolean is_managed;
   gboolean is_for_once; /* the image is marked as resumed before the guest runs, unless it is */
   gboolean is_marked;   /* and has been */
@@ -57,6 +59,7 @@ restore_clear (Restore *restore)
   stasis_monitor_close (restore->monitor);
   stasis_hold_release (restore->hold);
   stasis_instant_clear (&restore->instant);
+  g_clear_pointer (&restore->kept_disks, g_ptr_array_unref);
   stasis_restorable_clear (&restore->from);
 }
 
@@ -111,8 +114,9 @@ static gboolean
 check_disks (Restore *restore, GError **error)
 {
   const StasisJson *disks = stasis_image_input_disks (restore->from.input);
-  restore->is_for_once = stasis_image_input_ours (restore->from.input) != NULL
-                         && (restore->is_managed || stasis_disks_any_writable (disks));
+  restore->is_for_once
+      = stasis_image_input_ours (restore->from.input) != NULL
+        && (restore->is_managed || stasis_restore_disks_any_other (disks, restore->from.def));
   if (restore->from.flags & STASIS_RESTORE_FORCE)
     {
       /* A mark of an earlier restore is not ours to take back, should this one fail. */
@@ -185,6 +189,19 @@ note_amount (const Restore *restore)
   stats->bytes_written = stats->bytes_processed;
 }
 
+/* QEMU has them open by now, and would write to them. */
+static gboolean
+check_no_kept_disks (const Restore *restore, GError **error)
+{
+  g_autoptr (GPtrArray) disks = stasis_restore_disks_list (
+      stasis_image_input_disks (restore->from.input), restore->from.def);
+  return disks->len == 0
+         || refuse (error,
+                    _ ("'%s' keeps the disks of its moment, over which overlays are to be "
+                       "laid, and says so only at its end: restore it from a file"),
+                    stasis_image_input_name (restore->from.input));
+}
+
 static gboolean
 load (Restore *restore, GError **error)
 {
@@ -205,7 +222,7 @@ load (Restore *restore, GError **error)
     return FALSE;
   note_amount (restore);
   if (!is_file)
-    return check_disks (restore, error);
+    return check_disks (restore, error) && check_no_kept_disks (restore, error);
   if (!source.verify)
     return !restore->instant.is_stamped || check_still_verified (restore, fd, error);
   if (stasis_image_input_kind (restore->from.input) == STASIS_IMAGE_KIND_STASIS)
@@ -282,12 +299,15 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
                                           stasis_job_cancellable (restore->job), error))
     return FALSE;
 
+  restore->kept_disks = stasis_restore_disks_list (stasis_image_input_disks (restore->from.input),
+                                                   restore->from.def);
   const StasisStartRequest request = {
     .operation = "restore",
     .reason = "restored",
     .is_transient = !stasis_registry_has (restore->from.driver, restore->from.def->name),
     .is_incoming = TRUE,
     .memory = restore->instant.view >= 0 ? &restore->instant.memory : NULL,
+    .kept_disks = restore->kept_disks,
   };
   g_autofree char *last
       = stasis_paths_last_job (restore->from.driver->paths, restore->from.def->name);
@@ -307,6 +327,11 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
 
   stasis_instant_settle (&restore->instant);
   const gboolean ok = bring_back (restore, &local);
+  if (ok)
+    {
+      stasis_restore_disks_define (restore->from.driver, restore->from.def, restore->kept_disks);
+      stasis_job_set_new_disks (restore->job, stasis_restore_disks_describe (restore->kept_disks));
+    }
   stasis_job_end (restore->job, local);
   if (ok)
     return TRUE;

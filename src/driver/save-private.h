@@ -7,6 +7,7 @@
 
 #pragma once
 
+#include "driver/disk-snapshot.h"
 #include "driver/hold.h"
 #include "driver/job.h"
 #include "driver/save-base.h"
@@ -35,15 +36,16 @@ typedef struct
   StasisDomainDef *def;   /* (owned): of the running instance */
   char *xml;              /* (owned): that goes into the image */
   gboolean was_running;
-  gboolean is_postmigrate;  /* it has sent its state away in a save that failed late */
-  StasisStill still;        /* once it is paused */
-  StasisSaveEngine *engine; /* (owned) */
-  StasisSaveOutput *output; /* (owned) */
-  GPtrArray *ram_blocks;    /* (owned) of StasisRamBlock */
-  StasisSaveBase *base;     /* (owned) (nullable) of an incremental one */
-  GPtrArray *disks;         /* (owned) (nullable) as they are in the image's moment */
-  gint64 paused_us;         /* when it was paused */
-  gint64 pause_us;          /* for how long it was, -1: it is */
+  gboolean is_postmigrate;      /* it has sent its state away in a save that failed late */
+  StasisStill still;            /* once it is paused */
+  StasisSaveEngine *engine;     /* (owned) */
+  StasisSaveOutput *output;     /* (owned) */
+  GPtrArray *ram_blocks;        /* (owned) of StasisRamBlock */
+  StasisSaveBase *base;         /* (owned) (nullable) of an incremental one */
+  GPtrArray *disks;             /* (owned) (nullable) as they are in the image's moment */
+  StasisDiskSnapshot *snapshot; /* (owned) (nullable) that keeps them so */
+  gint64 paused_us;             /* when it was paused */
+  gint64 pause_us;              /* for how long it was, -1: it is */
 } StasisSave;
 
 /* TRUE where the guest goes on beside its image. */

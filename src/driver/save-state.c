@@ -114,6 +114,8 @@ pause_guest (StasisSave *save, GError **error)
 {
   if (!quiesce (save, error))
     return FALSE;
+  if (save->snapshot != NULL)
+    stasis_disk_snapshot_flush (save->snapshot);
   stasis_job_set_phase (save->job, "pause");
   save->paused_us = g_get_monotonic_time ();
   if (save->was_running
@@ -122,12 +124,30 @@ pause_guest (StasisSave *save, GError **error)
   return begin_still (save, error) && stasis_fault ("save-paused", error);
 }
 
-/* The disks are described in the moment that the image is of. */
+/* The disks are described in the moment that the image is of, and kept so for a guest that goes on:
+ * what it is to go on with was made ready before. */
 static gboolean
-describe_disks (StasisSave *save, GError **error)
+keep_disks (StasisSave *save, GError **error)
 {
+  if (save->snapshot != NULL
+      && !stasis_disk_snapshot_take (save->snapshot, save->hold, save->monitor, error))
+    return FALSE;
   save->disks = stasis_disks_describe (save->def, error);
-  return save->disks != NULL;
+  if (save->disks == NULL)
+    return FALSE;
+  if (save->snapshot != NULL)
+    stasis_disk_snapshot_mark (save->snapshot, save->disks);
+  return TRUE;
+}
+
+static gboolean
+prepare_disks (StasisSave *save, GError **error)
+{
+  if (save->snapshot == NULL)
+    return TRUE;
+  stasis_job_set_phase (save->job, "prepare the disks");
+  return stasis_disk_snapshot_prepare (save->snapshot, save->driver, save->hold, save->monitor,
+                                       stasis_job_cancellable (save->job), error);
 }
 
 /* The guest goes on, if it ran: nothing of the image is taken from it any more. */
@@ -182,8 +202,7 @@ capture_live (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
          && stasis_fault ("save-followed", error) && pause_guest (save, error)
          && stasis_capture_cut (capture, save->hold->status->journal.fdset, save->monitor,
                                 save->job, error)
-         && describe_disks (save, error)
-         && (!stasis_save_keeps_running (save) || go_on (save, error))
+         && keep_disks (save, error) && (!stasis_save_keeps_running (save) || go_on (save, error))
          && stasis_capture_finish (capture, save->job, out_hashes, error);
 }
 
@@ -205,15 +224,14 @@ migrate_live (StasisSave *save, GError **error)
   save->paused_us = g_get_monotonic_time () - (gint64) info->downtime_ms * 1000;
   stasis_save_output_expect_stale (save->output);
   return begin_still (save, error) && stasis_fault ("save-paused", error)
-         && describe_disks (save, error)
-         && (!stasis_save_keeps_running (save) || go_on (save, error));
+         && keep_disks (save, error) && (!stasis_save_keeps_running (save) || go_on (save, error));
 }
 
 static gboolean
 copy_paused (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
 {
   return pause_guest (save, error) && copy_memory (save, out_hashes, error)
-         && describe_disks (save, error);
+         && keep_disks (save, error);
 }
 
 static gboolean
@@ -235,7 +253,8 @@ stasis_save_write_state (StasisSave *save, GError **error)
   if (save->is_postmigrate && !leave_postmigrate (save, error))
     return FALSE;
   if (!stasis_save_engine_pass (save->engine, save->monitor, &body, journal, cancellable, error)
-      || !stasis_hold_write (save->hold, error) || !stasis_fault ("save-passed", error))
+      || !stasis_hold_write (save->hold, error) || !stasis_fault ("save-passed", error)
+      || !prepare_disks (save, error))
     return FALSE;
 
   g_autoptr (StasisImageHashes) hashes = NULL;

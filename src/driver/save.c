@@ -51,6 +51,7 @@ save_clear (Save *save)
   stasis_save_place_free (save->place);
   stasis_save_engine_free (save->engine);
   stasis_save_base_free (save->base);
+  stasis_disk_snapshot_free (save->snapshot);
   g_clear_pointer (&save->ram_blocks, g_ptr_array_unref);
   g_clear_pointer (&save->disks, g_ptr_array_unref);
   stasis_domain_def_free (save->def);
@@ -174,25 +175,34 @@ check_memory (const Save *save, GError **error)
   return FALSE;
 }
 
-/* A guest that goes on changes its disks, and the image is of a moment. */
+/* A guest that goes on changes its disks, and the image is of a moment: they are kept as they are
+ * in that, unless they are left out. */
 static gboolean
-check_disks (const Save *save, const GPtrArray *disks, GError **error)
+check_disks (Save *save, GError **error)
 {
+  /* A disk that cannot be described says so now, not after minutes of copying. */
+  g_autoptr (GPtrArray) disks = stasis_disks_describe (save->def, error);
+  if (disks == NULL)
+    return FALSE;
   if (!stasis_save_keeps_running (save) || (save->flags & STASIS_SAVE_NO_DISKS) != 0)
     return TRUE;
-  for (guint i = 0; i < disks->len; i++)
-    {
-      const StasisImageDisk *disk = g_ptr_array_index (disks, i);
-      if (disk->readonly)
-        continue;
-      g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
-                   _ ("domain '%1$s' goes on and writes to its disk '%2$s', which would not fit "
-                      "the image any more: only its memory can be kept (--no-disks), to be "
-                      "restored together with a copy of the disks of that moment"),
-                   save->hold->status->name, disk->target);
-      return FALSE;
-    }
-  return TRUE;
+  save->snapshot = stasis_disk_snapshot_new (save->def, save->hold->status, save->monitor,
+                                             stasis_job_cancellable (save->job), error);
+  return save->snapshot != NULL;
+}
+
+/* They are snapshotted in the pause that we make ourselves. */
+static gboolean
+check_engine (const Save *save, GError **error)
+{
+  if (save->snapshot == NULL || !stasis_disk_snapshot_is_needed (save->snapshot)
+      || save->engine->capture != NULL)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+               _ ("the disks of domain '%1$s' cannot be kept as they are in the image's moment "
+                  "where QEMU chooses it (%2$s): --no-disks keeps the memory only"),
+               save->hold->status->name, save->engine->description);
+  return FALSE;
 }
 
 static gboolean
@@ -247,9 +257,7 @@ ask_everybody (Save *save, const char *xml, GError **error)
   };
   if (!stasis_devices_test (&request, error))
     return FALSE;
-  /* A disk that cannot be described says so now, not after minutes of copying. */
-  g_autoptr (GPtrArray) disks = stasis_disks_describe (save->def, error);
-  return disks != NULL && check_disks (save, disks, error) && open_base (save, error);
+  return check_disks (save, error) && open_base (save, error);
 }
 
 static gboolean
@@ -309,7 +317,7 @@ begin_image (Save *save, GError **error)
   if (save->engine == NULL)
     return FALSE;
   stasis_job_set_engine (save->job, save->engine->description);
-  return write_head (save, error);
+  return check_engine (save, error) && write_head (save, error);
 }
 
 /* Nobody has said no: now it counts as a job. */

@@ -34,6 +34,7 @@
 #include "driver/recover.h"
 #include "driver/registry.h"
 #include "driver/resource-open.h"
+#include "driver/restore-disks.h"
 #include "driver/scope.h"
 #include "driver/supervise.h"
 #include "driver/teardown.h"
@@ -313,6 +314,9 @@ launch (Start *start, GError **error)
   StasisStatus *status = start->hold->status;
   start->spawn = stasis_spawn_new (status->log);
   stasis_live_def_prepare (start->def, start->hold->folder);
+  if (start->request->kept_disks != NULL
+      && !stasis_restore_disks_lay (start->hold, start->request->kept_disks, error))
+    return FALSE;
   start->resources = stasis_resources_list (start->def);
   const StasisStartClone *clone = start->request->clone;
   if (clone != NULL && clone->folder != NULL
@@ -423,7 +427,8 @@ stasis_start_abandon (StasisHold *hold)
   g_autoptr (GError) error = NULL;
   if (!stasis_end_reason_write (hold->folder, "failed", &reason_error))
     g_debug ("%s", reason_error->message);
-  if (!stasis_teardown (hold->status, hold->folder, "failed", &error))
+  if (!stasis_teardown (hold->status, hold->folder, "failed", &error)
+      || !stasis_journal_overlays_unlink (hold->status->journal.overlays, &error))
     g_debug ("%s", error->message);
   g_clear_pointer (&hold->status, stasis_status_free);
 }

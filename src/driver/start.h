@@ -28,6 +28,8 @@ typedef struct
   gboolean is_transient;
   gboolean is_incoming;          /* QEMU waits for a state to load */
   const StasisStartClone *clone; /* (nullable) */
+  const GPtrArray *kept_disks;   /* (nullable) of StasisDiskDef of the definition: the guest goes on
+                                    in overlays over them */
   StasisMemoryImage *memory; /* (nullable): map the memory from it, if QEMU's user may; else QEMU is
                                 started with memory of its own, and it says why */
 } StasisStartRequest;

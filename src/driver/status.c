@@ -23,7 +23,7 @@
 
 #include "driver/bound-sockets.h"
 #include "util/atomic-file.h"
-#include "util/json.h"
+#include "util/json-path.h"
 
 #define STATUS_FILE     "status.json"
 #define STATUS_FORMAT   1
@@ -61,6 +61,7 @@ stasis_journal_clear (StasisJournal *journal)
   g_free (journal->target);
   g_free (journal->temp);
   g_free (journal->mark);
+  g_clear_pointer (&journal->overlays, g_ptr_array_unref);
   *journal = (StasisJournal){ .fdset = -1 };
 }
 
@@ -121,16 +122,6 @@ set_optional (StasisJson *object, const char *key, const char *value)
     stasis_json_set_string (object, key, value);
 }
 
-/* A path may have any octets, JSON only text: what is not plain is written as %XX. */
-static void
-set_path (StasisJson *object, const char *key, const char *path)
-{
-  if (path == NULL)
-    return;
-  g_autofree char *text = g_uri_escape_bytes ((const guint8 *) path, strlen (path), "/");
-  stasis_json_set_string (object, key, text);
-}
-
 static StasisJson *
 process_to_json (const StasisProcess *process)
 {
@@ -150,14 +141,16 @@ journal_to_json (const StasisJournal *journal)
   stasis_json_set_boolean (json, "was-running", journal->was_running);
   if (journal->is_released)
     stasis_json_set_boolean (json, "released", TRUE);
-  set_path (json, "target", journal->target);
-  set_path (json, "temp", journal->temp);
-  set_path (json, "mark", journal->mark);
+  stasis_json_set_path (json, "target", journal->target);
+  stasis_json_set_path (json, "temp", journal->temp);
+  stasis_json_set_path (json, "mark", journal->mark);
   stasis_json_set_uint (json, "device", journal->image.device);
   stasis_json_set_uint (json, "inode", journal->image.inode);
   stasis_json_set_uint (json, "replaced-device", journal->replaced.device);
   stasis_json_set_uint (json, "replaced-inode", journal->replaced.inode);
   stasis_json_set_int (json, "fdset", journal->fdset);
+  if (journal->overlays != NULL)
+    stasis_json_set (json, "overlays", stasis_journal_overlays_to_json (journal->overlays));
   return json;
 }
 
@@ -169,7 +162,7 @@ sockets_to_json (const GPtrArray *sockets)
     {
       const StasisBoundSocket *bound = g_ptr_array_index (sockets, i);
       StasisJson *json = stasis_json_new_object ();
-      set_path (json, "path", bound->path);
+      stasis_json_set_path (json, "path", bound->path);
       stasis_json_set_uint (json, "device", bound->device);
       stasis_json_set_uint (json, "inode", bound->inode);
       stasis_json_array_append (array, json);
@@ -193,11 +186,11 @@ static StasisJson *
 memory_image_to_json (const StasisStatus *status)
 {
   StasisJson *json = stasis_json_new_object ();
-  set_path (json, "path", status->memory_image);
+  stasis_json_set_path (json, "path", status->memory_image);
   stasis_json_set_uint (json, "device", status->memory_image_id.device);
   stasis_json_set_uint (json, "inode", status->memory_image_id.inode);
   stasis_json_set_string (json, "verified", memory_checks[status->memory_check]);
-  set_path (json, "stamp", status->memory_stamp);
+  stasis_json_set_path (json, "stamp", status->memory_stamp);
   stasis_json_set_int (json, "since", status->memory_since_us);
   if (status->is_damage_accepted)
     stasis_json_set_boolean (json, "accepted", TRUE);
@@ -209,7 +202,7 @@ clone_to_json (const StasisStatus *status)
 {
   StasisJson *json = stasis_json_new_object ();
   stasis_json_set_string (json, "of", status->clone_of);
-  set_path (json, "image", status->clone_image);
+  stasis_json_set_path (json, "image", status->clone_image);
   return json;
 }
 
@@ -226,14 +219,14 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   stasis_json_set_int (json, "id", status->id);
   stasis_json_set_boolean (json, "transient", status->is_transient);
   stasis_json_set (json, "qemu", process_to_json (&status->qemu));
-  set_path (json, "emulator", status->emulator);
+  stasis_json_set_path (json, "emulator", status->emulator);
   set_optional (json, "reason", status->reason);
-  set_path (json, "log", status->log);
+  stasis_json_set_path (json, "log", status->log);
   stasis_json_set_uint (json, "log-start", status->log_start);
-  set_path (json, "last", status->last);
-  set_path (json, "last-job", status->last_job);
-  set_path (json, "lock", status->lock);
-  set_path (json, "definition", status->definition);
+  stasis_json_set_path (json, "last", status->last);
+  stasis_json_set_path (json, "last-job", status->last_job);
+  stasis_json_set_path (json, "lock", status->lock);
+  stasis_json_set_path (json, "definition", status->definition);
   set_optional (json, "on-poweroff", status->on_poweroff);
   set_optional (json, "on-reboot", status->on_reboot);
   set_optional (json, "on-crash", status->on_crash);
@@ -241,14 +234,14 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   stasis_json_set_uint (json, "uid", status->uid);
   if (status->is_undecided)
     stasis_json_set_boolean (json, "undecided", TRUE);
-  set_path (json, "frozen", status->frozen);
+  stasis_json_set_path (json, "frozen", status->frozen);
   if (status->sockets->len > 0)
     stasis_json_set (json, "sockets", sockets_to_json (status->sockets));
   if (status->memory_image != NULL)
     stasis_json_set (json, "memory-image", memory_image_to_json (status));
   if (status->clone_of != NULL)
     stasis_json_set (json, "clone", clone_to_json (status));
-  set_path (json, "overlays", status->overlays);
+  stasis_json_set_path (json, "overlays", status->overlays);
   if (status->journal.step != STASIS_STEP_NONE)
     stasis_json_set (json, "job", journal_to_json (&status->journal));
 
@@ -261,19 +254,6 @@ static char *
 dup_optional (const StasisJson *object, const char *key)
 {
   return g_strdup (stasis_json_string (stasis_json_get (object, key), NULL));
-}
-
-/* As set_path() wrote it; NULL where that makes no sense. */
-static char *
-dup_path (const StasisJson *object, const char *key)
-{
-  const char *text = stasis_json_string (stasis_json_get (object, key), NULL);
-  g_autoptr (GBytes) octets = text != NULL ? g_uri_unescape_bytes (text, -1, NULL, NULL) : NULL;
-  if (octets == NULL)
-    return NULL;
-  gsize size = 0;
-  const char *data = g_bytes_get_data (octets, &size);
-  return g_strndup (data, size);
 }
 
 /* A number of the file in a smaller type: cut off, it would be another process or user. */
@@ -325,14 +305,15 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
     return FALSE;
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
   journal->is_released = stasis_json_boolean (stasis_json_get (json, "released"), FALSE);
-  journal->target = dup_path (json, "target");
-  journal->temp = dup_path (json, "temp");
-  journal->mark = dup_path (json, "mark");
+  journal->target = stasis_json_dup_path (json, "target");
+  journal->temp = stasis_json_dup_path (json, "temp");
+  journal->mark = stasis_json_dup_path (json, "mark");
   journal->image.device = stasis_json_uint (stasis_json_get (json, "device"), 0);
   journal->image.inode = stasis_json_uint (stasis_json_get (json, "inode"), 0);
   journal->replaced.device = stasis_json_uint (stasis_json_get (json, "replaced-device"), 0);
   journal->replaced.inode = stasis_json_uint (stasis_json_get (json, "replaced-inode"), 0);
   journal->fdset = stasis_json_int (stasis_json_get (json, "fdset"), -1);
+  journal->overlays = stasis_journal_overlays_from_json (stasis_json_get (json, "overlays"));
   return TRUE;
 }
 
@@ -343,7 +324,7 @@ sockets_from_json (const StasisJson *array, GPtrArray *sockets)
   for (guint i = 0; i < stasis_json_array_length (array); i++)
     {
       const StasisJson *json = stasis_json_array_get (array, i);
-      char *path = dup_path (json, "path");
+      char *path = stasis_json_dup_path (json, "path");
       if (path != NULL)
         stasis_bound_sockets_add (sockets, path,
                                   stasis_json_uint (stasis_json_get (json, "device"), 0),
@@ -391,33 +372,33 @@ status_from_json (const StasisJson *json, GError **error)
     return NULL;
 
   status->is_transient = stasis_json_boolean (stasis_json_get (json, "transient"), FALSE);
-  status->emulator = dup_path (json, "emulator");
+  status->emulator = stasis_json_dup_path (json, "emulator");
   status->reason = dup_optional (json, "reason");
-  status->log = dup_path (json, "log");
+  status->log = stasis_json_dup_path (json, "log");
   status->log_start = stasis_json_uint (stasis_json_get (json, "log-start"), 0);
-  status->last = dup_path (json, "last");
-  status->last_job = dup_path (json, "last-job");
-  status->lock = dup_path (json, "lock");
-  status->definition = dup_path (json, "definition");
+  status->last = stasis_json_dup_path (json, "last");
+  status->last_job = stasis_json_dup_path (json, "last-job");
+  status->lock = stasis_json_dup_path (json, "lock");
+  status->definition = stasis_json_dup_path (json, "definition");
   status->on_poweroff = dup_optional (json, "on-poweroff");
   status->on_reboot = dup_optional (json, "on-reboot");
   status->on_crash = dup_optional (json, "on-crash");
   status->started_us = stasis_json_int (stasis_json_get (json, "started"), 0);
   status->is_undecided = stasis_json_boolean (stasis_json_get (json, "undecided"), FALSE);
-  status->frozen = dup_path (json, "frozen");
+  status->frozen = stasis_json_dup_path (json, "frozen");
   sockets_from_json (stasis_json_get (json, "sockets"), status->sockets);
   const StasisJson *image = stasis_json_get (json, "memory-image");
-  status->memory_image = dup_path (image, "path");
+  status->memory_image = stasis_json_dup_path (image, "path");
   status->memory_image_id.device = stasis_json_uint (stasis_json_get (image, "device"), 0);
   status->memory_image_id.inode = stasis_json_uint (stasis_json_get (image, "inode"), 0);
   status->memory_check = memory_check_from_json (image);
-  status->memory_stamp = dup_path (image, "stamp");
+  status->memory_stamp = stasis_json_dup_path (image, "stamp");
   status->is_damage_accepted = stasis_json_boolean (stasis_json_get (image, "accepted"), FALSE);
   status->memory_since_us = stasis_json_int (stasis_json_get (image, "since"), 0);
   const StasisJson *clone = stasis_json_get (json, "clone");
   status->clone_of = dup_optional (clone, "of");
-  status->clone_image = dup_path (clone, "image");
-  status->overlays = dup_path (json, "overlays");
+  status->clone_image = stasis_json_dup_path (clone, "image");
+  status->overlays = stasis_json_dup_path (json, "overlays");
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

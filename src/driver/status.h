@@ -7,6 +7,7 @@
 
 #include <gio/gio.h>
 
+#include "driver/journal-overlay.h"
 #include "util/atomic-file.h"
 #include "util/process.h"
 
@@ -39,6 +40,7 @@ typedef struct
   StasisFileId replaced; /* save: what it is to replace, if that is there */
   char *mark;            /* (owned) (nullable) start: the mark "resumed once", to be taken back */
   gint64 fdset;          /* save: the fd set in QEMU, or -1 */
+  GPtrArray *overlays;   /* (owned) (nullable) of StasisJournalOverlay: laid over disks */
 } StasisJournal;
 
 /* When the image that a guest's memory is mapped from is verified. */

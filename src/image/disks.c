@@ -143,6 +143,8 @@ disk_to_json (const StasisImageDisk *disk)
     stasis_json_set_int (object, "mtime-ns", disk->mtime_ns);
   if (disk->overlay != NULL)
     stasis_json_set_string (object, "overlay", disk->overlay);
+  if (disk->is_snapshot)
+    stasis_json_set_boolean (object, "snapshot", TRUE);
   return object;
 }
 
@@ -184,6 +186,7 @@ disk_from_json (const StasisJson *object, GError **error)
   disk->has_mtime = mtime != NULL && stasis_json_kind (mtime) == STASIS_JSON_INTEGER;
   disk->mtime_ns = stasis_json_int (mtime, 0);
   disk->overlay = g_strdup (stasis_json_string (stasis_json_get (object, "overlay"), NULL));
+  disk->is_snapshot = stasis_json_boolean (stasis_json_get (object, "snapshot"), FALSE);
   return disk;
 }
 

@@ -22,7 +22,8 @@ typedef struct
   guint64 size;       /* octets */
   gboolean has_mtime; /* block devices have none */
   gint64 mtime_ns;
-  char *overlay; /* (owned, nullable) hash of the first 64 KiB, hexadecimal */
+  char *overlay;        /* (owned, nullable) hash of the first 64 KiB, hexadecimal */
+  gboolean is_snapshot; /* nobody is to write to it any more: guests go on in overlays */
 } StasisImageDisk;
 
 /* Take note of a disk that is open as @fd (any access that can read). */

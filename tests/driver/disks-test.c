@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/restore-disks.h"
 #include "sample.h"
 #include "scratch.h"
 #include "util/fd.h"
@@ -173,7 +174,7 @@ test_unchanged (Fixture *f, gconstpointer data)
 {
   g_autoptr (StasisImage) image = save (f->def);
   assert_fine (image, f->def);
-  g_assert_true (stasis_disks_any_writable (stasis_image_disks (image)));
+  g_assert_true (stasis_restore_disks_any_other (stasis_image_disks (image), f->def));
 }
 
 typedef void (*Change) (Fixture *f);
@@ -263,12 +264,12 @@ test_no_disks (Fixture *f, gconstpointer data)
 {
   g_autoptr (StasisImage) image = save (NULL);
   assert_fine (image, f->def);
-  g_assert_false (stasis_disks_any_writable (stasis_image_disks (image)));
+  g_assert_false (stasis_restore_disks_any_other (stasis_image_disks (image), f->def));
 
   ((StasisDiskDef *) g_ptr_array_index (f->def->disks, 0))->readonly = TRUE;
   g_autoptr (StasisImage) readonly = save (f->def);
   assert_fine (readonly, f->def);
-  g_assert_false (stasis_disks_any_writable (stasis_image_disks (readonly)));
+  g_assert_false (stasis_restore_disks_any_other (stasis_image_disks (readonly), f->def));
 }
 
 int

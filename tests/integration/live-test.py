@@ -248,15 +248,12 @@ def full_disk(t):
             goes_on(t, guest)
 
 
-@harness.test("disks do not fit an image of a guest that goes on: it says so, and the restore refuses them")
+@harness.test("disks that were left out do not fit an image of a guest that went on: the restore refuses them")
 def with_disks(t):
     guest = t.boot_sector_guest(read_only=False)
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
     image = t.dir / "a.stasis"
-    result = t.stasis("checkpoint", guest.name, image, check=False)
-    assert result.returncode == 1 and "'vda'" in result.stderr and "--no-disks" in result.stderr, result.stderr
-    assert not image.exists()
     checkpoint(t, guest, image, "--no-disks")
     goes_on(t, guest)
     t.stasis("destroy", guest.name)

@@ -1,0 +1,350 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A checkpoint keeps the disks of its moment: the guest goes on in overlays, and so does who comes back."""
+
+import hashlib
+import json
+import re
+import signal
+import subprocess
+
+import harness
+from mapped import can_map, need_mapping
+
+BEFORE, AFTER = "of-the-moment", "of-later-on"
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def make_disks(t):
+    disks = [t.dir / "a.qcow2", t.dir / "b.raw"]
+    for disk, kind in zip(disks, ("qcow2", "raw")):
+        subprocess.run(["qemu-img", "create", "-q", "-f", kind, disk, "16M"], check=True)
+    return disks
+
+
+def linux_with_disks(t, defined=False, change=None):
+    """A Linux guest that has written to a qcow2 and a raw disk."""
+    disks = make_disks(t)
+    guest = t.linux_guest(disks=[(disks[0], "qcow2", "virtio", False), (disks[1], "raw", "virtio", False)])
+    path = t.dir / "linux.xml"
+    path.write_text(change(guest.xml()) if change else guest.xml())
+    if defined:
+        t.stasis("define", path)
+        t.stasis("start", guest.name)
+    else:
+        t.stasis("create", path)
+    guest.wait_for_agent(timeout=120)
+    write(guest, BEFORE)
+    return guest, disks
+
+
+def sector_with_disk(t, defined=True):
+    """A guest without a system, which only reads its disk."""
+    guest = t.boot_sector_guest(read_only=False)
+    if defined:
+        t.stasis("define", guest.xml_file())
+        t.stasis("start", guest.name)
+    else:
+        t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    return guest
+
+
+def write(guest, text):
+    for device in ("vda", "vdb"):
+        guest.agent(f"write-disk /dev/{device} 4096 {text}")
+
+
+def both_say(guest, text):
+    guest.wait_for_agent()
+    for device in ("vda", "vdb"):
+        assert guest.agent(f"read-disk /dev/{device} 4096") == text, device
+    guest.close()
+
+
+def checkpoint(t, guest, image, *options, **env):
+    return json.loads(t.stasis("checkpoint", guest.name, image, "--json", *options, **env).stdout)
+
+
+def sources(xml):
+    return re.findall(r"<source file='([^']*)'/>\s*(?:<backingStore/>\s*)?<target dev='[vs]d", xml)
+
+
+def live(t, guest):
+    return sources(t.stasis("dumpxml", guest.name).stdout)
+
+
+def persistent(t, guest):
+    return sources(t.stasis("dumpxml", guest.name, "--inactive").stdout)
+
+
+def on_top(t, guest):
+    """The block nodes that the guest's disks are, by QEMU."""
+    blocks = t.qmp_command(guest, "query-block")
+    return [block["inserted"]["node-name"] for block in blocks if "inserted" in block]
+
+
+def nodes(t, guest):
+    return sorted(node["node-name"] for node in t.qmp_command(guest, "query-named-block-nodes"))
+
+
+def overlays(t):
+    return sorted(path.name for path in t.dir.glob("*.overlay-*"))
+
+
+def goes_on(t, guest):
+    guest.wait_for_tick(guest.last_tick() + 2)
+    assert t.domstate(guest) == "running"
+
+
+@harness.test("the guest goes on in overlays; the image comes back with the disks of its moment, as often as wanted")
+def moment(t):
+    need_mapping()
+    guest, disks = linux_with_disks(t, defined=True)
+    image = t.dir / "a.stasis"
+    guest.close()
+    stats = checkpoint(t, guest, image)
+    frozen = [digest(disk) for disk in disks]
+    names = [str(t.dir / "a.overlay-1.qcow2"), str(t.dir / "b.overlay-1.qcow2")]
+    assert stats["new_disks"] == [{"target": "vda", "path": names[0]}, {"target": "vdb", "path": names[1]}], stats
+    assert stats["pause_us"] > 0 and stats["engine"].startswith("mapped-ram, written from outside"), stats
+    assert live(t, guest) == persistent(t, guest) == names
+    both_say(guest, BEFORE)
+    write(guest, AFTER)
+    both_say(guest, AFTER)
+
+    t.stasis("restore", image, "--clone", "c")
+    t.stasis("destroy", "c")
+    goes_on(t, guest)
+    t.stasis("shutdown", guest.name, "--mode", "acpi", check=False)
+    t.stasis("destroy", guest.name)
+    assert [digest(disk) for disk in disks] == frozen, "a disk of the moment was written to"
+
+    for number in (2, 3):
+        said = t.stasis("restore", image).stdout
+        names = [str(t.dir / f"{stem}.overlay-{number}.qcow2") for stem in "ab"]
+        assert all(f"goes on in {name}" in said for name in names), said
+        assert live(t, guest) == persistent(t, guest) == names
+        both_say(guest, BEFORE)
+        write(guest, f"{AFTER}-{number}")
+        both_say(guest, f"{AFTER}-{number}")
+        t.stasis("destroy", guest.name)
+        assert [digest(disk) for disk in disks] == frozen, "a disk of the moment was written to"
+
+    # A start goes on with the disks of the guest that was there last.
+    t.stasis("start", guest.name)
+    guest.wait_for_agent(timeout=120)
+    both_say(guest, f"{AFTER}-3")
+
+
+@harness.test("checkpoints one after the other keep a moment each, and a save of such a guest is as any")
+def chain(t):
+    need_mapping()
+    guest, disks = linux_with_disks(t)
+    images = []
+    for number in (1, 2, 3):
+        write(guest, f"moment-{number}")
+        guest.close()
+        images.append(t.dir / f"{number}.stasis")
+        checkpoint(t, guest, images[-1])
+        assert on_top(t, guest) == [f"disk-vda-o{number}-format", f"disk-vdb-o{number}-format"]
+    write(guest, AFTER)
+    guest.close()
+    last = t.dir / "last.stasis"
+    t.stasis("save", guest.name, last)
+    assert len(overlays(t)) == 6
+    for number in (3, 1, 2):
+        t.stasis("restore", images[number - 1])
+        both_say(guest, f"moment-{number}")
+        t.stasis("destroy", guest.name)
+    t.stasis("restore", last)
+    both_say(guest, AFTER)
+    t.stasis("destroy", guest.name)
+    assert len(overlays(t)) == 12
+    told = t.stasis("restore", last, check=False)
+    assert told.returncode == 1 and "resumed" in told.stderr, told.stderr
+
+
+@harness.test("a disk of the moment that was changed, or removed, is told")
+def changed(t):
+    need_mapping()
+    guest = sector_with_disk(t)
+    image = t.dir / "a.stasis"
+    checkpoint(t, guest, image)
+    t.stasis("destroy", guest.name)
+    before = overlays(t)
+    with open(guest.disk, "r+b") as file:
+        file.seek(1 << 19)
+        file.write(b"changed")
+    for options in ([], ["--clone", "c"]):
+        told = t.stasis("restore", image, *options, check=False)
+        assert told.returncode == 1 and "disk 'vda'" in told.stderr and "--force" in told.stderr, told.stderr
+    guest.disk.unlink()
+    told = t.stasis("restore", image, check=False)
+    assert told.returncode == 1 and str(guest.disk) in told.stderr, told.stderr
+    assert overlays(t) == before
+
+
+@harness.test("a save that fails after the moment: what was written since is merged into the disks, and all is as before")
+def merged(t):
+    need_mapping()
+    guest, disks = linux_with_disks(t, defined=True)
+    names, had = [str(disk) for disk in disks], nodes(t, guest)
+    definition = (t.state / "config" / "domains" / f"{guest.name}.xml").read_bytes()
+    guest.close()
+    image = t.dir / "a.stasis"
+    process = t.start("checkpoint", guest.name, image, STASIS_FAULT="save-going-on=stop,save-copied=fail")
+    harness.wait_for(lambda: harness.is_stopped(process.pid), "the save to be beyond the moment")
+    assert live(t, guest) == [str(t.dir / "a.overlay-1.qcow2"), str(t.dir / "b.overlay-1.qcow2")]
+    guest.wait_for_agent()
+    write(guest, AFTER)
+    guest.close()
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(60) == 1
+    assert on_top(t, guest) == ["disk-vda-format", "disk-vdb-format"]
+    assert nodes(t, guest) == had
+    assert live(t, guest) == persistent(t, guest) == names
+    assert (t.state / "config" / "domains" / f"{guest.name}.xml").read_bytes() == definition
+    assert overlays(t) == [] and not image.exists()
+    assert not list(t.run_folder(guest).glob("*.before"))
+    both_say(guest, AFTER)
+    checkpoint(t, guest, image)
+    t.stasis("destroy", guest.name)
+    t.stasis("restore", image)
+    both_say(guest, AFTER)
+
+
+STEPS = ["save-journal", "overlays-noted", "overlays-made", "snapshot-opened", "snapshot-kept", "snapshot-named",
+         "capture-tracked", "save-paused", "snapshot-taken", "save-going-on", "save-copied", "save-written",
+         "save-linked"]
+
+
+@harness.test("whoever dies or fails at any step leaves the guest with its disks, and nothing else", timeout=600)
+def steps(t):
+    need_mapping()
+    guest = sector_with_disk(t)
+    image, had = t.dir / "a.stasis", nodes(t, guest)
+    definition = (t.state / "config" / "domains" / f"{guest.name}.xml").read_bytes()
+    for step in STEPS:
+        for how in ("kill", "fail"):
+            result = t.stasis("checkpoint", guest.name, image, check=False, STASIS_FAULT=f"{step}={how}")
+            assert result.returncode != 0, (step, how)
+            t.wait_for_no_job(guest)
+            goes_on(t, guest)
+            assert on_top(t, guest)[0] == "disk-vda-format", (step, how)
+            assert nodes(t, guest) == had, (step, how, nodes(t, guest))
+            assert live(t, guest) == persistent(t, guest) == [str(guest.disk)], (step, how)
+            assert (t.state / "config" / "domains" / f"{guest.name}.xml").read_bytes() == definition, (step, how)
+            assert overlays(t) == [] and not image.exists(), (step, how, overlays(t))
+            assert not list(t.run_folder(guest).glob("*.before")), (step, how)
+    assert guest.damaged_pages() == 0
+    # From the rename on the image is complete.
+    t.stasis("checkpoint", guest.name, image, check=False, STASIS_FAULT="save-renamed=kill")
+    t.wait_for_no_job(guest)
+    goes_on(t, guest)
+    assert live(t, guest) == persistent(t, guest) == [str(t.dir / "sector.overlay-1.qcow2")] and image.exists()
+    t.stasis("destroy", guest.name)
+    t.stasis("restore", image)
+    goes_on(t, guest)
+
+
+@harness.test("whoever dies while it merges has another finish that, and a guest that ends meanwhile loses nothing")
+def merging(t):
+    need_mapping()
+    guest, disks = linux_with_disks(t, defined=True)
+    names, image = [str(disk) for disk in disks], t.dir / "a.stasis"
+    guest.close()
+    t.stasis("checkpoint", guest.name, image, check=False, STASIS_FAULT="save-copied=fail,snapshot-merged=kill")
+    t.wait_for_no_job(guest)
+    goes_on(t, guest)
+    assert live(t, guest) == persistent(t, guest) == names and overlays(t) == []
+    write(guest, AFTER)
+    both_say(guest, AFTER)
+
+    process = t.start("checkpoint", guest.name, image, STASIS_FAULT="save-going-on=stop,save-copied=fail")
+    harness.wait_for(lambda: harness.is_stopped(process.pid), "the save to be beyond the moment")
+    guest.wait_for_agent()
+    write(guest, "at-the-end")
+    guest.agent("sh sync")
+    guest.close()
+    harness.kill(t.status(guest)["qemu"]["pid"])
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(60) == 1
+    harness.wait_for(lambda: t.stasis("list", "--name").stdout.split() == [], "the guest's end to be seen")
+    assert len(overlays(t)) == 2 and not image.exists()
+    t.stasis("start", guest.name)
+    guest.wait_for_agent(timeout=120)
+    both_say(guest, "at-the-end")
+
+
+@harness.test("a restore that fails leaves no overlay")
+def restore_fails(t):
+    need_mapping()
+    guest = sector_with_disk(t)
+    image = t.dir / "a.stasis"
+    checkpoint(t, guest, image)
+    t.stasis("destroy", guest.name)
+    before, was = overlays(t), persistent(t, guest)
+    for step in ("overlays-noted", "overlays-made", "start-spawned", "restore-loaded", "restore-marked"):
+        for how in ("fail", "kill"):
+            assert t.stasis("restore", image, check=False, STASIS_FAULT=f"{step}={how}").returncode != 0
+            harness.wait_for(lambda: t.stasis("list", "--name").stdout.split() == [], "nothing to be left")
+            assert overlays(t) == before and persistent(t, guest) == was, (step, how)
+    t.stasis("restore", image)
+    goes_on(t, guest)
+
+
+@harness.test("what nothing can be laid over is refused by name, and --no-disks keeps the memory alone")
+def refused(t):
+    disk = t.dir / "s.raw"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", disk, "1M"], check=True)
+    guest = t.boot_sector_guest()
+    shared = f"<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/><source file='{disk}'/>" \
+             "<target dev='vdb' bus='virtio'/><shareable/></disk>"
+    t.stasis("create", guest.xml_file(shared))
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    told = t.stasis("checkpoint", guest.name, image, check=False)
+    assert told.returncode == 1 and "'vdb'" in told.stderr and "other guests" in told.stderr, told.stderr
+    assert "--no-disks" in told.stderr and not image.exists()
+    if can_map():
+        t.stasis("checkpoint", guest.name, image, "--no-disks")
+    goes_on(t, guest)
+    t.stasis("destroy", guest.name)
+
+
+@harness.test("an emulator that chooses the moment itself says so, and nothing is touched")
+def by_qemu(t):
+    if can_map():
+        raise harness.Skip("this QEMU's guests are saved from outside")
+    guest = sector_with_disk(t)
+    image = t.dir / "a.stasis"
+    told = t.stasis("checkpoint", guest.name, image, check=False)
+    assert told.returncode == 1 and "--no-disks" in told.stderr, told.stderr
+    assert overlays(t) == [] and not image.exists() and live(t, guest) == [str(guest.disk)]
+    t.stasis("checkpoint", guest.name, image, "--no-disks")
+
+
+@harness.test("an image that keeps disks is not restored through a pipe, where it would be known too late")
+def piped(t):
+    need_mapping()
+    guest = sector_with_disk(t)
+    image, stream = t.dir / "a.stasis", t.dir / "a.stream"
+    checkpoint(t, guest, image)
+    t.stasis("destroy", guest.name)
+    before = digest(guest.disk)
+    t.stasis("image", "convert", "-O", "stasis-stream", image, stream)
+    with subprocess.Popen(["cat", stream], stdout=subprocess.PIPE) as cat:
+        told = t.stasis("restore", "-", stdin=cat.stdout, check=False)
+    assert told.returncode == 1 and "restore it from a file" in told.stderr, told.stderr
+    assert digest(guest.disk) == before
+    t.stasis("restore", stream)
+    goes_on(t, guest)
+    assert digest(guest.disk) == before
+
+
+if __name__ == "__main__":
+    harness.main()
