@@ -6,8 +6,9 @@
  *
  * The run folder and its status file come first, then QEMU: begun but waiting (spawn.c) until
  * its pid stands in the status, so that no QEMU is ever unknown.  It gets its descriptors, drops
- * to a user of its own where we are root, and starts with its CPUs stopped.  We connect to its
- * monitor, learn what it chose (ptys, ports), write the live definition, start the supervisor.
+ * to a user of its own where we are root, and starts with its CPUs stopped, and its supervisor
+ * beside it.  We connect to its monitor, learn what it chose (ptys, ports), and write the live
+ * definition.
  * The journal says START all the while: who finds that with its owner dead ends QEMU.
  */
 
@@ -51,10 +52,11 @@ typedef struct
   StasisHold *hold;     /* (borrowed) */
   StasisDomainDef *def; /* (borrowed) */
   const StasisStartRequest *request;
-  StasisQemuCaps *caps; /* (owned) */
-  GPtrArray *resources; /* (owned) of StasisResource */
-  StasisSpawn *spawn;   /* (owned) */
-  StasisCommandRam ram; /* fd -1: not mapped */
+  StasisQemuCaps *caps;           /* (owned) */
+  GPtrArray *resources;           /* (owned) of StasisResource */
+  StasisSpawn *spawn;             /* (owned) */
+  StasisCommandRam ram;           /* fd -1: not mapped */
+  StasisSupervising *supervising; /* (owned) */
 } Start;
 
 static void
@@ -63,6 +65,7 @@ start_clear (Start *start)
   stasis_qemu_caps_unref (start->caps);
   g_clear_pointer (&start->resources, g_ptr_array_unref);
   stasis_spawn_free (start->spawn);
+  stasis_supervising_free (start->supervising);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Start, start_clear)
@@ -334,7 +337,10 @@ launch (Start *start, GError **error)
       || !stasis_hold_write (start->hold, error) || !stasis_fault ("start-spawned", error))
     return FALSE;
   stasis_scope_enter (status->name, status->qemu.pid);
-  return stasis_spawn_go (start->spawn, error);
+  if (!stasis_spawn_go (start->spawn, error))
+    return FALSE;
+  start->supervising = stasis_supervise_begin (start->hold->folder, error);
+  return start->supervising != NULL;
 }
 
 /* What only the running QEMU knows goes into the live definition. */
@@ -348,7 +354,7 @@ meet (Start *start, GCancellable *cancellable, GError **error)
 
   g_autofree char *path = g_build_filename (start->hold->folder, STASIS_LIVE_XML, NULL);
   if (!stasis_live_def_write (start->def, path, error)
-      || !stasis_supervise_ensure (start->hold->folder, error))
+      || !stasis_supervise_await (start->supervising, error))
     return NULL;
   return g_steal_pointer (&monitor);
 }

@@ -53,20 +53,35 @@ stasis_supervise_log_path (const char *folder, const StasisStatus *status)
   return g_strdup_printf ("%.*s.supervisor.log", (int) stem, status->log);
 }
 
-/* A supervisor's log, and its size before that supervisor was started. */
-typedef struct
+struct _StasisSupervising
 {
-  const char *path;
-  guint64 start;
-} Log;
+  char *folder;         /* (owned) */
+  StasisStatus *status; /* (owned) (nullable) NULL: it was there */
+  char *log;            /* (owned) (nullable) its log */
+  guint64 log_start;    /* the size that it had before */
+  int ready;            /* (owned) what it says, or -1 */
+};
+
+/* NULL is fine. */
+void
+stasis_supervising_free (StasisSupervising *self)
+{
+  if (self == NULL)
+    return;
+  stasis_status_free (self->status);
+  stasis_fd_clear (&self->ready);
+  g_free (self->folder);
+  g_free (self->log);
+  g_free (self);
+}
 
 static gboolean
-throw_dead (const StasisStatus *status, const Log *log, const char *what, GError **error)
+throw_dead (const StasisSupervising *self, const char *what, GError **error)
 {
-  g_autofree char *tail = stasis_log_tail (log->path, log->start);
+  g_autofree char *tail = stasis_log_tail (self->log, self->log_start);
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED,
                _ ("the supervisor of domain '%1$s' %2$s; its log '%3$s' ends with: %4$s"),
-               status->name, what, log->path, tail);
+               self->status->name, what, self->log, tail);
   return FALSE;
 }
 
@@ -87,24 +102,6 @@ spawn_supervisor (const char *folder, const char *log, int ready_take, GError **
     return FALSE;
   stasis_scope_enter (name, process.pid);
   return stasis_spawn_go (spawn, error);
-}
-
-/* An octet, the end of file, or the deadline. */
-static gboolean
-wait_ready (int fd, const char *folder, const StasisStatus *status, const Log *log, GError **error)
-{
-  struct pollfd one = { .fd = fd, .events = POLLIN };
-  int n;
-  do
-    n = poll (&one, 1, READY_MS);
-  while (n < 0 && errno == EINTR);
-  if (n <= 0)
-    return throw_dead (status, log, _ ("is not ready in time"), error);
-
-  char octet;
-  if (read (fd, &octet, 1) == 1 || stasis_supervise_is_alive (folder))
-    return TRUE;
-  return throw_dead (status, log, _ ("ended at once"), error);
 }
 
 /* The lock alone does not tell: a supervisor that was killed holds it until its last thread has
@@ -134,24 +131,54 @@ look_for (const char *folder, gboolean *out_is_there, GError **error)
 }
 
 /* Start a supervisor unless one lives. */
-gboolean
-stasis_supervise_ensure (const char *folder, GError **error)
+StasisSupervising *
+stasis_supervise_begin (const char *folder, GError **error)
 {
+  g_autoptr (StasisSupervising) self = g_new0 (StasisSupervising, 1);
+  self->folder = g_strdup (folder);
+  self->ready = -1;
   gboolean is_there = FALSE;
   if (!look_for (folder, &is_there, error))
-    return FALSE;
+    return NULL;
   if (is_there)
-    return TRUE;
-  g_autoptr (StasisStatus) status = stasis_status_read (folder, error);
-  if (status == NULL)
-    return FALSE;
+    return g_steal_pointer (&self);
+  self->status = stasis_status_read (folder, error);
+  if (self->status == NULL)
+    return NULL;
 
   int ready[2];
   if (!g_unix_open_pipe (ready, FD_CLOEXEC, error))
-    return FALSE;
-  stasis_autofd int ours = ready[0];
-  g_autofree char *path = stasis_supervise_log_path (folder, status);
-  const Log log = { path, stasis_log_begin_run (path) };
-  return spawn_supervisor (folder, path, ready[1], error)
-         && wait_ready (ours, folder, status, &log, error);
+    return NULL;
+  self->ready = ready[0];
+  self->log = stasis_supervise_log_path (folder, self->status);
+  self->log_start = stasis_log_begin_run (self->log);
+  return spawn_supervisor (folder, self->log, ready[1], error) ? g_steal_pointer (&self) : NULL;
+}
+
+/* An octet, the end of file, or the deadline. */
+gboolean
+stasis_supervise_await (const StasisSupervising *self, GError **error)
+{
+  if (self->status == NULL)
+    return TRUE;
+  struct pollfd one = { .fd = self->ready, .events = POLLIN };
+  int n;
+  do
+    n = poll (&one, 1, READY_MS);
+  while (n < 0 && errno == EINTR);
+  if (n <= 0)
+    return throw_dead (self, _ ("is not ready in time"), error);
+
+  char octet;
+  if (read (self->ready, &octet, 1) == 1 || stasis_supervise_is_alive (self->folder))
+    return TRUE;
+  return throw_dead (self, _ ("ended at once"), error);
+}
+
+/* And wait for it. */
+gboolean
+stasis_supervise_ensure (const char *folder, GError **error)
+{
+  g_autoptr (StasisSupervising) supervising = stasis_supervise_begin (folder, error);
+  return supervising != NULL && stasis_supervise_await (supervising, error);
 }

@@ -34,6 +34,7 @@
 #define EXIT_DAMAGED 1
 #define MESSAGE_MAX  4096
 #define RETRY_MS     1000
+#define BEGIN_MS     100
 
 struct _StasisMemoryChecker
 {
@@ -43,6 +44,7 @@ struct _StasisMemoryChecker
   int output;         /* (owned) what it says, or -1 */
   char *stamp;        /* (owned) (nullable) */
   char *damage;       /* (owned) (nullable) what it found */
+  guint begin;        /* the source that will start it, or 0 */
   gboolean is_over;
   StasisMemoryFinding finding; /* once it is over, so for the following */
   char *message;               /* (owned) (nullable) */
@@ -179,6 +181,25 @@ spawn (StasisMemoryChecker *self, const StasisStatus *status, GError **error)
   return TRUE;
 }
 
+/* Start it, unless the status says by now that nobody wants it. */
+static gboolean
+on_begin (gpointer data)
+{
+  StasisMemoryChecker *self = data;
+  self->begin = 0;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisStatus) status = stasis_status_read (self->folder, &error);
+  if (self->is_over || (status != NULL && status->journal.step != STASIS_STEP_NONE))
+    return G_SOURCE_REMOVE;
+  g_free (self->stamp);
+  self->stamp = status != NULL ? g_strdup (status->memory_stamp) : NULL;
+  if (status != NULL && spawn (self, status, &error))
+    return G_SOURCE_REMOVE;
+  g_warning (_ ("the memory image could not be verified: %s"), error->message);
+  settle (self, STASIS_MEMORY_FINDING_UNKNOWN, error->message);
+  return G_SOURCE_REMOVE;
+}
+
 /* The status file says this now. */
 void
 stasis_memory_checker_set_status (StasisMemoryChecker *self, const StasisStatus *status)
@@ -190,18 +211,12 @@ stasis_memory_checker_set_status (StasisMemoryChecker *self, const StasisStatus 
         kill (self->pid, SIGTERM);
       return;
     }
-  /* The guest comes first: it is loaded before. */
-  if (self->is_over || self->pid > 0 || self->damage != NULL
+  /* The guest comes first, and who has brought it back: it is loaded, and has run a moment. */
+  if (self->is_over || self->pid > 0 || self->begin != 0 || self->damage != NULL
       || status->journal.step != STASIS_STEP_NONE
       || stasis_memory_check_read (self->folder, NULL) != STASIS_MEMORY_FINDING_NONE_YET)
     return;
-  g_autoptr (GError) error = NULL;
-  g_free (self->stamp);
-  self->stamp = g_strdup (status->memory_stamp);
-  if (spawn (self, status, &error))
-    return;
-  g_warning (_ ("the memory image could not be verified: %s"), error->message);
-  settle (self, STASIS_MEMORY_FINDING_UNKNOWN, error->message);
+  self->begin = g_timeout_add (BEGIN_MS, on_begin, self);
 }
 
 /* For the domain of this folder. */

@@ -435,7 +435,7 @@ def standard_input(t):
     need_mapping()
     guest, image, last = saved_guest(t)
     with open(image, "rb") as file:
-        t.stasis("restore", "/dev/stdin", stdin=file)
+        t.stasis("restore", "/dev/stdin", "--paused", stdin=file)
     assert image_lines(t, guest) == [f"Memory image:   {image}"]
     t.stasis("destroy", guest.name)
     with open(image, "rb") as file:
