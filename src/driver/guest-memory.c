@@ -11,6 +11,8 @@
  * - anonymous memory: a piece without any page is zero;
  * - a private mapping of the image: a page is either the guest's own, which is anonymous, or the
  *   image's, present or not.  The image's are read from the file, whose holes are zero;
+ * - a shared mapping of a file in memory (memfd): the file is read, whose holes are zero and stay
+ * so;
  * - anything else is read as it is.
  */
 
@@ -44,13 +46,15 @@ typedef enum
   BACKING_OTHER,
   BACKING_ANONYMOUS,
   BACKING_IMAGE, /* a private mapping of it */
+  BACKING_FILE,  /* a shared mapping of a file that QEMU has open */
 } Backing;
 
 typedef struct
 {
   guint64 address;
   Backing backing;
-  guint64 image_offset; /* where the block begins in the image */
+  int file;             /* (owned) that, or -1 */
+  guint64 image_offset; /* where the block begins in the image, or in that file */
 } Block;
 
 struct _StasisGuestMemory
@@ -62,6 +66,13 @@ struct _StasisGuestMemory
   int pagemap;      /* (owned) or -1 */
   GArray *blocks;   /* (owned) of Block */
 };
+
+static void
+block_clear (gpointer data)
+{
+  Block *block = data;
+  stasis_fd_clear (&block->file);
+}
 
 /* The memory of this QEMU. */
 StasisGuestMemory *
@@ -76,6 +87,7 @@ stasis_guest_memory_new (const StasisProcess *qemu, int image)
     self->of_image = stasis_process_maps_of_file (qemu->pid, image, NULL);
   self->pagemap = stasis_fd_open (pagemap, O_RDONLY, 0, NULL);
   self->blocks = g_array_new (FALSE, FALSE, sizeof (Block));
+  g_array_set_clear_func (self->blocks, block_clear);
   return self;
 }
 
@@ -103,15 +115,24 @@ find_backing (const StasisGuestMemory *self, Block *block, guint64 length)
       return;
     }
   mapping = find_mapping (self->all, block->address, length);
-  if (mapping != NULL && mapping->inode == 0 && stasis_mapping_is_private (mapping))
+  if (mapping == NULL)
+    return;
+  if (mapping->inode == 0 && stasis_mapping_is_private (mapping))
     block->backing = BACKING_ANONYMOUS;
+  if (mapping->inode == 0 || !stasis_mapping_is_shared (mapping))
+    return;
+  block->file = stasis_process_maps_open_file (self->qemu.pid, mapping);
+  if (block->file < 0)
+    return;
+  block->backing = BACKING_FILE;
+  block->image_offset = mapping->offset + (block->address - mapping->begin);
 }
 
 /* One more block. */
 guint
 stasis_guest_memory_add (StasisGuestMemory *self, const StasisRamBlock *ram)
 {
-  Block block = { .address = ram->host_address, .backing = BACKING_OTHER };
+  Block block = { .address = ram->host_address, .backing = BACKING_OTHER, .file = -1 };
   if (self->pagemap >= 0)
     find_backing (self, &block, ram->used_length);
   g_array_append_val (self->blocks, block);
@@ -160,22 +181,22 @@ is_own (guint64 entry)
   return (entry & PAGEMAP_POPULATED) != 0 && (entry & PAGEMAP_FILE) == 0;
 }
 
-/* What the image has there; *@out_is_zero: nothing, and @octets are not filled. */
+/* What the file has there; *@out_is_zero: nothing, and @octets are not filled. */
 static gboolean
-read_image (const StasisGuestMemory *self, guint64 offset, guint8 *octets, gsize length,
-            gboolean *out_is_zero, GError **error)
+read_file (int file, guint64 offset, guint8 *octets, gsize length, gboolean *out_is_zero,
+           GError **error)
 {
   const guint64 end = offset + length;
   guint64 data, stop;
-  if (!stasis_extent_next (self->image, offset, end, &data, &stop, error))
+  if (!stasis_extent_next (file, offset, end, &data, &stop, error))
     return FALSE;
   *out_is_zero = data == end;
   if (*out_is_zero)
     return TRUE;
   memset (octets, 0, length);
   while (data < end)
-    if (!stasis_fd_pread_exact (self->image, octets + (data - offset), stop - data, data, error)
-        || !stasis_extent_next (self->image, stop, end, &data, &stop, error))
+    if (!stasis_fd_pread_exact (file, octets + (data - offset), stop - data, data, error)
+        || !stasis_extent_next (file, stop, end, &data, &stop, error))
       return FALSE;
   return TRUE;
 }
@@ -186,7 +207,7 @@ read_mapped (const StasisGuestMemory *self, const Block *block, guint64 offset,
              const guint64 *entries, guint8 *octets, gsize length, gboolean *out_is_zero,
              GError **error)
 {
-  if (!read_image (self, block->image_offset + offset, octets, length, out_is_zero, error))
+  if (!read_file (self->image, block->image_offset + offset, octets, length, out_is_zero, error))
     return FALSE;
   const gsize n_pages = length / HOST_PAGE_SIZE;
   gsize stop;
@@ -217,6 +238,9 @@ stasis_guest_memory_read (const StasisGuestMemory *self, guint number, guint64 o
   guint64 entries[PAGES_MAX];
   const gsize n_pages = length / HOST_PAGE_SIZE;
   *out_is_zero = FALSE;
+  if (block->backing == BACKING_FILE)
+    return read_file (block->file, block->image_offset + offset, octets, length, out_is_zero,
+                      error);
   if (block->backing != BACKING_OTHER && length % HOST_PAGE_SIZE == 0
       && read_pagemap (self, address, entries, n_pages))
     {

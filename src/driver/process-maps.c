@@ -11,8 +11,11 @@
 
 #include "driver/process-maps.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -102,9 +105,34 @@ stasis_process_maps_of_file (pid_t pid, int fd, GError **error)
   return found;
 }
 
+/* Where it has it open. */
+int
+stasis_process_maps_open_file (pid_t pid, const StasisMapping *mapping)
+{
+  g_autofree char *folder = g_strdup_printf ("/proc/%d/fd", (int) pid);
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+      struct stat st;
+      if (stat (path, &st) == 0 && S_ISREG (st.st_mode) && st.st_ino == mapping->inode
+          && major (st.st_dev) == mapping->major && minor (st.st_dev) == mapping->minor)
+        return stasis_fd_open (path, O_RDONLY, 0, NULL);
+    }
+  return -1;
+}
+
 /* TRUE where what is written stays the process's own. */
 gboolean
 stasis_mapping_is_private (const StasisMapping *mapping)
 {
   return mapping->mode[1] == 'w' && mapping->mode[3] == 'p';
+}
+
+/* TRUE where it is the file's. */
+gboolean
+stasis_mapping_is_shared (const StasisMapping *mapping)
+{
+  return mapping->mode[3] == 's';
 }

@@ -28,7 +28,13 @@ GArray *stasis_process_maps_read (pid_t pid, GError **error) G_GNUC_WARN_UNUSED_
 /* Those of the file behind @fd, whatever stat says of it. */
 GArray *stasis_process_maps_of_file (pid_t pid, int fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The file that the process has mapped there, where it has it open as well: a descriptor of our own
+ * for reading, or -1. */
+int stasis_process_maps_open_file (pid_t pid, const StasisMapping *mapping);
+
 /* TRUE where what is written there stays the process's own: private, and writable. */
 gboolean stasis_mapping_is_private (const StasisMapping *mapping);
+/* TRUE where it is the file's. */
+gboolean stasis_mapping_is_shared (const StasisMapping *mapping);
 
 G_END_DECLS

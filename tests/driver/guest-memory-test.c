@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "scratch.h"
@@ -158,15 +159,42 @@ test_short (Fixture *f, gconstpointer data)
   assert_same (f, PIECE, 100);
 }
 
-/* It may have been changed by others at any time: all of it is read. */
+/* What is in the file is the memory. */
 static void
 test_shared (Fixture *f, gconstpointer data)
 {
   f->memory[7] = 1;
+  const guint before = count_present (f);
   g_assert_false (read_piece (f, 0, PIECE));
   assert_same (f, 0, PIECE);
-  g_assert_false (read_piece (f, 2 * PIECE, PIECE));
-  assert_same (f, 2 * PIECE, PIECE);
+  g_assert_true (read_piece (f, 2 * PIECE, PIECE));
+  g_assert_false (read_piece (f, PIECE, 100));
+  assert_same (f, PIECE, 100);
+  g_assert_cmpuint (count_present (f), ==, before);
+}
+
+/* Memory of no name, which looking at its holes would fill. */
+static void
+test_memfd (void)
+{
+  stasis_autofd int fd = memfd_create ("guest", MFD_CLOEXEC);
+  g_assert_cmpint (ftruncate (fd, LENGTH), ==, 0);
+  guint8 *memory = mmap (NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  g_autoptr (StasisGuestMemory) guest = of_ourselves (-1);
+  g_autofree guint8 *octets = g_malloc (PIECE);
+  gboolean is_zero = FALSE;
+  memory[PIECE + 1] = 3;
+  struct stat before, after;
+  g_assert_cmpint (fstat (fd, &before), ==, 0);
+  g_assert_cmpuint (add (guest, memory, LENGTH), ==, 0);
+  g_assert_true (stasis_guest_memory_read (guest, 0, 2 * PIECE, octets, PIECE, &is_zero, NULL));
+  g_assert_true (is_zero);
+  g_assert_true (stasis_guest_memory_read (guest, 0, PIECE, octets, PIECE, &is_zero, NULL));
+  g_assert_false (is_zero);
+  g_assert_cmpint (fstat (fd, &after), ==, 0);
+  g_assert_cmpint (after.st_blocks, ==, before.st_blocks);
+  g_assert_cmpmem (octets, PIECE, memory + PIECE, PIECE);
+  munmap (memory, LENGTH);
 }
 
 /* Memory of no file. */
@@ -221,6 +249,7 @@ main (int argc, char **argv)
     g_test_add (tests[i].name, Fixture, GINT_TO_POINTER (tests[i].flags), set_up, tests[i].test,
                 tear_down);
   g_test_add_func ("/driver/guest-memory/anonymous", test_anonymous);
+  g_test_add_func ("/driver/guest-memory/memfd", test_memfd);
   g_test_add_func ("/driver/guest-memory/no-memory", test_no_memory);
   return g_test_run ();
 }

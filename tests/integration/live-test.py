@@ -135,6 +135,24 @@ def let_end(process):
     return output
 
 
+@harness.test("a guest whose memory is a file in memory: what it never touched stays untouched")
+def shared(t):
+    need_mapping()
+    guest = t.boot_sector_guest(memory_mib=512)
+    backing = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking><vcpu>"
+    path = t.dir / "shared.xml"
+    path.write_text(guest.xml().replace("<vcpu>", backing))
+    t.stasis("create", path)
+    guest.wait_for_tick(2)
+    image = t.dir / "a.stasis"
+    checkpoint(t, guest, image)
+    goes_on(t, guest)
+    with open(f"/proc/{t.status(guest)['qemu']['pid']}/status", encoding="ascii") as lines:
+        shmem = next(int(line.split()[1]) for line in lines if line.startswith("RssShmem:"))
+    assert shmem < 256 * 1024, f"{shmem} KiB"
+    comes_back(t, guest, image)
+
+
 @harness.test("what the guest writes, gives back and empties while it is copied is in the image as it is then")
 def changed(t):
     need_mapping()
