@@ -43,6 +43,7 @@ typedef enum
  * @bytes_written: octets that went into (or came from) the image
  * @bytes_per_second: present rate
  * @pages_zero: pages that were zero and took no room
+ * @pages_skipped: pages that the base of an incremental save has as they are
  * @pages_normal: pages stored
  * @page_size: octets of a page
  * @pause_us: how long the guest stood still, as far as known; -1 where it did not run
@@ -67,6 +68,7 @@ typedef struct
   guint64 bytes_written;
   guint64 bytes_per_second;
   guint64 pages_zero;
+  guint64 pages_skipped;
   guint64 pages_normal;
   guint64 page_size;
   gint64 pause_us;

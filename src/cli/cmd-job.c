@@ -79,6 +79,8 @@ print_pages (StasisCli *cli, const StasisJobStats *stats)
     return;
   print_number (cli, _ ("Page size:"), stats->page_size, _ ("bytes"));
   print_number (cli, _ ("Constant pages:"), stats->pages_zero, NULL);
+  if (stats->pages_skipped > 0)
+    print_number (cli, _ ("Skipped pages:"), stats->pages_skipped, NULL);
   print_number (cli, _ ("Normal pages:"), stats->pages_normal, NULL);
   print_octets (cli, _ ("Normal data:"), stats->pages_normal * stats->page_size, "");
 }

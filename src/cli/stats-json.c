@@ -75,6 +75,7 @@ stasis_cli_stats_to_json (const StasisJobStats *stats)
   stasis_json_set_uint (object, "bytes_written", stats->bytes_written);
   stasis_json_set_uint (object, "bytes_per_second", stats->bytes_per_second);
   stasis_json_set_uint (object, "pages_zero", stats->pages_zero);
+  stasis_json_set_uint (object, "pages_skipped", stats->pages_skipped);
   stasis_json_set_uint (object, "pages_normal", stats->pages_normal);
   stasis_json_set_uint (object, "page_size", stats->page_size);
   set_time (object, "pause_us", stats->pause_us);

@@ -449,7 +449,9 @@ stasis_capture_copy_finish (StasisCaptureCopy *self, const GByteArray *devices,
   stats->bytes_written = self->written;
   stats->page_size = STASIS_IMAGE_PAGE_SIZE;
   stats->pages_normal = stasis_mapped_writer_count (self->writer);
-  stats->pages_zero = self->total / STASIS_IMAGE_PAGE_SIZE - stats->pages_normal;
+  const guint64 n_others = self->total / STASIS_IMAGE_PAGE_SIZE - stats->pages_normal;
+  stats->pages_zero = self->base == NULL ? n_others : 0;
+  stats->pages_skipped = self->base != NULL ? n_others : 0;
   *out_hashes = self->base == NULL ? g_steal_pointer (&self->hashes) : NULL;
   return TRUE;
 }

@@ -50,6 +50,7 @@ static const Field fields[] = {
   FIELD ("bytes-written", UINT, bytes_written),
   FIELD ("bytes-per-second", UINT, bytes_per_second),
   FIELD ("pages-zero", UINT, pages_zero),
+  FIELD ("pages-skipped", UINT, pages_skipped),
   FIELD ("pages-normal", UINT, pages_normal),
   FIELD ("page-size", UINT, page_size),
   FIELD ("pause-us", INT, pause_us),

@@ -144,6 +144,7 @@ test_kept (gconstpointer data)
   stats->bytes_remaining = 3;
   stats->bytes_written = 4;
   stats->pages_zero = 5;
+  stats->pages_skipped = 9;
   stats->pages_normal = 6;
   stats->page_size = 4096;
   stats->pause_us = -1;
@@ -172,6 +173,7 @@ test_kept (gconstpointer data)
   g_assert_cmpuint (kept->bytes_remaining, ==, c->code >= 0 ? 3 : 0);
   g_assert_cmpuint (kept->bytes_written, ==, 4);
   g_assert_cmpuint (kept->pages_zero, ==, 5);
+  g_assert_cmpuint (kept->pages_skipped, ==, 9);
   g_assert_cmpuint (kept->pages_normal, ==, 6);
   g_assert_cmpuint (kept->page_size, ==, 4096);
   g_assert_cmpint (kept->pause_us, ==, -1);
