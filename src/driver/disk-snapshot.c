@@ -26,12 +26,15 @@
 
 #include "driver/block-nodes.h"
 #include "driver/command-private.h"
+#include "driver/disk-chain.h"
+#include "driver/disk-writers.h"
 #include "driver/domain-private.h"
 #include "driver/kept-definitions.h"
 #include "driver/live-def.h"
 #include "driver/overlay-lay.h"
 #include "driver/overlays.h"
 #include "driver/registry.h"
+#include "driver/snapshot-undo.h"
 #include "image/disks.h"
 #include "monitor/commands-block.h"
 #include "monitor/commands-fd.h"
@@ -41,6 +44,7 @@
 #include "util/safe-open.h"
 
 #define OPAQUE "stasis-disk"
+#define ROOM   3u /* overlays that are yet to come */
 
 struct _StasisDiskSnapshot
 {
@@ -98,11 +102,25 @@ why_not (const StasisDiskDef *disk)
   return NULL;
 }
 
+/* What is started next, from the image too, has a file more on top, and clones of it another. */
+static const char *
+why_not_deeper (const StasisDiskDef *disk)
+{
+  g_autoptr (GPtrArray) chain = stasis_disk_chain_read (
+      disk->source, disk->format == STASIS_DISK_FORMAT_QCOW2 ? "qcow2" : "raw", NULL);
+  return chain != NULL && chain->len + ROOM > STASIS_DISK_CHAIN_MAX
+             ? _ ("it rests on too many files already ('qemu-img commit' or 'qemu-img rebase' "
+                  "makes them fewer)")
+             : NULL;
+}
+
 static gboolean
 add (StasisDiskSnapshot *self, const StasisDiskDef *disk, const GPtrArray *blocks, GError **error)
 {
   const char *reason = why_not (disk);
   const char *node = find_node (blocks, disk);
+  if (reason == NULL)
+    reason = why_not_deeper (disk);
   if (reason == NULL && node == NULL)
     reason = _ ("QEMU does not tell which block node it is");
   if (reason != NULL)
@@ -165,6 +183,20 @@ pair_name (const StasisDiskDef *disk, const char *node)
   return g_strdup_printf ("%s%u", prefix, (guint) last + 1);
 }
 
+/* It has a name by now, in a folder that may be anybody's. */
+static gboolean
+check_file (int fd, const StasisJournalOverlay *overlay, GError **error)
+{
+  StasisFileId id;
+  if (!stasis_file_id_of_fd (fd, &id, error))
+    return FALSE;
+  if (id.device == overlay->file.device && id.inode == overlay->file.inode)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED, _ ("'%s' was replaced by another file"),
+               overlay->path);
+  return FALSE;
+}
+
 static gboolean
 pass_file (StasisJournalOverlay *overlay, const StasisDiskDef *disk, StasisMonitor *monitor,
            GCancellable *cancellable, GError **error)
@@ -172,7 +204,7 @@ pass_file (StasisJournalOverlay *overlay, const StasisDiskDef *disk, StasisMonit
   const StasisDiskCache cache = stasis_command_cache_mode (disk);
   const gboolean direct = cache == STASIS_DISK_CACHE_NONE || cache == STASIS_DISK_CACHE_DIRECTSYNC;
   stasis_autofd int fd = stasis_safe_open (overlay->path, O_RDWR | (direct ? O_DIRECT : 0), error);
-  return fd >= 0
+  return fd >= 0 && check_file (fd, overlay, error)
          && stasis_monitor_add_fd (monitor, STASIS_FDSET_NEW, fd, OPAQUE, &overlay->fdset, NULL,
                                    cancellable, error);
 }
@@ -187,6 +219,7 @@ open_nodes (const StasisDiskSnapshot *self, const StasisHold *hold, StasisMonito
       const StasisJournalOverlay *overlay = g_ptr_array_index (hold->status->journal.overlays, i);
       const StasisBlockPair pair
           = { .name = overlay->overlay, .fdset = overlay->fdset, .format = "qcow2", .disk = disk };
+      stasis_snapshot_close_nodes (overlay, monitor); /* of one that could not be undone */
       if (!stasis_monitor_blockdev_add (monitor, stasis_block_storage_node (&pair), cancellable,
                                         error)
           || !stasis_monitor_blockdev_add (monitor, stasis_block_format_node (&pair), cancellable,
@@ -212,33 +245,24 @@ pass_files (const StasisDiskSnapshot *self, StasisHold *hold, StasisMonitor *mon
   return stasis_hold_write (hold, error);
 }
 
-/* The same disk as the one that is laid over? */
-static StasisDiskDef *
-find_same (const StasisDomainDef *def, const StasisDiskDef *disk)
-{
-  for (guint i = 0; i < def->disks->len; i++)
-    {
-      StasisDiskDef *other = g_ptr_array_index (def->disks, i);
-      if (g_strcmp0 (other->target, disk->target) == 0
-          && g_strcmp0 (other->source, disk->source) == 0)
-        return other;
-    }
-  return NULL;
-}
-
-/* TRUE where that made a difference. */
+/* Whatever has the file that is laid over, by whatever name, is to have the overlay.  TRUE where
+ * that made a difference. */
 static gboolean
 use_overlays (const StasisDiskSnapshot *self, const StasisHold *hold, StasisDomainDef *def)
 {
   gboolean is_changed = FALSE;
   for (guint i = 0; i < self->disks->len; i++)
     {
-      StasisDiskDef *disk = find_same (def, g_ptr_array_index (self->disks, i));
+      const StasisDiskDef *own = g_ptr_array_index (self->disks, i);
       const StasisJournalOverlay *overlay = g_ptr_array_index (hold->status->journal.overlays, i);
-      if (disk == NULL)
-        continue;
-      stasis_overlay_use (disk, overlay->path);
-      is_changed = TRUE;
+      for (guint d = 0; d < def->disks->len; d++)
+        {
+          StasisDiskDef *disk = g_ptr_array_index (def->disks, d);
+          if (!stasis_disk_writers_is_same_file (own, disk))
+            continue;
+          stasis_overlay_use (disk, overlay->path);
+          is_changed = TRUE;
+        }
     }
   return is_changed;
 }

@@ -18,12 +18,13 @@
 #include "driver/overlays.h"
 #include "driver/registry.h"
 
-static gboolean
-is_same_file (const StasisDiskDef *a, const StasisDiskDef *b)
+/* By whatever names. */
+gboolean
+stasis_disk_writers_is_same_file (const StasisDiskDef *a, const StasisDiskDef *b)
 {
   struct stat x, y;
-  return stat (a->source, &x) == 0 && stat (b->source, &y) == 0 && x.st_dev == y.st_dev
-         && x.st_ino == y.st_ino;
+  return a->source != NULL && b->source != NULL && stat (a->source, &x) == 0
+         && stat (b->source, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 static gboolean
@@ -32,7 +33,7 @@ check_pair (const StasisDiskDef *disk, const StasisDomainDef *other, GError **er
   for (guint i = 0; i < other->disks->len; i++)
     {
       const StasisDiskDef *theirs = g_ptr_array_index (other->disks, i);
-      if (!stasis_overlays_wanted (theirs) || !is_same_file (disk, theirs))
+      if (!stasis_overlays_wanted (theirs) || !stasis_disk_writers_is_same_file (disk, theirs))
         continue;
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
                    _ ("disk '%1$s' ('%2$s') is written to by the running domain '%3$s'"),

@@ -14,4 +14,7 @@ G_BEGIN_DECLS
 gboolean stasis_disk_writers_check (StasisDriver *driver, const StasisDomainDef *def,
                                     GError **error);
 
+/* TRUE where both have the same file. */
+gboolean stasis_disk_writers_is_same_file (const StasisDiskDef *a, const StasisDiskDef *b);
+
 G_END_DECLS

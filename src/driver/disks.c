@@ -16,6 +16,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/disk-chain.h"
 #include "util/fd.h"
 #include "util/safe-open.h"
 
@@ -92,6 +93,40 @@ find_disk (const StasisDomainDef *def, const char *target)
 }
 
 static gboolean
+describe_chain (const StasisDiskDef *disk, GPtrArray *bases, GError **error)
+{
+  const char *format = stasis_disk_format_names[disk->format];
+  g_autoptr (GPtrArray) chain = stasis_disk_chain_read (disk->source, format, error);
+  for (guint i = 0; chain != NULL && i < chain->len; i++)
+    {
+      const StasisDiskLink *link = g_ptr_array_index (chain, i);
+      stasis_autofd int fd = stasis_safe_open (link->path, O_RDONLY | O_NONBLOCK, error);
+      StasisImageDisk *base = fd >= 0 ? stasis_image_disk_new_from_fd (
+                                  disk->target, link->path, link->format, FALSE, fd, error)
+                                      : NULL;
+      if (base == NULL)
+        return FALSE;
+      g_ptr_array_add (bases, base);
+    }
+  return chain != NULL;
+}
+
+/* Note what those rest on that are snapshots. */
+GPtrArray *
+stasis_disks_describe_bases (const StasisDomainDef *def, const GPtrArray *disks, GError **error)
+{
+  g_autoptr (GPtrArray) bases = g_ptr_array_new_with_free_func (free_disk);
+  for (guint i = 0; i < disks->len; i++)
+    {
+      const StasisImageDisk *disk = g_ptr_array_index (disks, i);
+      const StasisDiskDef *own = disk->is_snapshot ? find_disk (def, disk->target) : NULL;
+      if (own != NULL && !describe_chain (own, bases, error))
+        return NULL;
+    }
+  return g_steal_pointer (&bases);
+}
+
+static gboolean
 check (const StasisImageDisk *saved, const StasisDomainDef *def, GError **error)
 {
   const StasisDiskDef *disk = find_disk (def, saved->target);
@@ -115,6 +150,33 @@ check (const StasisImageDisk *saved, const StasisDomainDef *def, GError **error)
   return FALSE;
 }
 
+static gboolean
+throw_bases (const GError *why, GError **error)
+{
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
+               _ ("what the disks rest on has changed: %s; --force restores anyway"),
+               why != NULL ? why->message : _ ("they rest on other files"));
+  return FALSE;
+}
+
+static gboolean
+check_bases (const StasisJson *json, const GPtrArray *disks, const StasisDomainDef *def,
+             GError **error)
+{
+  g_autoptr (GPtrArray) saved = stasis_image_disks_bases_from_json (json, error);
+  if (saved == NULL || saved->len == 0)
+    return saved != NULL;
+  g_autoptr (GError) local = NULL;
+  g_autoptr (GPtrArray) now = stasis_disks_describe_bases (def, disks, &local);
+  if (now == NULL || now->len != saved->len)
+    return throw_bases (local, error);
+  for (guint i = 0; i < saved->len; i++)
+    if (!stasis_image_disk_compare (g_ptr_array_index (saved, i), g_ptr_array_index (now, i),
+                                    &local))
+      return throw_bases (local, error);
+  return TRUE;
+}
+
 /* Refuse where a writable disk is not what it was. */
 gboolean
 stasis_disks_check (const StasisJson *json, const StasisDomainDef *def, GError **error)
@@ -127,5 +189,5 @@ stasis_disks_check (const StasisJson *json, const StasisDomainDef *def, GError *
   for (guint i = 0; i < disks->len; i++)
     if (!check (g_ptr_array_index (disks, i), def, error))
       return FALSE;
-  return TRUE;
+  return check_bases (json, disks, def, error);
 }

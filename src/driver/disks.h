@@ -17,4 +17,9 @@ GPtrArray *stasis_disks_describe (const StasisDomainDef *def, GError **error);
 /* Refuse where a writable disk of these (image/disks.h; NULL: there are none) is not what it was
  * when the guest was saved. */
 gboolean stasis_disks_check (const StasisJson *disks, const StasisDomainDef *def, GError **error);
+/* (transfer full) (element-type StasisImageDisk): what those of @disks rest on that are snapshots.
+ */
+GPtrArray *stasis_disks_describe_bases (const StasisDomainDef *def, const GPtrArray *disks,
+                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 G_END_DECLS

@@ -27,6 +27,7 @@
 #include "driver/registry.h"
 #include "driver/save-target.h"
 #include "image/convert.h"
+#include "image/disks.h"
 #include "image/origin.h"
 #include "image/streamed-writer.h"
 #include "util/atomic-file.h"
@@ -233,6 +234,23 @@ fill_output (Conversion *self, GError **error)
   return TRUE;
 }
 
+/* A restore of a kind that cannot say that would write to them.  What comes through a pipe says so
+ * at its end. */
+static gboolean
+check_kept_disks (const Conversion *self, GError **error)
+{
+  const StasisImageKind kind = self->output.kind;
+  if (kind == STASIS_IMAGE_KIND_STASIS || kind == STASIS_IMAGE_KIND_STASIS_STREAM
+      || !stasis_image_disks_any_snapshot (stasis_image_input_disks (self->input)))
+    return TRUE;
+  g_set_error (
+      error, STASIS_ERROR, STASIS_ERROR_REFUSED,
+      _ ("'%1$s' keeps the disks of its moment, and an image of the kind '%2$s' cannot say "
+         "that they must not be written to: restore it, and save the guest as that"),
+      stasis_image_input_name (self->input), stasis_image_kind_to_string (kind));
+  return FALSE;
+}
+
 static gboolean
 run (Conversion *self, int fd, GError **error)
 {
@@ -240,8 +258,10 @@ run (Conversion *self, int fd, GError **error)
       = stasis_image_input_is_file (self->input)
         && stasis_mark_is_verified (self->driver->paths, stasis_image_input_fd (self->input));
   self->output.fd = fd;
-  return stasis_image_convert_input (self->input, &self->output, is_known, stasis_image_job_tell,
-                                     &self->job, self->cancellable, error);
+  return check_kept_disks (self, error)
+         && stasis_image_convert_input (self->input, &self->output, is_known, stasis_image_job_tell,
+                                        &self->job, self->cancellable, error)
+         && check_kept_disks (self, error);
 }
 
 static gboolean

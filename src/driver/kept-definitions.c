@@ -41,17 +41,26 @@ stasis_kept_definitions_begin (const char *folder, const StasisStatus *status, G
   g_autofree char *live = g_build_filename (folder, STASIS_LIVE_XML, NULL);
   g_autofree char *live_before = g_build_filename (folder, LIVE_BEFORE, NULL);
   g_autofree char *persistent_before = g_build_filename (folder, PERSISTENT_BEFORE, NULL);
+  stasis_kept_definitions_drop (folder);
   return copy (status->definition, persistent_before, error) && copy (live, live_before, error);
 }
 
-/* What was kept last is put back first: it tells whether both were kept. */
+/* The live one was kept last. */
+gboolean
+stasis_kept_definitions_are_there (const char *folder)
+{
+  g_autofree char *live_before = g_build_filename (folder, LIVE_BEFORE, NULL);
+  return g_file_test (live_before, G_FILE_TEST_EXISTS);
+}
+
+/* As they were. */
 gboolean
 stasis_kept_definitions_restore (const char *folder, const StasisStatus *status, GError **error)
 {
   g_autofree char *live = g_build_filename (folder, STASIS_LIVE_XML, NULL);
   g_autofree char *live_before = g_build_filename (folder, LIVE_BEFORE, NULL);
   g_autofree char *persistent_before = g_build_filename (folder, PERSISTENT_BEFORE, NULL);
-  if (g_file_test (live_before, G_FILE_TEST_EXISTS)
+  if (stasis_kept_definitions_are_there (folder)
       && (!copy (persistent_before, status->definition, error) || !copy (live_before, live, error)))
     return FALSE;
   stasis_kept_definitions_drop (folder);

@@ -15,6 +15,9 @@ G_BEGIN_DECLS
 gboolean stasis_kept_definitions_begin (const char *folder, const StasisStatus *status,
                                         GError **error);
 
+/* TRUE where both are kept, so that they may have been changed since. */
+gboolean stasis_kept_definitions_are_there (const char *folder);
+
 /* As they were; where none were kept they have not been changed. */
 gboolean stasis_kept_definitions_restore (const char *folder, const StasisStatus *status,
                                           GError **error);

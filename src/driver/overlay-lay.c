@@ -10,6 +10,7 @@
 
 #include "driver/overlay-lay.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@
 #include "util/fd.h"
 #include "util/safe-open.h"
 
-#define NUMBER_MAX 100000u
+#define NUMBER_MAX 1000000000u
 #define INFIX      ".overlay-"
 #define SUFFIX     ".qcow2"
 
@@ -51,28 +52,49 @@ stem_of (const char *disk)
   return stem;
 }
 
-/* That nobody has. */
+/* The number in the name of an overlay of that stem, or 0. */
+static guint64
+number_of (const char *path, const char *stem)
+{
+  g_autofree char *name = g_path_get_basename (path);
+  g_autofree char *prefix = g_strconcat (stem, INFIX, NULL);
+  guint64 number;
+  cut_suffix (name, SUFFIX);
+  return g_str_has_prefix (name, prefix)
+                 && g_ascii_string_to_unsigned (name + strlen (prefix), 10, 1, NUMBER_MAX, &number,
+                                                NULL)
+             ? number
+             : 0;
+}
+
+/* Beyond all that are there, and those that are to be: an image may know one that was removed. */
 char *
-stasis_overlay_name (const char *disk)
+stasis_overlay_name (const char *disk, const GPtrArray *overlays)
 {
   g_autofree char *folder = g_path_get_dirname (disk);
   g_autofree char *stem = stem_of (disk);
-  for (guint i = 1;; i++)
-    {
-      g_autofree char *name = g_strdup_printf ("%s" INFIX "%u" SUFFIX, stem, i);
-      g_autofree char *path = g_build_filename (folder, name, NULL);
-      struct stat st;
-      if (i == NUMBER_MAX || lstat (path, &st) < 0)
-        return g_steal_pointer (&path);
-    }
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  guint64 last = number_of (disk, stem);
+  const char *entry;
+  while (dir != NULL && (entry = g_dir_read_name (dir)) != NULL)
+    last = MAX (last, number_of (entry, stem));
+  for (guint i = 0; i < overlays->len; i++)
+    last = MAX (
+        last,
+        number_of (((const StasisJournalOverlay *) g_ptr_array_index (overlays, i))->path, stem));
+  g_autofree char *name = g_strdup_printf ("%s" INFIX "%" G_GUINT64_FORMAT SUFFIX, stem, last + 1);
+  return g_build_filename (folder, name, NULL);
 }
 
 /* Whoever may read and write the disk may do so with what lies on it. */
 static gboolean
 take_owner (int fd, const char *disk, GError **error)
 {
+  stasis_autofd int its = stasis_safe_open (disk, O_RDONLY | O_NONBLOCK, error);
   struct stat st;
-  if (stat (disk, &st) < 0)
+  if (its < 0)
+    return FALSE;
+  if (fstat (its, &st) < 0)
     return stasis_throw_errno (error, "'%s'", disk);
   if (fchmod (fd, st.st_mode & 0777) < 0)
     return stasis_throw_errno (error, _ ("cannot set the mode of an overlay of '%s'"), disk);
@@ -105,7 +127,7 @@ make_one (const StasisDiskDef *disk, GPtrArray *overlays, GCancellable *cancella
   g_autoptr (GBytes) octets = stasis_overlay_file_empty (disk, cancellable, error);
   if (octets == NULL)
     return NULL;
-  g_autofree char *path = stasis_overlay_name (disk->source);
+  g_autofree char *path = stasis_overlay_name (disk->source, overlays);
   g_autofree char *name = NULL;
   stasis_autofd int folder = stasis_safe_open_folder (path, &name, error);
   g_autoptr (StasisAtomicFile) file

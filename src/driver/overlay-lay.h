@@ -19,7 +19,8 @@ gboolean stasis_overlay_lay (StasisHold *hold, const GPtrArray *disks, GCancella
 /* Let @disk be that file. */
 void stasis_overlay_use (StasisDiskDef *disk, const char *path);
 
-/* (transfer full): a name for an overlay of @disk that nobody has. */
-char *stasis_overlay_name (const char *disk);
+/* (transfer full): a name for an overlay of @disk that nobody has, nor one of @overlays (of
+ * StasisJournalOverlay) will. */
+char *stasis_overlay_name (const char *disk, const GPtrArray *overlays);
 
 G_END_DECLS

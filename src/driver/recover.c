@@ -35,6 +35,7 @@
 #include <stasis/error.h>
 
 #include "driver/guest-reset.h"
+#include "driver/kept-definitions.h"
 #include "driver/migration-end.h"
 #include "driver/snapshot-undo.h"
 #include "driver/teardown.h"
@@ -181,13 +182,31 @@ free_guest (StasisMonitor *monitor, const StasisStatus *status, GError **error)
 }
 
 /* The image of a guest that goes on may be complete: then its disks are those of that moment. */
-static void
-settle_disks (const char *folder, StasisStatus *status, StasisMonitor *monitor)
+static gboolean
+settle_disks (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
-  if (is_journals_file (status->journal.target, &status->journal))
-    stasis_snapshot_keep (folder, status);
-  else
-    stasis_snapshot_undo (folder, status, monitor);
+  if (!is_journals_file (status->journal.target, &status->journal))
+    return stasis_snapshot_undo (folder, status, monitor, error);
+  stasis_snapshot_keep (folder, status);
+  return TRUE;
+}
+
+/* The guest comes first; but one that was stopped to turn back to its disks would write to what its
+ * definitions do not name. */
+static gboolean
+free_guest_and_disks (const char *folder, StasisStatus *status, StasisMonitor *monitor,
+                      GError **error)
+{
+  if (status->journal.is_turning && !settle_disks (folder, status, monitor, error))
+    return FALSE;
+  const gboolean is_free = free_guest (monitor, status, error);
+  if (is_free && status->journal.was_running)
+    stasis_thaw_if_frozen (folder, status);
+  if (is_free)
+    return settle_disks (folder, status, monitor, error);
+  if (!stasis_process_is_alive (&status->qemu))
+    settle_disks (folder, status, monitor, NULL);
+  return FALSE;
 }
 
 /* Undo a save before its rename. */
@@ -198,10 +217,7 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
   StasisJournal *journal = &status->journal;
   GError *first = NULL;
   GError *next = NULL;
-  const gboolean is_free = free_guest (monitor, status, &first);
-  if (is_free && journal->was_running)
-    stasis_thaw_if_frozen (folder, status);
-  settle_disks (folder, status, monitor);
+  const gboolean is_free = free_guest_and_disks (folder, status, monitor, &first);
   remove_temp (journal, &next);
   keep_first (&first, g_steal_pointer (&next));
 
@@ -323,7 +339,8 @@ give_up_qemu (const char *folder, StasisStatus *status, GError **error)
   g_autoptr (GError) local = NULL;
   if (!remove_temp (journal, &local))
     g_debug ("%s", local->message);
-  settle_disks (folder, status, NULL);
+  if (!settle_disks (folder, status, NULL, &local))
+    g_debug ("%s", local->message);
   return end_domain (folder, status, "crashed", error);
 }
 
@@ -386,6 +403,8 @@ undo_start (const char *folder, StasisStatus *status, GError **error)
 {
   if (status->journal.mark != NULL)
     unlink (status->journal.mark);
+  if (!stasis_kept_definitions_restore (folder, status, error))
+    return FALSE;
   stasis_journal_overlays_unlink (status->journal.overlays, NULL);
   return end_domain (folder, status, "failed", error);
 }
@@ -441,6 +460,7 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
   if (journal->was_running)
     stasis_thaw_if_frozen (folder, status);
   stasis_recover_use_up (journal);
+  stasis_kept_definitions_drop (folder);
   stasis_journal_clear (journal);
   return stasis_status_write (status, folder, error);
 }

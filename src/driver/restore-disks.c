@@ -14,9 +14,13 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/disk-writers.h"
+#include "driver/kept-definitions.h"
 #include "driver/overlay-lay.h"
+#include "driver/overlays.h"
 #include "driver/registry.h"
 #include "image/disks.h"
+#include "util/fault.h"
 
 static StasisDiskDef *
 find_disk (const StasisDomainDef *def, const char *target)
@@ -30,12 +34,12 @@ find_disk (const StasisDomainDef *def, const char *target)
   return NULL;
 }
 
-/* (nullable): where @def has it. */
+/* (nullable): whatever file @def has for it, by whatever name, it is not to be written to. */
 static StasisDiskDef *
 find_snapshot (const StasisImageDisk *saved, const StasisDomainDef *def)
 {
   StasisDiskDef *disk = saved->is_snapshot ? find_disk (def, saved->target) : NULL;
-  return disk != NULL && g_strcmp0 (disk->source, saved->path) == 0 ? disk : NULL;
+  return disk != NULL && disk->source != NULL ? disk : NULL;
 }
 
 /* Those to lay overlays over. */
@@ -83,28 +87,45 @@ stasis_restore_disks_lay (StasisHold *hold, const GPtrArray *disks, GError **err
   return TRUE;
 }
 
-/* What fails is told: the guest runs. */
-void
-stasis_restore_disks_define (StasisDriver *driver, const StasisDomainDef *def,
-                             const GPtrArray *disks)
+/* Before the guest runs. */
+gboolean
+stasis_restore_disks_define (StasisDriver *driver, const StasisHold *hold,
+                             const StasisDomainDef *def, const GPtrArray *disks, GError **error)
 {
   if (disks->len == 0 || !stasis_registry_has (driver, def->name))
-    return;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (StasisDomainDef) persistent = stasis_registry_load (driver, def->name, &error);
-  for (guint i = 0; persistent != NULL && i < disks->len; i++)
+    return TRUE;
+  g_autoptr (StasisDomainDef) persistent = stasis_registry_load (driver, def->name, error);
+  if (persistent == NULL || !stasis_kept_definitions_begin (hold->folder, hold->status, error))
+    return FALSE;
+  for (guint i = 0; i < disks->len; i++)
     {
       const StasisDiskDef *disk = g_ptr_array_index (disks, i);
       StasisDiskDef *same = find_disk (persistent, disk->target);
       if (same != NULL)
         stasis_overlay_use (same, disk->source);
     }
-  if (persistent != NULL)
-    stasis_registry_store (driver, persistent, &error);
-  if (error != NULL)
-    g_warning (_ ("the definition of domain '%1$s' still names other disks than the restored guest "
-                  "has: %2$s"),
-               def->name, error->message);
+  return stasis_registry_store (driver, persistent, error)
+         && stasis_fault ("restore-defined", error);
+}
+
+/* Its next start goes on with them. */
+void
+stasis_restore_disks_warn (StasisDriver *driver, const StasisDomainDef *def)
+{
+  g_autoptr (StasisDomainDef) persistent = stasis_registry_has (driver, def->name)
+                                               ? stasis_registry_load (driver, def->name, NULL)
+                                               : NULL;
+  for (guint i = 0; persistent != NULL && i < def->disks->len; i++)
+    {
+      const StasisDiskDef *disk = g_ptr_array_index (def->disks, i);
+      const StasisDiskDef *same = find_disk (persistent, disk->target);
+      if (!stasis_overlays_wanted (disk) || same == NULL || same->source == NULL
+          || stasis_disk_writers_is_same_file (disk, same))
+        continue;
+      g_warning (_ ("disk '%1$s' of the restored guest is '%2$s', but that of the definition of "
+                    "domain '%3$s' is '%4$s', which its next start goes on with"),
+                 disk->target, disk->source, def->name, same->source);
+    }
 }
 
 /* For people. */

@@ -12,7 +12,7 @@
 G_BEGIN_DECLS
 
 /* (transfer container): the disks (StasisDiskDef) of @def that the DISKS record @disks (nullable)
- * calls snapshots, and that @def has where they were. */
+ * calls snapshots. */
 GPtrArray *stasis_restore_disks_list (const StasisJson *disks, const StasisDomainDef *def);
 
 /* TRUE where the guest of @def would write to a disk that is none of them. */
@@ -21,9 +21,14 @@ gboolean stasis_restore_disks_any_other (const StasisJson *disks, const StasisDo
 /* Lay an overlay over each of @disks, which are its disks from then on.  The journal notes them. */
 gboolean stasis_restore_disks_lay (StasisHold *hold, const GPtrArray *disks, GError **error);
 
-/* The guest runs: if its domain is defined, it is to go on with @disks when it is started next. */
-void stasis_restore_disks_define (StasisDriver *driver, const StasisDomainDef *def,
-                                  const GPtrArray *disks);
+/* If its domain is defined, it is to go on with @disks when it is started next.  As it was before
+ * is kept (kept-definitions.h). */
+gboolean stasis_restore_disks_define (StasisDriver *driver, const StasisHold *hold,
+                                      const StasisDomainDef *def, const GPtrArray *disks,
+                                      GError **error);
+
+/* Warn where the definition of a guest that runs has other disks. */
+void stasis_restore_disks_warn (StasisDriver *driver, const StasisDomainDef *def);
 
 /* (transfer full) (nullable): "TARGET PATH" of each, a line each. */
 char *stasis_restore_disks_describe (const GPtrArray *disks);

@@ -270,6 +270,8 @@ bring_back (Restore *restore, GError **error)
   restore->hold->status->overlays
       = stasis_overlays_of (restore->from.driver->paths, restore->from.def);
   return stasis_fault ("restore-marked", error)
+         && stasis_restore_disks_define (restore->from.driver, restore->hold, restore->from.def,
+                                         restore->kept_disks, error)
          && stasis_start_finish (restore->hold, restore->monitor,
                                  stasis_restorable_should_run (&restore->from), error);
 }
@@ -329,7 +331,7 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
   const gboolean ok = bring_back (restore, &local);
   if (ok)
     {
-      stasis_restore_disks_define (restore->from.driver, restore->from.def, restore->kept_disks);
+      stasis_restore_disks_warn (restore->from.driver, restore->from.def);
       stasis_job_set_new_disks (restore->job, stasis_restore_disks_describe (restore->kept_disks));
     }
   stasis_job_end (restore->job, local);

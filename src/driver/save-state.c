@@ -76,6 +76,11 @@ write_tail (StasisSave *save, const StasisImageHashes *hashes, GError **error)
   const GPtrArray *disks = save->disks;
   g_autoptr (StasisJson) json = disks->len > 0 ? stasis_image_disks_to_json (disks) : NULL;
   stasis_job_set_phase (save->job, "hash and sync");
+  g_autoptr (GPtrArray) bases = stasis_disks_describe_bases (save->def, disks, error);
+  if (bases == NULL)
+    return FALSE;
+  if (json != NULL)
+    stasis_image_disks_set_bases (json, bases);
   return stasis_save_output_finish (save->output, json, hashes, save->job, error);
 }
 

@@ -28,6 +28,7 @@
 #include "driver/command.h"
 #include "driver/domain-private.h"
 #include "driver/firmware.h"
+#include "driver/kept-definitions.h"
 #include "driver/late-options.h"
 #include "driver/live-def.h"
 #include "driver/log-limit.h"
@@ -415,6 +416,7 @@ stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run, GEr
     stasis_thaw_if_frozen (hold->folder, hold->status);
   stasis_fault ("start-thawed", NULL);
   stasis_recover_use_up (journal);
+  stasis_kept_definitions_drop (hold->folder);
   stasis_journal_clear (journal);
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisControl) control = NULL;
@@ -433,6 +435,13 @@ stasis_start_abandon (StasisHold *hold)
   g_autoptr (GError) error = NULL;
   if (!stasis_end_reason_write (hold->folder, "failed", &reason_error))
     g_debug ("%s", reason_error->message);
+  if (!stasis_kept_definitions_restore (hold->folder, hold->status, &error))
+    {
+      g_warning (_ ("the definition of domain '%1$s' names disks that were not restored: %2$s"),
+                 hold->status->name, error->message);
+      g_clear_error (&error);
+      g_clear_pointer (&hold->status->journal.overlays, g_ptr_array_unref); /* so they stay */
+    }
   if (!stasis_teardown (hold->status, hold->folder, "failed", &error)
       || !stasis_journal_overlays_unlink (hold->status->journal.overlays, &error))
     g_debug ("%s", error->message);

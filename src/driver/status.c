@@ -141,6 +141,8 @@ journal_to_json (const StasisJournal *journal)
   stasis_json_set_boolean (json, "was-running", journal->was_running);
   if (journal->is_released)
     stasis_json_set_boolean (json, "released", TRUE);
+  if (journal->is_turning)
+    stasis_json_set_boolean (json, "turning", TRUE);
   stasis_json_set_path (json, "target", journal->target);
   stasis_json_set_path (json, "temp", journal->temp);
   stasis_json_set_path (json, "mark", journal->mark);
@@ -305,6 +307,7 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
     return FALSE;
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
   journal->is_released = stasis_json_boolean (stasis_json_get (json, "released"), FALSE);
+  journal->is_turning = stasis_json_boolean (stasis_json_get (json, "turning"), FALSE);
   journal->target = stasis_json_dup_path (json, "target");
   journal->temp = stasis_json_dup_path (json, "temp");
   journal->mark = stasis_json_dup_path (json, "mark");

@@ -40,6 +40,7 @@ typedef struct
   StasisFileId replaced; /* save: what it is to replace, if that is there */
   char *mark;            /* (owned) (nullable) start: the mark "resumed once", to be taken back */
   gint64 fdset;          /* save: the fd set in QEMU, or -1 */
+  gboolean is_turning;   /* save: QEMU is about to have the disks below the overlays again */
   GPtrArray *overlays;   /* (owned) (nullable) of StasisJournalOverlay: laid over disks */
 } StasisJournal;
 

@@ -148,17 +148,30 @@ disk_to_json (const StasisImageDisk *disk)
   return object;
 }
 
-/* The DISKS record. */
-StasisJson *
-stasis_image_disks_to_json (const GPtrArray *disks)
+static StasisJson *
+list_to_json (const GPtrArray *disks)
 {
   StasisJson *list = stasis_json_new_array ();
   for (guint i = 0; i < disks->len; i++)
     stasis_json_array_append (list, disk_to_json (g_ptr_array_index (disks, i)));
+  return list;
+}
 
+/* The DISKS record. */
+StasisJson *
+stasis_image_disks_to_json (const GPtrArray *disks)
+{
   StasisJson *object = stasis_json_new_object ();
-  stasis_json_set (object, "disks", list);
+  stasis_json_set (object, "disks", list_to_json (disks));
   return object;
+}
+
+/* And what they rest on. */
+void
+stasis_image_disks_set_bases (StasisJson *json, const GPtrArray *bases)
+{
+  if (bases->len > 0)
+    stasis_json_set (json, "bases", list_to_json (bases));
 }
 
 static StasisImageDisk *
@@ -196,16 +209,15 @@ free_disk (gpointer disk)
   stasis_image_disk_free (disk);
 }
 
-/* The disks of a DISKS record: a GPtrArray that owns them. */
-GPtrArray *
-stasis_image_disks_from_json (const StasisJson *json, GError **error)
+static GPtrArray *
+list_from_json (const StasisJson *json, const char *key, GError **error)
 {
-  const StasisJson *list = stasis_json_get (json, "disks");
+  const StasisJson *list = stasis_json_get (json, key);
   if (list == NULL || stasis_json_kind (list) != STASIS_JSON_ARRAY
       || stasis_json_array_length (list) > DISKS_MAX)
     {
       g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_INVALID,
-                   _ ("member '%1$s' is missing, no array, or too long"), "disks");
+                   _ ("member '%1$s' is missing, no array, or too long"), key);
       return NULL;
     }
 
@@ -221,6 +233,32 @@ stasis_image_disks_from_json (const StasisJson *json, GError **error)
       g_ptr_array_add (disks, disk);
     }
   return g_steal_pointer (&disks);
+}
+
+/* The disks of a DISKS record: a GPtrArray that owns them. */
+GPtrArray *
+stasis_image_disks_from_json (const StasisJson *json, GError **error)
+{
+  return list_from_json (json, "disks", error);
+}
+
+/* What they rest on. */
+GPtrArray *
+stasis_image_disks_bases_from_json (const StasisJson *json, GError **error)
+{
+  return stasis_json_get (json, "bases") != NULL ? list_from_json (json, "bases", error)
+                                                 : g_ptr_array_new_with_free_func (free_disk);
+}
+
+/* Whether there is one that is kept as it was. */
+gboolean
+stasis_image_disks_any_snapshot (const StasisJson *json)
+{
+  g_autoptr (GPtrArray) disks = json != NULL ? stasis_image_disks_from_json (json, NULL) : NULL;
+  for (guint i = 0; disks != NULL && i < disks->len; i++)
+    if (((const StasisImageDisk *) g_ptr_array_index (disks, i))->is_snapshot)
+      return TRUE;
+  return FALSE;
 }
 
 /* NULL is fine. */

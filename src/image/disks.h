@@ -42,6 +42,15 @@ StasisJson *stasis_image_disks_to_json (const GPtrArray *disks) G_GNUC_WARN_UNUS
 GPtrArray *stasis_image_disks_from_json (const StasisJson *json,
                                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What the disks rest on, in the same words: the member "bases" of the record, empty where there
+ * is none; and into it. */
+GPtrArray *stasis_image_disks_bases_from_json (const StasisJson *json,
+                                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void stasis_image_disks_set_bases (StasisJson *json, const GPtrArray *bases);
+
+/* TRUE where a DISKS record (nullable) has a snapshot. */
+gboolean stasis_image_disks_any_snapshot (const StasisJson *json);
+
 /* NULL is fine. */
 void stasis_image_disk_free (StasisImageDisk *disk);
 

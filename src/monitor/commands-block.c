@@ -123,6 +123,13 @@ find_job (const StasisJson *jobs, const char *job)
   return NULL;
 }
 
+static gboolean
+throw_job (GError **error, StasisMonitorError code, const char *job, const char *what)
+{
+  g_set_error (error, STASIS_MONITOR_ERROR, code, _ ("the block job '%1$s' %2$s"), job, what);
+  return FALSE;
+}
+
 /* It has ended: as it should, or with a word why not. */
 static gboolean
 conclude (StasisMonitor *monitor, const StasisJson *found, const char *job, gboolean is_wanted,
@@ -142,28 +149,26 @@ conclude (StasisMonitor *monitor, const StasisJson *found, const char *job, gboo
 /* Until it is so far. */
 gboolean
 stasis_monitor_job_wait (StasisMonitor *monitor, const char *job, const char *status,
-                         GCancellable *cancellable, GError **error)
+                         gint64 timeout_ms, GError **error)
 {
   const char *context = _ ("cannot ask for block jobs");
-  while (!g_cancellable_set_error_if_cancelled (cancellable, error))
+  const gint64 deadline_us = g_get_monotonic_time () + timeout_ms * G_TIME_SPAN_MILLISECOND;
+  for (;;)
     {
       g_autoptr (StasisJson) jobs
-          = stasis_command_run_list (monitor, "query-jobs", context, cancellable, error);
+          = stasis_command_run_list (monitor, "query-jobs", context, NULL, error);
       if (jobs == NULL)
         return FALSE;
       const StasisJson *found = find_job (jobs, job);
       const char *now = stasis_json_string (stasis_json_get (found, "status"), "");
       if (found == NULL)
-        {
-          g_set_error (error, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND,
-                       _ ("QEMU has no block job '%s'"), job);
-          return FALSE;
-        }
+        return throw_job (error, STASIS_MONITOR_ERROR_COMMAND, job, _ ("is not there"));
       if (g_str_equal (now, CONCLUDED))
         return conclude (monitor, found, job, g_str_equal (status, CONCLUDED), error);
       if (g_str_equal (now, status))
         return TRUE;
+      if (timeout_ms >= 0 && g_get_monotonic_time () > deadline_us)
+        return throw_job (error, STASIS_MONITOR_ERROR_TIMEOUT, job, _ ("takes too long"));
       g_usleep (JOB_LOOK_US);
     }
-  return FALSE;
 }

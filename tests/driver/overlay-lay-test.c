@@ -24,7 +24,7 @@ static const Name names[] = {
   { "web.qcow2", "web.overlay-1.qcow2" },
   { "web.img", "web.overlay-1.qcow2" },
   { "web", "web.overlay-1.qcow2" },
-  { "web.overlay-1.qcow2", "web.overlay-1.qcow2" },
+  { "web.overlay-1.qcow2", "web.overlay-2.qcow2" },
   { "web.overlay-", "web.overlay-.overlay-1.qcow2" },
   { "web.overlay-x.qcow2", "web.overlay-x.overlay-1.qcow2" },
   { ".qcow2", ".qcow2.overlay-1.qcow2" },
@@ -34,25 +34,37 @@ static const Name names[] = {
 static void
 test_names (void)
 {
+  g_autoptr (GPtrArray) none = stasis_journal_overlays_new ();
   g_autofree char *folder = g_dir_make_tmp ("stasis-XXXXXX", NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
     {
       g_autofree char *disk = g_build_filename (folder, names[i].disk, NULL);
       g_autofree char *wanted = g_build_filename (folder, names[i].wanted, NULL);
-      g_autofree char *name = stasis_overlay_name (disk);
+      g_autofree char *name = stasis_overlay_name (disk, none);
       g_assert_cmpstr (name, ==, wanted);
     }
 
-  /* What is there, a link that leads nowhere too, is left alone. */
+  /* What is there, a link that leads nowhere too, is left alone, and no number is used again. */
   g_autofree char *disk = g_build_filename (folder, "web.raw", NULL);
   g_autofree char *first = g_build_filename (folder, "web.overlay-1.qcow2", NULL);
   g_autofree char *second = g_build_filename (folder, "web.overlay-2.qcow2", NULL);
   g_autofree char *third = g_build_filename (folder, "web.overlay-3.qcow2", NULL);
+  g_autofree char *tenth = g_build_filename (folder, "web.overlay-10.qcow2", NULL);
   g_assert_true (g_file_set_contents (first, "", 0, NULL));
   g_assert_cmpint (symlink ("/nowhere", second), ==, 0);
-  g_autofree char *name = stasis_overlay_name (disk);
+  g_autofree char *name = stasis_overlay_name (disk, none);
   g_assert_cmpstr (name, ==, third);
   g_unlink (first);
+  g_autofree char *same = stasis_overlay_name (disk, none);
+  g_assert_cmpstr (same, ==, third);
+
+  /* The disk beside it has the same stem. */
+  g_autoptr (GPtrArray) others = stasis_journal_overlays_new ();
+  StasisJournalOverlay *other = g_new0 (StasisJournalOverlay, 1);
+  other->path = g_build_filename (folder, "web.overlay-9.qcow2", NULL);
+  g_ptr_array_add (others, other);
+  g_autofree char *next = stasis_overlay_name (disk, others);
+  g_assert_cmpstr (next, ==, tenth);
   g_unlink (second);
   g_rmdir (folder);
 }

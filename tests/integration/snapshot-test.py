@@ -18,19 +18,19 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def make_disks(t):
-    disks = [t.dir / "a.qcow2", t.dir / "b.raw"]
+def make_disks(t, stems):
+    disks = [t.dir / f"{stems[0]}.qcow2", t.dir / f"{stems[-1]}.raw"]
     for disk, kind in zip(disks, ("qcow2", "raw")):
         subprocess.run(["qemu-img", "create", "-q", "-f", kind, disk, "16M"], check=True)
     return disks
 
 
-def linux_with_disks(t, defined=False, change=None):
+def linux_with_disks(t, *stems, defined=False):
     """A Linux guest that has written to a qcow2 and a raw disk."""
-    disks = make_disks(t)
+    disks = make_disks(t, stems or ("a", "b"))
     guest = t.linux_guest(disks=[(disks[0], "qcow2", "virtio", False), (disks[1], "raw", "virtio", False)])
     path = t.dir / "linux.xml"
-    path.write_text(change(guest.xml()) if change else guest.xml())
+    path.write_text(guest.xml())
     if defined:
         t.stasis("define", path)
         t.stasis("start", guest.name)
@@ -256,13 +256,22 @@ def merging(t):
     need_mapping()
     guest, disks = linux_with_disks(t, defined=True)
     names, image = [str(disk) for disk in disks], t.dir / "a.stasis"
-    guest.close()
-    t.stasis("checkpoint", guest.name, image, check=False, STASIS_FAULT="save-copied=fail,snapshot-merged=kill")
-    t.wait_for_no_job(guest)
-    goes_on(t, guest)
-    assert live(t, guest) == persistent(t, guest) == names and overlays(t) == []
-    write(guest, AFTER)
-    both_say(guest, AFTER)
+    for step in ("snapshot-turned-1", "snapshot-turned-2", "snapshot-merged"):
+        for how in ("kill", "fail"):
+            guest.close()
+            process = t.start("checkpoint", guest.name, image,
+                              STASIS_FAULT=f"save-going-on=stop,save-copied=fail,{step}={how}")
+            harness.wait_for(lambda: harness.is_stopped(process.pid), "the save to be beyond the moment")
+            guest.wait_for_agent()
+            write(guest, f"{step}-{how}")
+            guest.close()
+            process.send_signal(signal.SIGCONT)
+            assert process.wait(60) != 0
+            t.wait_for_no_job(guest)
+            goes_on(t, guest)
+            assert on_top(t, guest) == ["disk-vda-format", "disk-vdb-format"], (step, how)
+            assert live(t, guest) == persistent(t, guest) == names and overlays(t) == [], (step, how)
+            both_say(guest, f"{step}-{how}")
 
     process = t.start("checkpoint", guest.name, image, STASIS_FAULT="save-going-on=stop,save-copied=fail")
     harness.wait_for(lambda: harness.is_stopped(process.pid), "the save to be beyond the moment")
@@ -280,6 +289,68 @@ def merging(t):
     both_say(guest, "at-the-end")
 
 
+@harness.test("whoever dies once the restored guest may run leaves it with its disks, in its definition too")
+def restore_dies(t):
+    need_mapping()
+    guest = sector_with_disk(t)
+    image = t.dir / "a.stasis"
+    checkpoint(t, guest, image)
+    t.stasis("destroy", guest.name)
+    for number, step in enumerate(("start-resuming", "start-running", "start-thawed"), start=2):
+        t.stasis("restore", image, check=False, STASIS_FAULT=f"{step}=kill")
+        t.wait_for_no_job(guest)
+        goes_on(t, guest)
+        assert live(t, guest) == persistent(t, guest) == [str(t.dir / f"sector.overlay-{number}.qcow2")], step
+        assert not list(t.run_folder(guest).glob("*.before")), step
+        t.stasis("destroy", guest.name)
+
+
+@harness.test("a disk of the moment is known by whatever name, and not written to by an image of another kind")
+def names(t):
+    need_mapping()
+    guest, disks = linux_with_disks(t, "same")
+    image, other = t.dir / "a.stasis", t.dir / "b.img"
+    guest.close()
+    checkpoint(t, guest, image)
+    assert overlays(t) == ["same.overlay-1.qcow2", "same.overlay-2.qcow2"]
+    t.stasis("destroy", guest.name)
+    frozen = [digest(disk) for disk in disks]
+    (t.dir / "link").symlink_to(disks[1])
+    path = t.dir / "link.xml"
+    path.write_text(t.stasis("save-image-dumpxml", image).stdout.replace(str(disks[1]), str(t.dir / "link")))
+    t.stasis("restore", image, "--xml", path)
+    both_say(guest, BEFORE)
+    write(guest, AFTER)
+    guest.close()
+    t.stasis("destroy", guest.name)
+    assert [digest(disk) for disk in disks] == frozen, "a disk of the moment was written to"
+    for kind in ("libvirt", "libvirt-zstd", "trailer"):
+        told = t.stasis("image", "convert", "-O", kind, image, other, check=False)
+        assert told.returncode == 1 and "disks of its moment" in told.stderr, told.stderr
+        assert not other.exists()
+
+
+@harness.test("a file below the disk of the moment that has changed is told, and a restore of another line warns")
+def lines(t):
+    need_mapping()
+    guest = sector_with_disk(t)
+    one, two, saved = t.dir / "1.stasis", t.dir / "2.stasis", t.dir / "s.stasis"
+    checkpoint(t, guest, one)
+    checkpoint(t, guest, two)
+    t.stasis("save", guest.name, saved)
+    t.stasis("restore", one)
+    t.stasis("destroy", guest.name)
+    told = t.stasis("restore", saved).stderr
+    assert "which its next start goes on with" in told, told
+    t.stasis("destroy", guest.name)
+    with open(guest.disk, "r+b") as file:
+        file.seek(1 << 19)
+        file.write(b"changed")
+    told = t.stasis("restore", two, check=False)
+    assert told.returncode == 1 and "rest on has changed" in told.stderr and str(guest.disk) in told.stderr, told.stderr
+    t.stasis("restore", two, "--force")
+
+
 @harness.test("a restore that fails leaves no overlay")
 def restore_fails(t):
     need_mapping()
@@ -288,7 +359,8 @@ def restore_fails(t):
     checkpoint(t, guest, image)
     t.stasis("destroy", guest.name)
     before, was = overlays(t), persistent(t, guest)
-    for step in ("overlays-noted", "overlays-made", "start-spawned", "restore-loaded", "restore-marked"):
+    for step in ("overlays-noted", "overlays-made", "start-spawned", "restore-loaded", "restore-marked",
+                 "restore-defined"):
         for how in ("fail", "kill"):
             assert t.stasis("restore", image, check=False, STASIS_FAULT=f"{step}={how}").returncode != 0
             harness.wait_for(lambda: t.stasis("list", "--name").stdout.split() == [], "nothing to be left")
