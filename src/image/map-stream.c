@@ -14,38 +14,24 @@
 
 #include "image/map-stream.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <sys/uio.h>
-#include <unistd.h>
-
-#include <glib/gi18n-lib.h>
-
 #include "image/mapped-ram.h"
 #include "image/mapped-writer.h"
 #include "image/octets.h"
+#include "image/page-run.h"
 #include "image/qemu-devices.h"
 #include "image/qemu-sections.h"
-#include "util/fd.h"
 #include "util/hash.h"
 
 #define PAGE          STASIS_IMAGE_PAGE_SIZE
-#define RUN_MAX       256u /* pages written at once: as many as the input's buffer has */
 #define TELL_EVERY_US (G_USEC_PER_SEC / 10)
-
-G_STATIC_ASSERT (RUN_MAX <= IOV_MAX);
 
 typedef struct
 {
   StasisQemuPages base;
-  int fd;                     /* (borrowed) */
   StasisImageRamMap *map;     /* (owned) */
   StasisMappedWriter *writer; /* (owned) (nullable) */
   gboolean is_stale;          /* a page was stored and then zero */
-
-  struct iovec run[RUN_MAX]; /* pages that follow each other, borrowed from the input */
-  guint n_run;
-  guint64 run_offset; /* in the file */
+  StasisPageRun run;
 
   StasisImageProgress progress; /* (nullable) */
   gpointer progress_data;
@@ -55,31 +41,11 @@ typedef struct
 } Mapper;
 
 static gboolean
-write_run (Mapper *self, GError **error)
-{
-  gssize wrote;
-  do
-    wrote = pwritev (self->fd, self->run, (int) self->n_run, (off_t) self->run_offset);
-  while (wrote < 0 && errno == EINTR);
-  if (wrote < 0)
-    return stasis_throw_errno (error, _ ("cannot write at offset %1$" G_GUINT64_FORMAT),
-                               self->run_offset);
-
-  /* What was not written in one go, page by page. */
-  for (guint i = (guint) wrote / PAGE; i < self->n_run; i++)
-    if (!stasis_fd_pwrite_exact (self->fd, self->run[i].iov_base, PAGE,
-                                 self->run_offset + (guint64) i * PAGE, error))
-      return FALSE;
-  return TRUE;
-}
-
-static gboolean
 settle (StasisQemuPages *base, GError **error)
 {
   Mapper *self = (Mapper *) base;
-  if (self->n_run > 0 && !write_run (self, error))
+  if (!stasis_page_run_settle (&self->run, error))
     return FALSE;
-  self->n_run = 0;
 
   const gint64 now = g_get_monotonic_time ();
   if (self->progress != NULL && now - self->told_us >= TELL_EVERY_US)
@@ -88,30 +54,6 @@ settle (StasisQemuPages *base, GError **error)
       self->told_us = now;
     }
   return TRUE;
-}
-
-static gboolean
-add_to_run (Mapper *self, guint64 offset, const guint8 *octets, GError **error)
-{
-  if (self->n_run == RUN_MAX || offset != self->run_offset + (guint64) self->n_run * PAGE)
-    if (!settle (&self->base, error))
-      return FALSE;
-  if (self->n_run == 0)
-    self->run_offset = offset;
-  self->run[self->n_run].iov_base = (gpointer) octets;
-  self->run[self->n_run].iov_len = PAGE;
-  self->n_run++;
-  return TRUE;
-}
-
-/* A page that is not zero but made of one octet; QEMU sends none any more. */
-static gboolean
-write_filled (Mapper *self, guint64 offset, guint8 fill, GError **error)
-{
-  guint8 octets[PAGE];
-  memset (octets, fill, sizeof octets);
-  return settle (&self->base, error)
-         && stasis_fd_pwrite_exact (self->fd, octets, sizeof octets, offset, error);
 }
 
 static gboolean
@@ -130,8 +72,8 @@ map_page (StasisQemuPages *base, guint block, guint64 page, const guint8 *octets
       return TRUE;
     }
   *bits |= bit;
-  return octets != NULL ? add_to_run (self, offset, octets, error)
-                        : write_filled (self, offset, fill, error);
+  return octets != NULL ? stasis_page_run_add (&self->run, offset, octets, error)
+                        : stasis_page_run_fill (&self->run, offset, fill, error);
 }
 
 static gboolean
@@ -152,13 +94,13 @@ map_body (Mapper *self, StasisQemuInput *input, const StasisQemuHead *head, guin
           guint64 *out_end, GError **error)
 {
   g_auto (StasisQemuSections) sections = { .rest_offset = 0 };
-  self->writer = stasis_mapped_writer_begin (self->fd, offset, head, self->map, error);
+  self->writer = stasis_mapped_writer_begin (self->run.fd, offset, head, self->map, error);
   if (self->writer == NULL || !take_sections (self, input, head->ram_id, &sections, error)
       || !stasis_mapped_writer_finish (self->writer, sections.commands, sections.rest, out_end,
                                        error))
     return FALSE;
   if (self->is_stale
-      && !stasis_mapped_ram_punch_stale (self->fd, self->map, input->cancellable, error))
+      && !stasis_mapped_ram_punch_stale (self->run.fd, self->map, input->cancellable, error))
     return FALSE;
   if (self->progress != NULL)
     self->progress (self->total, self->total, self->progress_data);
@@ -189,7 +131,7 @@ stasis_map_stream (StasisStreamIn *in, int fd, guint64 body_offset, guint64 *out
     return FALSE;
 
   g_autofree Mapper *self = g_new0 (Mapper, 1);
-  self->fd = fd;
+  self->run.fd = fd;
   self->map = map;
   self->total = head.ram_total;
   self->progress = progress;

@@ -131,3 +131,29 @@ stasis_qemu_sections_take (StasisQemuInput *input, guint32 ram_id, StasisQemuPag
   self->rest_offset = input->offset;
   return stasis_qemu_input_take_rest (input, self->rest, STASIS_QEMU_REST_MAX, error);
 }
+
+/* All before the pages. */
+void
+stasis_qemu_sections_append_front (const StasisQemuHead *head, const StasisImageRamMap *map,
+                                   GByteArray *out)
+{
+  stasis_qemu_head_append (head, FALSE, out);
+  for (guint i = 0; i < map->n_blocks; i++)
+    {
+      stasis_qemu_append_name (out, map->blocks[i].name);
+      stasis_qemu_append_u64 (out, map->blocks[i].used_length);
+    }
+  stasis_qemu_append_ram_end (out, head->ram_id);
+  stasis_qemu_append_u8 (out, STASIS_QEMU_SECTION_PART);
+  stasis_qemu_append_u32 (out, head->ram_id);
+}
+
+/* All behind them. */
+void
+stasis_qemu_sections_append_back (const StasisQemuSections *self, guint32 ram_id, GByteArray *out)
+{
+  stasis_qemu_append_ram_end (out, ram_id);
+  g_byte_array_append (out, self->commands->data, self->commands->len);
+  stasis_qemu_append_ram_section (out, STASIS_QEMU_SECTION_END, ram_id);
+  g_byte_array_append (out, self->rest->data, self->rest->len);
+}

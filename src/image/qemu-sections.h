@@ -7,6 +7,7 @@
 
 #include <gio/gio.h>
 
+#include "image/qemu-head.h"
 #include "image/qemu-input.h"
 #include "image/qemu-pages.h"
 
@@ -30,5 +31,12 @@ gboolean stasis_qemu_sections_take_list_end (StasisQemuInput *input, guint32 ram
 /* Read the parts of the RAM, then all that is left. */
 gboolean stasis_qemu_sections_take (StasisQemuInput *input, guint32 ram_id, StasisQemuPages *pages,
                                     StasisQemuSections *self, GError **error);
+
+/* Append a plain stream as far as its first page: @head without mapped-ram, the list of @map, and
+ * the beginning of a part of the RAM; and what follows its last page. */
+void stasis_qemu_sections_append_front (const StasisQemuHead *head, const StasisImageRamMap *map,
+                                        GByteArray *out);
+void stasis_qemu_sections_append_back (const StasisQemuSections *self, guint32 ram_id,
+                                       GByteArray *out);
 
 G_END_DECLS

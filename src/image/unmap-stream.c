@@ -200,31 +200,6 @@ unmap_free (StasisStreamIn *base)
   g_free (self);
 }
 
-/* All before the pages. */
-static void
-make_front (Unmap *self, const StasisQemuHead *head)
-{
-  stasis_qemu_head_append (head, FALSE, self->front);
-  for (guint i = 0; i < self->map->n_blocks; i++)
-    {
-      stasis_qemu_append_name (self->front, self->map->blocks[i].name);
-      stasis_qemu_append_u64 (self->front, self->map->blocks[i].used_length);
-    }
-  stasis_qemu_append_ram_end (self->front, head->ram_id);
-  stasis_qemu_append_u8 (self->front, STASIS_QEMU_SECTION_PART);
-  stasis_qemu_append_u32 (self->front, head->ram_id);
-}
-
-/* All behind them. */
-static void
-make_back (Unmap *self, const StasisQemuHead *head, const StasisQemuSections *sections)
-{
-  stasis_qemu_append_ram_end (self->back, head->ram_id);
-  g_byte_array_append (self->back, sections->commands->data, sections->commands->len);
-  stasis_qemu_append_ram_section (self->back, STASIS_QEMU_SECTION_END, head->ram_id);
-  g_byte_array_append (self->back, sections->rest->data, sections->rest->len);
-}
-
 static guint64
 count_length (const Unmap *self)
 {
@@ -259,8 +234,8 @@ take_body (Unmap *self, StasisQemuInput *input, GError **error)
   if (devices == NULL)
     return FALSE;
 
-  make_front (self, &head);
-  make_back (self, &head, &sections);
+  stasis_qemu_sections_append_front (&head, self->map, self->front);
+  stasis_qemu_sections_append_back (&sections, head.ram_id, self->back);
   self->length = count_length (self);
   return TRUE;
 }
