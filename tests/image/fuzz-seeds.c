@@ -185,6 +185,7 @@ keep_edited (const char *corpus, const char *name, const GByteArray *plain, cons
   memcpy (found, to, strlen (from));
   keep (corpus, "qemu-stream", name, octets, plain->len);
   keep (corpus, "map-stream", name, octets, plain->len);
+  keep (corpus, "flat", name, octets, plain->len);
 }
 
 static void
@@ -202,6 +203,7 @@ keep_streams (const char *corpus)
   keep (corpus, "qemu-stream", "good", plain->data, plain->len);
   keep (corpus, "qemu-stream", "cut", plain->data, plain->len - 100);
   keep (corpus, "map-stream", "good", plain->data, plain->len);
+  keep (corpus, "flat", "good", plain->data, plain->len);
   keep (corpus, "unmap-stream", "good", pieces->data, pieces->len);
   keep_edited (corpus, "undescribed", plain, "\"devices\"", "\"Devices\"");
   keep_edited (corpus, "inexact", plain, "\"size\":8", "\"size\":9");
