@@ -10,44 +10,24 @@
  * guest's memory with it.  It is for user mode only: that needs no privilege, and in the
  * asynchronous mode in which it is used the kernel resolves its own writes by itself.
  *
- * The library is preloaded by descriptor, LD_PRELOAD=/proc/self/fd/N[:...], for QEMU's user may not
- * walk down to its folder.  The descriptor and the first name in the variable are taken away again.
+ * The library is preloaded by descriptor, and takes that away again (forget.h).
  */
 
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define VARIABLE "LD_PRELOAD"
-#define PREFIX   "/proc/self/fd/"
+#include "forget.h"
 
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
 #endif
 
-static void
-forget_ourselves (void)
-{
-  const char *value = getenv (VARIABLE);
-  if (value == NULL || strncmp (value, PREFIX, sizeof PREFIX - 1) != 0)
-    return;
-  char *end;
-  const long fd = strtol (value + sizeof PREFIX - 1, &end, 10);
-  if (fd > 2)
-    close ((int) fd);
-  if (*end == ':')
-    setenv (VARIABLE, end + 1, 1);
-  else
-    unsetenv (VARIABLE);
-}
-
 /* Where the kernel makes none there is none, and the driver says so. */
 __attribute__ ((constructor)) static void
 make_userfaultfd (void)
 {
-  forget_ourselves ();
+  forget_one ();
   syscall (SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 }
