@@ -92,6 +92,7 @@ typedef enum /*< flags >*/
   STASIS_RESTORE_VERIFY_FULL = 1 << 6, /* before the guest runs, even if it was before */
   STASIS_RESTORE_VERIFY_BACKGROUND = 1 << 7, /* while it runs; memory that is not mapped: before */
   STASIS_RESTORE_VERIFY_NONE = 1 << 8,       /* not the pages of memory */
+  STASIS_RESTORE_FLAT = 1 << 9, /* make a flat file of the memory where QEMU maps only that */
 } StasisRestoreFlags;
 
 typedef enum /*< flags >*/
@@ -147,6 +148,8 @@ typedef struct
 
 gboolean stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError **error);
 char *stasis_domain_get_memory_image (StasisDomain *self, gboolean *out_is_there, GError **error);
+/* (transfer full) (nullable): the flat file of that image that it is mapped from instead. */
+char *stasis_domain_get_flat_file (StasisDomain *self, GError **error);
 
 /**
  * StasisImageCheck:

@@ -89,7 +89,7 @@ const StasisCliCommand stasis_cmd_domdetach = {
   = N_ ("Give a domain whose memory is mapped from a save image memory of its own, while\n"
         "it goes on. Its image is free then: a copy has taken the file's name, and\n"
         "the room of the old file is free when the domain ends. Of an image that was\n"
-        "removed or replaced before nothing is copied. Ctrl-C cancels."),
+        "removed or replaced before, or a flat file, nothing is copied. Ctrl-C cancels."),
   .options = detach_options,
   .writes = TRUE,
   .run = run_detach,

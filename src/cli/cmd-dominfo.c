@@ -21,6 +21,7 @@ typedef struct
   gboolean persistent;
   char *os_type;      /* (owned) (nullable) */
   char *memory_image; /* (owned) (nullable) */
+  char *flat_file;    /* (owned) (nullable) */
   gboolean is_image_there;
   StasisImageCheck image_check;
   char *image_fault; /* (owned) (nullable) what is wrong with it */
@@ -36,6 +37,7 @@ gather (StasisDomain *domain, Facts *facts, GError **error)
     return FALSE;
   facts->persistent = stasis_domain_is_persistent (domain);
   facts->memory_image = stasis_domain_get_memory_image (domain, &facts->is_image_there, NULL);
+  facts->flat_file = stasis_domain_get_flat_file (domain, NULL);
   if (facts->memory_image != NULL)
     facts->image_check = stasis_domain_get_image_check (domain, &facts->image_fault, NULL);
   facts->clone_of = stasis_domain_get_clone_of (domain, &facts->clone_image, NULL);
@@ -71,9 +73,13 @@ static const char *const image_checks[] = {
 static void
 print_memory_image (StasisCli *cli, const Facts *facts)
 {
-  g_autofree char *gone
-      = g_strdup_printf (_ ("%s (replaced or removed since)"), facts->memory_image);
-  print_line (cli, _ ("Memory image:"), facts->is_image_there ? facts->memory_image : gone);
+  const gboolean is_flat = facts->flat_file != NULL;
+  const char *mapped = is_flat ? facts->flat_file : facts->memory_image;
+  g_autofree char *gone = g_strdup_printf (_ ("%s (replaced or removed since)"), mapped);
+  if (is_flat)
+    print_line (cli, _ ("Memory image:"), facts->memory_image);
+  print_line (cli, is_flat ? _ ("Flat file:") : _ ("Memory image:"),
+              facts->is_image_there ? mapped : gone);
   g_autofree char *check
       = facts->image_fault != NULL
             ? g_strdup_printf ("%s: %s", _ (image_checks[facts->image_check]), facts->image_fault)
@@ -151,6 +157,8 @@ facts_to_json (StasisDomain *domain, const Facts *facts)
   if (facts->memory_image != NULL)
     {
       stasis_json_set_string (object, "memory_image", facts->memory_image);
+      if (facts->flat_file != NULL)
+        stasis_json_set_string (object, "flat_file", facts->flat_file);
       stasis_json_set_boolean (object, "memory_image_in_place", facts->is_image_there);
       stasis_json_set_string (object, "memory_image_verified", image_checks[facts->image_check]);
       if (facts->image_fault != NULL)
@@ -179,6 +187,7 @@ run_dominfo (StasisCli *cli, const StasisCliArgs *args, GError **error)
     print_facts (cli, domain, &facts);
   g_free (facts.os_type);
   g_free (facts.memory_image);
+  g_free (facts.flat_file);
   g_free (facts.image_fault);
   g_free (facts.clone_of);
   g_free (facts.clone_image);

@@ -74,6 +74,7 @@ restore_flags (const StasisCliArgs *args, guint *out_flags, GError **error)
   stasis_cli_args_flag (args, "paused", STASIS_RESTORE_PAUSED, &flags);
   stasis_cli_args_flag (args, "force", STASIS_RESTORE_FORCE, &flags);
   stasis_cli_args_flag (args, "trust", STASIS_RESTORE_TRUST, &flags);
+  stasis_cli_args_flag (args, "flat", STASIS_RESTORE_FLAT, &flags);
   if (!load_flag (args, &flags, error) || !verify_flag (args, &flags, error))
     return FALSE;
   *out_flags = flags;
@@ -206,6 +207,8 @@ static const StasisCliOption restore_options[] = {
   { "trust", STASIS_CLI_FLAG, NULL, N_ ("although the image belongs to somebody else") },
   { "load", STASIS_CLI_STRING, "way",
     N_ ("how the memory is loaded: 'auto', 'instant' (mapped from the image), 'parallel'") },
+  { "flat", STASIS_CLI_FLAG, NULL,
+    N_ ("make a flat file of the memory, where QEMU can map no other") },
   { "verify", STASIS_CLI_STRING, "when",
     N_ ("when the image is verified: 'auto', 'full' (before), 'background', 'none'") },
   { "sync-time", STASIS_CLI_FLAG, NULL, N_ ("set the guest's clock to the host's (guest agent)") },
@@ -231,6 +234,9 @@ const StasisCliCommand stasis_cmd_restore = {
         "here is checked before. Where the memory cannot be mapped, or is not to be\n"
         "('--load parallel'), it is loaded and checked before the guest runs, as far\n"
         "as the image's kind has checksums. '--load instant' warns where it cannot.\n"
+        "An emulator before QEMU 9.0 cannot map memory from within an image, but from\n"
+        "a flat file of it: --flat and --clone make that, and whoever comes after it\n"
+        "uses it.\n"
         "--verify says when the check is: 'full' before the guest runs, 'background',\n"
         "'none', or 'auto'.\n"
         "--clone starts a transient domain of that name, with a UUID of its own, which\n"

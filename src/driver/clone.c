@@ -100,13 +100,26 @@ clones_clear (Clones *clones)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Clones, clones_clear)
 
+/* One whose memory does not lie in place is loaded by way of its flat file only. */
+static gboolean
+is_in_place (const StasisImageInput *input)
+{
+  return stasis_image_input_is_file (input)
+         && stasis_image_input_kind (input) == STASIS_IMAGE_KIND_STASIS
+         && stasis_image_ram_map (stasis_image_input_ours (input)) != NULL;
+}
+
 static gboolean
 check_kind (const Clones *clones, GError **error)
 {
   const StasisImageInput *input = clones->from.input;
-  if (stasis_image_input_is_file (input)
-      && stasis_image_input_kind (input) == STASIS_IMAGE_KIND_STASIS
-      && stasis_image_ram_map (stasis_image_input_ours (input)) != NULL)
+  g_autoptr (StasisQemuCaps) caps
+      = stasis_driver_get_caps (clones->from.driver, clones->from.def->emulator, error);
+  if (caps == NULL)
+    return FALSE;
+  if (is_in_place (input)
+      || (!stasis_instant_is_from_within (caps) && stasis_image_input_is_file (input)
+          && stasis_image_input_ours (input) != NULL))
     return TRUE;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
                _ ("'%1$s' cannot be cloned: the memory lies in place in images of the kind '%2$s' "
@@ -196,19 +209,29 @@ note_verified (Clones *clones)
                               stasis_image_input_fd (clones->from.input), &clones->seen);
 }
 
+/* A plain stream is read once. */
+static gboolean
+throw_not_mapped (const Clones *clones, const char *why_not, GError **error)
+{
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED, _ ("'%1$s' cannot be cloned: %2$s"),
+               clones->path, why_not != NULL ? why_not : _ ("its memory is to be loaded"));
+  return FALSE;
+}
+
 /* Once for all of them: before any, unless it may be done while they run. */
 static gboolean
 prepare_memory (Clones *clones, GError **error)
 {
   stasis_job_set_phase (clones->job, "look at the memory");
   stasis_mark_begin (stasis_image_input_fd (clones->from.input), &clones->seen);
-  if (!stasis_restorable_prepare_instant (&clones->from, &clones->instant,
-                                          stasis_job_cancellable (clones->job), error))
+  if (!stasis_restorable_prepare_instant (&clones->from, &clones->instant, clones->job, error))
     return FALSE;
+  if (clones->instant.view < 0 && !is_in_place (clones->from.input))
+    return throw_not_mapped (clones, clones->instant.why_not, error);
   if (clones->instant.view >= 0)
     stasis_job_set_engine (clones->job, stasis_instant_describe (&clones->instant));
   clones->why_not = g_strdup (clones->instant.why_not);
-  if (clones->instant.memory.check != STASIS_MEMORY_CHECK_BEFORE
+  if (clones->instant.flat != NULL || clones->instant.memory.check != STASIS_MEMORY_CHECK_BEFORE
       || (clones->from.flags & STASIS_RESTORE_VERIFY_NONE) != 0)
     return TRUE;
   stasis_job_set_phase (clones->job, "verify");
@@ -224,6 +247,8 @@ prepare_memory (Clones *clones, GError **error)
 static gboolean
 give_up_mapping (Clones *clones, const char *why_not, GCancellable *cancellable, GError **error)
 {
+  if (clones->instant.flat != NULL)
+    return throw_not_mapped (clones, why_not, error);
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&clones->lock);
   if (clones->why_not == NULL)
     clones->why_not = g_strdup (why_not);
@@ -442,6 +467,13 @@ stasis_clones_free (StasisClones *self)
   g_free (self);
 }
 
+/* They share it. */
+static StasisRestoreFlags
+with_flat_file (StasisRestoreFlags flags)
+{
+  return (flags & STASIS_RESTORE_PARALLEL) != 0 ? flags : flags | STASIS_RESTORE_FLAT;
+}
+
 /**
  * stasis_driver_clone:
  * @self: a driver
@@ -453,10 +485,10 @@ stasis_clones_free (StasisClones *self)
  *
  * Starts transient domains that go on where the image's guest was saved, each with a name, UUID and
  * generation ID of its own, and overlays of its own over the disks that the guest may write to,
- * which are removed when the clone ends; not when it is saved.  Memory is mapped from the image, so
- * that its pages are shared.  What stands against it is an error before anything is started, and
- * where one of several fails, nothing is left of any (%STASIS_ERROR_EXISTS: a name is taken).
- * Blocks; may be called on any thread.
+ * which are removed when the clone ends; not when it is saved.  Memory is mapped from the image, or
+ * from a flat file that is made of it, so that its pages are shared.  What stands against it is an
+ * error before anything is started, and where one of several fails, nothing is left of any
+ * (%STASIS_ERROR_EXISTS: a name is taken). Blocks; may be called on any thread.
  *
  * Returns: (transfer full): the clones
  */
@@ -476,7 +508,7 @@ stasis_driver_clone (StasisDriver *self, const StasisCloneRequest *request,
     }
   g_autoptr (StasisJob) job = stasis_job_new ("clone", progress, user_data, cancellable);
   g_auto (Clones) clones = {
-    .from = { .driver = self, .flags = request->flags },
+    .from = { .driver = self, .flags = with_flat_file (request->flags) },
     .path = g_canonicalize_filename (request->path, NULL),
     .job = job,
     .instant = STASIS_INSTANT_INIT,

@@ -127,18 +127,28 @@ stasis_command_ram_is_plain (const StasisDomainDef *def)
              || backing->source == STASIS_MEMORY_SOURCE_ANONYMOUS);
 }
 
-/* What the guest writes stays its own.  Without rom=off read-only would hold for the guest, too. */
+/* The same path for QEMU and for who watches what it opens. */
+char *
+stasis_command_ram_path (const StasisCommandRam *ram)
+{
+  return g_strdup_printf ("/proc/self/fd/%d", ram->fd);
+}
+
+/* What the guest writes stays its own.  Without rom=off read-only would hold for the guest, too:
+ * where there is none, QEMU believes that it opens the file for writing. */
 static StasisJson *
 make_mapped (const StasisCommandRam *mapped)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", mapped->fd);
+  g_autofree char *path = stasis_command_ram_path (mapped);
   StasisJson *object = stasis_json_new_object ();
   stasis_json_set_string (object, "qom-type", STASIS_QEMU_FILE_MEMORY);
   stasis_json_set_string (object, "mem-path", path);
-  stasis_json_set_uint (object, "offset", mapped->offset);
+  if (!mapped->is_flat)
+    stasis_json_set_uint (object, "offset", mapped->offset);
   stasis_json_set_boolean (object, "share", FALSE);
-  stasis_json_set_boolean (object, "readonly", TRUE);
-  stasis_json_set_string (object, "rom", "off");
+  stasis_json_set_boolean (object, "readonly", !mapped->is_flat);
+  if (!mapped->is_flat)
+    stasis_json_set_string (object, "rom", "off");
   stasis_json_set_boolean (object, "x-use-canonical-path-for-ramblock-id", FALSE);
   return object;
 }

@@ -16,7 +16,11 @@ typedef struct
 {
   int fd; /* the descriptor's number in QEMU, which opens it again for reading; or -1: no */
   guint64 offset;
+  gboolean is_flat; /* for an emulator that knows neither offset nor rom (preload/read-only.c) */
 } StasisCommandRam;
+
+/* (transfer full) By which QEMU opens it. */
+char *stasis_command_ram_path (const StasisCommandRam *ram);
 
 /* What the command line needs besides the definition.  All borrowed. */
 typedef struct

@@ -110,9 +110,15 @@ check_journal (const Detach *self, GError **error)
 }
 
 static guint64
+size_of_copy (const Detach *self)
+{
+  return self->renewal != NULL ? stasis_image_renewal_size (self->renewal) : 0;
+}
+
+static guint64
 remaining_memory (const StasisJobStats *stats, const Detach *self)
 {
-  const guint64 copy = stasis_image_renewal_size (self->renewal) - self->copied;
+  const guint64 copy = size_of_copy (self) - self->copied;
   return stats->bytes_remaining - MIN (stats->bytes_remaining, copy);
 }
 
@@ -186,10 +192,14 @@ prepare (Detach *self, GError **error)
   self->image = stasis_memory_check_open_image (status, error);
   if (self->image < 0)
     return FALSE;
-  self->renewal
-      = stasis_image_renewal_new (status->memory_image, self->image, id, cancellable, error);
-  if (self->renewal == NULL)
-    return FALSE;
+  /* Nobody ever writes to a flat file, or cuts it off: it needs no copy in its place. */
+  if (stasis_status_is_on_image (status))
+    {
+      self->renewal
+          = stasis_image_renewal_new (status->memory_image, self->image, id, cancellable, error);
+      if (self->renewal == NULL)
+        return FALSE;
+    }
   self->pull = stasis_memory_pull_new (&status->qemu, self->image, error);
   return self->pull != NULL && stasis_memory_pull_look (self->pull, error)
          && check_room (self, stasis_memory_pull_missing (self->pull), error);
@@ -201,7 +211,7 @@ begin_job (Detach *self)
   StasisJobStats *stats = stasis_job_stats (self->job);
   const guint64 memory = stasis_memory_pull_total (self->pull);
   g_autofree char *last = stasis_paths_last_job (self->driver->paths, self->name);
-  stats->bytes_total = memory + stasis_image_renewal_size (self->renewal);
+  stats->bytes_total = memory + size_of_copy (self);
   set_processed (self, memory - stasis_memory_pull_missing (self->pull));
   stasis_job_begin (self->job, last);
   stasis_job_attach_background (self->job, self->folder);
@@ -295,8 +305,9 @@ static gboolean
 copy_image (Detach *self, GError **error)
 {
   stasis_job_set_phase (self->job, "copy");
-  if (stasis_image_renewal_copy (self->renewal, on_copied, self, stasis_job_cancellable (self->job),
-                                 error))
+  if (self->renewal == NULL
+      || stasis_image_renewal_copy (self->renewal, on_copied, self,
+                                    stasis_job_cancellable (self->job), error))
     return TRUE;
   g_prefix_error (error, _ ("the guest has its memory, but '%s' could not be copied: "),
                   self->status->memory_image);
@@ -322,12 +333,14 @@ let_go (Detach *self, StasisHold *hold, GError **error)
   StasisStatus *status = hold->status;
   if (!stasis_fault ("detach-copied", error) || !prove (self, error)
       || !stasis_fault ("detach-proven", error)
-      || !stasis_image_renewal_commit (self->renewal, self->driver->paths, error)
+      || (self->renewal != NULL
+          && !stasis_image_renewal_commit (self->renewal, self->driver->paths, error))
       || !stasis_fault ("detach-renamed", error)
       || !stasis_memory_image_unlock (&status->qemu, &status->memory_image_id, error)
       || !stasis_fault ("detach-unlocked", error))
     return FALSE;
   g_clear_pointer (&status->memory_image, g_free);
+  g_clear_pointer (&status->memory_flat_of, g_free);
   g_clear_pointer (&status->memory_stamp, g_free);
   status->memory_image_id = (StasisFileId){ 0 };
   return stasis_hold_write (hold, error);

@@ -13,6 +13,8 @@
  * that QEMU will want, of no special kind; QEMU can map from within a file; nobody but root and we
  * could write to the file while the guest runs on it; no page has data that its bitmap disowns.
  *
+ * A QEMU that cannot map from within a file may map one of the memory alone: instant-flat.c.
+ *
  * An image that bears this host's stamp was verified when it was written, so its guest may run at
  * once.  What went wrong below the file system since then no stamp tells: the supervisor verifies
  * the image while the guest runs (supervisor/memory-check.c).
@@ -22,15 +24,14 @@
 
 #include "driver/instant.h"
 
-#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 
 #include "driver/command.h"
+#include "driver/instant-flat.h"
 #include "driver/marks.h"
 #include "image/chain-body.h"
 #include "image/verify.h"
@@ -47,15 +48,6 @@ static gboolean G_GNUC_PRINTF (2, 3) refuse (StasisInstant *self, const char *fo
   self->why_not = g_strdup_vprintf (format, args);
   va_end (args);
   return FALSE;
-}
-
-/* There a page that is read where the file has a hole is a page of the file from then on: a guest
- * would fill the file system by reading, and die where it is full. */
-static gboolean
-is_in_memory (int fd)
-{
-  struct statfs fs;
-  return fstatfs (fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
 static gboolean
@@ -76,25 +68,23 @@ check_file (StasisInstant *self, int fd)
     return refuse (self, _ ("the image cannot be looked at"));
   if ((st.st_uid != 0 && st.st_uid != geteuid ()) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return refuse (self, _ ("others could change the image while the guest runs on it"));
-  if (is_in_memory (fd))
+  if (stasis_memory_image_is_in_memory (fd))
     return refuse (self, _ ("the image's file system is in memory, where holes that are read fill "
                             "up"));
   return TRUE;
 }
 
-static gboolean
-check_qemu (StasisInstant *self, const StasisQemuCaps *caps)
+/* Without rom=off a read-only file is a read-only memory. */
+gboolean
+stasis_instant_is_from_within (const StasisQemuCaps *caps)
 {
-  /* Without rom=off a read-only file is a read-only memory. */
-  return (stasis_qemu_caps_has_migration (caps, "mapped-ram")
-          && stasis_qemu_caps_has_property (caps, STASIS_QEMU_FILE_MEMORY, "offset")
-          && stasis_qemu_caps_has_property (caps, STASIS_QEMU_FILE_MEMORY, "rom"))
-         || refuse (self, _ ("QEMU %1$s cannot map memory from within a file"),
-                    stasis_qemu_caps_version (caps));
+  return stasis_qemu_caps_has_migration (caps, "mapped-ram")
+         && stasis_qemu_caps_has_property (caps, STASIS_QEMU_FILE_MEMORY, "offset")
+         && stasis_qemu_caps_has_property (caps, STASIS_QEMU_FILE_MEMORY, "rom");
 }
 
-static gboolean
-check_definition (StasisInstant *self, const StasisDomainDef *def)
+gboolean
+stasis_instant_check_definition (StasisInstant *self, const StasisDomainDef *def)
 {
   return (stasis_command_ram_is_plain (def) && !def->memory_backing.locked
           && g_strcmp0 (def->memory_backing.allocation, "immediate") != 0)
@@ -116,8 +106,8 @@ find_block (StasisInstant *self, const StasisInstantRequest *request, const Stas
   return NULL;
 }
 
-static StasisMemoryCheck
-choose_check (StasisRestoreFlags flags, gboolean is_stamped)
+StasisMemoryCheck
+stasis_instant_choose_check (StasisRestoreFlags flags, gboolean is_stamped)
 {
   if (flags & STASIS_RESTORE_VERIFY_NONE)
     return STASIS_MEMORY_CHECK_NONE;
@@ -174,13 +164,13 @@ verify_root (const StasisInstant *self, GCancellable *cancellable, GError **erro
                                  NULL, NULL, cancellable, error);
 }
 
-/* Get ready, if it can be done. */
-gboolean
-stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request,
-                        GCancellable *cancellable, GError **error)
+/* From within the image. */
+static gboolean
+prepare_within (StasisInstant *self, const StasisInstantRequest *request, GCancellable *cancellable,
+                GError **error)
 {
   const StasisImageInput *input = request->input;
-  if (!check_qemu (self, request->caps) || !check_kind (self, input))
+  if (!check_kind (self, input))
     return TRUE;
   const StasisImage *image = stasis_image_input_ours (input);
   if (stasis_image_parent (image) != NULL)
@@ -191,7 +181,7 @@ stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request
       image = stasis_image_chain_root (self->chain);
     }
   const int fd = stasis_image_fd (image);
-  if (!check_file (self, fd) || !check_definition (self, request->def))
+  if (!check_file (self, fd) || !stasis_instant_check_definition (self, request->def))
     return TRUE;
   const StasisImageBlock *block = find_block (self, request, image);
   if (block == NULL)
@@ -206,9 +196,20 @@ stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request
                                       .name = stasis_image_name (image),
                                       .offset = block->pages_offset,
                                       .since_us = g_get_monotonic_time (),
-                                      .check = choose_check (request->flags, self->is_stamped),
+                                      .check = stasis_instant_choose_check (request->flags,
+                                                                            self->is_stamped),
                                       .stamp = stasis_mark_verified_path (request->paths, fd) };
   return verify_root (self, cancellable, error);
+}
+
+/* Get ready, if it can be done. */
+gboolean
+stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request, GError **error)
+{
+  GCancellable *cancellable = stasis_job_cancellable (request->job);
+  if (stasis_instant_is_from_within (request->caps))
+    return prepare_within (self, request, cancellable, error);
+  return stasis_instant_flat_prepare (self, request, cancellable, error);
 }
 
 /* QEMU was started, mapped or not. */
@@ -218,14 +219,38 @@ stasis_instant_settle (StasisInstant *self)
   if (self->memory.refusal == NULL)
     return;
   stasis_fd_clear (&self->view);
+  g_clear_pointer (&self->flat, stasis_flat_file_free);
   self->memory.check = STASIS_MEMORY_CHECK_BEFORE;
   self->why_not = g_steal_pointer (&self->memory.refusal);
+}
+
+static const char *
+describe_flat (const StasisInstant *self)
+{
+  switch (self->memory.check)
+    {
+    case STASIS_MEMORY_CHECK_BEFORE:
+      return _ ("instant: memory mapped from a flat file of the image's, verified as a whole "
+                "first");
+    case STASIS_MEMORY_CHECK_BACKGROUND:
+      return self->is_made
+                 ? _ (
+                     "instant: memory mapped from a flat file, made of the image and verified just "
+                     "now")
+                 : _ ("instant: memory mapped from a flat file of the image's, which is verified "
+                      "in the background");
+    case STASIS_MEMORY_CHECK_NONE:
+      break;
+    }
+  return _ ("instant: memory mapped from a flat file of the image's, not verified");
 }
 
 /* For people. */
 const char *
 stasis_instant_describe (const StasisInstant *self)
 {
+  if (self->flat != NULL)
+    return describe_flat (self);
   switch (self->memory.check)
     {
     case STASIS_MEMORY_CHECK_BEFORE:
@@ -247,6 +272,7 @@ stasis_instant_clear (StasisInstant *self)
 {
   stasis_fd_clear (&self->view);
   stasis_image_chain_free (self->chain);
+  stasis_flat_file_free (self->flat);
   g_free (self->why_not);
   g_free (self->memory.stamp);
   g_free (self->memory.refusal);

@@ -8,6 +8,8 @@
 #include <stasis/domain.h>
 
 #include "conf/domain-def.h"
+#include "driver/flat-store.h"
+#include "driver/job.h"
 #include "driver/memory-image.h"
 #include "driver/paths.h"
 #include "driver/qemu-caps.h"
@@ -18,10 +20,13 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  int view; /* (owned) what QEMU is to read instead of the image; -1: no instant restore */
+  int view;         /* (owned) what QEMU is to read instead of the image; -1: no instant restore */
+  gboolean is_made; /* the flat file, just now */
   gboolean is_stamped; /* it was verified here before, and nobody has touched it since */
   StasisMemoryImage memory;
   StasisImageChain *chain; /* (owned) (nullable) of an incremental image: its root is mapped */
+  StasisFlatFile *flat;    /* (owned) (nullable) mapped instead of the image; the view is a plain
+                              stream then */
   char *why_not;           /* (owned) (nullable) for people */
 } StasisInstant;
 
@@ -32,7 +37,8 @@ typedef struct
   const StasisDomainDef *def;
   const StasisQemuCaps *caps;
   const StasisPaths *paths;
-  StasisRestoreFlags flags; /* those that say when to verify */
+  StasisRestoreFlags flags; /* those that say when to verify, and whether to make a flat file */
+  StasisJob *job;           /* told of what takes long */
 } StasisInstantRequest;
 
 #define STASIS_INSTANT_INIT \
@@ -40,10 +46,13 @@ typedef struct
     .view = -1 \
   }
 
+/* TRUE where QEMU maps memory from within an image; FALSE: from a flat file, if that. */
+gboolean stasis_instant_is_from_within (const StasisQemuCaps *caps);
+
 /* Get ready.  Where it cannot be done self->view stays -1 and self->why_not says why; FALSE only
- * where it was cancelled. */
+ * where it was cancelled, or the image is damaged. */
 gboolean stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request,
-                                 GCancellable *cancellable, GError **error);
+                                 GError **error);
 
 /* QEMU was started.  Where its memory could not be mapped it is as if that had been known. */
 void stasis_instant_settle (StasisInstant *self);

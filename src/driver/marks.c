@@ -28,16 +28,24 @@
 #define VERIFIED_MAX 4096u
 #define RESUMED_MAX  65536u
 
-static char *
-stamp_path (const StasisPaths *paths, const struct stat *st)
+/* Which file it is. */
+char *
+stasis_mark_key (const struct stat *st)
 {
-  g_autofree char *key = g_strdup_printf ("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x",
-                                          (guint64) st->st_dev, (guint64) st->st_ino);
-  return stasis_paths_mark (paths, "verified", key);
+  return g_strdup_printf ("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x", (guint64) st->st_dev,
+                          (guint64) st->st_ino);
 }
 
 static char *
-stamp_text (const struct stat *st)
+stamp_path (const StasisPaths *paths, const struct stat *st)
+{
+  g_autofree char *key = stasis_mark_key (st);
+  return stasis_paths_mark (paths, "verified", key);
+}
+
+/* What it is like. */
+char *
+stasis_mark_version (const struct stat *st)
 {
   return g_strdup_printf ("%" G_GUINT64_FORMAT " %" G_GINT64_FORMAT ".%09ld\n",
                           (guint64) st->st_size, (gint64) st->st_ctim.tv_sec,
@@ -129,7 +137,7 @@ static void
 write_stamp (const StasisPaths *paths, const struct stat *st)
 {
   g_autofree char *path = stamp_path (paths, st);
-  g_autofree char *text = stamp_text (st);
+  g_autofree char *text = stasis_mark_version (st);
   g_autoptr (GError) error = NULL;
   if (!write_mark (path, text, VERIFIED_MAX, &error))
     g_debug ("no verification stamp: %s", error->message);
@@ -160,8 +168,8 @@ stasis_mark_verified_since (const StasisPaths *paths, int fd, const struct stat 
   struct stat now;
   if (fstat (fd, &now) < 0 || now.st_dev != before->st_dev || now.st_ino != before->st_ino)
     return;
-  g_autofree char *then_text = stamp_text (before);
-  g_autofree char *now_text = stamp_text (&now);
+  g_autofree char *then_text = stasis_mark_version (before);
+  g_autofree char *now_text = stasis_mark_version (&now);
   if (g_str_equal (then_text, now_text))
     write_stamp (paths, before);
 }
@@ -182,7 +190,7 @@ stasis_mark_is_verified (const StasisPaths *paths, int fd)
   if (fstat (fd, &st) < 0)
     return FALSE;
   g_autofree char *path = stamp_path (paths, &st);
-  g_autofree char *text = stamp_text (&st);
+  g_autofree char *text = stasis_mark_version (&st);
   g_autofree char *kept = NULL;
   return g_file_get_contents (path, &kept, NULL, NULL) && g_str_equal (kept, text);
 }

@@ -23,6 +23,11 @@ void stasis_mark_verified_since (const StasisPaths *paths, int fd, const struct 
 gboolean stasis_mark_is_verified (const StasisPaths *paths, int fd);
 char *stasis_mark_verified_path (const StasisPaths *paths, int fd);
 
+/* (transfer full) What a file is known by here: a name of device and inode, and a line of size and
+ * change time. */
+char *stasis_mark_key (const struct stat *st);
+char *stasis_mark_version (const struct stat *st);
+
 /* An image with writable disks is good for one resume: its disks move on with the guest.  So is a
  * managed image.  Known by the image's UUID, so that a copy counts as the same.  */
 gboolean stasis_mark_resumed (const StasisPaths *paths, const StasisImage *image, GError **error);

@@ -16,11 +16,12 @@
  * stasis_domain_get_memory_image:
  * @self: a domain
  * @out_is_there: (out) (optional): %FALSE where another file lies there by now, or none: the guest
- *   goes on with the one that it had
+ *   goes on with the one that it had; where it has a flat file, this is said of that
  * @error: return location
  *
- * Returns: (transfer full) (nullable): the save image that its memory is mapped from; %NULL with no
- *   error where it has memory of its own, or does not run
+ * Returns: (transfer full) (nullable): the save image that its memory is mapped from, if need be
+ *   by way of a flat file (stasis_domain_get_flat_file()); %NULL with no error where it has memory
+ *   of its own, or does not run
  */
 char *
 stasis_domain_get_memory_image (StasisDomain *self, gboolean *out_is_there, GError **error)
@@ -31,9 +32,28 @@ stasis_domain_get_memory_image (StasisDomain *self, gboolean *out_is_there, GErr
 
   struct stat st;
   const StasisFileId *id = &status->memory_image_id;
+  /* Of a flat file's image nothing is needed any more. */
   if (out_is_there != NULL)
     *out_is_there = stat (status->memory_image, &st) == 0 && st.st_dev == id->device
                     && st.st_ino == id->inode;
+  return g_strdup (status->memory_flat_of != NULL ? status->memory_flat_of : status->memory_image);
+}
+
+/**
+ * stasis_domain_get_flat_file:
+ * @self: a domain
+ * @error: return location
+ *
+ * Returns: (transfer full) (nullable): the flat file, made of the save image, that its memory is
+ *   mapped from; %NULL with no error where there is none
+ */
+char *
+stasis_domain_get_flat_file (StasisDomain *self, GError **error)
+{
+  g_autoptr (StasisStatus) status = NULL;
+  if (!stasis_domain_look (self, &status, error) || status == NULL
+      || status->memory_flat_of == NULL)
+    return NULL;
   return g_strdup (status->memory_image);
 }
 

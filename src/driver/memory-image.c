@@ -20,10 +20,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -32,12 +33,20 @@
 #include "util/fd.h"
 #include "util/lock.h"
 
-/* The image for a QEMU of that user. */
+gboolean
+stasis_memory_image_is_in_memory (int fd)
+{
+  struct statfs fs;
+  return fstatfs (fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+/* The image for a QEMU of that user.  A QEMU that maps a flat file would rather write to it, and
+ * root's could: so that is on a read-only mount in any case. */
 int
 stasis_memory_image_open (const StasisMemoryImage *self, guint32 uid, GError **error)
 {
   stasis_autofd int fd = -1;
-  if (uid != geteuid ())
+  if (uid != geteuid () || (self->flat_of != NULL && geteuid () == 0))
     fd = stasis_idmap_open (self->fd, uid, error);
   else
     {
@@ -57,18 +66,23 @@ leads_to (const char *path, const StasisFileId *id)
          && st.st_ino == id->inode;
 }
 
-/* What dominfo shows: an image that came by descriptor has a path all the same. */
+/* An image that came by descriptor has a path all the same. */
+char *
+stasis_memory_image_path (int fd, const char *name, const StasisFileId *id)
+{
+  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", fd);
+  char *path = leads_to (name, id) ? NULL : g_file_read_link (link, NULL);
+  return path != NULL ? path : g_strdup (name);
+}
+
+/* What dominfo shows. */
 gboolean
 stasis_memory_image_note (const StasisMemoryImage *self, StasisStatus *status, GError **error)
 {
   if (!stasis_file_id_of_fd (self->fd, &status->memory_image_id, error))
     return FALSE;
-  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", self->fd);
-  status->memory_image = leads_to (self->name, &status->memory_image_id)
-                             ? g_strdup (self->name)
-                             : g_file_read_link (link, NULL);
-  if (status->memory_image == NULL)
-    status->memory_image = g_strdup (self->name);
+  status->memory_image = stasis_memory_image_path (self->fd, self->name, &status->memory_image_id);
+  status->memory_flat_of = g_strdup (self->flat_of);
   status->memory_check = self->check;
   status->memory_since_us = self->since_us;
   status->memory_stamp = g_strdup (self->stamp);

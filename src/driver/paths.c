@@ -278,6 +278,21 @@ stasis_paths_clone (const StasisPaths *paths, const char *uuid)
   return g_build_filename (clones, uuid, NULL);
 }
 
+/* Of images that another host may have under the same names. */
+char *
+stasis_paths_flats (const StasisPaths *paths)
+{
+  g_autofree char *host = host_digest ();
+  return g_build_filename (paths->lib, "flat", host, NULL);
+}
+
+char *
+stasis_paths_flat (const StasisPaths *paths, const char *key)
+{
+  g_autofree char *flats = stasis_paths_flats (paths);
+  return g_strdup_printf ("%s/%s%s", flats, key, STASIS_FLAT_SUFFIX);
+}
+
 char *
 stasis_paths_mark (const StasisPaths *paths, const char *kind, const char *key)
 {

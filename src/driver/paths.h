@@ -9,6 +9,8 @@
 
 G_BEGIN_DECLS
 
+#define STASIS_FLAT_SUFFIX ".flat"
+
 /* The folders of one driver.  All absolute; made 0700 when first needed. */
 typedef struct
 {
@@ -51,6 +53,9 @@ char *stasis_paths_guest (const StasisPaths *paths, const char *name);
 /* What clones write instead of their disks, of this host, and the folder of one of them. */
 char *stasis_paths_clones (const StasisPaths *paths);
 char *stasis_paths_clone (const StasisPaths *paths, const char *uuid);
+/* The flat files of this host, and the one of an image: flat-store.h. */
+char *stasis_paths_flats (const StasisPaths *paths);
+char *stasis_paths_flat (const StasisPaths *paths, const char *key);
 /* Marks about a file or an image: LIB/marks/KIND/KEY. */
 char *stasis_paths_mark (const StasisPaths *paths, const char *kind, const char *key);
 char *stasis_paths_log (const StasisPaths *paths, const char *name);

@@ -174,6 +174,12 @@ stasis_restorable_check_flags (StasisRestoreFlags flags, GError **error)
                            _ ("a domain cannot be resumed both running and paused"));
       return FALSE;
     }
+  if ((flags & STASIS_RESTORE_PARALLEL) && (flags & STASIS_RESTORE_FLAT))
+    {
+      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                           _ ("a flat file is for memory that is mapped, not loaded"));
+      return FALSE;
+    }
   const guint when = flags
                      & (STASIS_RESTORE_VERIFY_FULL | STASIS_RESTORE_VERIFY_BACKGROUND
                         | STASIS_RESTORE_VERIFY_NONE);
@@ -196,8 +202,9 @@ stasis_restorable_open (StasisRestorable *self, int fd_take, const char *path, c
 /* Look whether the memory can be mapped; what stands against it is told with the statistics. */
 gboolean
 stasis_restorable_prepare_instant (const StasisRestorable *self, StasisInstant *out_instant,
-                                   GCancellable *cancellable, GError **error)
+                                   StasisJob *job, GError **error)
 {
+  stasis_flat_store_sweep (self->driver->paths);
   if (self->flags & STASIS_RESTORE_PARALLEL)
     return TRUE;
   g_autoptr (StasisQemuCaps) caps
@@ -210,8 +217,9 @@ stasis_restorable_prepare_instant (const StasisRestorable *self, StasisInstant *
     .caps = caps,
     .paths = self->driver->paths,
     .flags = self->flags,
+    .job = job,
   };
-  return stasis_instant_prepare (out_instant, &request, cancellable, error);
+  return stasis_instant_prepare (out_instant, &request, error);
 }
 
 /* Only the overlays of a clone stand in its image. */

@@ -28,9 +28,10 @@ gboolean stasis_restorable_check_flags (StasisRestoreFlags flags, GError **error
 gboolean stasis_restorable_open (StasisRestorable *self, int fd_take, const char *path,
                                  const char *xml, GCancellable *cancellable, GError **error);
 
-/* Look whether the memory can be mapped from it: instant.h. */
+/* Look whether the memory can be mapped from it: instant.h.  Flat files that nobody wants any more
+ * are swept away first. */
 gboolean stasis_restorable_prepare_instant (const StasisRestorable *self,
-                                            StasisInstant *out_instant, GCancellable *cancellable,
+                                            StasisInstant *out_instant, StasisJob *job,
                                             GError **error);
 
 /* Refuse an image of a clone where something has been done to the disks that its own rest on. */

@@ -205,18 +205,20 @@ check_no_kept_disks (const Restore *restore, GError **error)
 static gboolean
 load (Restore *restore, GError **error)
 {
-  const int fd = stasis_image_input_fd (restore->from.input);
+  const gboolean is_flat = restore->instant.flat != NULL;
+  const int fd = is_flat ? restore->instant.flat->fd : stasis_image_input_fd (restore->from.input);
   const gboolean is_file = stasis_image_input_is_file (restore->from.input);
   const StasisSourceLoad source = { .input = restore->from.input,
                                     .view = restore->instant.view,
                                     .engine = note_engine (restore),
-                                    .verify = is_verified_now (restore),
+                                    .verify = !is_flat && is_verified_now (restore),
                                     .qemu = &restore->hold->status->qemu };
   struct stat before;
   if (is_file)
     stasis_mark_begin (fd, &before);
   if (!stasis_source_is_mapped (restore->from.input))
-    stasis_job_set_engine (restore->job, _ ("plain stream, through this process"));
+    stasis_job_set_engine (restore->job,
+                           is_flat ? source.engine : _ ("plain stream, through this process"));
   stasis_job_set_phase (restore->job, source.verify ? "load and verify" : "load");
   if (!stasis_source_load (&source, restore->monitor, restore->job, error))
     return FALSE;
@@ -297,8 +299,7 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
   if (!ask_everybody (restore, fd_take, path, xml, error))
     return FALSE;
   stasis_job_set_phase (restore->job, "look at the memory");
-  if (!stasis_restorable_prepare_instant (&restore->from, &restore->instant,
-                                          stasis_job_cancellable (restore->job), error))
+  if (!stasis_restorable_prepare_instant (&restore->from, &restore->instant, restore->job, error))
     return FALSE;
 
   restore->kept_disks = stasis_restore_disks_list (stasis_image_input_disks (restore->from.input),

@@ -79,7 +79,8 @@ StasisSaveBase *
 stasis_save_base_open (const StasisStatus *status, const char *path, const char *target,
                        GCancellable *cancellable, GError **error)
 {
-  const char *name = path != NULL ? path : status->memory_image;
+  const char *mapped = stasis_status_is_on_image (status) ? status->memory_image : NULL;
+  const char *name = path != NULL ? path : mapped;
   if (name == NULL)
     {
       refuse (error,

@@ -109,7 +109,7 @@ try_capture (const StasisSaveGuest *guest, StasisMonitor *monitor, GCancellable 
     .chain = guest->chain,
     .is_chain_mapped = guest->is_chain_mapped,
   };
-  if (status->memory_image != NULL)
+  if (stasis_status_is_on_image (status))
     {
       const int fd = stasis_memory_check_open_image (status, error);
       what.base_take = fd >= 0 ? stasis_image_open_fd (fd, status->memory_image, error) : NULL;
@@ -126,7 +126,7 @@ choose_writer (StasisSaveEngine *engine, const StasisSaveGuest *guest, StasisMon
                GCancellable *cancellable, GError **out_error)
 {
   g_autoptr (GError) error = NULL;
-  if (guest->status->memory_image != NULL || guest->is_live || guest->chain != NULL)
+  if (stasis_status_is_on_image (guest->status) || guest->is_live || guest->chain != NULL)
     engine->capture = try_capture (guest, monitor, cancellable, &error);
   engine->is_live = guest->is_live;
   /* Its threads take more of a pause than they save. */

@@ -5,10 +5,11 @@
  * Theory of operation
  *
  * QEMU reads a mapped body by itself, and threads of ours verify the image at the same time.  Where
- * its memory is mapped from the image it reads only a view of the rest (image/view.h).  A
- * plain stream goes through us (feed.c), so that no octet reaches QEMU before it was verified.
- * What a kind has no checksums for cannot be verified: of libvirt's sparse images at least the
- * structure is looked at, and where QEMU notices something, it says so.
+ * its memory is mapped from the image it reads only a view of the rest (image/view.h); of a flat
+ * file it is fed the stream that is kept with that (image/flat.h).  A plain stream goes through us
+ * (feed.c), so that no octet reaches QEMU before it was verified. What a kind has no checksums for
+ * cannot be verified: of libvirt's sparse images at least the structure is looked at, and where
+ * QEMU notices something, it says so.
  */
 
 #include "config.h"
@@ -24,6 +25,7 @@
 #include "image/info.h"
 #include "image/qemu-stream.h"
 #include "image/verify.h"
+#include "util/fd.h"
 
 static gboolean
 was_saved_with (const StasisImage *image, const char *capability)
@@ -72,6 +74,17 @@ load_mapped (const StasisSourceLoad *self, StasisMonitor *monitor, StasisJob *jo
   return loaded;
 }
 
+/* What is left of a plain stream whose main memory is mapped already, and was checked with it. */
+static gboolean
+load_rest (const StasisSourceLoad *self, StasisMonitor *monitor, StasisJob *job, GError **error)
+{
+  struct stat st;
+  if (fstat (self->view, &st) < 0)
+    return stasis_throw_errno (error, "'%s'", stasis_image_input_name (self->input));
+  g_autoptr (StasisStreamIn) rest = stasis_stream_in_new_file (self->view, 0, (guint64) st.st_size);
+  return stasis_feed_run (rest, (guint64) st.st_size, FALSE, monitor, job, error);
+}
+
 /* libvirt writes these with several threads, always. */
 static gboolean
 load_sparse (const StasisImageInput *input, StasisMonitor *monitor, const StasisProcess *qemu,
@@ -110,6 +123,8 @@ stasis_source_load (const StasisSourceLoad *self, StasisMonitor *monitor, Stasis
     return FALSE;
   if (stasis_source_is_mapped (input))
     return load_mapped (self, monitor, job, error);
+  if (self->view >= 0)
+    return load_rest (self, monitor, job, error);
 
   /* What stands around the body is soon checked, and the body as it goes by. */
   if (ours != NULL && stasis_image_input_is_file (input)

@@ -45,7 +45,9 @@
 #include "util/fault.h"
 #include "util/fd.h"
 
-#define PRELOAD "LD_PRELOAD"
+#define PRELOAD   "LD_PRELOAD"
+#define USERFAULT "stasis-userfault.so"
+#define READ_ONLY "stasis-read-only.so"
 
 typedef struct
 {
@@ -205,31 +207,55 @@ kvm_group (const StasisDomainDef *def)
   return group != NULL ? (gint64) group->gr_gid : -1;
 }
 
-/* What makes it possible to track the guest's writes (src/preload), by descriptor: QEMU's user may
- * not reach the file by its name.  @others (nullable) is what the definition wants preloaded. */
-static void
-preload_userfault (const Start *start, const char *others)
+/* One of our libraries for QEMU, which its user can read; -1: there is none. */
+static int
+open_library (const Start *start, const char *name)
 {
-  g_autoptr (GError) error = NULL;
-  g_autofree char *path = stasis_spawn_find_helper ("stasis-userfault.so");
-  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY, 0, &error);
+  g_autofree char *path = stasis_spawn_find_helper (name);
+  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY, 0, NULL);
   struct stat st;
-  if (fd < 0 || fstat (fd, &st) < 0
-      || (start->hold->status->uid != geteuid () && (st.st_mode & S_IROTH) == 0))
+  if (fd >= 0 && fstat (fd, &st) == 0
+      && (start->hold->status->uid == geteuid () || (st.st_mode & S_IROTH) != 0))
+    return stasis_fd_steal (&fd);
+  g_debug ("'%s' cannot be read by QEMU's user", path);
+  return -1;
+}
+
+/* By descriptor: QEMU's user may not reach the file by its name.  Consumes it; -1 is fine. */
+static void
+preload (const Start *start, int fd_take, GString *value)
+{
+  if (fd_take < 0)
+    return;
+  if (value->len > 0)
+    g_string_append_c (value, ':');
+  g_string_append_printf (value, "/proc/self/fd/%d", stasis_spawn_take_fd (start->spawn, fd_take));
+}
+
+/* What makes it possible to track the guest's writes, and what keeps QEMU from writing to a flat
+ * file (src/preload).  @others (nullable) is what the definition wants preloaded. */
+static void
+preload_libraries (const Start *start, const char *others)
+{
+  g_autoptr (GString) value = g_string_new (NULL);
+  preload (start, open_library (start, USERFAULT), value);
+  if (start->ram.is_flat)
     {
-      g_debug ("no live saves from outside: '%s' cannot be read by QEMU's user", path);
-      return;
+      g_autofree char *path = stasis_command_ram_path (&start->ram);
+      preload (start, open_library (start, READ_ONLY), value);
+      stasis_spawn_set_env (start->spawn, "STASIS_READ_ONLY", path);
     }
-  g_autofree char *value = g_strdup_printf (
-      "/proc/self/fd/%d%s%s", stasis_spawn_take_fd (start->spawn, stasis_fd_steal (&fd)),
-      others != NULL ? ":" : "", others != NULL ? others : "");
-  stasis_spawn_set_env (start->spawn, PRELOAD, value);
+  if (value->len == 0)
+    return;
+  if (others != NULL)
+    g_string_append_printf (value, ":%s", others);
+  stasis_spawn_set_env (start->spawn, PRELOAD, value->str);
 }
 
 static void
 set_env (const Start *start)
 {
-  const char *preload = NULL;
+  const char *others = NULL;
   stasis_spawn_clear_env (start->spawn);
   for (guint i = 0; i < start->def->qemu_envs->len; i++)
     {
@@ -237,9 +263,9 @@ set_env (const Start *start)
       const char *value = env->value != NULL ? env->value : "";
       stasis_spawn_set_env (start->spawn, env->name, value);
       if (g_str_equal (env->name, PRELOAD) && *value != '\0')
-        preload = value;
+        others = value;
     }
-  preload_userfault (start, preload);
+  preload_libraries (start, others);
 }
 
 static gboolean
@@ -292,6 +318,20 @@ open_resources (Start *start, GError **error)
   return ok;
 }
 
+/* A flat file is for a QEMU that can be kept from writing to it. */
+static gboolean
+check_flat (const Start *start, GError **error)
+{
+  if (start->request->memory->flat_of == NULL)
+    return TRUE;
+  stasis_autofd int fd = open_library (start, READ_ONLY);
+  if (fd < 0)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                 _ ("'%s', without which QEMU could write to a flat file, cannot be read"),
+                 READ_ONLY);
+  return fd >= 0;
+}
+
 /* Memory from an image, where the request has one and QEMU's user may open it. */
 static void
 map_memory (Start *start)
@@ -301,7 +341,8 @@ map_memory (Start *start)
   if (memory == NULL)
     return;
   g_autoptr (GError) error = NULL;
-  stasis_autofd int fd = stasis_memory_image_open (memory, status->uid, &error);
+  stasis_autofd int fd
+      = check_flat (start, &error) ? stasis_memory_image_open (memory, status->uid, &error) : -1;
   if (fd < 0 || !stasis_memory_image_note (memory, status, &error))
     {
       memory->refusal = g_strdup (error->message);
@@ -309,6 +350,7 @@ map_memory (Start *start)
     }
   start->ram.fd = stasis_spawn_take_fd (start->spawn, stasis_fd_steal (&fd));
   start->ram.offset = memory->offset;
+  start->ram.is_flat = memory->flat_of != NULL;
 }
 
 /* Everything up to a QEMU that exists and waits, then let it run. */

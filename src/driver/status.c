@@ -46,6 +46,13 @@ stasis_status_new (void)
   return status;
 }
 
+/* Not from a flat file. */
+gboolean
+stasis_status_is_on_image (const StasisStatus *status)
+{
+  return status->memory_image != NULL && status->memory_flat_of == NULL;
+}
+
 /* TRUE where the journal tells of a job. */
 gboolean
 stasis_journal_has_job (const StasisJournal *journal)
@@ -108,6 +115,7 @@ stasis_status_free (StasisStatus *status)
   g_ptr_array_unref (status->sockets);
   g_free (status->frozen);
   g_free (status->memory_image);
+  g_free (status->memory_flat_of);
   g_free (status->memory_stamp);
   g_free (status->clone_of);
   g_free (status->clone_image);
@@ -189,6 +197,7 @@ memory_image_to_json (const StasisStatus *status)
 {
   StasisJson *json = stasis_json_new_object ();
   stasis_json_set_path (json, "path", status->memory_image);
+  stasis_json_set_path (json, "flat-of", status->memory_flat_of);
   stasis_json_set_uint (json, "device", status->memory_image_id.device);
   stasis_json_set_uint (json, "inode", status->memory_image_id.inode);
   stasis_json_set_string (json, "verified", memory_checks[status->memory_check]);
@@ -392,6 +401,7 @@ status_from_json (const StasisJson *json, GError **error)
   sockets_from_json (stasis_json_get (json, "sockets"), status->sockets);
   const StasisJson *image = stasis_json_get (json, "memory-image");
   status->memory_image = stasis_json_dup_path (image, "path");
+  status->memory_flat_of = stasis_json_dup_path (image, "flat-of");
   status->memory_image_id.device = stasis_json_uint (stasis_json_get (image, "device"), 0);
   status->memory_image_id.inode = stasis_json_uint (stasis_json_get (image, "inode"), 0);
   status->memory_check = memory_check_from_json (image);

@@ -77,7 +77,8 @@ typedef struct
   char *frozen;       /* (owned) (nullable) a save has frozen the guest's file systems, or is about
                          to: the agent's socket by which who lets it run thaws them */
   GPtrArray *sockets; /* (owned) of StasisBoundSocket: go with the domain */
-  char *memory_image; /* (owned) (nullable) the guest's memory is mapped from this save image */
+  char *memory_image; /* (owned) (nullable) what its memory is mapped from: a save image, or ... */
+  char *memory_flat_of; /* (owned) (nullable) ... the flat file of this one */
   StasisFileId memory_image_id;
   StasisMemoryCheck memory_check; /* when that image is verified */
   gboolean is_damage_accepted;    /* somebody let the guest run although it is damaged */
@@ -97,6 +98,8 @@ gboolean stasis_status_write (const StasisStatus *status, const char *folder, GE
 /* G_IO_ERROR_NOT_FOUND where there is none. */
 StasisStatus *stasis_status_read (const char *folder, GError **error);
 
+/* TRUE where the guest's memory is mapped from a save image itself. */
+gboolean stasis_status_is_on_image (const StasisStatus *status);
 /* TRUE where the journal tells of a job, which others do not wait for. */
 gboolean stasis_journal_has_job (const StasisJournal *journal);
 /* A new journal entry in memory, in place of the old one; write the status afterwards. */

@@ -132,8 +132,7 @@ gboolean
 stasis_lock_is_held (const char *path)
 {
   stasis_autofd int fd = stasis_fd_open (path, O_RDWR | O_NOFOLLOW, 0, NULL);
-  struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-  return fd >= 0 && fcntl (fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+  return fd >= 0 && stasis_lock_is_shared (fd);
 }
 
 /* A shared lock that goes with the open file, whoever has it. */
@@ -147,6 +146,14 @@ stasis_lock_share (int fd, GError **error)
     return stasis_throw_errno (error, _ ("cannot lock the file"));
   g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BUSY, _ ("another process writes to it"));
   return FALSE;
+}
+
+/* TRUE while somebody else has a lock on that file; to ask takes no right to write. */
+gboolean
+stasis_lock_is_shared (int fd)
+{
+  struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  return fcntl (fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
 }
 
 /* Take back what stasis_lock_share() took. */

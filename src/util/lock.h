@@ -33,6 +33,10 @@ gboolean stasis_lock_is_held (const char *path);
  * G_IO_ERROR_BUSY where somebody has one already. */
 gboolean stasis_lock_share (int fd, GError **error);
 
+/* TRUE while anybody has a lock on the file behind @fd by another open file; looking does not
+ * disturb. */
+gboolean stasis_lock_is_shared (int fd);
+
 /* Take it back, by any descriptor of that open file. */
 gboolean stasis_lock_unshare (int fd, GError **error);
 

@@ -4,11 +4,12 @@
  *
  *   stasis-verify FD NAME [RECORD SINCE]
  *
- * A supervisor starts it and is to stay small, hence a program of its own.  FD is the image, open
- * for reading; NAME stands for it in messages.  The exit status is 0 for an image that is as it
- * was written, 1 for one that is not (standard output says why), else it could not look.  It ends
- * with its supervisor, and gives way to the guest: one thread, of low priority.  Where others
- * verify the same image for guests of theirs, it waits for what they find (once.h).
+ * A supervisor starts it and is to stay small, hence a program of its own.  FD is the image, or a
+ * flat file made of it, open for reading; NAME stands for it in messages.  The exit status is 0 for
+ * an image that is as it was written, 1 for one that is not (standard output says why), else it
+ * could not look.  It ends with its supervisor, and gives way to the guest: one thread, of low
+ * priority.  Where others verify the same image for guests of theirs, it waits for what they find
+ * (once.h).
  *
  * Fault point: verify
  */
@@ -25,6 +26,7 @@
 
 #include <glib/gi18n.h>
 
+#include "image/flat.h"
 #include "image/verify.h"
 #include "util/fault.h"
 #include "verify/once.h"
@@ -41,6 +43,21 @@ give_way (void)
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   setpriority (PRIO_PROCESS, 0, NICE);
   syscall (SYS_ioprio_set, IOPRIO_PROCESS, 0, IOPRIO_LOWEST);
+}
+
+static gboolean
+verify_image (int fd, const char *name, GError **error)
+{
+  g_autoptr (StasisImage) image = stasis_image_open_fd (fd, name, error);
+  return image != NULL
+         && stasis_image_verify (image, STASIS_IMAGE_VERIFY_DEEP, 1, NULL, NULL, NULL, error);
+}
+
+static gboolean
+verify_flat (int fd, GError **error)
+{
+  g_autoptr (StasisFlat) flat = stasis_flat_open (fd, error);
+  return flat != NULL && stasis_flat_verify (flat, 1, NULL, error);
 }
 
 int
@@ -61,12 +78,11 @@ main (int argc, char **argv)
     return EXIT_SUCCESS;
 
   const gint64 began_us = g_get_monotonic_time ();
+  const int fd = atoi (argv[1]);
   g_autoptr (GError) error = NULL;
-  g_autoptr (StasisImage) image = stasis_image_open_fd (atoi (argv[1]), argv[2], &error);
   if (!stasis_fault ("verify", NULL))
     return EXIT_CANNOT;
-  if (image != NULL
-      && stasis_image_verify (image, STASIS_IMAGE_VERIFY_DEEP, 1, NULL, NULL, NULL, &error))
+  if (stasis_flat_is (fd) ? verify_flat (fd, &error) : verify_image (fd, argv[2], &error))
     {
       if (record != NULL)
         stasis_verify_once_note (record, began_us);

@@ -59,20 +59,19 @@ test_golden (gconstpointer data)
 
 /* Of the command line nothing changes but the memory's object. */
 static void
-test_mapped_ram (void)
+check_mapped (const char *emulator, const StasisCommandRam *ram, const char *expected)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *path
       = g_test_build_filename (G_TEST_DIST, "data", "driver", "command", "q35-plain.xml", NULL);
-  g_autoptr (StasisQemuCaps) caps = fixture_caps ("qemu-10.0");
+  g_autoptr (StasisQemuCaps) caps = fixture_caps (emulator);
   g_autoptr (StasisDomainDef) def = fixture_definition (path, caps, &error);
   g_assert_no_error (error);
   g_assert_true (stasis_command_ram_is_plain (def));
   g_autoptr (GPtrArray) resources = fixture_resources (def);
   StasisCommandHost host = make_host (resources);
   g_auto (GStrv) plain = stasis_command_build (def, caps, &host, &error);
-  const StasisCommandRam ram = { .fd = 33, .offset = 1 << 20 };
-  host.mapped_ram = &ram;
+  host.mapped_ram = ram;
   g_auto (GStrv) mapped = stasis_command_build (def, caps, &host, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (g_strv_length (plain), ==, g_strv_length (mapped));
@@ -83,12 +82,30 @@ test_mapped_ram (void)
       {
         n_changed++;
         g_assert_nonnull (strstr (plain[i], "\"qom-type\":\"memory-backend-ram\""));
-        g_assert_true (g_str_has_prefix (
-            mapped[i], "{\"qom-type\":\"memory-backend-file\",\"mem-path\":\"/proc/self/fd/33\","
-                       "\"offset\":1048576,\"share\":false,\"readonly\":true,\"rom\":\"off\","
-                       "\"x-use-canonical-path-for-ramblock-id\":false,\"id\":\"pc.ram\","));
+        g_assert_true (g_str_has_prefix (mapped[i], expected));
       }
   g_assert_cmpuint (n_changed, ==, 1);
+}
+
+static void
+test_mapped_ram (void)
+{
+  const StasisCommandRam ram = { .fd = 33, .offset = 1 << 20 };
+  check_mapped ("qemu-10.0", &ram,
+                "{\"qom-type\":\"memory-backend-file\",\"mem-path\":\"/proc/self/fd/33\","
+                "\"offset\":1048576,\"share\":false,\"readonly\":true,\"rom\":\"off\","
+                "\"x-use-canonical-path-for-ramblock-id\":false,\"id\":\"pc.ram\",");
+}
+
+/* Neither offset nor rom. */
+static void
+test_flat_ram (void)
+{
+  const StasisCommandRam ram = { .fd = 33, .is_flat = TRUE };
+  check_mapped ("qemu-7.2", &ram,
+                "{\"qom-type\":\"memory-backend-file\",\"mem-path\":\"/proc/self/fd/33\","
+                "\"share\":false,\"readonly\":false,"
+                "\"x-use-canonical-path-for-ramblock-id\":false,\"id\":\"pc.ram\",");
 }
 
 /* The older QEMU has all that the golden files use. */
@@ -332,6 +349,7 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/command/not-opened", test_not_opened);
   g_test_add_func ("/driver/command/incoming", test_incoming);
   g_test_add_func ("/driver/command/mapped-ram", test_mapped_ram);
+  g_test_add_func ("/driver/command/flat-ram", test_flat_ram);
   g_test_add_func ("/driver/command/resources", test_resources);
   return g_test_run ();
 }

@@ -44,6 +44,7 @@ make_status (void)
   stasis_bound_sockets_add (status->sockets, g_strdup ("/s/\xff a"), G_MAXUINT64, 7);
   status->frozen = g_strdup ("/r/\xff a.sock");
   status->memory_image = g_strdup ("/i/\xff a");
+  status->memory_flat_of = g_strdup ("/i/\xff b");
   status->memory_image_id = (StasisFileId){ 9, G_MAXUINT64 };
   status->memory_check = STASIS_MEMORY_CHECK_BACKGROUND;
   status->is_damage_accepted = TRUE;
@@ -116,6 +117,7 @@ assert_same (const StasisStatus *a, const StasisStatus *b)
     }
   g_assert_cmpstr (a->frozen, ==, b->frozen);
   g_assert_cmpstr (a->memory_image, ==, b->memory_image);
+  g_assert_cmpstr (a->memory_flat_of, ==, b->memory_flat_of);
   g_assert_cmpuint (a->memory_image_id.device, ==, b->memory_image_id.device);
   g_assert_cmpuint (a->memory_image_id.inode, ==, b->memory_image_id.inode);
   g_assert_cmpint (a->memory_check, ==, b->memory_check);

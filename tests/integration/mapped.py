@@ -79,7 +79,7 @@ def image_lines(t, guest):
 
 def write_locked(path):
     """Whether somebody holds a lock that keeps writers away; `path` or an open file."""
-    with open(path, "r+b") as file:
+    with open(path, "rb") as file:
         lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         return struct.unpack("hhqqi4x", fcntl.fcntl(file, F_OFD_GETLK, lock))[0] != fcntl.F_UNLCK
 

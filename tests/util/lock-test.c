@@ -62,7 +62,10 @@ test_share (void)
   assert_free ();
   const int first = open (path, O_RDONLY | O_CLOEXEC);
   const int second = open (path, O_RDONLY | O_CLOEXEC);
+  g_assert_false (stasis_lock_is_shared (second));
   g_assert_true (stasis_lock_share (first, &error));
+  g_assert_false (stasis_lock_is_shared (first));
+  g_assert_true (stasis_lock_is_shared (second));
   g_assert_true (stasis_lock_share (second, &error));
   g_assert_no_error (error);
   assert_busy ();
