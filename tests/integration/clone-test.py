@@ -72,7 +72,6 @@ def acpi_events(guest):
 
 def linux_with_disks(t, change=None):
     """A saved Linux guest with a qcow2 and a raw disk: it, its image, its last tick, the disks."""
-    need_mapping()
     disks = [t.dir / "a.qcow2", t.dir / "b.raw"]
     for disk, kind in zip(disks, ("qcow2", "raw")):
         subprocess.run(["qemu-img", "create", "-q", "-f", kind, disk, "16M"], check=True)
@@ -163,7 +162,6 @@ def identity(t):
 
 @harness.test("clones are listed with what they come from, and not among others'")
 def listed(t):
-    need_mapping()
     guest, image, last = saved_guest(t)
     copy_of_image = t.dir / "b.stasis"
     subprocess.run(["cp", image, copy_of_image], check=True)
@@ -226,7 +224,6 @@ def locked(t):
 
 @harness.test("a name that is taken is refused before anything is started")
 def names(t):
-    need_mapping()
     guest, image, _ = saved_guest(t)
     clone(t, guest, image, "c-2")
     assert "'c-2' is there already" in refused(t, image, "--count", "3")
@@ -255,7 +252,6 @@ def options(t):
 
 @harness.test("a disk that has changed, is written to, or is a block device is refused by name")
 def disks(t):
-    need_mapping()
     guest = t.boot_sector_guest(read_only=False)
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
@@ -282,7 +278,6 @@ def disks(t):
 
 @harness.test("where one of several fails nothing is left of any, and it is named")
 def failure(t):
-    need_mapping()
     guest = t.boot_sector_guest(read_only=False)
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
@@ -314,7 +309,6 @@ def failure(t):
 
 @harness.test("the overlays are gone after destroy, a shutdown of QEMU's, kill -9, and a crash of the host")
 def overlays_gone(t):
-    need_mapping()
     guest = t.boot_sector_guest(read_only=False)
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
@@ -376,7 +370,6 @@ def saved_clone(t):
 
 @harness.test("a clone that is saved is not restored where its parent has written to the disk below")
 def parent_goes_on(t):
-    need_mapping()
     guest = t.boot_sector_guest(read_only=False)
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
@@ -432,7 +425,6 @@ def verification(t):
 
 @harness.test("what can be had once only is refused, and the rest is each clone's own")
 def shared_things(t):
-    need_mapping()
     guest = t.boot_sector_guest()
     log = t.dir / "channel.log"
     xml = guest.xml(f"""<serial type='tcp'><source mode='bind' host='127.0.0.1' service='0'/></serial>
@@ -483,7 +475,6 @@ def interface(t):
 
 @harness.test("on a network of the host the link of a clone's interface is down until somebody sets it up")
 def link(t):
-    need_mapping()
     guest = t.linux_guest()
     path = t.dir / "tap.xml"
     path.write_text(guest.xml("<interface type='ethernet'><model type='virtio'/></interface>"))
@@ -510,7 +501,6 @@ def link(t):
 
 @harness.test("cancelled, nothing is left of any clone")
 def cancelled(t):
-    need_mapping()
     guest = t.boot_sector_guest(read_only=False)
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
@@ -529,7 +519,6 @@ def cancelled(t):
 
 @harness.test("a guest with UEFI has variables of its own in each clone")
 def firmware(t):
-    need_mapping()
     guest = t.linux_guest()
     path = t.dir / "uefi.xml"
     path.write_text(guest.xml().replace("<os>", "<os firmware='efi'>"))
@@ -580,7 +569,6 @@ def loaded(t):
 
 @harness.test("ten clones at once")
 def ten(t):
-    need_mapping()
     guest = t.boot_sector_guest(read_only=False)
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
