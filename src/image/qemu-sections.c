@@ -157,3 +157,29 @@ stasis_qemu_sections_append_back (const StasisQemuSections *self, guint32 ram_id
   stasis_qemu_append_ram_section (out, STASIS_QEMU_SECTION_END, ram_id);
   g_byte_array_append (out, self->rest->data, self->rest->len);
 }
+
+/* Where the last part of the RAM begins. */
+gboolean
+stasis_qemu_sections_find_last (StasisQemuInput *input, guint32 ram_id, StasisQemuPages *pages,
+                                guint64 *out_offset, GError **error)
+{
+  g_auto (StasisQemuSections) sections = { .commands = g_byte_array_new () };
+  guint64 last = 0;
+  for (;;)
+    {
+      const guint64 offset = input->offset;
+      guint8 section;
+      if (!stasis_qemu_input_take_u8 (input, &section, error))
+        return FALSE;
+      if (last > 0 && (section == STASIS_QEMU_SECTION_FULL || section == STASIS_QEMU_EOF))
+        break;
+      if (!take_section (input, section, ram_id, pages, &sections, error))
+        return FALSE;
+      if (section != STASIS_QEMU_COMMAND)
+        last = offset;
+      if (section == STASIS_QEMU_SECTION_END)
+        break;
+    }
+  *out_offset = last;
+  return TRUE;
+}

@@ -39,4 +39,10 @@ void stasis_qemu_sections_append_front (const StasisQemuHead *head, const Stasis
 void stasis_qemu_sections_append_back (const StasisQemuSections *self, guint32 ram_id,
                                        GByteArray *out);
 
+/* Read the parts of the RAM, and find where the last one of them begins, which need not be an END:
+ * what follows are devices then. */
+gboolean stasis_qemu_sections_find_last (StasisQemuInput *input, guint32 ram_id,
+                                         StasisQemuPages *pages, guint64 *out_offset,
+                                         GError **error);
+
 G_END_DECLS

@@ -31,6 +31,7 @@
 #include "image/mapped-ram.h"
 #include "image/octets.h"
 #include "image/record.h"
+#include "image/snapshot-body.h"
 #include "util/fault.h"
 #include "util/fd.h"
 
@@ -138,18 +139,22 @@ find_body_end (StasisImageWriter *writer, guint64 body_end, GError **error)
 
 /* Look at a MAPPED_RAM body: *@out_map; NULL for a STREAM. */
 static gboolean
-read_ram_map (StasisImageWriter *writer, gboolean punch_stale, GCancellable *cancellable,
+read_ram_map (StasisImageWriter *writer, const StasisImageTail *tail, GCancellable *cancellable,
               StasisImageRamMap **out_map, GError **error)
 {
   if (writer->header.body_kind == STASIS_IMAGE_BODY_STREAM)
     return stasis_mapped_ram_check_stream (writer->fd, writer->header.body_offset,
                                            stasis_image_header_body_end (&writer->header), error);
 
-  g_autoptr (StasisImageRamMap) map
-      = stasis_mapped_ram_parse (writer->fd, writer->header.body_offset,
-                                 stasis_image_header_body_end (&writer->header), error);
+  const guint64 start = writer->header.body_offset;
+  const guint64 end = stasis_image_header_body_end (&writer->header);
+  if (tail->is_snapshot
+      && !stasis_snapshot_body_complete (writer->fd, start, end, cancellable, error))
+    return FALSE;
+  g_autoptr (StasisImageRamMap) map = stasis_mapped_ram_parse (writer->fd, start, end, error);
   if (map == NULL || !stasis_mapped_ram_read_bitmaps (writer->fd, map, cancellable, error)
-      || (punch_stale && !stasis_mapped_ram_punch_stale (writer->fd, map, cancellable, error)))
+      || (tail->punch_stale
+          && !stasis_mapped_ram_punch_stale (writer->fd, map, cancellable, error)))
     return FALSE;
   *out_map = g_steal_pointer (&map);
   return TRUE;
@@ -192,7 +197,7 @@ stasis_image_writer_finish (StasisImageWriter *writer, guint64 body_end,
 
   g_autoptr (StasisImageRamMap) map = NULL;
   if (!stasis_fault ("image-finish", error) || !find_body_end (writer, body_end, error)
-      || !read_ram_map (writer, tail->punch_stale, cancellable, &map, error))
+      || !read_ram_map (writer, tail, cancellable, &map, error))
     return FALSE;
 
   const StasisBody body

@@ -43,6 +43,7 @@ typedef struct
   const StasisJson *disks;         /* image/disks.h; NULL: the domain has none */
   const StasisImageHashes *hashes; /* of guest memory, or NULL: all hashes come from the file */
   gboolean punch_stale; /* a live save: pages whose bit is clear may hold data, drop it */
+  gboolean is_snapshot; /* by QEMU, in the background: see snapshot-body.h */
   guint n_threads;      /* that hash; 0: one for each core, at most 8 */
 } StasisImageTail;
 

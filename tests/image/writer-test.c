@@ -14,6 +14,7 @@
 #include "image/error.h"
 #include "image/extents.h"
 #include "image/info.h"
+#include "image/mapped-ram.h"
 #include "image/verify.h"
 #include "sample.h"
 #include "util/fd.h"
@@ -239,6 +240,38 @@ test_stale (gconstpointer data)
   g_assert_cmpuint (found, ==, stale + (punch ? 4096 : 100));
 }
 
+/* A background snapshot, whose bitmap of pc.ram is empty: it gets its bits if the driver asks for
+ * it, and else is an image of a guest without memory, which a deep verification finds. */
+static void
+test_snapshot (gconstpointer data)
+{
+  static const char tail_octets[]
+      = "\0\0\0\0\0\0\0\x10\x7e\0\0\0\2\2\0\0\0\2\0\0\0\0\0\0\0\x10\x7e\0\0\0\2";
+  const gboolean is_snapshot = GPOINTER_TO_INT (data);
+  g_autoptr (GError) error = NULL;
+  stasis_autofd int fd = sample_file ();
+  g_autoptr (StasisImageWriter) writer = sample_begin (fd, STASIS_IMAGE_BODY_MAPPED_RAM);
+  sample_write_mapped_ram (fd, stasis_image_writer_body_offset (writer));
+  g_autoptr (StasisImageRamMap) map = stasis_mapped_ram_parse (
+      fd, stasis_image_writer_body_offset (writer), STASIS_IMAGE_END_MAX, &error);
+  g_assert_no_error (error);
+  g_assert_true (stasis_mapped_ram_read_bitmaps (fd, map, NULL, &error));
+  const guint64 n_set = map->blocks[0].n_set;
+  g_assert_cmpuint (n_set, >, 0);
+  g_autofree guint8 *nothing = g_malloc0 (map->blocks[0].bitmap_length);
+  g_assert_true (stasis_fd_pwrite_exact (fd, nothing, map->blocks[0].bitmap_length,
+                                         map->blocks[0].bitmap_offset, &error));
+  const guint64 end = map->blocks[2].pages_offset + map->blocks[2].used_length;
+  g_assert_true (stasis_fd_pwrite_exact (fd, tail_octets, sizeof tail_octets, end, &error));
+
+  const StasisImageTail tail = { .is_snapshot = is_snapshot };
+  stasis_image_writer_finish (writer, 0, &tail, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (sample_verify (fd, &error), ==, is_snapshot);
+  g_autoptr (StasisImage) image = sample_open (fd, NULL);
+  g_assert_cmpuint (stasis_image_ram_map (image)->blocks[0].n_set, ==, is_snapshot ? n_set : 0);
+}
+
 static void
 test_not_empty (void)
 {
@@ -348,6 +381,8 @@ main (int argc, char **argv)
   g_test_add_func ("/image/writer/known-hash-wrong", test_known_hash_wrong);
   g_test_add_data_func ("/image/writer/stale/punched", GINT_TO_POINTER (TRUE), test_stale);
   g_test_add_data_func ("/image/writer/stale/left", GINT_TO_POINTER (FALSE), test_stale);
+  g_test_add_data_func ("/image/writer/snapshot/completed", GINT_TO_POINTER (TRUE), test_snapshot);
+  g_test_add_data_func ("/image/writer/snapshot/as-it-is", GINT_TO_POINTER (FALSE), test_snapshot);
   g_test_add_func ("/image/writer/not-empty", test_not_empty);
   g_test_add_func ("/image/writer/bad-facts", test_bad_facts);
   g_test_add_data_func ("/image/writer/bad-body/none", "", test_bad_body);
