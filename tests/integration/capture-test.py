@@ -191,12 +191,12 @@ def paused_disks(t):
 
 @harness.test("who may not read QEMU's memory has QEMU save it, and is told why")
 def denied(t):
-    deny = harness.BUILD / "tests" / "integration" / "deny-readv"
-    if subprocess.run([deny, "/bin/true"], check=False).returncode == 77:
+    deny = [harness.BUILD / "tests" / "integration" / "deny", "readv"]
+    if subprocess.run([*deny, "/bin/true"], check=False).returncode == 77:
         raise harness.Skip("no seccomp here")
     guest = mapped_guest(t)
     image = t.dir / "a.stasis"
-    result = subprocess.run([deny, harness.STASIS, "save", guest.name, image, "--json"], env=t.environment(),
+    result = subprocess.run([*deny, harness.STASIS, "save", guest.name, image, "--json"], env=t.environment(),
                             capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 0, result
     engine = json.loads(result.stdout)["engine"]

@@ -14,6 +14,7 @@ import subprocess
 import time
 
 import harness
+from live import await_stop, comes_back, goes_on, helpers_without_library, let_end, linux, shared_memory
 from mapped import booted_guest, can_map, need_mapping
 
 FROM_OUTSIDE = "mapped-ram, written from outside QEMU while the guest runs"
@@ -28,23 +29,6 @@ def checkpoint(t, guest, image, *options, way=FROM_OUTSIDE, **env):
     if can_map():
         assert stats["engine"].startswith(way), stats["engine"]
     return stats
-
-
-def goes_on(t, guest):
-    guest.wait_for_tick(guest.last_tick() + 2)
-    assert guest.damaged_pages() == 0 and t.domstate(guest) == "running"
-
-
-def comes_back(t, guest, image, *options):
-    """End the guest, restore the image: the tick that it went on from."""
-    t.stasis("destroy", guest.name, check=False)
-    n_before = len(guest.ticks())
-    t.stasis("restore", image, *options)
-    harness.wait_for(lambda: len(guest.ticks()) >= n_before + 3, "the restored guest to tick")
-    ticks = guest.ticks()[n_before:]
-    assert ticks == list(range(ticks[0], ticks[0] + len(ticks))), "a tick is missing or doubled"
-    assert guest.damaged_pages() == 0, "a page is older or newer than its neighbours"
-    return ticks[0]
 
 
 @harness.test("a checkpoint: the guest runs on, and the image brings back the moment")
@@ -95,16 +79,6 @@ def consistent(t):
     print(f"# pauses, ms: {sorted(pauses)[len(pauses) // 2] / 1000:.1f} median, {max(pauses) / 1000:.1f} at the most")
 
 
-def linux(t, *change):
-    guest = t.linux_guest()
-    path = t.dir / "linux.xml"
-    path.write_text(guest.xml().replace(*change) if change else guest.xml())
-    t.stasis("create", path)
-    guest.wait_for_agent(timeout=120)
-    guest.agent("fill 64 7 mix")
-    return guest
-
-
 @harness.test("every page of a busy Linux guest holds what was last written to it")
 def busy(t):
     guest = linux(t)
@@ -123,16 +97,7 @@ def busy(t):
 
 def stop_at(t, step, *command):
     """A command that has been stopped at a fault point."""
-    process = t.start(*command, STASIS_FAULT=f"{step}=stop")
-    harness.wait_for(lambda: harness.is_stopped(process.pid), f"the command to be stopped at {step}")
-    return process
-
-
-def let_end(process):
-    process.send_signal(signal.SIGCONT)
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    return output
+    return await_stop(t.start(*command, STASIS_FAULT=f"{step}=stop"), step)
 
 
 @harness.test("a guest whose memory is a file in memory: what it never touched stays untouched")
@@ -286,13 +251,10 @@ def with_disks(t):
 
 @harness.test("where the guest's writes cannot be tracked QEMU does it, and the engine says why")
 def fallback(t):
-    helpers = t.dir / "helpers"
-    helpers.mkdir()
-    for path in pathlib.Path(harness.STASIS).parent.iterdir():
-        if path.suffix != ".so":
-            os.link(path, helpers / path.name)
+    helpers = helpers_without_library(t)
     guest = t.boot_sector_guest()
-    t.stasis("create", guest.xml_file(), STASIS_LIBEXEC_DIR=helpers)
+    shared = shared_memory(t, guest)  # neither can QEMU track them
+    t.stasis("create", shared, STASIS_LIBEXEC_DIR=helpers)
     guest.wait_for_tick(2)
     image = t.dir / "a.stasis"
     stats = checkpoint(t, guest, image, way="mapped-ram, precopy: QEMU writes while the guest runs; not from outside")
@@ -302,7 +264,7 @@ def fallback(t):
     for load in ("auto", "parallel"):
         comes_back(t, guest, image, "--load", load)
     t.stasis("destroy", guest.name)
-    t.stasis("create", guest.xml_file(), STASIS_LIBEXEC_DIR=helpers)
+    t.stasis("create", shared, STASIS_LIBEXEC_DIR=helpers)
     guest.wait_for_tick(2)
     for step in ("save-passed", "save-paused", "save-going-on", "save-copied"):
         for how in ("fail", "kill"):
