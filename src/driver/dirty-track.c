@@ -259,11 +259,17 @@ scan_block (const StasisDirtyTrack *self, guint number, guint64 *there, GArray *
   return TRUE;
 }
 
+static guint64
+whole_pages (guint64 length)
+{
+  return (length + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
+}
+
 /* One more block. */
 int
 stasis_dirty_track_add (StasisDirtyTrack *self, const StasisRamBlock *ram, GError **error)
 {
-  const guint64 length = (ram->used_length + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
+  const guint64 length = whole_pages (ram->used_length);
   Block block = { .address = ram->host_address, .length = length };
   block.n_words = (length / PAGE_SIZE + 63) / 64;
   if (!register_block (self, &block, ram->name, error))
@@ -303,6 +309,25 @@ stasis_dirty_track_probe (StasisDirtyTrack *self, const GPtrArray *ram_blocks, G
     }
   drop_blocks (self);
   return ok;
+}
+
+/* No more tracking, by whomever. */
+void
+stasis_dirty_track_end (const StasisProcess *qemu, const GPtrArray *ram_blocks)
+{
+  g_autoptr (GError) error = NULL;
+  StasisDirtyTrack self = { .pid = qemu->pid, .userfault = fetch_userfault (qemu, &error) };
+  if (self.userfault < 0)
+    g_debug ("%s", error->message);
+  for (guint i = 0; self.userfault >= 0 && i < ram_blocks->len; i++)
+    {
+      const StasisRamBlock *ram = g_ptr_array_index (ram_blocks, i);
+      const Block block
+          = { .address = ram->host_address, .length = whole_pages (ram->used_length) };
+      if (ram->host_address != 0)
+        unregister (&self, &block);
+    }
+  stasis_fd_clear (&self.userfault);
 }
 
 /* Pages that were there. */

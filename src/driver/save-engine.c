@@ -26,6 +26,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/background.h"
 #include "driver/drain.h"
 #include "driver/memory-check.h"
 #include "driver/migration-wait.h"
@@ -47,6 +48,7 @@ stasis_save_engine_free (StasisSaveEngine *engine)
     return;
 
   stasis_capture_free (engine->capture);
+  g_free (engine->why_not_capture);
   g_free (engine->description);
   g_free (engine);
 }
@@ -75,6 +77,9 @@ describe_mapped (StasisSaveEngine *engine)
 {
   if (engine->capture != NULL)
     engine->description = stasis_capture_describe (engine->capture);
+  else if (engine->is_snapshot)
+    engine->description = g_strdup (_ ("mapped-ram, background snapshot: QEMU writes what the "
+                                       "memory was, while the guest runs on"));
   else if (engine->is_live)
     engine->description = g_strdup (_ ("mapped-ram, precopy: QEMU writes while the guest runs"));
   else if (engine->direct_io)
@@ -119,6 +124,42 @@ try_capture (const StasisSaveGuest *guest, StasisMonitor *monitor, GCancellable 
   return stasis_capture_new (&what, monitor, cancellable, error);
 }
 
+/* The image of a background snapshot is of the moment in which it begins.  So it is for a guest
+ * that goes on: of one that ends with its image all that it did meanwhile would be lost. */
+static gboolean
+try_background (const StasisSaveGuest *guest, StasisMonitor *monitor, GCancellable *cancellable,
+                GError **error)
+{
+  if (guest->status->memory_image == NULL)
+    return stasis_background_probe (monitor, &guest->status->qemu, guest->ram_blocks, cancellable,
+                                    error);
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                       _ ("the memory is mapped from an image"));
+  return FALSE;
+}
+
+/* What QEMU does while the guest runs, and why not better.  @why_not_snapshot: (nullable) */
+static void
+describe_live (StasisSaveEngine *engine, const char *why_not_snapshot)
+{
+  g_free (g_steal_pointer (&engine->description));
+  describe_mapped (engine);
+  GString *text = g_string_new (engine->description);
+  g_string_append_printf (text, _ ("; not from outside: %s"), engine->why_not_capture);
+  if (why_not_snapshot != NULL)
+    g_string_append_printf (text, _ ("; not as a background snapshot: %s"), why_not_snapshot);
+  g_free (engine->description);
+  engine->description = g_string_free (text, FALSE);
+}
+
+/* QEMU could not begin it. */
+void
+stasis_save_engine_give_up_snapshot (StasisSaveEngine *engine, const GError *why)
+{
+  engine->is_snapshot = FALSE;
+  describe_live (engine, why->message);
+}
+
 /* Memory that is mapped from an image is not for QEMU to read, and a live save that we do ourselves
  * pauses the guest for less; QEMU does what we cannot. */
 static gboolean
@@ -126,6 +167,7 @@ choose_writer (StasisSaveEngine *engine, const StasisSaveGuest *guest, StasisMon
                GCancellable *cancellable, GError **out_error)
 {
   g_autoptr (GError) error = NULL;
+  g_autoptr (GError) no_snapshot = NULL;
   if (stasis_status_is_on_image (guest->status) || guest->is_live || guest->chain != NULL)
     engine->capture = try_capture (guest, monitor, cancellable, &error);
   engine->is_live = guest->is_live;
@@ -142,13 +184,19 @@ choose_writer (StasisSaveEngine *engine, const StasisSaveGuest *guest, StasisMon
                                   _ ("an incremental save is not possible here: "));
       return FALSE;
     }
-  g_autofree char *plain = engine->description;
-  engine->description
-      = engine->is_live
-            ? g_strdup_printf (_ ("%1$s; not from outside: %2$s"), plain, error->message)
-            : g_strdup_printf (_ ("%1$s; QEMU reads all of the memory, which is mapped from an "
-                                  "image: %2$s"),
-                               plain, error->message);
+  if (!engine->is_live)
+    {
+      g_autofree char *plain = engine->description;
+      engine->description
+          = g_strdup_printf (_ ("%1$s; QEMU reads all of the memory, which is mapped from an "
+                                "image: %2$s"),
+                             plain, error->message);
+      return TRUE;
+    }
+  engine->why_not_capture = g_strdup (error->message);
+  if (guest->was_running && !guest->release_disks)
+    engine->is_snapshot = try_background (guest, monitor, cancellable, &no_snapshot);
+  describe_live (engine, no_snapshot != NULL ? no_snapshot->message : NULL);
   return TRUE;
 }
 
@@ -240,17 +288,19 @@ stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor *monitor,
   return stasis_monitor_getfd (monitor, STASIS_SAVE_FD_NAME, own, cancellable, error);
 }
 
-static gboolean
-configure (const StasisSaveEngine *engine, StasisMonitor *monitor, GCancellable *cancellable,
-           GError **error)
+/* Tell QEMU how it is to write. */
+gboolean
+stasis_save_engine_configure (const StasisSaveEngine *engine, StasisMonitor *monitor,
+                              GCancellable *cancellable, GError **error)
 {
-  const gboolean mapped = engine->way == STASIS_SAVE_WAY_MAPPED;
-  const StasisMigrationCapability capabilities[] = {
-    { "events", TRUE },
-    { "mapped-ram", TRUE },
-    { "multifd", TRUE },
-  };
-  const guint n = engine->multifd ? 3 : mapped ? 2 : 1;
+  StasisMigrationCapability capabilities[4] = { { "events", TRUE } };
+  guint n = 1;
+  if (engine->way == STASIS_SAVE_WAY_MAPPED)
+    capabilities[n++] = (StasisMigrationCapability){ "mapped-ram", TRUE };
+  if (engine->multifd)
+    capabilities[n++] = (StasisMigrationCapability){ "multifd", TRUE };
+  if (engine->is_snapshot)
+    capabilities[n++] = (StasisMigrationCapability){ "background-snapshot", TRUE };
   if (!stasis_monitor_migrate_set_capabilities (monitor, capabilities, n, cancellable, error))
     return FALSE;
 
@@ -264,6 +314,21 @@ configure (const StasisSaveEngine *engine, StasisMonitor *monitor, GCancellable 
   return stasis_monitor_migrate_set_parameters (monitor, parameters, cancellable, error);
 }
 
+/* Have QEMU begin to write to the descriptors that it was given. */
+gboolean
+stasis_save_engine_begin (const StasisSaveEngine *engine, StasisMonitor *monitor,
+                          const StasisSaveBody *body, const StasisJournal *journal,
+                          GCancellable *cancellable, GError **error)
+{
+  g_autofree char *uri = NULL;
+  if (engine->way == STASIS_SAVE_WAY_MAPPED)
+    uri = g_strdup_printf ("file:/dev/fdset/%" G_GINT64_FORMAT ",offset=%" G_GUINT64_FORMAT,
+                           journal->fdset, body->offset);
+  else
+    uri = g_strdup ("fd:" STASIS_SAVE_FD_NAME);
+  return stasis_monitor_migrate (monitor, uri, cancellable, error);
+}
+
 /* Write the state and wait until it is done. */
 gboolean
 stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor,
@@ -271,18 +336,11 @@ stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor,
                         GError **error)
 {
   GCancellable *cancellable = stasis_job_cancellable (job);
-  if (!configure (engine, monitor, cancellable, error))
+  if (!stasis_save_engine_configure (engine, monitor, cancellable, error))
     return FALSE;
   if (engine->way == STASIS_SAVE_WAY_THROUGH)
     return stasis_drain_run (body->sink, STASIS_SAVE_FD_NAME, monitor, body->poll, body->poll_data,
                              job, error);
-
-  g_autofree char *uri = NULL;
-  if (engine->way == STASIS_SAVE_WAY_MAPPED)
-    uri = g_strdup_printf ("file:/dev/fdset/%" G_GINT64_FORMAT ",offset=%" G_GUINT64_FORMAT,
-                           journal->fdset, body->offset);
-  else
-    uri = g_strdup ("fd:" STASIS_SAVE_FD_NAME);
-  return stasis_monitor_migrate (monitor, uri, cancellable, error)
+  return stasis_save_engine_begin (engine, monitor, body, journal, cancellable, error)
          && stasis_migration_wait (monitor, job, engine->is_live ? PASSES_MAX : 0, error);
 }

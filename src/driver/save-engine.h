@@ -41,6 +41,8 @@ typedef struct
   guint n_channels;
   gboolean is_live;       /* the guest runs meanwhile */
   StasisCapture *capture; /* (owned) (nullable) we write, not QEMU: in place */
+  gboolean is_snapshot;   /* QEMU writes what the memory of a live one was, see background.h */
+  char *why_not_capture;  /* (owned) (nullable) of a live one */
   char *description;      /* (owned) for people */
 } StasisSaveEngine;
 
@@ -48,7 +50,8 @@ typedef struct
 typedef struct
 {
   const StasisStatus *status;
-  const GPtrArray *ram_blocks;   /* of StasisRamBlock */
+  const GPtrArray *ram_blocks; /* of StasisRamBlock */
+  gboolean was_running;
   gboolean is_live;              /* its memory is copied while it runs */
   gboolean release_disks;        /* it will not go on */
   const StasisImageChain *chain; /* (nullable) only what differs from it is saved */
@@ -70,10 +73,20 @@ gboolean stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor 
                                   const StasisSaveBody *body, StasisJournal *journal,
                                   GCancellable *cancellable, GError **error);
 
-/* Write the state and wait until it is done. */
+/* Write the state and wait until it is done.  The first two steps of it are for a background
+ * snapshot, whose guest is paused between them: QEMU is told how it is to write, and begins. */
+gboolean stasis_save_engine_configure (const StasisSaveEngine *engine, StasisMonitor *monitor,
+                                       GCancellable *cancellable, GError **error);
+gboolean stasis_save_engine_begin (const StasisSaveEngine *engine, StasisMonitor *monitor,
+                                   const StasisSaveBody *body, const StasisJournal *journal,
+                                   GCancellable *cancellable, GError **error);
 gboolean stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor,
                                  const StasisSaveBody *body, const StasisJournal *journal,
                                  StasisJob *job, GError **error);
+
+/* QEMU could not begin the background snapshot, which was the plan: it is to copy the memory while
+ * the guest runs. */
+void stasis_save_engine_give_up_snapshot (StasisSaveEngine *engine, const GError *why);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisSaveEngine, stasis_save_engine_free)
 

@@ -52,6 +52,7 @@ struct _StasisSaveOutput
   StasisStreamOut *out;          /* (borrowed) the file or the descriptor */
   guint8 uuid[STASIS_UUID_SIZE]; /* of the domain */
   gboolean punch_stale;
+  gboolean is_snapshot;
   StasisImageWriter *seekable; /* (owned) (nullable), so the following */
   StasisStreamedWriter *streamed;
   StasisLibvirtWriter *libvirt;
@@ -124,8 +125,10 @@ static gboolean
 seekable_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisImageHashes *hashes,
                  StasisJob *job, GCancellable *cancellable, GError **error)
 {
-  const StasisImageTail tail
-      = { .disks = disks, .hashes = hashes, .punch_stale = self->punch_stale };
+  const StasisImageTail tail = { .disks = disks,
+                                 .hashes = hashes,
+                                 .punch_stale = self->punch_stale,
+                                 .is_snapshot = self->is_snapshot };
   return stasis_image_writer_finish (self->seekable, 0, &tail, on_hash_progress, job, cancellable,
                                      error);
 }
@@ -334,6 +337,13 @@ void
 stasis_save_output_expect_stale (StasisSaveOutput *self)
 {
   self->punch_stale = TRUE;
+}
+
+/* A background snapshot by QEMU. */
+void
+stasis_save_output_expect_snapshot (StasisSaveOutput *self)
+{
+  self->is_snapshot = TRUE;
 }
 
 typedef struct

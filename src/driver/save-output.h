@@ -44,6 +44,9 @@ StasisSaveBody stasis_save_output_body (StasisSaveOutput *output);
 /* The guest ran while QEMU wrote the body: pages that became zero may have data in the file. */
 void stasis_save_output_expect_stale (StasisSaveOutput *output);
 
+/* QEMU wrote the body as a background snapshot, which is not complete. */
+void stasis_save_output_expect_snapshot (StasisSaveOutput *output);
+
 /* The body is there: write what stands behind it; a file is on disk then.  @disks, @hashes
  * (nullable): used by the kinds that have them. */
 gboolean stasis_save_output_finish (StasisSaveOutput *output, const StasisJson *disks,

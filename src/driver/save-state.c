@@ -8,6 +8,10 @@
  * memory while it runs: we do it from outside QEMU where we can (capture.c), else QEMU does, as a
  * migration into the file.  The moment that the image is of is the pause at the end of that; a
  * guest that is to go on does so at once, and what was taken is written after it.
+ *
+ * Of a guest that is to go on QEMU may also take a background snapshot (background.c).  Then the
+ * pause is at the beginning, and the memory is copied after it.  Not of one that ends: the image
+ * would be older than what the guest did last.
  */
 
 #include "config.h"
@@ -15,8 +19,11 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/background.h"
 #include "driver/disks.h"
 #include "driver/memory-hash.h"
+#include "driver/migration-end.h"
+#include "driver/migration-wait.h"
 #include "driver/quiesce.h"
 #include "driver/recover.h"
 #include "driver/save-private.h"
@@ -155,7 +162,18 @@ prepare_disks (StasisSave *save, GError **error)
                                        stasis_job_cancellable (save->job), error);
 }
 
-/* The guest goes on, if it ran: nothing of the image is taken from it any more. */
+/* It has gone on, if it ran: nothing of the image is taken from it any more. */
+static gboolean
+note_release (StasisSave *save, GError **error)
+{
+  save->hold->status->journal.is_released = TRUE;
+  if (!stasis_hold_write (save->hold, error) || !stasis_fault ("save-going-on", error))
+    return FALSE;
+  if (save->was_running)
+    stasis_quiesce_end (save->hold);
+  return TRUE;
+}
+
 static gboolean
 go_on (StasisSave *save, GError **error)
 {
@@ -163,12 +181,7 @@ go_on (StasisSave *save, GError **error)
       || (save->was_running && !stasis_recover_let_run (save->monitor, error)))
     return FALSE;
   save->pause_us = g_get_monotonic_time () - save->paused_us;
-  save->hold->status->journal.is_released = TRUE;
-  if (!stasis_hold_write (save->hold, error) || !stasis_fault ("save-going-on", error))
-    return FALSE;
-  if (save->was_running)
-    stasis_quiesce_end (save->hold);
-  return TRUE;
+  return note_release (save, error);
 }
 
 /* A guest that was asked for its head may have come to the end of its migration by that. */
@@ -214,10 +227,10 @@ capture_live (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
 /* QEMU copies while it runs, and pauses it at the end, before anybody could have frozen its file
  * systems: they are all the while. */
 static gboolean
-migrate_live (StasisSave *save, GError **error)
+migrate_live (StasisSave *save, gboolean is_quiesced, GError **error)
 {
   const StasisSaveBody body = stasis_save_output_body (save->output);
-  if (!quiesce (save, error))
+  if (!is_quiesced && !quiesce (save, error))
     return FALSE;
   stasis_job_set_phase (save->job, "copy");
   if (!stasis_save_engine_run (save->engine, save->monitor, &body, &save->hold->status->journal,
@@ -233,6 +246,59 @@ migrate_live (StasisSave *save, GError **error)
 }
 
 static gboolean
+keeps_disks (const StasisSave *save)
+{
+  return save->snapshot != NULL && stasis_disk_snapshot_is_needed (save->snapshot);
+}
+
+/* It did not come to the moment: QEMU migrates the running guest, whose file systems may be frozen
+ * already.  It stops such a guest itself, and the disks cannot be kept. */
+static gboolean
+fall_back (StasisSave *save, const GError *why, gboolean is_quiesced, GError **error)
+{
+  if (g_cancellable_is_cancelled (stasis_job_cancellable (save->job))
+      || stasis_monitor_is_closed (save->monitor) || keeps_disks (save))
+    {
+      g_propagate_error (error, g_error_copy (why));
+      return FALSE;
+    }
+  g_clear_pointer (&save->disks, g_ptr_array_unref);
+  stasis_save_engine_give_up_snapshot (save->engine, why);
+  stasis_job_set_engine (save->job, save->engine->description);
+  return stasis_migration_end (save->monitor, save->hold->status->qemu.pid, error)
+         && stasis_migration_reset (save->monitor, error) && let_run_again (save, error)
+         && migrate_live (save, is_quiesced, error);
+}
+
+/* QEMU keeps what the memory is in the pause, and writes it while the guest runs on.  Where there
+ * is nothing else to do in the pause it is QEMU's own, which is shorter; disks that are not kept
+ * are described before, lest one that was written to after it passes for that of the moment. */
+static gboolean
+snapshot_live (StasisSave *save, GError **error)
+{
+  const StasisSaveBody body = stasis_save_output_body (save->output);
+  GCancellable *cancellable = stasis_job_cancellable (save->job);
+  const gboolean is_ours = keeps_disks (save);
+  g_autoptr (GError) local = NULL;
+  if (!stasis_save_engine_configure (save->engine, save->monitor, cancellable, &local))
+    return fall_back (save, local, FALSE, error);
+  if (is_ours ? !pause_guest (save, error) : !quiesce (save, error) || !keep_disks (save, error))
+    return FALSE;
+  if (!stasis_save_engine_begin (save->engine, save->monitor, &body, &save->hold->status->journal,
+                                 cancellable, &local)
+      || !stasis_background_await (save->monitor, save->job, &save->pause_us, &local)
+      || !stasis_fault ("save-not-protected", &local))
+    return fall_back (save, local, TRUE, error);
+  stasis_save_output_expect_snapshot (save->output);
+  if (!stasis_fault ("save-protected", error)
+      || (is_ours ? !keep_disks (save, error) || !go_on (save, error)
+                  : !note_release (save, error)))
+    return FALSE;
+  stasis_job_set_phase (save->job, "copy");
+  return stasis_migration_wait (save->monitor, save->job, 0, error);
+}
+
+static gboolean
 copy_paused (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
 {
   return pause_guest (save, error) && copy_memory (save, out_hashes, error)
@@ -244,8 +310,10 @@ write_body (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
 {
   if (!stasis_save_is_live (save))
     return copy_paused (save, out_hashes, error);
-  return save->engine->capture != NULL ? capture_live (save, out_hashes, error)
-                                       : migrate_live (save, error);
+  if (save->engine->capture != NULL)
+    return capture_live (save, out_hashes, error);
+  return save->engine->is_snapshot ? snapshot_live (save, error)
+                                   : migrate_live (save, FALSE, error);
 }
 
 /* The guest to a complete file. */

@@ -196,7 +196,7 @@ static gboolean
 check_engine (const Save *save, GError **error)
 {
   if (save->snapshot == NULL || !stasis_disk_snapshot_is_needed (save->snapshot)
-      || save->engine->capture != NULL)
+      || save->engine->capture != NULL || save->engine->is_snapshot)
     return TRUE;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
                _ ("the disks of domain '%1$s' cannot be kept as they are in the image's moment "
@@ -306,6 +306,7 @@ begin_image (Save *save, GError **error)
   const StasisSaveGuest guest = {
     .status = save->hold->status,
     .ram_blocks = save->ram_blocks,
+    .was_running = save->was_running,
     .is_live = stasis_save_is_live (save),
     .release_disks = !stasis_save_keeps_running (save),
     .chain = save->base != NULL ? save->base->chain : NULL,

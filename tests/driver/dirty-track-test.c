@@ -7,8 +7,10 @@
 
 #include "driver/dirty-track.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +18,7 @@
 #include <stasis/error.h>
 
 #include "scratch.h"
+#include "util/fd.h"
 
 #define PAGE    4096u
 #define N_PAGES 2048u
@@ -226,6 +229,37 @@ test_again (Fixture *f, gconstpointer data)
   assert_range (f, 0, 4, 1);
 }
 
+static int
+register_with (int userfault, const Fixture *f)
+{
+  struct uffdio_register request = {
+    .range = { f->ram.host_address, LENGTH },
+    .mode = UFFDIO_REGISTER_MODE_WP,
+  };
+  return ioctl (userfault, UFFDIO_REGISTER, &request);
+}
+
+/* QEMU's own userfaultfd may have the memory once that of a tracker which has died is taken away.
+ */
+static void
+test_end (Fixture *f, gconstpointer data)
+{
+  if (!begin (f))
+    return;
+  g_autoptr (GPtrArray) blocks = g_ptr_array_new ();
+  g_ptr_array_add (blocks, &f->ram);
+  stasis_autofd int other
+      = (int) syscall (SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+  struct uffdio_api api = { .api = UFFD_API, .features = 1u << 0 | 1u << 12 };
+  g_assert_cmpint (ioctl (other, UFFDIO_API, &api), ==, 0);
+  g_assert_cmpint (register_with (other, f), ==, -1);
+  g_assert_cmpint (errno, ==, EBUSY);
+
+  stasis_dirty_track_end (&f->self, blocks);
+  g_assert_cmpint (register_with (other, f), ==, 0);
+  stasis_dirty_track_end (&f->self, blocks); /* nothing of ours is there */
+}
+
 /* More ranges than one call of the kernel's tells. */
 static void
 test_many (Fixture *f, gconstpointer data)
@@ -262,6 +296,7 @@ add (const char *kind, int flags)
     { "new-pages", test_new_pages },
     { "kernel-writes", test_kernel_writes },
     { "again", test_again },
+    { "end", test_end },
     { "many", test_many },
     { "probe", test_probe },
   };
