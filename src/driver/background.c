@@ -70,7 +70,8 @@ check_private (const StasisProcess *qemu, const GPtrArray *ram_blocks, GError **
   for (guint i = 0; i < mappings->len; i++)
     {
       const StasisMapping *mapping = &g_array_index (mappings, StasisMapping, i);
-      const StasisRamBlock *ram = mapping->mode[3] == 's' ? find_block (ram_blocks, mapping) : NULL;
+      const StasisRamBlock *ram
+          = stasis_mapping_is_shared (mapping) ? find_block (ram_blocks, mapping) : NULL;
       if (ram == NULL)
         continue;
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
