@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest is saved while it runs: what comes back is one moment of it, and the guest does not mind."""
 
-import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +15,7 @@ import time
 import harness
 from live import await_stop, comes_back, goes_on, helpers_without_library, let_end, linux, shared_memory
 from mapped import booted_guest, can_map, need_mapping
+from throttle import slow_reads
 
 FROM_OUTSIDE = "mapped-ram, written from outside QEMU while the guest runs"
 ROUNDS = 200 if harness.SOAK else 12
@@ -314,26 +314,6 @@ def stopped_later(t):
             process.communicate()
             t.wait_for_no_job(guest)
         goes_on(t, guest)
-
-
-@contextlib.contextmanager
-def slow_reads(t, guest, path):
-    """Its QEMU reads the disk of that file at 16 MiB/s; a Skip where the kernel lets nobody say so."""
-    group = pathlib.Path(f"/sys/fs/cgroup/blkio/stasis-test-{os.getpid()}")
-    device = os.stat(path).st_dev
-    pid = t.status(guest)["qemu"]["pid"]
-    try:
-        group.mkdir()
-    except OSError as reason:
-        raise harness.Skip(f"no blkio control group here: {reason}") from reason
-    try:
-        limit = f"{os.major(device)}:{os.minor(device)} {16 << 20}"
-        (group / "blkio.throttle.read_bps_device").write_text(limit)
-        (group / "cgroup.procs").write_text(str(pid))
-        yield
-    finally:
-        (group.parent / "cgroup.procs").write_text(str(pid))
-        group.rmdir()
 
 
 @harness.test("what a disk of direct I/O sends while the memory is copied is in the image", timeout=600)
