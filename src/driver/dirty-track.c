@@ -14,6 +14,12 @@
  * counts as written; one that has gone (a balloon gave it back) is told by comparison with the
  * pages that were there before.
  *
+ * The protection outlives the tracker, if it is left so: the userfaultfd stays in QEMU.  Another
+ * tracker takes it over and sees what was written to since it was last asked for; the pages that
+ * were there then it has to be told (expect).  That holds for memory of QEMU's own, whose pages
+ * stay in its page tables until they are given back.  Pages of shared memory leave them when memory
+ * is short: one that was new and has left is not seen again.
+ *
  * Sources: Documentation/admin-guide/mm/userfaultfd.rst and pagemap.rst of the kernel.  Its headers
  * know both since 6.7, so what they name is named here.
  */
@@ -27,17 +33,16 @@
 #include <linux/userfaultfd.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/userfault.h"
 #include "util/fd.h"
 
-#define PAGE_SIZE    G_GUINT64_CONSTANT (4096)
-#define REGIONS_MAX  4096u
-#define USERFAULT_FD "anon_inode:[userfaultfd]"
+#define PAGE_SIZE   G_GUINT64_CONSTANT (4096)
+#define REGIONS_MAX 4096u
 
 /* linux/userfaultfd.h */
 #define FEATURE_WP                 (G_GUINT64_CONSTANT (1) << 0)
@@ -73,6 +78,7 @@ typedef struct
 #define SCAN_PROTECT     (1u << 0)
 #define SCAN_CHECK_ASYNC (1u << 1)
 #define CATEGORY_WRITTEN (1u << 1)
+#define CATEGORY_FILE    (1u << 2)
 #define CATEGORY_PRESENT (1u << 3)
 #define CATEGORY_SWAPPED (1u << 4)
 
@@ -82,6 +88,7 @@ typedef struct
   guint64 length; /* whole pages */
   guint64 *there; /* (owned) a bit for each page that exists */
   gsize n_words;
+  gboolean is_private_file; /* a page that is the file's was not written to */
 } Block;
 
 struct _StasisDirtyTrack
@@ -97,45 +104,6 @@ block_clear (gpointer data)
 {
   Block *block = data;
   g_free (block->there);
-}
-
-/* QEMU's descriptor of it, or -1. */
-static int
-find_userfault (pid_t pid)
-{
-  g_autofree char *folder = g_strdup_printf ("/proc/%d/fd", (int) pid);
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  const char *name;
-  int found = -1;
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (folder, name, NULL);
-      g_autofree char *link = g_file_read_link (path, NULL);
-      const int fd = (int) g_ascii_strtoll (name, NULL, 10);
-      if (g_strcmp0 (link, USERFAULT_FD) == 0 && (found < 0 || fd < found))
-        found = fd;
-    }
-  return found;
-}
-
-static int
-fetch_userfault (const StasisProcess *qemu, GError **error)
-{
-  stasis_autofd int pidfd = stasis_process_open (qemu, error);
-  if (pidfd < 0)
-    return -1;
-  const int theirs = find_userfault (qemu->pid);
-  if (theirs < 0)
-    {
-      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-                           _ ("QEMU has no userfaultfd to track its guest's writes with"));
-      return -1;
-    }
-  const int own = (int) syscall (SYS_pidfd_getfd, pidfd, theirs, 0);
-  if (own < 0)
-    g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-                 _ ("cannot take over QEMU's userfaultfd: %s"), g_strerror (errno));
-  return own;
 }
 
 /* Once for each userfaultfd: a second time is refused, and was the same the first time. */
@@ -169,7 +137,7 @@ stasis_dirty_track_new (const StasisProcess *qemu, GError **error)
   self->pagemap = stasis_fd_open (pagemap, O_RDONLY, 0, error);
   if (self->pagemap < 0)
     return NULL;
-  self->userfault = fetch_userfault (qemu, error);
+  self->userfault = stasis_userfault_fetch (qemu, error);
   if (self->userfault < 0 || !enable_async (self->userfault, error))
     return NULL;
   return g_steal_pointer (&self);
@@ -219,39 +187,49 @@ append_range (GArray *ranges, guint block, guint64 offset, guint64 length, guint
   g_array_append_val (ranges, range);
 }
 
-/* What exists, and of it what was written to; all of it is protected then. */
 static gboolean
-scan_block (const StasisDirtyTrack *self, guint number, guint64 *there, GArray *ranges,
-            guint64 *octets, GError **error)
+throw_scan (GError **error)
+{
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+               _ ("the kernel does not tell which pages were written to: %s"), g_strerror (errno));
+  return FALSE;
+}
+
+static gboolean
+is_written (const Block *block, guint64 categories)
+{
+  return (categories & CATEGORY_WRITTEN) != 0
+         && (!block->is_private_file || (categories & CATEGORY_FILE) == 0);
+}
+
+/* What exists, and of it what was written to; all of it is protected then, if @protect says so. */
+static gboolean
+scan_block (const StasisDirtyTrack *self, guint number, guint64 protect, guint64 *there,
+            GArray *ranges, guint64 *octets, GError **error)
 {
   const Block *block = &g_array_index (self->blocks, Block, number);
   g_autofree Region *regions = g_new (Region, REGIONS_MAX);
   Scan scan = {
     .size = sizeof scan,
-    .flags = SCAN_PROTECT | SCAN_CHECK_ASYNC,
+    .flags = protect | SCAN_CHECK_ASYNC,
     .start = block->address,
     .end = block->address + block->length,
     .vec = (guint64) (gsize) regions,
     .vec_len = REGIONS_MAX,
     .category_anyof_mask = CATEGORY_PRESENT | CATEGORY_SWAPPED,
-    .return_mask = CATEGORY_WRITTEN,
+    .return_mask = CATEGORY_WRITTEN | (block->is_private_file ? CATEGORY_FILE : 0),
   };
   while (scan.start < scan.end)
     {
       const int n = ioctl (self->pagemap, SCAN, &scan);
       if (n < 0)
-        {
-          g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-                       _ ("the kernel does not tell which pages were written to: %s"),
-                       g_strerror (errno));
-          return FALSE;
-        }
+        return throw_scan (error);
       for (int i = 0; i < n; i++)
         {
           const guint64 offset = regions[i].start - block->address;
           const guint64 end = regions[i].end - block->address;
           set_bits (there, offset / PAGE_SIZE, end / PAGE_SIZE);
-          if (ranges != NULL && (regions[i].categories & CATEGORY_WRITTEN) != 0)
+          if (ranges != NULL && is_written (block, regions[i].categories))
             append_range (ranges, number, offset, end - offset, octets);
         }
       scan.start = scan.walk_end;
@@ -265,19 +243,74 @@ whole_pages (guint64 length)
   return (length + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
 }
 
+static Block
+block_init (const StasisRamBlock *ram)
+{
+  const guint64 length = whole_pages (ram->used_length);
+  return (Block){ .address = ram->host_address,
+                  .length = length,
+                  .n_words = (length / PAGE_SIZE + 63) / 64 };
+}
+
+static guint
+append_block (StasisDirtyTrack *self, Block *block)
+{
+  block->there = g_new0 (guint64, block->n_words);
+  g_array_append_val (self->blocks, *block);
+  return self->blocks->len - 1;
+}
+
 /* One more block. */
 int
 stasis_dirty_track_add (StasisDirtyTrack *self, const StasisRamBlock *ram, GError **error)
 {
-  const guint64 length = whole_pages (ram->used_length);
-  Block block = { .address = ram->host_address, .length = length };
-  block.n_words = (length / PAGE_SIZE + 63) / 64;
+  Block block = block_init (ram);
   if (!register_block (self, &block, ram->name, error))
     return -1;
-  block.there = g_new0 (guint64, block.n_words);
-  g_array_append_val (self->blocks, block);
-  const guint number = self->blocks->len - 1;
-  return scan_block (self, number, block.there, NULL, NULL, error) ? (int) number : -1;
+  const guint number = append_block (self, &block);
+  const Block *own = &g_array_index (self->blocks, Block, number);
+  return scan_block (self, number, SCAN_PROTECT, own->there, NULL, NULL, error) ? (int) number : -1;
+}
+
+/* Looks for pages that are present and swapped out, of which there are none, where all of it is to
+ * be tracked. */
+static gboolean
+check_registered (const StasisDirtyTrack *self, const Block *block, const char *name,
+                  GError **error)
+{
+  Region region;
+  Scan scan = {
+    .size = sizeof scan,
+    .flags = SCAN_CHECK_ASYNC,
+    .start = block->address,
+    .end = block->address + block->length,
+    .vec = (guint64) (gsize) &region,
+    .vec_len = 1,
+    .category_mask = CATEGORY_PRESENT | CATEGORY_SWAPPED,
+    .return_mask = CATEGORY_WRITTEN,
+  };
+  if (ioctl (self->pagemap, SCAN, &scan) >= 0)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+               _ ("the RAM block '%1$s' is not tracked: %2$s"), name, g_strerror (errno));
+  return FALSE;
+}
+
+/* One more block that is tracked already. */
+int
+stasis_dirty_track_adopt (StasisDirtyTrack *self, const StasisRamBlock *ram, GError **error)
+{
+  Block block = block_init (ram);
+  if (!check_registered (self, &block, ram->name, error))
+    return -1;
+  return (int) append_block (self, &block);
+}
+
+/* What was only read in from the file does not count. */
+void
+stasis_dirty_track_set_private_file (StasisDirtyTrack *self, guint number)
+{
+  g_array_index (self->blocks, Block, number).is_private_file = TRUE;
 }
 
 static void
@@ -356,23 +389,49 @@ append_gone (const Block *block, guint number, const guint64 *there, GArray *ran
     }
 }
 
-/* What was written to. */
-gboolean
-stasis_dirty_track_take (StasisDirtyTrack *self, GArray *ranges, guint64 *out_octets,
-                         GError **error)
+static gboolean
+collect (StasisDirtyTrack *self, guint64 protect, GArray *ranges, guint64 *out_octets,
+         GError **error)
 {
   *out_octets = 0;
   for (guint i = 0; i < self->blocks->len; i++)
     {
       Block *block = &g_array_index (self->blocks, Block, i);
       g_autofree guint64 *there = g_new0 (guint64, block->n_words);
-      if (!scan_block (self, i, there, ranges, out_octets, error))
+      if (!scan_block (self, i, protect, there, ranges, out_octets, error))
         return FALSE;
       append_gone (block, i, there, ranges, out_octets);
+      if (protect == 0)
+        continue;
       g_free (block->there);
       block->there = g_steal_pointer (&there);
     }
   return TRUE;
+}
+
+/* What was written to. */
+gboolean
+stasis_dirty_track_take (StasisDirtyTrack *self, GArray *ranges, guint64 *out_octets,
+                         GError **error)
+{
+  return collect (self, SCAN_PROTECT, ranges, out_octets, error);
+}
+
+/* The same, to be told again. */
+gboolean
+stasis_dirty_track_look (StasisDirtyTrack *self, GArray *ranges, guint64 *out_octets,
+                         GError **error)
+{
+  return collect (self, 0, ranges, out_octets, error);
+}
+
+/* It stays tracked. */
+void
+stasis_dirty_track_leave (StasisDirtyTrack *self)
+{
+  if (self != NULL)
+    g_array_set_size (self->blocks, 0);
+  stasis_dirty_track_free (self);
 }
 
 /* NULL is fine. */

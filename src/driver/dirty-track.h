@@ -22,6 +22,15 @@ StasisDirtyTrack *stasis_dirty_track_new (const StasisProcess *qemu, GError **er
 /* One more block, whose pages are tracked from now on.  Returns its number, -1 on failure. */
 int stasis_dirty_track_add (StasisDirtyTrack *self, const StasisRamBlock *ram, GError **error);
 
+/* The same for one that has been tracked since an earlier tracker was left: nothing is protected,
+ * and what was written to since that one was last asked is what is told first.  Fails where not all
+ * of it is tracked. */
+int stasis_dirty_track_adopt (StasisDirtyTrack *self, const StasisRamBlock *ram, GError **error);
+
+/* A block that is a private mapping of a file: what the guest has only read of it, and is the
+ * file's still, does not count as written to. */
+void stasis_dirty_track_set_private_file (StasisDirtyTrack *self, guint block);
+
 /* Whether that will do: a page of each block (of StasisRamBlock) is tracked for a moment. */
 gboolean stasis_dirty_track_probe (StasisDirtyTrack *self, const GPtrArray *ram_blocks,
                                    GError **error);
@@ -40,6 +49,13 @@ void stasis_dirty_track_expect (StasisDirtyTrack *self, guint block, const guint
  * away since (a balloon's) are among them: what they hold now is to be read. */
 gboolean stasis_dirty_track_take (StasisDirtyTrack *self, GArray *ranges, guint64 *out_octets,
                                   GError **error);
+
+/* The same, without an effect: the next one tells it again. */
+gboolean stasis_dirty_track_look (StasisDirtyTrack *self, GArray *ranges, guint64 *out_octets,
+                                  GError **error);
+
+/* Free it, but what is tracked stays so, for another tracker to adopt.  NULL is fine. */
+void stasis_dirty_track_leave (StasisDirtyTrack *self);
 
 /* No more tracking: the guest's memory is as if there had been none.  NULL is fine. */
 void stasis_dirty_track_free (StasisDirtyTrack *self);

@@ -11,8 +11,10 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <stasis/error.h>
@@ -188,6 +190,158 @@ test_expected_pages (Fixture *f, gconstpointer data)
   assert_range (f, 0, 2000, 1);
 }
 
+/* Another process tracks us, and ends. */
+static gboolean
+begin_elsewhere (Fixture *f)
+{
+  const pid_t pid = fork ();
+  g_assert_cmpint (pid, >=, 0);
+  if (pid == 0)
+    {
+      const gboolean ok = begin (f);
+      stasis_dirty_track_leave (f->track);
+      _exit (ok ? 0 : 1);
+    }
+  int status;
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_true (WIFEXITED (status));
+  if (WEXITSTATUS (status) == 0)
+    return TRUE;
+  g_test_skip ("another process of ours cannot track this one");
+  return FALSE;
+}
+
+/* Take over what is tracked. */
+static void
+adopt (Fixture *f)
+{
+  g_autoptr (GError) error = NULL;
+  f->track = stasis_dirty_track_new (&f->self, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (stasis_dirty_track_adopt (f->track, &f->ram, &error), ==, 0);
+  g_assert_no_error (error);
+}
+
+/* A tracker takes over from one whose process has gone: what was written to meanwhile, and since
+ * when, is the kernel's to know.  (That it holds for pages that were swapped out meanwhile cannot
+ * be tried without swap.) */
+static void
+test_adopted (Fixture *f, gconstpointer data)
+{
+  if (!begin_elsewhere (f))
+    return;
+  f->memory[3 * PAGE] = 2;
+  f->memory[2000 * PAGE] = 2;
+  adopt (f);
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 2);
+  assert_range (f, 0, 3, 1);
+  assert_range (f, 1, 2000, 1);
+
+  /* And on to the next. */
+  f->memory[4 * PAGE] = 2;
+  g_clear_pointer (&f->track, stasis_dirty_track_leave);
+  f->memory[5 * PAGE] = 2;
+  adopt (f);
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 1);
+  assert_range (f, 0, 4, 2);
+}
+
+/* The pages that were there before it has to be told. */
+static void
+test_adopted_gone (Fixture *f, gconstpointer data)
+{
+  guint8 before[N_PAGES / 8] = { 0 };
+  memset (before, 0xff, sizeof before / 2);
+  if (!begin_elsewhere (f))
+    return;
+  f->memory[3 * PAGE] = 2;
+  f->memory[11 * PAGE] = 2;
+  g_assert_cmpint (madvise (f->memory + 10 * PAGE, 3 * PAGE, MADV_DONTNEED), ==, 0);
+  f->memory[12 * PAGE] = 2;
+  adopt (f);
+  stasis_dirty_track_expect (f->track, 0, before, sizeof before);
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 3);
+  assert_range (f, 0, 3, 1);
+  assert_range (f, 1, 12, 1);
+  assert_range (f, 2, 10, 2);
+}
+
+/* Who only looks leaves it to the next. */
+static void
+test_look (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  if (!begin (f))
+    return;
+  f->memory[3 * PAGE] = 2;
+  f->memory[2000 * PAGE] = 2;
+  for (guint i = 0; i < 2; i++)
+    {
+      g_array_set_size (f->ranges, 0);
+      g_assert_true (stasis_dirty_track_look (f->track, f->ranges, &f->octets, &error));
+      g_assert_cmpuint (f->ranges->len, ==, 2);
+      assert_range (f, 0, 3, 1);
+      assert_range (f, 1, 2000, 1);
+    }
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 2);
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 0);
+}
+
+static void
+assert_lost (Fixture *f)
+{
+  g_autoptr (GError) error = NULL;
+  f->track = stasis_dirty_track_new (&f->self, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (stasis_dirty_track_adopt (f->track, &f->ram, &error), ==, -1);
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED);
+  g_clear_pointer (&f->track, stasis_dirty_track_leave);
+}
+
+/* Memory of which not all is tracked is not taken over. */
+static void
+test_lost (Fixture *f, gconstpointer data)
+{
+  if (!begin (f))
+    return;
+  g_clear_pointer (&f->track, stasis_dirty_track_free);
+  assert_lost (f);
+  g_assert_true (begin (f));
+  g_clear_pointer (&f->track, stasis_dirty_track_leave);
+  void *page = f->memory + 77 * PAGE;
+  g_assert_true (
+      mmap (page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
+      == page);
+  assert_lost (f);
+}
+
+/* What was only read of a file is the file's, and was not written to. */
+static void
+test_only_read (Fixture *f, gconstpointer data)
+{
+  volatile guint8 octet = 0;
+  if (!begin (f))
+    return;
+  stasis_dirty_track_set_private_file (f->track, 0);
+  for (guint i = N_PAGES / 2; i < N_PAGES; i++)
+    octet = f->memory[i * PAGE];
+  f->memory[1500 * PAGE] = octet;
+  f->memory[3 * PAGE] = 2;
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 2);
+  assert_range (f, 0, 3, 1);
+  assert_range (f, 1, 1500, 1);
+  f->memory[1501 * PAGE] = octet;
+  take (f);
+  g_assert_cmpuint (f->ranges->len, ==, 1);
+  assert_range (f, 0, 1501, 1);
+}
+
 /* Whether it will do is known before it is begun, and nothing is tracked by that. */
 static void
 test_probe (Fixture *f, gconstpointer data)
@@ -298,6 +452,9 @@ add (const char *kind, int flags)
     { "again", test_again },
     { "end", test_end },
     { "many", test_many },
+    { "adopted", test_adopted },
+    { "look", test_look },
+    { "lost", test_lost },
     { "probe", test_probe },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
@@ -322,5 +479,9 @@ main (int argc, char **argv)
   g_test_add ("/driver/dirty-track/anonymous/expected-pages", Fixture,
               GINT_TO_POINTER (MAP_PRIVATE | MAP_ANONYMOUS), set_up, test_expected_pages,
               tear_down);
+  g_test_add ("/driver/dirty-track/anonymous/adopted-gone", Fixture,
+              GINT_TO_POINTER (MAP_PRIVATE | MAP_ANONYMOUS), set_up, test_adopted_gone, tear_down);
+  g_test_add ("/driver/dirty-track/private-file/only-read", Fixture, GINT_TO_POINTER (MAP_PRIVATE),
+              set_up, test_only_read, tear_down);
   return g_test_run ();
 }
