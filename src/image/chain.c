@@ -178,6 +178,24 @@ stasis_image_chain_open (const StasisImage *top, GCancellable *cancellable, GErr
   return g_steal_pointer (&self);
 }
 
+/* Pages that are in one of the images. */
+guint8 *
+stasis_image_chain_bitmap (const StasisImageChain *self, guint number, gsize *out_octets)
+{
+  const StasisImageRamMap *map = stasis_image_chain_get (self, 0)->map;
+  const guint64 n_pages = map->blocks[number].used_length / STASIS_IMAGE_PAGE_SIZE;
+  const gsize size = (n_pages + 7) / 8; /* of each: a bitmap is this at least */
+  guint8 *bits = g_malloc0 (size);
+  for (guint i = 0; i < self->links->len; i++)
+    {
+      const Link *link = g_ptr_array_index (self->links, i);
+      for (gsize octet = 0; octet < size; octet++)
+        bits[octet] |= link->bitmaps[number][octet];
+    }
+  *out_octets = size;
+  return bits;
+}
+
 static gboolean
 has_bit (const guint8 *bits, guint64 page)
 {

@@ -27,6 +27,9 @@ guint stasis_image_chain_n (const StasisImageChain *chain);
 const StasisImage *stasis_image_chain_get (const StasisImageChain *chain, guint index);
 const StasisImage *stasis_image_chain_root (const StasisImageChain *chain);
 
+/* A bit for each page of a block that is in one of the images: (transfer full). */
+guint8 *stasis_image_chain_bitmap (const StasisImageChain *chain, guint block, gsize *out_octets);
+
 /* Read [@offset, @offset + @length) of a block of the top's map, whole pages.  @without_root: pages
  * that are in the root are zero here.  *@out_is_zero: all of it is, and @octets are not filled.
  * @found (nullable): a bit for each page that is in one of the images that were read. */

@@ -179,6 +179,21 @@ test_read (Fixture *f, gconstpointer data)
   g_assert_true (is_zero);
 }
 
+/* Whose pages are data somewhere, zero or not. */
+static void
+test_bitmap (Fixture *f, gconstpointer data)
+{
+  g_autoptr (StasisImage) image = open_image (f->paths[2]);
+  g_autoptr (StasisImageChain) chain = open_chain (image);
+  gsize n_octets;
+  g_autofree guint8 *bits = stasis_image_chain_bitmap (chain, MAIN, &n_octets);
+  const guint64 length = stasis_image_ram_map (image)->blocks[MAIN].used_length;
+  g_assert_cmpuint (n_octets, ==, (length / PAGE + 7) / 8);
+  g_assert_cmpuint (bits[0], ==, 0x1f);
+  for (gsize i = 1; i < n_octets; i++)
+    g_assert_cmpuint (bits[i], ==, 0);
+}
+
 /* Each is good by itself, and so is what is made of them. */
 static void
 test_body (Fixture *f, gconstpointer data)
@@ -338,6 +353,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   add ("read", test_read);
+  add ("bitmap", test_bitmap);
   add ("body", test_body);
   add ("too-much", test_too_much);
   add ("bases", test_bases);
