@@ -78,6 +78,7 @@ typedef enum /*< flags >*/
   STASIS_SAVE_NO_DISKS
   = 1 << 5,                     /* KEEP_RUNNING: the disks are not kept as they are in its moment */
   STASIS_SAVE_QUIESCE = 1 << 6, /* freeze the guest's file systems through its agent before */
+  STASIS_SAVE_TRACK = 1 << 8,   /* KEEP_RUNNING: and know what it writes to from then on */
 } StasisSaveFlags;
 
 typedef enum /*< flags >*/
@@ -174,6 +175,7 @@ typedef enum
 
 StasisImageCheck stasis_domain_get_image_check (StasisDomain *self, char **out_message,
                                                 GError **error);
+char *stasis_domain_get_tracked_image (StasisDomain *self, GError **error);
 char *stasis_domain_get_xml (StasisDomain *self, StasisXmlFlags flags, GError **error);
 gboolean stasis_domain_get_autostart (StasisDomain *self, gboolean *out_autostart, GError **error);
 gboolean stasis_domain_set_autostart (StasisDomain *self, gboolean autostart, GError **error);
@@ -202,6 +204,7 @@ gboolean stasis_domain_managed_save_remove (StasisDomain *self, GError **error);
 gboolean stasis_domain_detach_image (StasisDomain *self, StasisDetachFlags flags,
                                      StasisProgressFunc progress, gpointer user_data,
                                      GCancellable *cancellable, GError **error);
+gboolean stasis_domain_untrack (StasisDomain *self, GError **error);
 /* (transfer full) (nullable): where its managed save image lies, if it has one */
 char *stasis_domain_get_managed_save_path (StasisDomain *self);
 

@@ -25,7 +25,8 @@ G_BEGIN_DECLS
  * @xml: (nullable): a definition of the same guest ABI that goes into the image
  * @flags: how the image is to be resumed
  * @base: (nullable) (type filename): with %STASIS_SAVE_INCREMENTAL: the image that holds what has
- * not changed; %NULL: the one that the guest's memory is mapped from
+ * not changed; %NULL: the one that the guest's writes are tracked since, else the one that its
+ * memory is mapped from, else the one that they were tracked since
  *
  * What to save to, and how.
  */

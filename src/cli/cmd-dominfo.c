@@ -25,6 +25,7 @@ typedef struct
   gboolean is_image_there;
   StasisImageCheck image_check;
   char *image_fault; /* (owned) (nullable) what is wrong with it */
+  char *tracked;     /* (owned) (nullable) the image that its writes are tracked since */
   char *clone_of;    /* (owned) (nullable) */
   char *clone_image; /* (owned) (nullable) */
 } Facts;
@@ -40,6 +41,7 @@ gather (StasisDomain *domain, Facts *facts, GError **error)
   facts->flat_file = stasis_domain_get_flat_file (domain, NULL);
   if (facts->memory_image != NULL)
     facts->image_check = stasis_domain_get_image_check (domain, &facts->image_fault, NULL);
+  facts->tracked = stasis_domain_get_tracked_image (domain, NULL);
   facts->clone_of = stasis_domain_get_clone_of (domain, &facts->clone_image, NULL);
   g_autofree char *xml = stasis_domain_get_xml (domain, STASIS_XML_NONE, NULL);
   if (xml != NULL)
@@ -121,6 +123,8 @@ print_facts (StasisCli *cli, StasisDomain *domain, const Facts *facts)
     print_clone (cli, facts);
   if (facts->memory_image != NULL)
     print_memory_image (cli, facts);
+  if (facts->tracked != NULL)
+    print_line (cli, _ ("Tracked since:"), facts->tracked);
   print_line (cli, _ ("Security model:"), "none");
   print_line (cli, _ ("Security DOI:"), "0");
 }
@@ -164,6 +168,8 @@ facts_to_json (StasisDomain *domain, const Facts *facts)
       if (facts->image_fault != NULL)
         stasis_json_set_string (object, "memory_image_fault", facts->image_fault);
     }
+  if (facts->tracked != NULL)
+    stasis_json_set_string (object, "tracked_since", facts->tracked);
   set_pid (object, "qemu_pid", facts->info.pid);
   set_pid (object, "supervisor_pid", facts->info.supervisor_pid);
   return object;
@@ -189,6 +195,7 @@ run_dominfo (StasisCli *cli, const StasisCliArgs *args, GError **error)
   g_free (facts.memory_image);
   g_free (facts.flat_file);
   g_free (facts.image_fault);
+  g_free (facts.tracked);
   g_free (facts.clone_of);
   g_free (facts.clone_image);
   return TRUE;

@@ -296,6 +296,7 @@ run_save (StasisCli *cli, const StasisCliArgs *args, GError **error)
   stasis_cli_args_flag (args, "keep-running", STASIS_SAVE_KEEP_RUNNING, &flags);
   stasis_cli_args_flag (args, "no-disks", STASIS_SAVE_NO_DISKS, &flags);
   stasis_cli_args_flag (args, "incremental", STASIS_SAVE_INCREMENTAL, &flags);
+  stasis_cli_args_flag (args, "track", STASIS_SAVE_TRACK, &flags);
   g_autofree char *base = NULL;
   if (!take_base (args, &flags, &base, error))
     return FALSE;
@@ -318,6 +319,7 @@ run_checkpoint (StasisCli *cli, const StasisCliArgs *args, GError **error)
   flags |= more;
   stasis_cli_args_flag (args, "no-disks", STASIS_SAVE_NO_DISKS, &flags);
   stasis_cli_args_flag (args, "incremental", STASIS_SAVE_INCREMENTAL, &flags);
+  stasis_cli_args_flag (args, "track", STASIS_SAVE_TRACK, &flags);
   g_autofree char *base = NULL;
   if (!take_base (args, &flags, &base, error))
     return FALSE;
@@ -339,7 +341,10 @@ static const StasisCliOption save_options[] = {
   { "keep-running", STASIS_CLI_FLAG, NULL, N_ ("let the guest go on: a checkpoint") },
   { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("with --keep-running: leave its disks out") },
   { "incremental", STASIS_CLI_FLAG, NULL, N_ ("save only what differs from the base") },
-  { "base", STASIS_CLI_NAMED, "file", N_ ("the base; else what the memory is mapped from") },
+  { "base", STASIS_CLI_NAMED, "file",
+    N_ ("the base; else what it is tracked since or mapped from") },
+  { "track", STASIS_CLI_FLAG, NULL,
+    N_ ("with --keep-running: know what it writes to from then on") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") },
   { "quiesce", STASIS_CLI_FLAG, NULL, N_ ("freeze the guest's file systems first (guest agent)") },
@@ -369,7 +374,9 @@ static const StasisCliOption checkpoint_options[] = {
   { "file", STASIS_CLI_NEEDED, "file", N_ ("where to save the data") },
   { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("leave the guest's disks out") },
   { "incremental", STASIS_CLI_FLAG, NULL, N_ ("save only what differs from the base") },
-  { "base", STASIS_CLI_NAMED, "file", N_ ("the base; else what the memory is mapped from") },
+  { "base", STASIS_CLI_NAMED, "file",
+    N_ ("the base; else what it is tracked since or mapped from") },
+  { "track", STASIS_CLI_FLAG, NULL, N_ ("know what the guest writes to from then on") },
   { "xml", STASIS_CLI_STRING, "file", N_ ("filename containing updated XML for the target") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on restore") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on restore") },

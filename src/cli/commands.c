@@ -53,6 +53,7 @@ static const StasisCliCommand *const commands[] = {
   &stasis_cmd_domjobinfo,
   &stasis_cmd_domjobabort,
   &stasis_cmd_domdetach,
+  &stasis_cmd_domuntrack,
   &stasis_cmd_domfsfreeze,
   &stasis_cmd_domfsthaw,
   &stasis_cmd_domblklist,

@@ -200,6 +200,15 @@ stasis_capture_copy_bitmap (const StasisCaptureCopy *self, guint number, gsize *
              : stasis_mapped_writer_bitmap (self->writer, number);
 }
 
+/* What there was of it. */
+guint8 *
+stasis_capture_copy_base_bitmap (const StasisCaptureCopy *self, guint number, gsize *out_octets)
+{
+  return stasis_guest_memory_is_mapped (self->memory, number)
+             ? NULL
+             : stasis_image_chain_bitmap (self->base, self->base_blocks[number], out_octets);
+}
+
 static gboolean
 take_piece (StasisCaptureCopy *self, StasisGuestRange *out_piece)
 {

@@ -56,6 +56,11 @@ guint stasis_capture_copy_n_blocks (const StasisCaptureCopy *self);
 const guint8 *stasis_capture_copy_bitmap (const StasisCaptureCopy *self, guint number,
                                           gsize *out_octets);
 
+/* Which of a block's pages the base has, or those that it stands on: (transfer full) (nullable),
+ * NULL as above. */
+guint8 *stasis_capture_copy_base_bitmap (const StasisCaptureCopy *self, guint number,
+                                         gsize *out_octets);
+
 /* Everything, as it is when its turn comes. */
 gboolean stasis_capture_copy_all (StasisCaptureCopy *self, StasisJob *job, GError **error);
 

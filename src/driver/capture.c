@@ -17,6 +17,9 @@
  * and again (dirty-track.c), until little is left.  Only that, and the devices, are taken while it
  * stands still; they are written after it.  A guest that changes its memory faster than it is
  * copied stands still for longer, and is never slowed down.
+ *
+ * The tracking may be kept for the next capture (tracked.h).  That one need not copy all of it:
+ * what was written to since is what differs from the image before.
  */
 
 #include "config.h"
@@ -31,7 +34,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
-#include "driver/dirty-track.h"
+#include "driver/capture-track.h"
 #include "driver/guest-memory.h"
 #include "driver/recover.h"
 #include "driver/stream-head.h"
@@ -57,14 +60,16 @@ struct _StasisCapture
   StasisImage *base;             /* (owned) (nullable) that the memory is mapped from */
   const StasisImageChain *chain; /* (borrowed) (nullable) of an incremental save */
   gboolean is_chain_mapped;
+  gboolean is_chain_tracked; /* what the guest has written to since it is tracked */
   gboolean is_live;
   gboolean release_disks;
-  int devices; /* (owned) a file in memory, or -1 */
+  gboolean keep_track; /* it is to be tracked on */
+  int devices;         /* (owned) a file in memory, or -1 */
 
   StasisQemuHead head;     /* (owned) */
   StasisImageRamMap *map;  /* (owned) (nullable) until the copy has it */
   StasisCaptureCopy *copy; /* (owned) (nullable) */
-  StasisDirtyTrack *track; /* (owned) (nullable) of a live one */
+  StasisDirtyTrack *track; /* (owned) (nullable) of a live one, or of what is tracked already */
   guint n_passes;          /* over the memory of a guest that ran */
   GArray *rest;            /* (owned) (nullable) of StasisGuestRange: taken at the cut */
   guint8 *octets;          /* (owned) (nullable) theirs */
@@ -77,7 +82,11 @@ stasis_capture_free (StasisCapture *self)
 {
   if (self == NULL)
     return;
-  stasis_dirty_track_free (self->track);
+  /* Of a paused guest it was only looked at. */
+  if (self->is_live)
+    stasis_dirty_track_free (self->track);
+  else
+    stasis_dirty_track_leave (self->track);
   stasis_capture_copy_free (self->copy);
   stasis_image_ram_map_free (self->map);
   stasis_qemu_head_clear (&self->head);
@@ -157,6 +166,7 @@ stasis_capture_new (const StasisCaptureGuest *guest, StasisMonitor *monitor,
   self->base = guest->base_take;
   self->chain = guest->chain;
   self->is_chain_mapped = guest->is_chain_mapped;
+  self->is_chain_tracked = guest->is_chain_tracked;
   self->is_live = guest->is_live;
   self->release_disks = guest->release_disks;
   self->devices = -1;
@@ -170,12 +180,16 @@ stasis_capture_new (const StasisCaptureGuest *guest, StasisMonitor *monitor,
         g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED, why_not);
       return NULL;
     }
-  if (self->is_live)
+  if (self->is_live || self->is_chain_tracked)
     {
       self->track = stasis_dirty_track_new (guest->qemu, error);
-      if (self->track == NULL || !stasis_dirty_track_probe (self->track, guest->ram_blocks, error))
+      if (self->track == NULL
+          || (!guest->is_tracked
+              && !stasis_dirty_track_probe (self->track, guest->ram_blocks, error)))
         return NULL;
     }
+  self->keep_track = guest->keep_track && self->is_live
+                     && stasis_capture_track_can_stay (guest->qemu, guest->ram_blocks);
   return g_steal_pointer (&self);
 }
 
@@ -184,12 +198,13 @@ char *
 stasis_capture_describe (const StasisCapture *self)
 {
   const char *when = self->is_live ? _ (" while the guest runs") : "";
+  const char *what = self->is_chain_tracked  ? _ ("what the guest has written to since")
+                     : self->is_chain_mapped ? _ ("what the guest has written to since it was "
+                                                  "mapped from")
+                                             : _ ("what differs from");
   if (self->chain != NULL)
     return g_strdup_printf (_ ("incremental, written from outside QEMU%1$s: %2$s '%3$s'"), when,
-                            self->is_chain_mapped ? _ ("what the guest has written to since it was "
-                                                       "mapped from")
-                                                  : _ ("what differs from"),
-                            stasis_image_name (stasis_image_chain_get (self->chain, 0)));
+                            what, stasis_image_name (stasis_image_chain_get (self->chain, 0)));
   if (self->is_live)
     return g_strdup (_ ("mapped-ram, written from outside QEMU while the guest runs"));
   return g_strdup_printf (_ ("mapped-ram, written from outside QEMU: the memory is mapped from "
@@ -236,13 +251,23 @@ ask_head (StasisCapture *self, StasisMonitor *monitor, const char *opaque, gint6
          && stasis_monitor_remove_fd (monitor, *fdset, STASIS_FDSET_ALL, cancellable, error);
 }
 
-static gboolean
-read_head (StasisCapture *self, GCancellable *cancellable, GError **error)
+/* An image of the same machine: that its memory is mapped from, or the one since which this very
+ * QEMU, with the same blocks, is tracked. */
+static const StasisImage *
+find_model (const StasisCapture *self)
 {
-  const guint64 start = stasis_image_body_offset (self->base);
-  const guint64 end = start + stasis_image_body_length (self->base);
+  if (self->base != NULL)
+    return self->base;
+  return self->is_chain_tracked ? stasis_image_chain_get (self->chain, 0) : NULL;
+}
+
+static gboolean
+read_head (StasisCapture *self, const StasisImage *model, GCancellable *cancellable, GError **error)
+{
+  const guint64 start = stasis_image_body_offset (model);
+  const guint64 end = start + stasis_image_body_length (model);
   g_auto (StasisQemuInput) input;
-  stasis_qemu_input_init_file (&input, stasis_image_fd (self->base), start, end, cancellable);
+  stasis_qemu_input_init_file (&input, stasis_image_fd (model), start, end, cancellable);
   self->map = stasis_mapped_ram_take (&input, &self->head, error);
   return self->map != NULL;
 }
@@ -252,8 +277,9 @@ gboolean
 stasis_capture_pass (StasisCapture *self, StasisMonitor *monitor, const char *opaque,
                      gint64 *out_fdset, GCancellable *cancellable, GError **error)
 {
-  if (self->base != NULL ? !read_head (self, cancellable, error)
-                         : !ask_head (self, monitor, opaque, out_fdset, cancellable, error))
+  const StasisImage *model = find_model (self);
+  if (model != NULL ? !read_head (self, model, cancellable, error)
+                    : !ask_head (self, monitor, opaque, out_fdset, cancellable, error))
     return FALSE;
   self->devices = pass_file (monitor, opaque, out_fdset, cancellable, error);
   return self->devices >= 0;
@@ -315,39 +341,10 @@ end (StasisCapture *self, StasisJob *job, StasisImageHashes **out_hashes, GError
                                         error);
 }
 
-/* The whole body of a paused guest. */
-gboolean
-stasis_capture_run (StasisCapture *self, const GPtrArray *ram_blocks,
-                    const StasisCaptureTarget *target, gint64 fdset, StasisMonitor *monitor,
-                    StasisJob *job, StasisImageHashes **out_hashes, GError **error)
-{
-  return begin (self, ram_blocks, target, error) && stasis_capture_copy_all (self->copy, job, error)
-         && stasis_fault ("capture-copied", error)
-         && save_devices (self, monitor, fdset, stasis_job_cancellable (job), error)
-         && end (self, job, out_hashes, error);
-}
-
 static gboolean
 track_blocks (StasisCapture *self, gpointer nothing, GError **error)
 {
-  for (guint i = 0; i < stasis_capture_copy_n_blocks (self->copy); i++)
-    if (stasis_dirty_track_add (self->track, stasis_capture_copy_block (self->copy, i), error) < 0)
-      return FALSE;
-  return TRUE;
-}
-
-/* What was written to, and, of memory that is QEMU's own, what has gone although it was copied. */
-static gboolean
-take_written (StasisCapture *self, GArray *ranges, guint64 *out_octets, GError **error)
-{
-  for (guint i = 0; i < stasis_capture_copy_n_blocks (self->copy); i++)
-    {
-      gsize n_octets;
-      const guint8 *copied = stasis_capture_copy_bitmap (self->copy, i, &n_octets);
-      if (copied != NULL)
-        stasis_dirty_track_expect (self->track, i, copied, n_octets);
-    }
-  return stasis_dirty_track_take (self->track, ranges, out_octets, error);
+  return stasis_capture_track_begin (self->track, self->copy, error);
 }
 
 /* Nothing of the guest's is under way while @func runs. */
@@ -372,7 +369,8 @@ static gboolean
 take_pass (StasisCapture *self, gpointer data, GError **error)
 {
   Written *written = data;
-  return take_written (self, written->ranges, &written->octets, error);
+  return stasis_capture_track_take (self->track, self->copy, written->ranges, &written->octets,
+                                    error);
 }
 
 /* As many ranges as fit into a buffer of READ_SIZE; a part of the next one is cut off. */
@@ -395,6 +393,14 @@ take_some (GArray *ranges, guint *index, GArray *some)
     }
 }
 
+/* Where the base holds all the rest, these are all that is read. */
+static void
+count (const StasisCapture *self, const GArray *ranges, guint64 *octets)
+{
+  for (guint i = 0; self->is_chain_tracked && i < ranges->len; i++)
+    *octets += g_array_index (ranges, StasisGuestRange, i).length;
+}
+
 /* Read and put, a buffer at a time.  @ranges is used up. */
 static gboolean
 copy_again (StasisCapture *self, GArray *ranges, StasisJob *job, GError **error)
@@ -402,6 +408,7 @@ copy_again (StasisCapture *self, GArray *ranges, StasisJob *job, GError **error)
   g_autofree guint8 *octets = g_malloc (READ_SIZE);
   g_autoptr (GArray) some = g_array_new (FALSE, FALSE, sizeof (StasisGuestRange));
   guint index = 0;
+  count (self, ranges, &stasis_job_stats (job)->bytes_total);
   while (index < ranges->len)
     {
       take_some (ranges, &index, some);
@@ -409,9 +416,36 @@ copy_again (StasisCapture *self, GArray *ranges, StasisJob *job, GError **error)
           || !stasis_capture_copy_read (self->copy, some, octets, error)
           || !stasis_capture_copy_put (self->copy, some, octets, error))
         return FALSE;
+      count (self, some, &stasis_job_stats (job)->bytes_processed);
       stasis_job_update (job);
     }
   return TRUE;
+}
+
+/* Of a paused guest: what it has written to since the base.  Nothing is taken: if this comes to
+ * nothing it is there for the next save. */
+static gboolean
+copy_since (StasisCapture *self, StasisJob *job, GError **error)
+{
+  g_autoptr (GArray) ranges = g_array_new (FALSE, FALSE, sizeof (StasisGuestRange));
+  guint64 octets;
+  return stasis_capture_track_adopt (self->track, self->copy, error)
+         && stasis_dirty_track_look (self->track, ranges, &octets, error)
+         && copy_again (self, ranges, job, error);
+}
+
+/* The whole body of a paused guest. */
+gboolean
+stasis_capture_run (StasisCapture *self, const GPtrArray *ram_blocks,
+                    const StasisCaptureTarget *target, gint64 fdset, StasisMonitor *monitor,
+                    StasisJob *job, StasisImageHashes **out_hashes, GError **error)
+{
+  return begin (self, ram_blocks, target, error)
+         && (self->is_chain_tracked ? copy_since (self, job, error)
+                                    : stasis_capture_copy_all (self->copy, job, error))
+         && stasis_fault ("capture-copied", error)
+         && save_devices (self, monitor, fdset, stasis_job_cancellable (job), error)
+         && end (self, job, out_hashes, error);
 }
 
 /* Room for what will be left, made before the guest has to wait for it. */
@@ -453,6 +487,19 @@ chase (StasisCapture *self, gboolean is_calm, StasisMonitor *monitor, StasisJob 
   return make_room (self, CLAMP (2 * written.octets, ENOUGH, REST_MAX), error);
 }
 
+/* All of it, once; or nothing yet, where it is known what was written to. */
+static gboolean
+copy_first (StasisCapture *self, gboolean is_calm, StasisMonitor *monitor, StasisJob *job,
+            GError **error)
+{
+  if (self->is_chain_tracked)
+    return stasis_capture_track_adopt (self->track, self->copy, error)
+           && stasis_fault ("capture-tracked", error);
+  return in_calm (self, is_calm, monitor, track_blocks, NULL, error)
+         && stasis_fault ("capture-tracked", error)
+         && stasis_capture_copy_all (self->copy, job, error);
+}
+
 /* All of a guest that runs. */
 gboolean
 stasis_capture_follow (StasisCapture *self, const GPtrArray *ram_blocks,
@@ -460,10 +507,7 @@ stasis_capture_follow (StasisCapture *self, const GPtrArray *ram_blocks,
                        StasisJob *job, GError **error)
 {
   self->rest = g_array_new (FALSE, FALSE, sizeof (StasisGuestRange));
-  return begin (self, ram_blocks, target, error)
-         && in_calm (self, is_calm, monitor, track_blocks, NULL, error)
-         && stasis_fault ("capture-tracked", error)
-         && stasis_capture_copy_all (self->copy, job, error)
+  return begin (self, ram_blocks, target, error) && copy_first (self, is_calm, monitor, job, error)
          && chase (self, is_calm, monitor, job, error);
 }
 
@@ -498,7 +542,7 @@ stasis_capture_cut (StasisCapture *self, gint64 fdset, StasisMonitor *monitor, S
   GCancellable *cancellable = stasis_job_cancellable (job);
   guint64 octets;
   if (!check_lengths (self, monitor, cancellable, error)
-      || !take_written (self, self->rest, &octets, error))
+      || !stasis_capture_track_take (self->track, self->copy, self->rest, &octets, error))
     return FALSE;
   /* Too much to be kept: the guest has to wait for the file. */
   if (octets > REST_MAX)
@@ -518,7 +562,21 @@ gboolean
 stasis_capture_finish (StasisCapture *self, StasisJob *job, StasisImageHashes **out_hashes,
                        GError **error)
 {
-  g_clear_pointer (&self->track, stasis_dirty_track_free);
+  if (!self->keep_track)
+    g_clear_pointer (&self->track, stasis_dirty_track_free);
   return stasis_capture_copy_put (self->copy, self->rest, self->octets, error)
          && end (self, job, out_hashes, error);
+}
+
+gboolean
+stasis_capture_keeps_track (const StasisCapture *self)
+{
+  return self->keep_track;
+}
+
+/* The image is there: what was written to since is left to the next save. */
+void
+stasis_capture_leave_track (StasisCapture *self)
+{
+  g_clear_pointer (&self->track, stasis_dirty_track_leave);
 }

@@ -26,6 +26,9 @@ typedef struct
   gboolean release_disks;        /* it will not go on: QEMU is to let go of its disks */
   const StasisImageChain *chain; /* (borrowed) (nullable) only what differs from it is written */
   gboolean is_chain_mapped;      /* the memory is mapped from that one image */
+  gboolean is_tracked;           /* the guest's writes are tracked already */
+  gboolean is_chain_tracked;     /* since the moment of the chain's first image */
+  gboolean keep_track; /* they are to be tracked on after a live capture, if they can be */
 } StasisCaptureGuest;
 
 /* Get ready.  Fails, in words for people, where this QEMU cannot say what its devices' state is,
@@ -66,6 +69,12 @@ gboolean stasis_capture_cut (StasisCapture *self, gint64 fdset, StasisMonitor *m
 /* Live: write that, the guest may go on.  *@out_hashes (transfer full): of what was written. */
 gboolean stasis_capture_finish (StasisCapture *self, StasisJob *job, StasisImageHashes **out_hashes,
                                 GError **error);
+
+/* TRUE where the guest's writes can be tracked on. */
+gboolean stasis_capture_keeps_track (const StasisCapture *self);
+
+/* Do so: the image has its name. */
+void stasis_capture_leave_track (StasisCapture *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisCapture, stasis_capture_free)
 

@@ -40,6 +40,7 @@
 #include "driver/snapshot-undo.h"
 #include "driver/teardown.h"
 #include "driver/thaw.h"
+#include "driver/userfault.h"
 #include "monitor/commands-devices.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
@@ -209,6 +210,15 @@ free_guest_and_disks (const char *folder, StasisStatus *status, StasisMonitor *m
   return FALSE;
 }
 
+/* Its writes are seen by nobody any more, and each would cost the guest a fault. */
+static void
+end_tracking (const StasisStatus *status)
+{
+  g_autoptr (GError) local = NULL;
+  if (!stasis_tracked_is_on (status->tracked) && !stasis_userfault_release (&status->qemu, &local))
+    g_debug ("the guest's writes are tracked for nothing: %s", local->message);
+}
+
 /* Undo a save before its rename. */
 gboolean
 stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor,
@@ -218,6 +228,7 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
   GError *first = NULL;
   GError *next = NULL;
   const gboolean is_free = free_guest_and_disks (folder, status, monitor, &first);
+  end_tracking (status);
   remove_temp (journal, &next);
   keep_first (&first, g_steal_pointer (&next));
 

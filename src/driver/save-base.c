@@ -13,6 +13,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/tracked.h"
 #include "image/parent.h"
 #include "util/uuid.h"
 
@@ -25,6 +26,7 @@ stasis_save_base_free (StasisSaveBase *base)
   stasis_image_chain_free (base->chain);
   stasis_image_free (base->image);
   stasis_json_unref (base->parent);
+  g_free (base->note);
   g_free (base);
 }
 
@@ -74,31 +76,116 @@ check_domain (const StasisSaveBase *base, const StasisStatus *status, GError **e
                     stasis_image_name (base->image), uuid);
 }
 
+/* It is the very one that the guest's writes are, or were, tracked since. */
+static gboolean
+is_tracked_image (const StasisTracked *tracked, const StasisImage *image, GError **error)
+{
+  g_autoptr (StasisJson) since = stasis_json_new_object ();
+  stasis_json_set_string (since, STASIS_IMAGE_PARENT_IMAGE, tracked->image);
+  stasis_json_set_string (since, STASIS_IMAGE_PARENT_HASHES, tracked->hashes);
+  return stasis_image_parent_match (since, image, error);
+}
+
+static StasisImage *
+open_tracked (const StasisTracked *tracked, GError **error)
+{
+  g_autoptr (StasisImage) image = stasis_image_open (tracked->file, error);
+  return image != NULL && is_tracked_image (tracked, image, error) ? g_steal_pointer (&image)
+                                                                   : NULL;
+}
+
+static StasisImage *
+open_mapped (const StasisStatus *status, GError **error)
+{
+  g_autoptr (StasisImage) image = stasis_image_open (status->memory_image, error);
+  if (image == NULL || is_memory_image (status, image))
+    return g_steal_pointer (&image);
+  refuse (
+      error,
+      _ ("'%1$s', which the memory of domain '%2$s' is mapped from, was replaced since: name the "
+         "base (--base)"),
+      status->memory_image, status->name);
+  return NULL;
+}
+
+static StasisImage *
+refuse_tracked (const StasisTracked *tracked, const char *name, const GError *why, GError **error)
+{
+  if (stasis_tracked_is_on (tracked))
+    refuse (error,
+            _ ("what domain '%1$s' writes to is tracked since '%2$s', which cannot be the base "
+               "(%3$s): name another one (--base)"),
+            name, tracked->file, why->message);
+  else
+    refuse (error,
+            _ ("what domain '%1$s' writes to was tracked since '%2$s', which cannot be the base "
+               "(%3$s): name another one (--base)"),
+            name, tracked->file, why->message);
+  return NULL;
+}
+
+/* The image that the memory is mapped from, and why it is not the one that was tracked. */
+static StasisImage *
+choose_mapped (const StasisStatus *status, const GError *why_not, char **out_note, GError **error)
+{
+  const StasisTracked *tracked = status->tracked;
+  StasisImage *image = open_mapped (status, error);
+  if (image == NULL || tracked == NULL)
+    return image;
+  *out_note = why_not == NULL ? stasis_tracked_explain (tracked)
+                              : g_strdup_printf (_ ("its writes are tracked since '%1$s', which "
+                                                    "cannot be the base: %2$s"),
+                                                 tracked->file, why_not->message);
+  return image;
+}
+
+/* Nobody has named one: what is known, then what can be found out. */
+static StasisImage *
+choose_image (const StasisStatus *status, char **out_note, GError **error)
+{
+  const StasisTracked *tracked = status->tracked;
+  g_autoptr (GError) untracked = NULL;
+  g_autoptr (GError) unmapped = NULL;
+  StasisImage *image = NULL;
+  if (stasis_tracked_is_on (tracked))
+    image = open_tracked (tracked, &untracked);
+  if (image == NULL && stasis_status_is_on_image (status))
+    image = choose_mapped (status, untracked, out_note, &unmapped);
+  if (image == NULL && tracked != NULL && untracked == NULL)
+    image = open_tracked (tracked, &untracked);
+  if (image != NULL)
+    return image;
+  if (tracked != NULL)
+    return refuse_tracked (tracked, status->name, untracked, error);
+  if (unmapped != NULL)
+    g_propagate_error (error, g_steal_pointer (&unmapped));
+  else
+    refuse (
+        error,
+        _ ("the memory of domain '%s' is not mapped from an image, and what it writes to is not "
+           "tracked: name the base (--base)"),
+        status->name);
+  return NULL;
+}
+
 /* Open it. */
 StasisSaveBase *
 stasis_save_base_open (const StasisStatus *status, const char *path, const char *target,
                        GCancellable *cancellable, GError **error)
 {
-  const char *mapped = stasis_status_is_on_image (status) ? status->memory_image : NULL;
-  const char *name = path != NULL ? path : mapped;
-  if (name == NULL)
-    {
-      refuse (error,
-              _ ("the memory of domain '%s' is not mapped from an image: name the base (--base)"),
-              status->name);
-      return NULL;
-    }
+  const StasisTracked *tracked = status->tracked;
   StasisSaveBase *base = g_new0 (StasisSaveBase, 1);
-  base->image = stasis_image_open (name, error);
+  base->image
+      = path != NULL ? stasis_image_open (path, error) : choose_image (status, &base->note, error);
   if (base->image != NULL)
     base->is_mapped = is_memory_image (status, base->image);
-  if (base->image != NULL && path == NULL && !base->is_mapped)
-    refuse (error,
-            _ ("'%1$s', which the memory of domain '%2$s' is mapped from, was replaced since: name "
-               "the base (--base)"),
-            name, status->name);
-  else if (base->image != NULL && check_domain (base, status, error))
-    base->parent = stasis_image_parent_new (base->image, name, error);
+  if (base->image != NULL && tracked != NULL && is_tracked_image (tracked, base->image, NULL))
+    {
+      base->is_tracked = stasis_tracked_is_on (tracked);
+      base->note = stasis_tracked_explain (tracked);
+    }
+  if (base->image != NULL && check_domain (base, status, error))
+    base->parent = stasis_image_parent_new (base->image, stasis_image_name (base->image), error);
   if (base->parent != NULL)
     base->chain = stasis_image_chain_open (base->image, cancellable, error);
   if (base->chain != NULL && check_target (base, target, error))

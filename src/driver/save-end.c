@@ -13,6 +13,7 @@
 #include "driver/marks.h"
 #include "driver/recover.h"
 #include "driver/save-private.h"
+#include "driver/save-track.h"
 #include "driver/snapshot-undo.h"
 #include "driver/teardown.h"
 #include "util/fault.h"
@@ -67,10 +68,14 @@ keep_guest (StasisSave *save, GError **error)
   if (save->snapshot != NULL && stasis_disk_snapshot_is_needed (save->snapshot))
     stasis_job_set_new_disks (save->job,
                               stasis_disk_snapshot_describe (save->snapshot, save->hold));
-  if (stasis_fault ("save-renamed", &local))
-    stasis_snapshot_keep (save->hold->folder, save->hold->status);
-  if (local != NULL
-      || !stasis_recover_roll_back (save->hold->folder, save->hold->status, save->monitor, &local))
+  gboolean ok = stasis_fault ("save-renamed", &local);
+  if (ok)
+    {
+      stasis_snapshot_keep (save->hold->folder, save->hold->status);
+      stasis_save_track_end (save);
+      ok = stasis_recover_roll_back (save->hold->folder, save->hold->status, save->monitor, &local);
+    }
+  if (!ok)
     g_debug ("after the commit: %s", local->message);
   stasis_job_stats (save->job)->pause_us = save->was_running ? save->pause_us : -1;
   tell (save);

@@ -113,6 +113,9 @@ try_capture (const StasisSaveGuest *guest, StasisMonitor *monitor, GCancellable 
     .release_disks = guest->release_disks,
     .chain = guest->chain,
     .is_chain_mapped = guest->is_chain_mapped,
+    .is_tracked = stasis_tracked_is_on (status->tracked),
+    .is_chain_tracked = guest->is_chain_tracked,
+    .keep_track = guest->keep_track,
   };
   if (stasis_status_is_on_image (status))
     {

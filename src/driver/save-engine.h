@@ -56,6 +56,8 @@ typedef struct
   gboolean release_disks;        /* it will not go on */
   const StasisImageChain *chain; /* (nullable) only what differs from it is saved */
   gboolean is_chain_mapped;      /* the memory is mapped from that image */
+  gboolean is_chain_tracked;     /* the guest's writes are tracked since */
+  gboolean keep_track;           /* they are to be tracked on */
 } StasisSaveGuest;
 
 /* @fd: our file, -1 for THROUGH.  STASIS_ERROR_UNSUPPORTED where this QEMU has no such way. */

@@ -35,6 +35,7 @@
 #include "driver/save-commit.h"
 #include "driver/save-facts.h"
 #include "driver/save-private.h"
+#include "driver/save-track.h"
 #include "image/disks.h"
 #include "image/facts.h"
 #include "monitor/commands-run.h"
@@ -303,6 +304,7 @@ begin_image (Save *save, GError **error)
   save->ram_blocks = stasis_monitor_query_ram_blocks (save->monitor, cancellable, error);
   if (save->ram_blocks == NULL)
     return FALSE;
+  stasis_save_track_check (save);
   const StasisSaveGuest guest = {
     .status = save->hold->status,
     .ram_blocks = save->ram_blocks,
@@ -311,12 +313,16 @@ begin_image (Save *save, GError **error)
     .release_disks = !stasis_save_keeps_running (save),
     .chain = save->base != NULL ? save->base->chain : NULL,
     .is_chain_mapped = save->base != NULL && save->base->is_mapped,
+    .is_chain_tracked = save->base != NULL && save->base->is_tracked,
+    .keep_track = stasis_save_wants_track (save),
   };
   save->engine = stasis_save_engine_choose (save->monitor, stasis_save_output_way (save->output),
                                             stasis_save_place_file_fd (save->place), &guest,
                                             cancellable, error);
   if (save->engine == NULL)
     return FALSE;
+  g_autofree char *note = stasis_save_track_describe (save);
+  stasis_job_set_engine_note (save->job, note);
   stasis_job_set_engine (save->job, save->engine->description);
   return check_engine (save, error) && write_head (save, error);
 }
@@ -342,6 +348,7 @@ open_journal (Save *save, GError **error)
   StasisJournal *journal = &save->hold->status->journal;
   stasis_journal_begin (journal, STASIS_STEP_SAVE, operation_name (save->is_managed, save->flags));
   journal->was_running = save->was_running;
+  stasis_save_track_begin (save);
   /* A guest that goes on goes on with them, and beyond the image. */
   const char *overlays = stasis_save_keeps_running (save) ? NULL : save->hold->status->overlays;
   if ((overlays != NULL && !stasis_overlay_bases_keep (save->def, overlays, error))
@@ -386,6 +393,8 @@ check_flags (StasisSaveFlags flags, gboolean is_managed, GError **error)
     message = _ ("an image cannot be resumed both running and paused");
   else if ((flags & STASIS_SAVE_NO_DISKS) != 0 && (flags & STASIS_SAVE_KEEP_RUNNING) == 0)
     message = _ ("disks are left out only where the guest goes on");
+  else if ((flags & STASIS_SAVE_TRACK) != 0 && (flags & STASIS_SAVE_KEEP_RUNNING) == 0)
+    message = _ ("what the guest writes to is tracked only where it goes on");
   else if ((flags & STASIS_SAVE_INCREMENTAL) != 0 && is_managed)
     message = _ ("a managed save is whole: it is removed once the domain is started from it");
   else if ((flags & STASIS_SAVE_KEEP_RUNNING) != 0 && is_managed)

@@ -120,6 +120,7 @@ stasis_status_free (StasisStatus *status)
   g_free (status->clone_of);
   g_free (status->clone_image);
   g_free (status->overlays);
+  stasis_tracked_free (status->tracked);
   g_free (status);
 }
 
@@ -217,6 +218,28 @@ clone_to_json (const StasisStatus *status)
   return json;
 }
 
+static StasisJson *
+tracked_to_json (const StasisTracked *tracked)
+{
+  StasisJson *json = stasis_json_new_object ();
+  StasisJson *blocks = stasis_json_new_array ();
+  stasis_json_set_string (json, "state", stasis_track_state_to_string (tracked->state));
+  stasis_json_set_path (json, "file", tracked->file);
+  stasis_json_set_string (json, "image", tracked->image);
+  stasis_json_set_string (json, "hashes", tracked->hashes);
+  for (guint i = 0; i < tracked->blocks->len; i++)
+    {
+      const StasisRamBlock *block = g_ptr_array_index (tracked->blocks, i);
+      StasisJson *object = stasis_json_new_object ();
+      stasis_json_set_string (object, "name", block->name);
+      stasis_json_set_uint (object, "address", block->host_address);
+      stasis_json_set_uint (object, "length", block->used_length);
+      stasis_json_array_append (blocks, object);
+    }
+  stasis_json_set (json, "blocks", blocks);
+  return json;
+}
+
 /* Atomic: a reader sees the old or the new one. */
 gboolean
 stasis_status_write (const StasisStatus *status, const char *folder, GError **error)
@@ -253,6 +276,8 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   if (status->clone_of != NULL)
     stasis_json_set (json, "clone", clone_to_json (status));
   stasis_json_set_path (json, "overlays", status->overlays);
+  if (status->tracked != NULL)
+    stasis_json_set (json, "tracked", tracked_to_json (status->tracked));
   if (status->journal.step != STASIS_STEP_NONE)
     stasis_json_set (json, "job", journal_to_json (&status->journal));
 
@@ -344,6 +369,32 @@ sockets_from_json (const StasisJson *array, GPtrArray *sockets)
     }
 }
 
+/* What makes no sense is not relied on. */
+static StasisTracked *
+tracked_from_json (const StasisJson *json)
+{
+  g_autofree char *file = stasis_json_dup_path (json, "file");
+  const char *image = stasis_json_string (stasis_json_get (json, "image"), NULL);
+  const char *hashes = stasis_json_string (stasis_json_get (json, "hashes"), NULL);
+  const StasisJson *blocks = stasis_json_get (json, "blocks");
+  if (file == NULL || image == NULL || hashes == NULL)
+    return NULL;
+  StasisTracked *tracked = stasis_tracked_new (file, image, hashes);
+  tracked->state
+      = stasis_track_state_from_string (stasis_json_string (stasis_json_get (json, "state"), ""));
+  for (guint i = 0; i < stasis_json_array_length (blocks); i++)
+    {
+      const StasisJson *object = stasis_json_array_get (blocks, i);
+      const char *name = stasis_json_string (stasis_json_get (object, "name"), "");
+      const StasisRamBlock block
+          = { .name = (char *) name,
+              .host_address = stasis_json_uint (stasis_json_get (object, "address"), 0),
+              .used_length = stasis_json_uint (stasis_json_get (object, "length"), 0) };
+      stasis_tracked_add_block (tracked, &block);
+    }
+  return tracked;
+}
+
 /* What a status cannot do without, and what a wrong number would do harm in. */
 static gboolean
 needed_from_json (const StasisJson *json, StasisStatus *status, GError **error)
@@ -412,6 +463,7 @@ status_from_json (const StasisJson *json, GError **error)
   status->clone_of = dup_optional (clone, "of");
   status->clone_image = stasis_json_dup_path (clone, "image");
   status->overlays = stasis_json_dup_path (json, "overlays");
+  status->tracked = tracked_from_json (stasis_json_get (json, "tracked"));
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

@@ -8,6 +8,7 @@
 #include <gio/gio.h>
 
 #include "driver/journal-overlay.h"
+#include "driver/tracked.h"
 #include "util/atomic-file.h"
 #include "util/process.h"
 
@@ -87,6 +88,8 @@ typedef struct
   char *clone_of;         /* (owned) (nullable) a clone: the domain that the image is of */
   char *clone_image;      /* (owned) (nullable) and the image that it was started from */
   char *overlays;         /* (owned) (nullable) the folder of its disks, which goes with it */
+  StasisTracked
+      *tracked; /* (owned) (nullable) the image that its writes are, or were, tracked since */
   StasisJournal journal;
 } StasisStatus;
 

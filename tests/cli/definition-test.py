@@ -204,7 +204,7 @@ def test_dumpxml():
 def test_not_running():
     """what needs a running domain says so in two lines"""
     for command in ("suspend", "resume", "shutdown", "reboot", "reset", "destroy", "managedsave",
-                    "console", "domdetach", "domjobinfo", "domjobabort"):
+                    "console", "domdetach", "domuntrack", "domjobinfo", "domjobabort"):
         done = run(command, "web")
         tap.equal((command, done.returncode, done.stdout, len(done.stderr.splitlines())),
                   (command, 1, "", 2))

@@ -53,6 +53,12 @@ make_status (void)
   status->clone_of = g_strdup ("wéb");
   status->clone_image = g_strdup ("/i/\xff b");
   status->overlays = g_strdup ("/l/clones/\xff");
+  status->tracked = stasis_tracked_new ("/i/\xff c", "d0010203-0405-4607-8809-0a0b0c0d0e0f", "0af");
+  status->tracked->state = STASIS_TRACK_LIVE_SAVE;
+  const StasisRamBlock ram
+      = { .name = (char *) "pc.ram", .host_address = G_MAXUINT64 - 4095, .used_length = 1 << 30 };
+  stasis_tracked_add_block (status->tracked, &ram);
+  stasis_tracked_add_block (status->tracked, &ram);
   return status;
 }
 
@@ -82,6 +88,27 @@ assert_same_journal (const StasisJournal *a, const StasisJournal *b)
   g_assert_cmpuint (a->replaced.device, ==, b->replaced.device);
   g_assert_cmpuint (a->replaced.inode, ==, b->replaced.inode);
   g_assert_cmpint (a->fdset, ==, b->fdset);
+}
+
+static void
+assert_same_tracked (const StasisTracked *a, const StasisTracked *b)
+{
+  g_assert_cmpint (a != NULL, ==, b != NULL);
+  if (a == NULL)
+    return;
+  g_assert_cmpint (a->state, ==, b->state);
+  g_assert_cmpstr (a->file, ==, b->file);
+  g_assert_cmpstr (a->image, ==, b->image);
+  g_assert_cmpstr (a->hashes, ==, b->hashes);
+  g_assert_cmpuint (a->blocks->len, ==, b->blocks->len);
+  for (guint i = 0; i < a->blocks->len; i++)
+    {
+      const StasisRamBlock *x = g_ptr_array_index (a->blocks, i);
+      const StasisRamBlock *y = g_ptr_array_index (b->blocks, i);
+      g_assert_cmpstr (x->name, ==, y->name);
+      g_assert_cmpuint (x->host_address, ==, y->host_address);
+      g_assert_cmpuint (x->used_length, ==, y->used_length);
+    }
 }
 
 static void
@@ -127,6 +154,7 @@ assert_same (const StasisStatus *a, const StasisStatus *b)
   g_assert_cmpstr (a->clone_of, ==, b->clone_of);
   g_assert_cmpstr (a->clone_image, ==, b->clone_image);
   g_assert_cmpstr (a->overlays, ==, b->overlays);
+  assert_same_tracked (a->tracked, b->tracked);
   assert_same_journal (&a->journal, &b->journal);
 }
 
