@@ -168,6 +168,17 @@ choose_image (const StasisStatus *status, char **out_note, GError **error)
   return NULL;
 }
 
+/* A chain has to be restored, too. */
+static gboolean
+check_length (const StasisSaveBase *base, GError **error)
+{
+  return stasis_image_chain_n (base->chain) < STASIS_IMAGE_CHAIN_MAX
+         || refuse (error,
+                    _ ("'%1$s' stands on %2$u images, and not more can be restored: save a whole "
+                       "one, or make one of them ('image flatten')"),
+                    stasis_image_name (base->image), STASIS_IMAGE_CHAIN_MAX - 1);
+}
+
 /* Open it. */
 StasisSaveBase *
 stasis_save_base_open (const StasisStatus *status, const char *path, const char *target,
@@ -188,7 +199,7 @@ stasis_save_base_open (const StasisStatus *status, const char *path, const char 
     base->parent = stasis_image_parent_new (base->image, stasis_image_name (base->image), error);
   if (base->parent != NULL)
     base->chain = stasis_image_chain_open (base->image, cancellable, error);
-  if (base->chain != NULL && check_target (base, target, error))
+  if (base->chain != NULL && check_length (base, error) && check_target (base, target, error))
     return base;
   stasis_save_base_free (base);
   return NULL;

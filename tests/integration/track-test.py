@@ -486,6 +486,19 @@ def shared(t):
     assert since(t, guest) is None and not registered(t, guest)
 
 
+@harness.test("a chain ends before it is too long to be restored", timeout=300)
+def long_chain(t):
+    guest = sector(t)
+    before = t.dir / "0"
+    root(t, guest, before)
+    for number in range(1, 64):
+        tracked(t, guest, t.dir / str(number), before)
+        before = t.dir / str(number)
+    result = t.stasis("checkpoint", guest.name, t.dir / "64", "--incremental", check=False)
+    assert result.returncode == 1 and "image flatten" in result.stderr, result.stderr
+    sector_comes_back(t, guest, before)
+
+
 @harness.test("where QEMU copies, the engine says that nothing is tracked")
 def old_emulator(t):
     if can_map():
