@@ -35,9 +35,9 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
-#include "driver/dirty-track.h"
 #include "driver/process-maps.h"
 #include "driver/recover.h"
+#include "driver/userfault.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
 #include "monitor/commands-run.h"
@@ -139,8 +139,7 @@ stasis_background_probe (StasisMonitor *monitor, const StasisProcess *qemu,
     }
   if (!check_private (qemu, ram_blocks, error))
     return FALSE;
-  stasis_dirty_track_end (qemu, ram_blocks);
-  return try_switch (monitor, cancellable, error);
+  return stasis_userfault_release (qemu, error) && try_switch (monitor, cancellable, error);
 }
 
 /* TRUE where QEMU has taken the moment (*@out_nap 0), or has not yet: when to look again. */

@@ -344,25 +344,6 @@ stasis_dirty_track_probe (StasisDirtyTrack *self, const GPtrArray *ram_blocks, G
   return ok;
 }
 
-/* No more tracking, by whomever. */
-void
-stasis_dirty_track_end (const StasisProcess *qemu, const GPtrArray *ram_blocks)
-{
-  g_autoptr (GError) error = NULL;
-  StasisDirtyTrack self = { .pid = qemu->pid, .userfault = fetch_userfault (qemu, &error) };
-  if (self.userfault < 0)
-    g_debug ("%s", error->message);
-  for (guint i = 0; self.userfault >= 0 && i < ram_blocks->len; i++)
-    {
-      const StasisRamBlock *ram = g_ptr_array_index (ram_blocks, i);
-      const Block block
-          = { .address = ram->host_address, .length = whole_pages (ram->used_length) };
-      if (ram->host_address != 0)
-        unregister (&self, &block);
-    }
-  stasis_fd_clear (&self.userfault);
-}
-
 /* Pages that were there. */
 void
 stasis_dirty_track_expect (StasisDirtyTrack *self, guint number, const guint8 *pages,

@@ -35,10 +35,6 @@ void stasis_dirty_track_set_private_file (StasisDirtyTrack *self, guint block);
 gboolean stasis_dirty_track_probe (StasisDirtyTrack *self, const GPtrArray *ram_blocks,
                                    GError **error);
 
-/* What a tracker that has died left registered in @qemu is so no longer: only one userfaultfd may
- * have a block, and QEMU may want one of its own.  Nothing to do is fine. */
-void stasis_dirty_track_end (const StasisProcess *qemu, const GPtrArray *ram_blocks);
-
 /* The pages whose bits are set in @pages, in octets from the first on, have been there: where they
  * are not there any more it is to be told. */
 void stasis_dirty_track_expect (StasisDirtyTrack *self, guint block, const guint8 *pages,

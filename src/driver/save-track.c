@@ -7,7 +7,8 @@
  * A live save that we write ourselves takes what is known of the guest's writes, and by that ends
  * it; so the status stops saying that they are tracked in the same write in which the journal
  * begins.  The new image has to have its name before it says so again, of that image.  A save of a
- * paused guest only looks, and one that QEMU writes has nothing to do with it: it goes on.
+ * paused guest only looks, and one that QEMU writes has nothing to do with it: it goes on.  Only a
+ * background snapshot needs the memory for itself.
  */
 
 #include "config.h"
@@ -74,8 +75,8 @@ void
 stasis_save_track_begin (StasisSave *save)
 {
   StasisTracked *tracked = save->hold->status->tracked;
-  if (!stasis_tracked_is_on (tracked) || save->engine->capture == NULL
-      || !stasis_save_is_live (save))
+  if (!stasis_tracked_is_on (tracked) || !stasis_save_is_live (save)
+      || (save->engine->capture == NULL && !save->engine->is_snapshot))
     return;
   const gboolean goes_on
       = stasis_save_wants_track (save) || (save->base != NULL && save->base->is_tracked);

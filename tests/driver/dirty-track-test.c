@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <sys/ioctl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,6 +19,7 @@
 
 #include <stasis/error.h>
 
+#include "driver/userfault.h"
 #include "scratch.h"
 #include "util/fd.h"
 
@@ -400,8 +401,7 @@ test_end (Fixture *f, gconstpointer data)
 {
   if (!begin (f))
     return;
-  g_autoptr (GPtrArray) blocks = g_ptr_array_new ();
-  g_ptr_array_add (blocks, &f->ram);
+  g_autoptr (GError) error = NULL;
   stasis_autofd int other
       = (int) syscall (SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
   struct uffdio_api api = { .api = UFFD_API, .features = 1u << 0 | 1u << 12 };
@@ -409,9 +409,10 @@ test_end (Fixture *f, gconstpointer data)
   g_assert_cmpint (register_with (other, f), ==, -1);
   g_assert_cmpint (errno, ==, EBUSY);
 
-  stasis_dirty_track_end (&f->self, blocks);
+  g_assert_true (stasis_userfault_release (&f->self, &error));
+  g_assert_no_error (error);
   g_assert_cmpint (register_with (other, f), ==, 0);
-  stasis_dirty_track_end (&f->self, blocks); /* nothing of ours is there */
+  g_assert_true (stasis_userfault_release (&f->self, &error)); /* nothing of ours is there */
 }
 
 /* More ranges than one call of the kernel's tells. */
