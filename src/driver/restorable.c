@@ -15,6 +15,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/error.h"
 #include "driver/overlay-bases.h"
 #include "driver/overlays.h"
 #include "driver/registry.h"
@@ -23,16 +24,6 @@
 #include "util/fd.h"
 #include "util/safe-open.h"
 #include "util/uuid.h"
-
-static gboolean G_GNUC_PRINTF (2, 3) refuse (GError **error, const char *format, ...)
-{
-  va_list args;
-  va_start (args, format);
-  g_autofree char *message = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_REFUSED, message);
-  return FALSE;
-}
 
 /* An image says which program to start with which arguments: only root's or our own, which
  * nobody else can have written to, is obeyed without being asked to.  A socket has no mode. */
@@ -43,21 +34,23 @@ check_owner (const StasisRestorable *self, int fd, const char *path, GError **er
   if (fstat (fd, &st) < 0)
     return stasis_throw_errno (error, "'%s'", path);
   if (!S_ISREG (st.st_mode) && !S_ISFIFO (st.st_mode) && !S_ISSOCK (st.st_mode))
-    return refuse (error, _ ("'%s' is neither a regular file nor a pipe"), path);
+    return stasis_throw_refused (error, _ ("'%s' is neither a regular file nor a pipe"), path);
   if (self->flags & STASIS_RESTORE_TRUST)
     return TRUE;
   const gboolean is_ours = st.st_uid == 0 || st.st_uid == geteuid ();
   if (is_ours && (S_ISSOCK (st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0))
     return TRUE;
   if (is_ours)
-    return refuse (error,
-                   _ ("others than its owner may write to '%1$s' (mode %2$04o); --trust restores "
-                      "it anyway"),
-                   path, (guint) st.st_mode & 07777);
-  return refuse (error,
-                 _ ("'%1$s' belongs to user %2$u, neither to root nor to you; --trust restores "
-                    "it anyway"),
-                 path, (guint) st.st_uid);
+    return stasis_throw_refused (
+        error,
+        _ ("others than its owner may write to '%1$s' (mode %2$04o); --trust restores "
+           "it anyway"),
+        path, (guint) st.st_mode & 07777);
+  return stasis_throw_refused (
+      error,
+      _ ("'%1$s' belongs to user %2$u, neither to root nor to you; --trust restores "
+         "it anyway"),
+      path, (guint) st.st_uid);
 }
 
 /* @fd_take -1: open the path. */

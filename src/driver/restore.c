@@ -25,6 +25,7 @@
 
 #include "driver/devices.h"
 #include "driver/disks.h"
+#include "driver/error.h"
 #include "driver/instant.h"
 #include "driver/job.h"
 #include "driver/marks.h"
@@ -65,16 +66,6 @@ restore_clear (Restore *restore)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Restore, restore_clear)
 
-static gboolean G_GNUC_PRINTF (2, 3) refuse (GError **error, const char *format, ...)
-{
-  va_list args;
-  va_start (args, format);
-  g_autofree char *message = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_REFUSED, message);
-  return FALSE;
-}
-
 static gboolean
 take_hold (Restore *restore, GError **error)
 {
@@ -101,12 +92,14 @@ check_first_time (const Restore *restore, GError **error)
                                   stasis_image_input_ours (restore->from.input)))
     return TRUE;
   if (restore->is_managed)
-    return refuse (error, _ ("'%s' was already resumed once, and the guest has gone on since"),
-                   stasis_image_input_name (restore->from.input));
-  return refuse (error,
-                 _ ("'%s' was already resumed once, and the guest's disks have moved on since; "
-                    "--force restores anyway"),
-                 stasis_image_input_name (restore->from.input));
+    return stasis_throw_refused (
+        error, _ ("'%s' was already resumed once, and the guest has gone on since"),
+        stasis_image_input_name (restore->from.input));
+  return stasis_throw_refused (
+      error,
+      _ ("'%s' was already resumed once, and the guest's disks have moved on since; "
+         "--force restores anyway"),
+      stasis_image_input_name (restore->from.input));
 }
 
 /* The guest's disks are where it left them, as far as the image says where that was. */
@@ -165,8 +158,8 @@ static gboolean
 check_still_verified (const Restore *restore, int fd, GError **error)
 {
   return stasis_mark_is_verified (restore->from.driver->paths, fd)
-         || refuse (error, _ ("'%s' was changed while it was loaded"),
-                    stasis_image_input_name (restore->from.input));
+         || stasis_throw_refused (error, _ ("'%s' was changed while it was loaded"),
+                                  stasis_image_input_name (restore->from.input));
 }
 
 /* The whole image, before the guest runs.  Memory that is loaded is never verified later. */
@@ -196,10 +189,11 @@ check_no_kept_disks (const Restore *restore, GError **error)
   g_autoptr (GPtrArray) disks = stasis_restore_disks_list (
       stasis_image_input_disks (restore->from.input), restore->from.def);
   return disks->len == 0
-         || refuse (error,
-                    _ ("'%s' keeps the disks of its moment, over which overlays are to be "
-                       "laid, and says so only at its end: restore it from a file"),
-                    stasis_image_input_name (restore->from.input));
+         || stasis_throw_refused (
+             error,
+             _ ("'%s' keeps the disks of its moment, over which overlays are to be "
+                "laid, and says so only at its end: restore it from a file"),
+             stasis_image_input_name (restore->from.input));
 }
 
 static gboolean

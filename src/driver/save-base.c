@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 
 #include <glib/gi18n-lib.h>
-#include <stasis/error.h>
 
+#include "driver/error.h"
 #include "driver/tracked.h"
 #include "image/parent.h"
 #include "util/uuid.h"
@@ -28,16 +28,6 @@ stasis_save_base_free (StasisSaveBase *base)
   stasis_json_unref (base->parent);
   g_free (base->note);
   g_free (base);
-}
-
-static gboolean G_GNUC_PRINTF (2, 3) refuse (GError **error, const char *format, ...)
-{
-  va_list args;
-  va_start (args, format);
-  g_autofree char *message = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_REFUSED, message);
-  return FALSE;
 }
 
 static gboolean
@@ -61,8 +51,8 @@ check_target (const StasisSaveBase *base, const char *target, GError **error)
       const StasisImage *image = stasis_image_chain_get (base->chain, i);
       if (fstat (stasis_image_fd (image), &its) == 0 && its.st_dev == st.st_dev
           && its.st_ino == st.st_ino)
-        return refuse (error, _ ("'%s' is what the new image would stand on: save to another file"),
-                       target);
+        return stasis_throw_refused (
+            error, _ ("'%s' is what the new image would stand on: save to another file"), target);
     }
   return TRUE;
 }
@@ -72,8 +62,8 @@ check_domain (const StasisSaveBase *base, const StasisStatus *status, GError **e
 {
   g_autofree char *uuid = stasis_uuid_format (stasis_image_domain_uuid (base->image));
   return g_str_equal (uuid, status->uuid)
-         || refuse (error, _ ("'%1$s' is an image of another domain (%2$s)"),
-                    stasis_image_name (base->image), uuid);
+         || stasis_throw_refused (error, _ ("'%1$s' is an image of another domain (%2$s)"),
+                                  stasis_image_name (base->image), uuid);
 }
 
 /* It is the very one that the guest's writes are, or were, tracked since. */
@@ -100,7 +90,7 @@ open_mapped (const StasisStatus *status, GError **error)
   g_autoptr (StasisImage) image = stasis_image_open (status->memory_image, error);
   if (image == NULL || is_memory_image (status, image))
     return g_steal_pointer (&image);
-  refuse (
+  stasis_throw_refused (
       error,
       _ ("'%1$s', which the memory of domain '%2$s' is mapped from, was replaced since: name the "
          "base (--base)"),
@@ -112,15 +102,17 @@ static StasisImage *
 refuse_tracked (const StasisTracked *tracked, const char *name, const GError *why, GError **error)
 {
   if (stasis_tracked_is_on (tracked))
-    refuse (error,
-            _ ("what domain '%1$s' writes to is tracked since '%2$s', which cannot be the base "
-               "(%3$s): name another one (--base)"),
-            name, tracked->file, why->message);
+    stasis_throw_refused (
+        error,
+        _ ("what domain '%1$s' writes to is tracked since '%2$s', which cannot be the base "
+           "(%3$s): name another one (--base)"),
+        name, tracked->file, why->message);
   else
-    refuse (error,
-            _ ("what domain '%1$s' writes to was tracked since '%2$s', which cannot be the base "
-               "(%3$s): name another one (--base)"),
-            name, tracked->file, why->message);
+    stasis_throw_refused (
+        error,
+        _ ("what domain '%1$s' writes to was tracked since '%2$s', which cannot be the base "
+           "(%3$s): name another one (--base)"),
+        name, tracked->file, why->message);
   return NULL;
 }
 
@@ -160,7 +152,7 @@ choose_image (const StasisStatus *status, char **out_note, GError **error)
   if (unmapped != NULL)
     g_propagate_error (error, g_steal_pointer (&unmapped));
   else
-    refuse (
+    stasis_throw_refused (
         error,
         _ ("the memory of domain '%s' is not mapped from an image, and what it writes to is not "
            "tracked: name the base (--base)"),
@@ -173,10 +165,11 @@ static gboolean
 check_length (const StasisSaveBase *base, GError **error)
 {
   return stasis_image_chain_n (base->chain) < STASIS_IMAGE_CHAIN_MAX
-         || refuse (error,
-                    _ ("'%1$s' stands on %2$u images, and not more can be restored: save a whole "
-                       "one, or make one of them ('image flatten')"),
-                    stasis_image_name (base->image), STASIS_IMAGE_CHAIN_MAX - 1);
+         || stasis_throw_refused (
+             error,
+             _ ("'%1$s' stands on %2$u images, and not more can be restored: save a whole "
+                "one, or make one of them ('image flatten')"),
+             stasis_image_name (base->image), STASIS_IMAGE_CHAIN_MAX - 1);
 }
 
 /* Open it. */
