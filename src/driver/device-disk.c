@@ -18,6 +18,7 @@
 #include <stasis/error.h>
 
 #include "driver/devices.h"
+#include "driver/disk-writers.h"
 #include "util/fd.h"
 #include "util/safe-open.h"
 
@@ -46,7 +47,15 @@ is_in_use (int fd)
 }
 
 static gboolean
-test_disk (const StasisDiskDef *disk, StasisDeviceOperation operation, GError **error)
+refuse_in_use (const StasisDiskDef *disk, StasisDriver *driver, GError **error)
+{
+  g_autofree char *users
+      = driver != NULL ? stasis_disk_writers_name_users (driver, disk->source) : NULL;
+  return refuse (error, disk, users != NULL ? users : _ ("another process is using it"));
+}
+
+static gboolean
+test_disk (const StasisDiskDef *disk, const StasisDeviceRequest *request, GError **error)
 {
   stasis_autofd int fd = stasis_safe_open (disk->source, O_RDWR | O_NONBLOCK, error);
   if (fd < 0)
@@ -59,8 +68,8 @@ test_disk (const StasisDiskDef *disk, StasisDeviceOperation operation, GError **
     return stasis_throw_errno (error, _ ("disk '%s'"), disk->target);
   if (!S_ISREG (st.st_mode) && !S_ISBLK (st.st_mode))
     return refuse (error, disk, _ ("neither a regular file nor a block device"));
-  if (operation == STASIS_DEVICE_RESTORE && !disk->shareable && is_in_use (fd))
-    return refuse (error, disk, _ ("another process is using it"));
+  if (request->operation == STASIS_DEVICE_RESTORE && !disk->shareable && is_in_use (fd))
+    return refuse_in_use (disk, request->driver, error);
   return TRUE;
 }
 
@@ -71,7 +80,7 @@ test (const StasisDeviceRequest *request, GError **error)
     {
       const StasisDiskDef *disk = g_ptr_array_index (request->def->disks, i);
       if (disk->source != NULL && !disk->readonly && disk->device != STASIS_DISK_DEVICE_CDROM
-          && !test_disk (disk, request->operation, error))
+          && !test_disk (disk, request, error))
         return FALSE;
     }
   return TRUE;

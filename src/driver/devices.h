@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <stasis/driver.h>
+
 #include "conf/domain-def.h"
 #include "monitor/monitor.h"
 
@@ -24,6 +26,7 @@ typedef struct
   const char *destination; /* the image's path */
   const StasisDomainDef *def;
   StasisMonitor *monitor; /* (nullable): of the running guest */
+  StasisDriver *driver;   /* (nullable): who uses a device is looked for among its domains */
 } StasisDeviceRequest;
 
 /* One kind of device.  Every slot is filled.  Called on the job's thread. */

@@ -9,6 +9,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/disk-writers.h"
 #include "driver/domain-private.h"
 #include "driver/hold.h"
 #include "driver/parse-new.h"
@@ -29,10 +30,15 @@ boot (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def, gboolean is_
     .reason = "booted",
     .is_transient = is_transient,
   };
+  GError *local = NULL;
   g_autoptr (StasisMonitor) monitor
-      = stasis_start_qemu (driver, hold, def, &request, cancellable, error);
+      = stasis_start_qemu (driver, hold, def, &request, cancellable, &local);
   if (monitor == NULL)
-    return FALSE;
+    {
+      stasis_disk_writers_explain (driver, def, local);
+      g_propagate_error (error, local);
+      return FALSE;
+    }
   if (stasis_fault ("start-started", error)
       && stasis_start_finish (hold, monitor, (flags & STASIS_START_PAUSED) == 0, error))
     return TRUE;

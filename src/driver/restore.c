@@ -134,6 +134,7 @@ ask_everybody (Restore *restore, int fd_take, const char *path, const char *xml,
     .operation = STASIS_DEVICE_RESTORE,
     .destination = path,
     .def = restore->from.def,
+    .driver = restore->from.driver,
   };
   return stasis_devices_test (&request, error);
 }

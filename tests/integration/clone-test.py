@@ -121,9 +121,13 @@ def diverge(t):
     assert before == [digest(path) for path in (image, *disks)], "the image or a disk was written to"
     assert len(overlays(t)) == 4, overlays(t)
 
-    # Nobody writes to what they rest on.
+    # Nobody writes to what they rest on, and whose fault that is, is told.
+    told = f"disk 'vda' ('{disks[0]}'): used by the running domains 'web-1', 'web-2'"
     result = t.stasis("restore", image, check=False)
-    assert result.returncode == 1 and "another process is using it" in result.stderr, result.stderr
+    assert result.returncode == 1 and told in result.stderr, result.stderr
+    result = t.stasis("create", t.dir / "linux.xml", check=False)
+    told = f"disk 'vda', '{disks[0]}', is used by the running domains 'web-1', 'web-2'"
+    assert result.returncode == 1 and told in result.stderr, result.stderr
     for each in (one, two):
         t.stasis("destroy", each.name)
         each.close()
