@@ -23,6 +23,7 @@
 #include "driver/image-facts.h"
 #include "driver/image-job.h"
 #include "driver/image-open.h"
+#include "driver/image-owner.h"
 #include "driver/marks.h"
 #include "driver/registry.h"
 #include "driver/save-target.h"
@@ -272,7 +273,9 @@ run_to_path (Conversion *self, GError **error)
       = target != NULL ? stasis_save_target_begin (target, error) : NULL;
   return file != NULL && run (self, stasis_atomic_file_fd (file), error)
          && (!stasis_image_input_is_file (self->input)
-             || stasis_image_keep_owner (self->input, stasis_atomic_file_fd (file), error))
+             || stasis_image_owner_keep (stasis_image_input_fd (self->input),
+                                         stasis_image_input_name (self->input),
+                                         stasis_atomic_file_fd (file), error))
          && !g_cancellable_set_error_if_cancelled (self->cancellable, error)
          && stasis_atomic_file_rename (file, NULL, error);
 }

@@ -14,6 +14,7 @@
 
 #include "driver/driver-private.h"
 #include "driver/image-open.h"
+#include "driver/image-owner.h"
 #include "driver/marks.h"
 #include "driver/save-target.h"
 #include "image/facts.h"
@@ -138,7 +139,8 @@ stasis_image_define_xml (StasisDriver *driver, const char *path, const char *xml
   g_autoptr (StasisAtomicFile) file = stasis_save_target_begin (target, error);
   g_autoptr (GBytes) octets = g_bytes_new_static (text, strlen (text));
   if (file == NULL || !rewrite (image, octets, flags, stasis_atomic_file_fd (file), error)
-      || !stasis_image_keep_owner (image, stasis_atomic_file_fd (file), error)
+      || !stasis_image_owner_keep (stasis_image_input_fd (image), stasis_image_input_name (image),
+                                   stasis_atomic_file_fd (file), error)
       || !stasis_atomic_file_commit (file, NULL, error))
     return FALSE;
   /* The hash table came along unchanged: the copy is as good as the original was known to be. */

@@ -15,6 +15,7 @@
 #include "driver/driver-private.h"
 #include "driver/image-job.h"
 #include "driver/image-open.h"
+#include "driver/image-owner.h"
 #include "driver/marks.h"
 #include "driver/save-target.h"
 #include "image/chain-body.h"
@@ -95,7 +96,7 @@ write_image (Flatten *self, GError **error)
     return FALSE;
   const StasisImageTail tail = { .disks = stasis_image_disks (self->top) };
   return stasis_image_writer_finish (writer, 0, &tail, NULL, NULL, self->cancellable, error)
-         && stasis_image_keep_owner (self->input, fd, error);
+         && stasis_image_owner_keep_chain (self->chain, fd, error);
 }
 
 static gboolean
@@ -126,7 +127,8 @@ flatten (Flatten *self, StasisDriver *driver, const char *in_path, const char *o
  *
  * Makes a whole image out of an incremental one and all those that it stands on, which are verified
  * first and never changed.  The output is complete or not there, and an older one stays until then.
- * It keeps the UUID of the incremental one.
+ * It keeps the UUID of the incremental one, and its owner, or that of the first in the chain that a
+ * restore would not trust.
  *
  * Returns: %TRUE if the new image is complete
  */

@@ -83,22 +83,3 @@ stasis_image_any_def (const StasisImageInput *input, GError **error)
                                         STASIS_DOMAIN_PARSE_ACTIVE | STASIS_DOMAIN_PARSE_AS_IS,
                                         error);
 }
-
-/* The new file stays whose the old one was: as root's own it would be trusted at restore, though
- * its definition and memory came from somebody else. */
-gboolean
-stasis_image_keep_owner (const StasisImageInput *image, int fd, GError **error)
-{
-  struct stat old;
-  struct stat new;
-  if (fstat (stasis_image_input_fd (image), &old) < 0 || fstat (fd, &new) < 0)
-    return stasis_throw_errno (error, "'%s'", stasis_image_input_name (image));
-  const gboolean differs = old.st_uid != new.st_uid || old.st_gid != new.st_gid;
-  if (differs && fchown (fd, old.st_uid, old.st_gid) < 0)
-    return stasis_throw_errno (error, _ ("cannot keep the owner of '%s'"),
-                               stasis_image_input_name (image));
-  if (fchmod (fd, old.st_mode & 0777) < 0)
-    return stasis_throw_errno (error, _ ("cannot keep the mode of '%s'"),
-                               stasis_image_input_name (image));
-  return TRUE;
-}

@@ -22,7 +22,4 @@ char *stasis_image_any_text (const StasisImageInput *input,
 StasisDomainDef *stasis_image_any_def (const StasisImageInput *input,
                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Give a new file that replaces @image, or was made of it, the owner and mode of its file. */
-gboolean stasis_image_keep_owner (const StasisImageInput *image, int fd, GError **error);
-
 G_END_DECLS

@@ -23,6 +23,7 @@
 
 #include "driver/image-name.h"
 #include "driver/image-open.h"
+#include "driver/image-owner.h"
 #include "driver/marks.h"
 #include "driver/save-target.h"
 #include "image/copy.h"
@@ -118,10 +119,11 @@ copy_octets (const StasisImageRenewal *self, StasisImageProgress progress, gpoin
 static gboolean
 copy_attributes (const StasisImageRenewal *self, GError **error)
 {
+  const int in = stasis_image_input_fd (self->image);
   const int out = stasis_atomic_file_fd (self->file);
   const struct timespec times[] = { self->seen.st_atim, self->seen.st_mtim };
-  if (!stasis_image_keep_owner (self->image, out, error)
-      || !stasis_attributes_copy (stasis_image_input_fd (self->image), out, error))
+  if (!stasis_image_owner_keep (in, stasis_image_input_name (self->image), out, error)
+      || !stasis_attributes_copy (in, out, error))
     return FALSE;
   return futimens (out, times) == 0
          || stasis_throw_errno (error, _ ("cannot keep the times of the image"));

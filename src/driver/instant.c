@@ -25,12 +25,12 @@
 #include "driver/instant.h"
 
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 
 #include "driver/command.h"
+#include "driver/image-owner.h"
 #include "driver/instant-flat.h"
 #include "driver/marks.h"
 #include "image/chain-body.h"
@@ -63,10 +63,7 @@ check_kind (StasisInstant *self, const StasisImageInput *input)
 static gboolean
 check_file (StasisInstant *self, int fd)
 {
-  struct stat st;
-  if (fstat (fd, &st) < 0)
-    return refuse (self, _ ("the image cannot be looked at"));
-  if ((st.st_uid != 0 && st.st_uid != geteuid ()) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+  if (!stasis_image_owner_check (fd, "", NULL))
     return refuse (self, _ ("others could change the image while the guest runs on it"));
   if (stasis_memory_image_is_in_memory (fd))
     return refuse (self, _ ("the image's file system is in memory, where holes that are read fill "
@@ -176,7 +173,9 @@ prepare_within (StasisInstant *self, const StasisInstantRequest *request, GCance
   if (stasis_image_parent (image) != NULL)
     {
       self->chain = stasis_image_chain_open (image, cancellable, error);
-      if (self->chain == NULL)
+      if (self->chain == NULL
+          || ((request->flags & STASIS_RESTORE_TRUST) == 0
+              && !stasis_image_owner_check_bases (self->chain, error)))
         return FALSE;
       image = stasis_image_chain_root (self->chain);
     }

@@ -37,7 +37,7 @@ typedef struct
   const StasisDomainDef *def;
   const StasisQemuCaps *caps;
   const StasisPaths *paths;
-  StasisRestoreFlags flags; /* those that say when to verify, and whether to make a flat file */
+  StasisRestoreFlags flags; /* when to verify, whom to trust, whether to make a flat file */
   StasisJob *job;           /* told of what takes long */
 } StasisInstantRequest;
 
@@ -49,8 +49,9 @@ typedef struct
 /* TRUE where QEMU maps memory from within an image; FALSE: from a flat file, if that. */
 gboolean stasis_instant_is_from_within (const StasisQemuCaps *caps);
 
-/* Get ready.  Where it cannot be done self->view stays -1 and self->why_not says why; FALSE only
- * where it was cancelled, or the image is damaged. */
+/* Get ready.  Where it cannot be done self->view stays -1 and self->why_not says why; FALSE where
+ * it was cancelled, the image is damaged, or what an incremental one stands on is not what it
+ * should be. */
 gboolean stasis_instant_prepare (StasisInstant *self, const StasisInstantRequest *request,
                                  GError **error);
 

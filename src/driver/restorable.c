@@ -11,11 +11,11 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 
 #include "driver/error.h"
+#include "driver/image-owner.h"
 #include "driver/overlay-bases.h"
 #include "driver/overlays.h"
 #include "driver/registry.h"
@@ -25,32 +25,15 @@
 #include "util/safe-open.h"
 #include "util/uuid.h"
 
-/* An image says which program to start with which arguments: only root's or our own, which
- * nobody else can have written to, is obeyed without being asked to.  A socket has no mode. */
 static gboolean
-check_owner (const StasisRestorable *self, int fd, const char *path, GError **error)
+check_file (const StasisRestorable *self, int fd, const char *path, GError **error)
 {
   struct stat st;
   if (fstat (fd, &st) < 0)
     return stasis_throw_errno (error, "'%s'", path);
   if (!S_ISREG (st.st_mode) && !S_ISFIFO (st.st_mode) && !S_ISSOCK (st.st_mode))
     return stasis_throw_refused (error, _ ("'%s' is neither a regular file nor a pipe"), path);
-  if (self->flags & STASIS_RESTORE_TRUST)
-    return TRUE;
-  const gboolean is_ours = st.st_uid == 0 || st.st_uid == geteuid ();
-  if (is_ours && (S_ISSOCK (st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0))
-    return TRUE;
-  if (is_ours)
-    return stasis_throw_refused (
-        error,
-        _ ("others than its owner may write to '%1$s' (mode %2$04o); --trust restores "
-           "it anyway"),
-        path, (guint) st.st_mode & 07777);
-  return stasis_throw_refused (
-      error,
-      _ ("'%1$s' belongs to user %2$u, neither to root nor to you; --trust restores "
-         "it anyway"),
-      path, (guint) st.st_uid);
+  return (self->flags & STASIS_RESTORE_TRUST) != 0 || stasis_image_owner_check (fd, path, error);
 }
 
 /* @fd_take -1: open the path. */
@@ -60,7 +43,7 @@ open_input (StasisRestorable *self, int fd_take, const char *path, GCancellable 
 {
   stasis_autofd int fd
       = fd_take >= 0 ? fd_take : stasis_safe_open (path, O_RDONLY | O_NONBLOCK, error);
-  if (fd < 0 || !check_owner (self, fd, path, error))
+  if (fd < 0 || !check_file (self, fd, path, error))
     return FALSE;
   self->input = stasis_source_open (stasis_fd_steal (&fd), path, cancellable, error);
   return self->input != NULL;

@@ -153,6 +153,47 @@ def bad_base(t):
     comes_back(t, guest, folder / "a.stasis", total)
 
 
+@harness.test("a base of somebody else, or that others may write to, needs --trust, and is named")
+def whose(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root can give a file away")
+    need_mapping()
+    guest = linux(t)
+    images = [t.dir / f"{number}.stasis" for number in range(3)]
+    for number, image in enumerate(images):
+        save(t, guest, image, *(["--base", images[number - 1]] if number else []), command="checkpoint")
+    total = guest.agent("sum")
+    guest.close()
+    t.stasis("destroy", guest.name)
+    for base in images[:2]:
+        os.chown(base, 12345, 12345)
+        for options in ([], ["--clone", "c"]):
+            result = t.stasis("restore", images[2], *options, check=False)
+            assert result.returncode == 1 and f"'{base}' belongs to user 12345" in result.stderr \
+                and "--trust" in result.stderr, result.stderr
+        # What is made of it is no more to be trusted than it was.
+        whole = t.dir / "whole.stasis"
+        t.stasis("image", "flatten", images[2], whole)
+        assert whole.stat().st_uid == 12345
+        result = t.stasis("restore", whole, check=False)
+        assert result.returncode == 1 and f"'{whole}' belongs to user 12345" in result.stderr, result.stderr
+        os.chown(base, 0, 0)
+        base.chmod(0o622)
+        result = t.stasis("restore", images[2], check=False)
+        assert result.returncode == 1 and f"may write to '{base}' (mode 0622)" in result.stderr, result.stderr
+        base.chmod(0o600)
+    assert t.stasis("list", "--name").stdout.strip() == ""
+    os.chown(images[1], 12345, 12345)
+    comes_back(t, guest, images[2], total, "--trust")
+    guest.close()
+    t.stasis("destroy", guest.name)
+    # What is mapped is root's in any case; there is a way round that.
+    os.chown(images[0], 12345, 12345)
+    result = t.stasis("restore", images[2], "--trust", check=False)
+    assert result.returncode == 1 and "image flatten" in result.stderr, result.stderr
+    comes_back(t, guest, whole, total, "--trust")
+
+
 @harness.test("what cannot be saved incrementally is refused, and the guest goes on")
 def refusals(t):
     need_mapping()
