@@ -155,8 +155,9 @@ const StasisCliCommand stasis_cmd_image_map = {
   .name = "image map",
   .group = STASIS_CLI_GROUP_STATE,
   .summary = N_ ("draw the memory in a save image"),
-  .description = N_ ("Draw which pages of the guest's memory have data and which are zero. Needs\n"
-                     "an image whose memory lies in place (stasis, libvirt-sparse)."),
+  .description = N_ ("Draw which pages of the guest's memory have data and which are zero, or, of\n"
+                     "an incremental image, in its parent. Needs an image whose memory lies in\n"
+                     "place (stasis, libvirt-sparse)."),
   .options = map_options,
   .run = run_map,
 };

@@ -39,8 +39,8 @@ iso_time (const StasisJson *ns)
 static gboolean
 is_size (const char *key, const StasisJson *value)
 {
-  static const char *const sizes[]
-      = { "total", "stored", "zero", "length", "size", "allocated", "page-size", NULL };
+  static const char *const sizes[] = { "total", "stored",    "zero",      "in-parent", "length",
+                                       "size",  "allocated", "page-size", NULL };
   return stasis_json_kind (value) == STASIS_JSON_INTEGER && g_strv_contains (sizes, key);
 }
 

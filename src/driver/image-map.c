@@ -31,6 +31,8 @@ add_map (StasisMemoryPicture *picture, const StasisImageInput *input, GCancellab
       return FALSE;
     }
   const StasisImage *ours = stasis_image_input_ours (input);
+  if (ours != NULL && stasis_image_parent (ours) != NULL)
+    stasis_memory_picture_set_incremental (picture);
   if (ours != NULL)
     return stasis_memory_picture_add_map (picture, fd, stasis_image_ram_map (ours), NULL, NULL,
                                           cancellable, error);
@@ -47,8 +49,9 @@ add_map (StasisMemoryPicture *picture, const StasisImageInput *input, GCancellab
  * @cancellable: (nullable): stops it
  * @error: return location
  *
- * Draws which pages of the guest's memory have data.  %STASIS_ERROR_UNSUPPORTED for an image whose
- * memory comes as a stream.
+ * Draws which pages of the guest's memory have data; of an incremental image, which have data in
+ * it, and not in its parent.  %STASIS_ERROR_UNSUPPORTED for an image whose memory comes as a
+ * stream.
  *
  * Returns: (transfer full): the picture, as a file of that format
  */

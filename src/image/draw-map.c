@@ -6,8 +6,8 @@
  *
  * Each RAMBlock is a field of cells, 128 in a row.  A cell stands for the same number of pages in
  * all blocks, a power of two, chosen so that the picture keeps a size that fits on a screen or two.
- * Its colour is that of its pages mixed: the fuller, the stronger.  Until the number is known,
- * pages are counted in buckets, which are never larger than a cell.
+ * Its colour is that of its stored pages mixed: the fuller, the stronger.  Until the number is
+ * known, pages are counted in buckets, which are never larger than a cell.
  */
 
 #include "config.h"
@@ -48,6 +48,7 @@ static const struct
   const char *name;
 } kinds[STASIS_PAGE_N_KINDS] = {
   [STASIS_PAGE_ZERO] = { 0xe4e8ee, N_ ("zero") },
+  [STASIS_PAGE_PARENT] = { 0xe9dcc3, N_ ("in the parent") },
   [STASIS_PAGE_STORED] = { 0x2f6fb7, N_ ("stored") },
   [STASIS_PAGE_COMPRESSED] = { 0x2a9d78, N_ ("compressed") },
   [STASIS_PAGE_CHANGED] = { 0xe2762b, N_ ("changed") },
@@ -55,7 +56,7 @@ static const struct
 
 typedef struct
 {
-  guint64 counts[STASIS_PAGE_N_KINDS]; /* of zero: not kept */
+  guint64 counts[STASIS_PAGE_N_KINDS]; /* of the rest: not kept */
 } Tally;
 
 typedef struct
@@ -68,8 +69,9 @@ typedef struct
 
 struct _StasisMemoryPicture
 {
-  char *title;    /* (owned) */
-  GArray *blocks; /* (owned) of Block */
+  char *title;         /* (owned) */
+  GArray *blocks;      /* (owned) of Block */
+  StasisPageKind rest; /* pages that are not marked: ZERO or PARENT */
 };
 
 static void
@@ -103,13 +105,20 @@ stasis_memory_picture_free (StasisMemoryPicture *self)
   g_free (self);
 }
 
+/* What is not marked is in the parent. */
+void
+stasis_memory_picture_set_incremental (StasisMemoryPicture *self)
+{
+  self->rest = STASIS_PAGE_PARENT;
+}
+
 static guint64
 divide_up (guint64 value, guint64 unit)
 {
   return value / unit + (value % unit != 0 ? 1 : 0);
 }
 
-/* Add a RAMBlock, all zero. */
+/* Add a RAMBlock. */
 guint
 stasis_memory_picture_add_block (StasisMemoryPicture *self, const char *name, guint64 used_length)
 {
@@ -242,7 +251,7 @@ format_percent (guint64 n, guint64 n_pages)
 
 /* "64 MiB: 3.1 MiB stored (5 %)"; of several kinds, if @brief, only the percentages. */
 static char *
-format_shares (const Tally *tally, guint64 n_pages, gboolean brief)
+format_shares (const StasisMemoryPicture *self, const Tally *tally, guint64 n_pages, gboolean brief)
 {
   g_autofree char *whole = format_size (n_pages);
   GString *out = g_string_new (whole);
@@ -263,7 +272,7 @@ format_shares (const Tally *tally, guint64 n_pages, gboolean brief)
       separator = ", ";
     }
   if (sum == 0)
-    g_string_append_printf (out, ": %s", _ (kinds[STASIS_PAGE_ZERO].name));
+    g_string_append_printf (out, ": %s", _ (kinds[self->rest].name));
   return g_string_free (out, FALSE);
 }
 
@@ -300,22 +309,23 @@ mix (guint32 a, guint32 b, guint32 weight)
 
 /* Eight steps from almost nothing to all, so that neighbours look alike if they are. */
 static guint32
-cell_colour (const Tally *tally, guint64 n_pages)
+cell_colour (const StasisMemoryPicture *self, const Tally *tally, guint64 n_pages)
 {
   const guint64 sum = tally_sum (tally);
   if (sum == 0 || n_pages == 0)
-    return kinds[STASIS_PAGE_ZERO].colour;
+    return kinds[self->rest].colour;
 
   guint32 colour = kinds[STASIS_PAGE_STORED].colour;
   for (guint kind = STASIS_PAGE_COMPRESSED; kind < STASIS_PAGE_N_KINDS; kind++)
     colour = mix (colour, kinds[kind].colour, (guint32) (tally->counts[kind] * 256 / sum));
   const guint32 step = (guint32) MIN (divide_up (sum * 8, n_pages), 8);
-  return mix (kinds[STASIS_PAGE_ZERO].colour, colour, 64 + step * 24);
+  return mix (kinds[self->rest].colour, colour, 64 + step * 24);
 }
 
 /* The cells of a block, beside them how far into it they are; how high they are. */
 static guint32
-draw_cells (StasisCanvas *canvas, const Block *block, guint64 scale, guint32 y)
+draw_cells (const StasisMemoryPicture *self, StasisCanvas *canvas, const Block *block,
+            guint64 scale, guint32 y)
 {
   const guint64 n_cells = divide_up (block->n_pages, scale);
   const guint32 n_rows = (guint32) divide_up (n_cells, COLUMNS);
@@ -333,32 +343,34 @@ draw_cells (StasisCanvas *canvas, const Block *block, guint64 scale, guint32 y)
       const Tally tally = tally_of (block, page, scale);
       stasis_canvas_add_rectangle (canvas, MARGIN + GUTTER + (guint32) (cell % COLUMNS) * CELL,
                                    y + (guint32) (cell / COLUMNS) * CELL, CELL_SIZE, CELL_SIZE,
-                                   cell_colour (&tally, MIN (scale, block->n_pages - page)));
+                                   cell_colour (self, &tally, MIN (scale, block->n_pages - page)));
     }
   return n_rows * CELL;
 }
 
 /* A block with its name; where the next one goes. */
 static guint32
-draw_block (StasisCanvas *canvas, const Block *block, guint64 scale, guint32 y)
+draw_block (const StasisMemoryPicture *self, StasisCanvas *canvas, const Block *block,
+            guint64 scale, guint32 y)
 {
   const Tally tally = tally_of (block, 0, block->n_pages);
-  g_autofree char *shares = format_shares (&tally, block->n_pages, TRUE);
+  g_autofree char *shares = format_shares (self, &tally, block->n_pages, TRUE);
   const guint32 x = MARGIN + GUTTER;
   stasis_canvas_add_text (canvas, x, y, 2, COLOUR_INK, block->name);
   stasis_canvas_add_text (canvas, x + stasis_canvas_text_width (block->name, 2) + 16, y, 2,
                           COLOUR_GREY, shares);
-  return y + LINE + draw_cells (canvas, block, scale, y + LINE) + GAP;
+  return y + LINE + draw_cells (self, canvas, block, scale, y + LINE) + GAP;
 }
 
 static void
-draw_legend (StasisCanvas *canvas, const Tally *all, guint64 scale, guint32 y)
+draw_legend (const StasisMemoryPicture *self, StasisCanvas *canvas, const Tally *all, guint64 scale,
+             guint32 y)
 {
   guint32 x = MARGIN + GUTTER;
   for (guint kind = 0; kind < STASIS_PAGE_N_KINDS; kind++)
     {
       const char *name = _ (kinds[kind].name);
-      if (kind > STASIS_PAGE_STORED && all->counts[kind] == 0)
+      if (kind != self->rest && kind != STASIS_PAGE_STORED && all->counts[kind] == 0)
         continue;
       stasis_canvas_add_rectangle (canvas, x, y, 14, 14, kinds[kind].colour);
       stasis_canvas_add_text (canvas, x + 22, y, 2, COLOUR_INK, name);
@@ -374,11 +386,11 @@ draw_head (const StasisMemoryPicture *self, StasisCanvas *canvas, guint64 scale)
 {
   guint64 n_pages;
   const Tally all = tally_all (self, &n_pages);
-  g_autofree char *shares = format_shares (&all, n_pages, FALSE);
+  g_autofree char *shares = format_shares (self, &all, n_pages, FALSE);
   const guint32 x = MARGIN + GUTTER;
   stasis_canvas_add_text (canvas, x, MARGIN, 4, COLOUR_INK, self->title);
   stasis_canvas_add_text (canvas, x, MARGIN + 44, 2, COLOUR_INK, shares);
-  draw_legend (canvas, &all, scale, MARGIN + 74);
+  draw_legend (self, canvas, &all, scale, MARGIN + 74);
 }
 
 /* Everything; how high it is. */
@@ -391,7 +403,7 @@ draw (const StasisMemoryPicture *self, guint32 *out_height)
   guint32 y = HEAD;
   draw_head (self, canvas, scale);
   for (guint i = 0; i < n; i++)
-    y = draw_block (canvas, &g_array_index (self->blocks, Block, i), scale, y);
+    y = draw_block (self, canvas, &g_array_index (self->blocks, Block, i), scale, y);
   if (n < self->blocks->len)
     {
       g_autofree char *more

@@ -14,6 +14,7 @@ G_BEGIN_DECLS
 typedef enum
 {
   STASIS_PAGE_ZERO,       /* not stored, zero in the guest */
+  STASIS_PAGE_PARENT,     /* not stored, as in the parent */
   STASIS_PAGE_STORED,     /* as it is */
   STASIS_PAGE_COMPRESSED, /* in a compressed chunk */
   STASIS_PAGE_CHANGED,    /* other than in the parent */
@@ -25,7 +26,10 @@ typedef struct _StasisMemoryPicture StasisMemoryPicture;
 /* An empty picture.  @title: what it is of, for people. */
 StasisMemoryPicture *stasis_memory_picture_new (const char *title) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Add a RAMBlock, all zero; its index. */
+/* It is of an incremental image: pages that are not marked are in the parent, not zero. */
+void stasis_memory_picture_set_incremental (StasisMemoryPicture *self);
+
+/* Add a RAMBlock, with no page marked; its index. */
 guint stasis_memory_picture_add_block (StasisMemoryPicture *self, const char *name,
                                        guint64 used_length);
 

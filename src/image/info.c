@@ -65,7 +65,7 @@ memory_to_json (const StasisImage *image)
   StasisJson *object = stasis_json_new_object ();
   stasis_json_set_uint (object, "total", total);
   stasis_json_set_uint (object, "stored", stored);
-  stasis_json_set_uint (object, "zero", total - stored);
+  stasis_json_set_uint (object, image->parent != NULL ? "in-parent" : "zero", total - stored);
   stasis_json_set (object, "blocks", blocks);
   return object;
 }

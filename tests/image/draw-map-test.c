@@ -197,6 +197,34 @@ test_shades (void)
   g_assert_cmphex (cell (&drawn, 1, 127), ==, 0xe4e8ee);
 }
 
+static void
+assert_text (const StasisMemoryPicture *picture, const char *text, gboolean is_there)
+{
+  g_autoptr (GBytes) svg = stasis_memory_picture_to_svg (picture);
+  gsize size;
+  const char *octets = g_bytes_get_data (svg, &size);
+  g_assert_cmpint (g_strstr_len (octets, (gssize) size, text) != NULL, ==, is_there);
+}
+
+/* What is not in an incremental image is nothing that it knows to be zero. */
+static void
+test_incremental (void)
+{
+  g_autoptr (StasisMemoryPicture) picture = stasis_memory_picture_new ("web");
+  g_auto (Picture) drawn = { .width = 0 };
+  assert_text (picture, ">zero<", TRUE);
+  stasis_memory_picture_set_incremental (picture);
+  stasis_memory_picture_add_block (picture, "pc.ram", 2 * MIB);
+  stasis_memory_picture_mark (picture, 0, 1, 1, STASIS_PAGE_STORED);
+  stasis_memory_picture_add_block (picture, "vga.vram", MIB);
+  draw (picture, &drawn);
+  g_assert_cmphex (cell (&drawn, 0, 0), ==, 0xe9dcc3);
+  g_assert_cmphex (cell (&drawn, 1, 0), ==, 0x2f6fb7);
+  assert_text (picture, ">in the parent<", TRUE);
+  assert_text (picture, "1 MiB: in the parent", TRUE);
+  assert_text (picture, "zero", FALSE);
+}
+
 /* The largest there are, and the most. */
 static void
 test_limits (void)
@@ -279,6 +307,7 @@ main (int argc, char **argv)
   g_test_add_func ("/image/draw-map/font", test_font);
   g_test_add_func ("/image/draw-map/cells", test_cells);
   g_test_add_func ("/image/draw-map/shades", test_shades);
+  g_test_add_func ("/image/draw-map/incremental", test_incremental);
   g_test_add_func ("/image/draw-map/limits", test_limits);
   g_test_add_func ("/image/draw-map/map", test_map);
   g_test_add_func ("/image/draw-map/svg", test_svg);

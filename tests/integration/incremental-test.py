@@ -56,6 +56,12 @@ def of_mapped(t):
     told = json.loads(t.stasis("image", "info", image, "--json").stdout)
     assert told["parent"]["file"] == str(base) and told["parent"]["image"] == \
         json.loads(t.stasis("image", "info", base, "--json").stdout)["uuid"], told["parent"]
+    assert "zero" in json.loads(t.stasis("image", "info", base, "--json").stdout)["memory"]
+    memory = told["memory"]
+    assert memory["in-parent"] == memory["total"] - memory["stored"] and "zero" not in memory, memory
+    picture = [t.stasis("image", "map", which, "--svg", "-").stdout for which in (base, image)]
+    assert ["in the parent" in one for one in picture] == [False, True]
+    assert [">zero<" in one for one in picture] == [True, False]
     t.stasis("image", "verify", image)
     reader = os.path.join(os.path.dirname(__file__), "..", "verify", "verify_image.py")
     subprocess.run(["/usr/bin/python3", reader, image], check=True, stdout=subprocess.DEVNULL)
