@@ -1,45 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * unmap-stream-fuzz.c: a plain stream out of any mapped body, and the body out of it again
- *
- * What follows the octets "NEXT" and a big-endian offset of four octets goes there in the file.
  */
 
 #include "config.h"
 
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "image/error.h"
 #include "image/map-stream.h"
-#include "image/octets.h"
 #include "image/remap.h"
 #include "image/unmap-stream.h"
+#include "pieces.h"
 #include "util/fd.h"
 
-#define FILE_MAX (16u * 1024 * 1024)
-
 int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
-
-static guint64
-write_pieces (int fd, const guint8 *data, gsize size)
-{
-  guint64 offset = 0, end = 0;
-  while (size > 0)
-    {
-      const guint8 *next = memmem (data, size, "NEXT", 4);
-      const gsize n = next == NULL ? size : (gsize) (next - data);
-      g_assert_true (stasis_fd_pwrite_exact (fd, data, n, offset, NULL));
-      end = MAX (end, offset + n);
-      if (next == NULL || size - n < 8)
-        break;
-      offset = stasis_get_be32 (next + 4) % FILE_MAX;
-      data += n + 8;
-      size -= n + 8;
-    }
-  return end;
-}
 
 /* The body at another place says the same. */
 static void
@@ -62,7 +38,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
     return 0;
   g_autoptr (GError) error = NULL;
   stasis_autofd int fd = memfd_create ("fuzz", MFD_CLOEXEC);
-  const guint64 end = write_pieces (fd, data, size);
+  const guint64 end = pieces_write (fd, data, size);
   g_autoptr (StasisStreamIn) in = stasis_unmap_stream_new (fd, 0, end, NULL, &error);
   g_assert_true ((in == NULL) == (error != NULL));
   if (in == NULL)

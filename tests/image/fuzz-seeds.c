@@ -16,6 +16,7 @@
 #include "image/map-stream.h"
 #include "image/octets.h"
 #include "image/reader-private.h"
+#include "sample-chain.h"
 #include "sample-edits.h"
 #include "sample-plain.h"
 #include "sample.h"
@@ -69,6 +70,27 @@ keep_images (const char *corpus)
       stasis_autofd int fd = sample_edited (sample_cases[i].kind, sample_cases[i].edit);
       keep_image (corpus, sample_cases[i].name, fd);
     }
+}
+
+static void
+add_parent (GPtrArray *front, GPtrArray *tail)
+{
+  static const char parent[]
+      = "{\"image\":\"7d444840-9dc0-11d1-b245-5ffdce74fad2\","
+        "\"hashes\":\"00112233445566778899aabbccddeeff\",\"file\":\"base.stasis\"}";
+  g_ptr_array_insert (front, 1, sample_record (STASIS_RECORD_PARENT, parent, strlen (parent)));
+}
+
+/* Only a body whose memory lies in place has one, which would be too large: the kind is enough to
+ * have the record looked at. */
+static void
+keep_parent (const char *corpus)
+{
+  guint8 kind[4];
+  stasis_autofd int fd = sample_edited (STASIS_IMAGE_BODY_STREAM, add_parent);
+  stasis_put_le32 (kind, STASIS_IMAGE_BODY_MAPPED_RAM);
+  sample_patch_header (fd, 104, kind, sizeof kind);
+  keep_image (corpus, "parent", fd);
 }
 
 static void
@@ -151,7 +173,7 @@ make_small_plain (void)
   return small;
 }
 
-/* The data of a file as the target unmap-stream takes it. */
+/* The data of a file as pieces.h has it; the last piece says how long it is. */
 static GByteArray *
 make_pieces (int fd, guint64 end)
 {
@@ -164,7 +186,7 @@ make_pieces (int fd, guint64 end)
       g_autofree guint8 *octets = g_malloc (stop - start + 1);
       g_assert_true (stasis_fd_pread_exact (fd, octets, stop - start, start, NULL));
       gsize n = stop - start;
-      while (n > 0 && octets[n - 1] == 0)
+      while (stop < end && n > 0 && octets[n - 1] == 0)
         n--;
       stasis_put_be32 (head + 4, (guint32) start);
       if (start > 0)
@@ -211,12 +233,51 @@ keep_streams (const char *corpus)
   keep_edited (corpus, "other-device", plain, "timer", "Timer");
 }
 
+/* An image as the target image-chain takes it. */
+static GByteArray *
+read_pieces (const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY, 0, &error);
+  g_assert_no_error (error);
+  return make_pieces (fd, (guint64) lseek (fd, 0, SEEK_END));
+}
+
+static void
+keep_chain (const char *corpus)
+{
+  static const guint8 root[] = { 0, 10, 11, SAMPLE_CHAIN_END };
+  static const guint8 top[] = { 0, 0, 1, 31, SAMPLE_CHAIN_END };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *folder = g_dir_make_tmp ("stasis-XXXXXX", &error);
+  g_assert_no_error (error);
+  g_autofree char *here = g_get_current_dir ();
+  g_autofree char *out = g_canonicalize_filename (corpus, here);
+  g_assert_cmpint (chdir (folder), ==, 0);
+  sample_chain_make ("p", NULL, root);
+  sample_chain_make ("c", "p", top);
+  g_autoptr (GByteArray) octets = read_pieces ("c");
+  g_autoptr (GByteArray) base = read_pieces ("p");
+  g_assert_cmpint (chdir (here), ==, 0);
+  g_byte_array_append (octets, (const guint8 *) "BASE", 4);
+  g_byte_array_append (octets, base->data, base->len);
+  keep (out, "image-chain", "two", octets->data, octets->len);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autofree char *path = g_build_filename (folder, i == 0 ? "p" : "c", NULL);
+      g_assert_cmpint (unlink (path), ==, 0);
+    }
+  g_assert_cmpint (rmdir (folder), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
   g_assert_cmpint (argc, ==, 2);
   keep_headers (argv[1]);
   keep_images (argv[1]);
+  keep_parent (argv[1]);
+  keep_chain (argv[1]);
   keep_streamed (argv[1]);
   keep_mapped_ram (argv[1]);
   keep_streams (argv[1]);
