@@ -35,6 +35,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/foreign-writers.h"
 #include "driver/process-maps.h"
 #include "driver/recover.h"
 #include "driver/userfault.h"
@@ -137,7 +138,8 @@ stasis_background_probe (StasisMonitor *monitor, const StasisProcess *qemu,
                            _ ("this QEMU has no background-snapshot"));
       return FALSE;
     }
-  if (!check_private (qemu, ram_blocks, error))
+  if (!check_private (qemu, ram_blocks, error)
+      || !stasis_foreign_writers_check (monitor, cancellable, error))
     return FALSE;
   return stasis_userfault_release (qemu, error) && try_switch (monitor, cancellable, error);
 }

@@ -35,6 +35,7 @@
 #include <stasis/error.h>
 
 #include "driver/capture-track.h"
+#include "driver/foreign-writers.h"
 #include "driver/guest-memory.h"
 #include "driver/recover.h"
 #include "driver/stream-head.h"
@@ -180,6 +181,8 @@ stasis_capture_new (const StasisCaptureGuest *guest, StasisMonitor *monitor,
         g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED, why_not);
       return NULL;
     }
+  if (!stasis_foreign_writers_check (monitor, cancellable, error))
+    return NULL;
   if (self->is_live || self->is_chain_tracked)
     {
       self->track = stasis_dirty_track_new (guest->qemu, error);
