@@ -28,6 +28,7 @@ G_BEGIN_DECLS
  * @STASIS_GUEST_BOOTED: it boots
  * @STASIS_GUEST_NOT_STARTED: that failed
  * @STASIS_GUEST_DROPPED: it is not brought back, for the reason that is given
+ * @STASIS_GUEST_NOT_QUIESCED: its file systems cannot be frozen: it is saved without that
  *
  * What becomes of one guest.
  */
@@ -47,6 +48,7 @@ typedef enum
   STASIS_GUEST_BOOTED,
   STASIS_GUEST_NOT_STARTED,
   STASIS_GUEST_DROPPED,
+  STASIS_GUEST_NOT_QUIESCED,
 } StasisGuestNews;
 
 /**

@@ -76,6 +76,11 @@ tell_bad_news (const char *domain, StasisGuestNews news, const char *cause)
     case STASIS_GUEST_NOT_STARTED:
       fprintf (stderr, _ ("error: failed to start domain '%1$s': %2$s\n"), domain, cause);
       break;
+    case STASIS_GUEST_NOT_QUIESCED:
+      fprintf (stderr,
+               _ ("warning: domain '%1$s' is saved without freezing its file systems: %2$s\n"),
+               domain, cause);
+      break;
     case STASIS_GUEST_DROPPED:
       fprintf (stderr, _ ("warning: domain '%1$s' is not brought back: %2$s\n"), domain, cause);
       break;
@@ -156,7 +161,8 @@ const StasisCliCommand stasis_cmd_guests_stop = {
         "start' brings it back, paused or running as it was. One that cannot be\n"
         "saved, and a transient one, is asked to shut down; none is ended otherwise.\n"
         "[guests] of stasis.conf says how many at once, how long a guest gets to shut\n"
-        "down, and whether guests are to be shut down instead. What\n"
+        "down, whether guests are to be shut down instead, and whether their file\n"
+        "systems are frozen for the save. What\n"
         "stasis-guests.service runs when the host shuts down. Ctrl-C calls it off:\n"
         "guests whose save is not complete go on."),
   .writes = TRUE,

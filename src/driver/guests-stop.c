@@ -10,6 +10,9 @@
  * the host went down.  An image that was written after the list, but not noted there, is found all
  * the same.
  *
+ * Where the configuration wants it, a guest with an agent is frozen for its save.  One that is not
+ * to be had for that is better saved as it is than not at all.
+ *
  * A guest that cannot be saved goes on, as with any other save; it is asked to shut down then,
  * unless the configuration says to leave it.  None is ever ended without its own doing.
  */
@@ -18,6 +21,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/agent-channel.h"
 #include "driver/domain-private.h"
 #include "driver/guests-list.h"
 #include "driver/guests.h"
@@ -55,6 +59,24 @@ static gboolean
 save (StasisGuestsRun *run, StasisDomain *domain, GError **error)
 {
   return stasis_domain_managed_save (domain, STASIS_SAVE_NONE, NULL, NULL, run->cancellable, error);
+}
+
+static gboolean
+save_quiesced (StasisGuestsRun *run, StasisDomain *domain, GError **error)
+{
+  return stasis_domain_managed_save (domain, STASIS_SAVE_QUIESCE, NULL, NULL, run->cancellable,
+                                     error);
+}
+
+/* It runs and has a channel for an agent; whether there is one turns out. */
+static gboolean
+may_quiesce (StasisDomain *domain)
+{
+  StasisDomainState state = STASIS_DOMAIN_NOSTATE;
+  if (!stasis_domain_get_state (domain, &state, NULL, NULL) || state != STASIS_DOMAIN_RUNNING)
+    return FALSE;
+  g_autoptr (StasisDomainDef) def = stasis_domain_load_live (domain, NULL);
+  return def != NULL && stasis_agent_channel_find (def) != NULL;
 }
 
 static gboolean
@@ -153,13 +175,39 @@ shut_down (StasisGuestsRun *run, StasisDomain *domain)
     }
 }
 
+/* What a second try would not make better. */
+static gboolean
+is_final (const StasisGuestsRun *run, StasisDomain *domain, const GError *error)
+{
+  return g_cancellable_is_cancelled (run->cancellable) || has_ended (domain)
+         || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE);
+}
+
+/* Frozen, where that is wanted and can be. */
+static gboolean
+save_somehow (StasisGuestsRun *run, StasisDomain *domain, GError **error)
+{
+  if (!run->driver->host->guests.quiesces || !may_quiesce (domain))
+    return do_when_free (run, domain, save, error);
+  g_autoptr (GError) local = NULL;
+  if (do_when_free (run, domain, save_quiesced, &local))
+    return TRUE;
+  if (is_final (run, domain, local))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  stasis_guests_tell (run, stasis_domain_get_name (domain), STASIS_GUEST_NOT_QUIESCED, local);
+  return do_when_free (run, domain, save, error);
+}
+
 static void
 save_or_shut_down (StasisGuestsRun *run, StasisDomain *domain)
 {
   const char *name = stasis_domain_get_name (domain);
   g_autoptr (GError) error = NULL;
   stasis_guests_tell (run, name, STASIS_GUEST_SAVING, NULL);
-  if (do_when_free (run, domain, save, &error))
+  if (save_somehow (run, domain, &error))
     {
       note (run, domain, STASIS_GUEST_STATE_SAVED);
       stasis_guests_tell (run, name, STASIS_GUEST_SAVED, NULL);

@@ -14,6 +14,7 @@
  *   uid-count=65536              0: QEMU runs as root
  *   [guests]                     what `stasis guests stop` and `start` do
  *   on-shutdown=save             or shutdown
+ *   quiesce=no                   or yes
  *   if-not-saved=shutdown        or leave
  *   on-boot=start                or ignore
  *   parallel=2                   guests at once
@@ -165,6 +166,8 @@ read_guests (StasisGuestsConfig *guests, GKeyFile *file, const char *group, cons
 {
   if (g_str_equal (key, "on-shutdown"))
     return read_choice (file, group, key, "save", "shutdown", &guests->shuts_down, error);
+  if (g_str_equal (key, "quiesce"))
+    return read_choice (file, group, key, "no", "yes", &guests->quiesces, error);
   if (g_str_equal (key, "if-not-saved"))
     return read_choice (file, group, key, "shutdown", "leave", &guests->leaves_unsaved, error);
   if (g_str_equal (key, "on-boot"))

@@ -12,8 +12,9 @@ G_BEGIN_DECLS
 /* What is done with all guests when the host shuts down, and when it has booted. */
 typedef struct
 {
-  gboolean shuts_down;      /* at shutdown ask them to shut down, do not save them */
-  gboolean leaves_unsaved;  /* where one cannot be saved, do not ask it to shut down */
+  gboolean shuts_down;     /* at shutdown ask them to shut down, do not save them */
+  gboolean quiesces;       /* freeze the file systems of those with an agent while they are saved */
+  gboolean leaves_unsaved; /* where one cannot be saved, do not ask it to shut down */
   gboolean ignores_at_boot; /* do not bring back those that ran */
   guint32 parallel;         /* how many at once */
   guint32 shutdown_timeout; /* seconds for a guest to shut down; 0: no limit */

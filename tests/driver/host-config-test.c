@@ -72,6 +72,7 @@ test_every_key (void)
                                               "uid-count=10\n"
                                               "[guests]\n"
                                               "on-shutdown=shutdown\n"
+                                              "quiesce=yes\n"
                                               "if-not-saved=leave\n"
                                               "on-boot=ignore\n"
                                               "parallel=64\n"
@@ -87,6 +88,7 @@ test_every_key (void)
   g_assert_cmpuint (config->uid_base, ==, 500000);
   g_assert_cmpuint (config->uid_count, ==, 10);
   g_assert_true (config->guests.shuts_down);
+  g_assert_true (config->guests.quiesces);
   g_assert_true (config->guests.leaves_unsaved);
   g_assert_true (config->guests.ignores_at_boot);
   g_assert_cmpuint (config->guests.parallel, ==, 64);
@@ -112,7 +114,7 @@ test_example (void)
   static const char *const keys[]
       = { "\ndefault=/",  "\nallowed=",          "\ndefault=br0",   "\nuid-base=",
           "\nuid-count=", "\non-shutdown=",      "\nif-not-saved=", "\non-boot=",
-          "\nparallel=",  "\nshutdown-timeout=", "\nstart-delay=" };
+          "\nparallel=",  "\nshutdown-timeout=", "\nstart-delay=",  "\nquiesce=" };
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     g_assert_nonnull (strstr (all, keys[i]));
   g_autoptr (StasisHostConfig) told = load (all);
@@ -170,6 +172,8 @@ static const BadCase bad[] = {
   { "guests-word", "[guests]\non-shutdown=suspend\n",
     "[guests] on-shutdown: 'suspend' is neither 'save' nor 'shutdown'" },
   { "guests-case", "[guests]\non-boot=Start\n", "[guests] on-boot" },
+  { "guests-quiesce", "[guests]\nquiesce=maybe\n",
+    "[guests] quiesce: 'maybe' is neither 'no' nor 'yes'" },
   { "guests-empty", "[guests]\nif-not-saved=\n", "[guests] if-not-saved" },
   { "guests-none-at-once", "[guests]\nparallel=0\n", "[guests] parallel: 0" },
   { "guests-too-many", "[guests]\nparallel=65\n", "[guests] parallel: 65" },

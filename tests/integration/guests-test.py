@@ -8,6 +8,7 @@ import signal
 import time
 
 import harness
+from qga import QgaGuest, facts
 
 
 def configure(t, *lines):
@@ -293,6 +294,35 @@ def left(t):
     assert running(t) == ["button"] and guest.boots() == 1 and owed(t) == {}
     stop(t)
     assert owed(t) == {"button": ("saved", None)}
+
+
+@harness.test("with quiesce=yes a guest with an agent is frozen in its image, and any other is saved", timeout=600)
+def quiesced(t):
+    configure(t, "quiesce=yes")
+    q = QgaGuest(t, name="agent", define=True)
+    plain, = sectors(t, "plain")
+    q.start_writer()
+    result = stop(t)
+    assert result.stderr == "", result.stderr
+    assert owed(t) == {"agent": ("saved", None), "plain": ("saved", None)}
+    assert facts(t, image(t, q.guest)).get("frozen") is True
+    assert "frozen" not in facts(t, image(t, plain))
+    start(t)
+    goes_on(plain)
+    q.restored()
+    q.wait_writing("the start")
+    harness.wait_for(lambda: q.noted() is None, "the note to go")
+
+    # An agent that does not answer holds nobody up for ever.
+    q.signal_qga("STOP")
+    result = stop(t)
+    assert "warning: domain 'agent' is saved without freezing its file systems: " in result.stderr, result.stderr
+    assert "Domain 'agent' saved" in result.stdout and running(t) == [], result.stdout
+    assert "frozen" not in facts(t, image(t, q.guest))
+    start(t)
+    q.restored()
+    q.signal_qga("CONT")
+    q.wait_writing("the second start")
 
 
 @harness.test("on-shutdown=shutdown: guests shut down, and boot afterwards")
