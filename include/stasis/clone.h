@@ -57,6 +57,56 @@ StasisClones *stasis_driver_clone (StasisDriver *self, const StasisCloneRequest 
  * not run. */
 char *stasis_domain_get_clone_of (StasisDomain *self, char **out_image, GError **error);
 
+/**
+ * StasisClonesImage:
+ * @STASIS_CLONES_IMAGE_THERE: it is where it was, or what lies there cannot be looked at
+ * @STASIS_CLONES_IMAGE_MISSING: nothing is there: it was removed, or moved
+ * @STASIS_CLONES_IMAGE_REPLACED: something else is there
+ * @STASIS_CLONES_IMAGE_UNKNOWN: it went into a pipe
+ *
+ * What has become of the image of a clone that was saved.
+ */
+typedef enum
+{
+  STASIS_CLONES_IMAGE_THERE,
+  STASIS_CLONES_IMAGE_MISSING,
+  STASIS_CLONES_IMAGE_REPLACED,
+  STASIS_CLONES_IMAGE_UNKNOWN,
+} StasisClonesImage;
+
+/* The word for it: "there", "missing", "replaced", "unknown". */
+const char *stasis_clones_image_to_string (StasisClonesImage image);
+
+/**
+ * StasisClonesSaved:
+ * @uuid: of the clone
+ * @name: (nullable): of the clone
+ * @folder: where its disks are
+ * @path: (nullable): where its image was
+ * @image: what has become of that
+ * @octets: what the disks take
+ *
+ * The disks of a clone that was saved, and does not run.
+ */
+typedef struct
+{
+  char *uuid;
+  char *name;
+  char *folder;
+  char *path;
+  StasisClonesImage image;
+  guint64 octets;
+} StasisClonesSaved;
+
+/* (element-type StasisClonesSaved) (transfer full): by name. */
+GPtrArray *stasis_driver_list_saved_clones (StasisDriver *self, GError **error);
+
+/* Remove the disks of a clone that was saved: its image cannot be restored after that.  @force:
+ * although the image is there, or not known.  %STASIS_ERROR_REFUSED: it is, and in any case where
+ * other disks rest on these. */
+gboolean stasis_driver_drop_saved_clone (StasisDriver *self, const char *uuid, gboolean force,
+                                         GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisClones, stasis_clones_free)
 
 #pragma GCC visibility pop

@@ -36,6 +36,8 @@ static const StasisCliCommand *const commands[] = {
   &stasis_cmd_save,
   &stasis_cmd_checkpoint,
   &stasis_cmd_restore,
+  &stasis_cmd_clones_saved,
+  &stasis_cmd_clones_drop,
   &stasis_cmd_managedsave,
   &stasis_cmd_managedsave_remove,
   &stasis_cmd_managedsave_dumpxml,

@@ -5,7 +5,7 @@
  * The DISKS record of an image tells of the overlay, which nobody touches.  But the parent may go
  * on, and write to the disk below it: then the clone's guest would find a disk that is neither.  So
  * the file that keeps the overlays (overlay-folder.h) has a record of its own, of the disks
- * below them, in the words of DISKS.
+ * below them, in the words of DISKS, and says which image needs them (saved-clones.c).
  */
 
 #include "config.h"
@@ -65,14 +65,28 @@ describe (const StasisDomainDef *def, const char *folder, GError **error)
   return g_steal_pointer (&bases);
 }
 
+static StasisJson *
+image_to_json (const char *path, const StasisFileId *image)
+{
+  StasisJson *object = stasis_json_new_object ();
+  stasis_json_set_string (object, "path", path);
+  stasis_json_set_uint (object, "device", image->device);
+  stasis_json_set_uint (object, "inode", image->inode);
+  return object;
+}
+
 /* Keep them, and note what they rest on. */
 gboolean
-stasis_overlay_bases_keep (const StasisDomainDef *def, const char *folder, GError **error)
+stasis_overlay_bases_keep (const StasisDomainDef *def, const char *folder, const char *path,
+                           const StasisFileId *image, GError **error)
 {
   g_autoptr (GPtrArray) bases = describe (def, folder, error);
   if (bases == NULL)
     return FALSE;
   g_autoptr (StasisJson) json = stasis_image_disks_to_json (bases);
+  stasis_json_set_string (json, STASIS_OVERLAY_NAME, def->name);
+  if (path != NULL)
+    stasis_json_set (json, STASIS_OVERLAY_IMAGE, image_to_json (path, image));
   g_autofree char *text = stasis_json_to_pretty_string (json);
   return stasis_overlay_folder_keep (folder, text, error);
 }

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -75,6 +76,23 @@ stasis_overlay_folder_read_kept (const char *folder, GError **error)
   char *text = NULL;
   g_file_get_contents (path, &text, NULL, error);
   return text;
+}
+
+/* What it takes. */
+guint64
+stasis_overlay_folder_size (const char *folder)
+{
+  guint64 size = 0;
+  struct stat st;
+  DIR *dir = opendir (folder);
+  const struct dirent *entry;
+  while (dir != NULL && (entry = readdir (dir)) != NULL)
+    if (is_ours (entry->d_name)
+        && fstatat (dirfd (dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+      size += (guint64) st.st_blocks * 512;
+  if (dir != NULL)
+    closedir (dir);
+  return size;
 }
 
 gboolean

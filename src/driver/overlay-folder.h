@@ -22,4 +22,7 @@ gboolean stasis_overlay_folder_keep (const char *folder, const char *text, GErro
 gboolean stasis_overlay_folder_is_kept (const char *folder);
 char *stasis_overlay_folder_read_kept (const char *folder, GError **error);
 
+/* Octets on the disk. */
+guint64 stasis_overlay_folder_size (const char *folder);
+
 G_END_DECLS

@@ -204,9 +204,9 @@ stasis_overlays_of (const StasisPaths *paths, const StasisDomainDef *def)
   return is_there ? g_steal_pointer (&folder) : NULL;
 }
 
-/* (transfer full) The folders that running domains have; NULL where one of them does not say. */
-static GHashTable *
-list_in_use (StasisDriver *driver)
+/* The folders that running domains have. */
+GHashTable *
+stasis_overlays_in_use (StasisDriver *driver)
 {
   g_autoptr (GPtrArray) names = stasis_registry_running_names (driver, NULL);
   g_autoptr (GHashTable) folders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -230,7 +230,8 @@ stasis_overlays_sweep (StasisDriver *driver)
 {
   g_autofree char *clones = stasis_paths_clones (driver->paths);
   g_autoptr (GPtrArray) names = stasis_paths_names (clones, "", NULL);
-  g_autoptr (GHashTable) in_use = names != NULL && names->len > 0 ? list_in_use (driver) : NULL;
+  g_autoptr (GHashTable) in_use
+      = names != NULL && names->len > 0 ? stasis_overlays_in_use (driver) : NULL;
   for (guint i = 0; in_use != NULL && i < names->len; i++)
     {
       g_autofree char *folder = g_build_filename (clones, g_ptr_array_index (names, i), NULL);

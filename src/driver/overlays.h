@@ -31,6 +31,10 @@ void stasis_overlays_put (StasisDomainDef *def, const char *folder);
 /* The folder of a clone that was saved, and is restored; NULL where it is none.  (transfer full) */
 char *stasis_overlays_of (const StasisPaths *paths, const StasisDomainDef *def);
 
+/* (transfer full) (element-type utf8): the folders that running domains have; NULL where one of
+ * them cannot say. */
+GHashTable *stasis_overlays_in_use (StasisDriver *driver);
+
 /* Remove those whose clones have gone without anybody seeing it: with the host, that is. */
 void stasis_overlays_sweep (StasisDriver *driver);
 

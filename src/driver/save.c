@@ -351,8 +351,10 @@ open_journal (Save *save, GError **error)
   stasis_save_track_begin (save);
   /* A guest that goes on goes on with them, and beyond the image. */
   const char *overlays = stasis_save_keeps_running (save) ? NULL : save->hold->status->overlays;
-  if ((overlays != NULL && !stasis_overlay_bases_keep (save->def, overlays, error))
-      || !stasis_save_place_note (save->place, journal, error)
+  if (!stasis_save_place_note (save->place, journal, error)
+      || (overlays != NULL
+          && !stasis_overlay_bases_keep (save->def, overlays, journal->target, &journal->image,
+                                         error))
       || !stasis_hold_write (save->hold, error))
     return FALSE;
   stasis_job_attach (save->job, save->hold->folder);

@@ -156,7 +156,8 @@ test_bases (Fixture *f, gconstpointer data)
   stasis_overlays_make (overlays, f->own, &error);
   g_assert_no_error (error);
   stasis_overlays_put (def, f->own);
-  stasis_overlay_bases_keep (def, f->own, &error);
+  const StasisFileId image = { 1, G_MAXUINT64 };
+  stasis_overlay_bases_keep (def, f->own, "/an/image", &image, &error);
   g_assert_no_error (error);
   stasis_overlay_bases_check (def, f->own, &error);
   g_assert_no_error (error);

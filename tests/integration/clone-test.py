@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Several guests from one image: each goes on for itself, and the image and its disks stay as they were."""
 
-import copy
 import hashlib
 import json
 import os
@@ -13,25 +12,9 @@ import subprocess
 import time
 
 import harness
+from clones import clone, clone_of, folders, overlays
 from mapped import (booted_guest, can_map, damage, goes_on, image_lines, need_mapping, save, saved_guest, verified,
                     verifiers, wait_verified, write_locked)
-
-
-def clone_of(t, guest, name):
-    """The guest's clone of that name, as a test sees it."""
-    one = copy.copy(guest)
-    one.name = name
-    one.serial = pathlib.Path(f"{guest.serial}.{name}")
-    one.agent_path = pathlib.Path(f"{guest.agent_path}.{name}")
-    one._agent, one._line = None, b""  # pylint: disable=protected-access
-    t.guests.append(one)
-    return one
-
-
-def clone(t, guest, image, name="c", count=1, *options, **env):
-    """Start clones, and say how they are seen."""
-    t.stasis("restore", image, "--clone", name, "--count", str(count), *options, **env)
-    return [clone_of(t, guest, name if count == 1 else f"{name}-{i + 1}") for i in range(count)]
 
 
 def refused(t, image, *options, name="c", **env):
@@ -41,15 +24,6 @@ def refused(t, image, *options, name="c", **env):
     assert result.returncode == 1, result.stdout
     assert t.stasis("list", "--all", "--name").stdout == before
     return result.stderr
-
-
-def overlays(t):
-    """All files of clones' disks."""
-    return sorted(path for path in (t.state / "lib" / "clones").glob("*/*/*"))
-
-
-def folders(t):
-    return list((t.state / "lib" / "clones").glob("*/*"))
 
 
 def digest(path):
@@ -391,7 +365,6 @@ def parent_goes_on(t):
     assert told in refused(t, kept, name="d")
     t.stasis("restore", kept, "--force")
     goes_on(one, last)
-
 
 
 @harness.test("an image is verified once for all clones: before them, or beside them")
