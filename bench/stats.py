@@ -49,6 +49,44 @@ def write_json(path, samples, ratios, about):
         file.write("\n")
 
 
+def slope(points):
+    """The rise of a straight line through [(x, y)] by least squares; 0 for one point."""
+    middle_x = statistics.mean(x for x, _ in points)
+    middle_y = statistics.mean(y for _, y in points)
+    spread = sum((x - middle_x) ** 2 for x, _ in points)
+    return sum((x - middle_x) * (y - middle_y) for x, y in points) / spread if spread else 0.0
+
+
+def write_curves(path, title, curves, colours=("#2b6cb0", "#c05621", "#2f855a")):
+    """{name: ([(seconds, share of the usual)], seconds when it was over)}: a strip for each, on one scale."""
+    first = min(points[0][0] for points, _ in curves.values())
+    last = max(points[-1][0] for points, _ in curves.values())
+    most = max(1.2, max(share for points, _ in curves.values() for _, share in points))
+    width, left, right, top, strip, gap = 720, 60, 20, 44, 110, 46
+    across, up = (width - left - right) / (last - first), strip / most
+    out = [f"<text x='12' y='24' font-size='15'>{escape(title)}</text>"]
+    for number, (name, (points, total)) in enumerate(curves.items()):
+        floor = top + number * (strip + gap) + strip
+        colour = colours[number % len(colours)]
+        places = " ".join(f"{left + (x - first) * across:.1f},{floor - y * up:.1f}" for x, y in points)
+        usual, over = floor - up, left + (total - first) * across
+        out += [f"<text x='{left}' y='{floor - strip - 4}'>{escape(name)}: {total:.2f} s</text>",
+                f"<line x1='{left}' y1='{usual:.1f}' x2='{width - right}' y2='{usual:.1f}' stroke='#cbd5e0'/>",
+                f"<text x='{left - 8}' y='{usual + 4:.1f}' text-anchor='end'>100 %</text>",
+                f"<line x1='{left}' y1='{floor}' x2='{width - right}' y2='{floor}' stroke='#4a5568'/>",
+                f"<text x='{left - 8}' y='{floor + 4}' text-anchor='end'>0</text>"]
+        out += [f"<line x1='{x:.1f}' y1='{floor - strip}' x2='{x:.1f}' y2='{floor}' stroke='#718096' "
+                "stroke-dasharray='4 3'/>" for x in (left - first * across, over)]
+        out += [f"<text x='{left - first * across:.1f}' y='{floor + 16}' text-anchor='middle'>0 s</text>",
+                f"<text x='{over:.1f}' y='{floor + 16}' text-anchor='middle'>{total:.2f} s</text>",
+                f"<polyline points='{places}' fill='none' stroke='{colour}' stroke-width='1.5'/>"]
+    height = top + len(curves) * (strip + gap)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' "
+                   "font-family='sans-serif' font-size='12'>\n<rect width='100%' height='100%' fill='white'/>\n")
+        file.write("\n".join(out) + "\n</svg>\n")
+
+
 def write_svg(path, title, samples, colours=("#2b6cb0", "#a0aec0", "#c05621", "#2f855a")):
     """A bar for each median, a dot for each run; one group for each measure."""
     rows = [(measure, peer, values) for measure, peers in samples.items() for peer, values in peers.items()]

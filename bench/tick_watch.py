@@ -15,6 +15,7 @@ class TickWatch:
         watch.pause()
     """
 
+    WORD = b"tick"
     NAP = 0.0005
     CALM = 12  # ticks before and after
 
@@ -33,7 +34,7 @@ class TickWatch:
                     continue
                 now = time.monotonic()
                 *lines, line = (line + octets).split(b"\n")
-                self.arrivals += [now for one in lines if b"tick" in one]
+                self.arrivals += [now for one in lines if self.WORD in one]
 
     def _calm(self):
         wanted, deadline = len(self.arrivals) + self.CALM, time.monotonic() + 60
