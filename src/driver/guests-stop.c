@@ -13,6 +13,9 @@
  * Where the configuration wants it, a guest with an agent is frozen for its save.  One that is not
  * to be had for that is better saved as it is than not at all.
  *
+ * Saves that go on at once may lack room of which each alone has enough: such a guest is tried
+ * again when the others are done.
+ *
  * A guest that cannot be saved goes on, as with any other save; it is asked to shut down then,
  * unless the configuration says to leave it.  None is ever ended without its own doing.
  */
@@ -201,27 +204,75 @@ save_somehow (StasisGuestsRun *run, StasisDomain *domain, GError **error)
   return do_when_free (run, domain, save, error);
 }
 
+/* A guest that cannot be saved. */
+typedef struct
+{
+  StasisDomain *domain; /* (borrowed) */
+  GError *error;        /* (owned) */
+} Unsaved;
+
+static void
+unsaved_free (gpointer data)
+{
+  Unsaved *unsaved = data;
+  g_error_free (unsaved->error);
+  g_free (unsaved);
+}
+
+static void
+give_up (StasisGuestsRun *run, gpointer item)
+{
+  const Unsaved *unsaved = item;
+  if (has_ended (unsaved->domain))
+    tell_ended (run, unsaved->domain);
+  else if (run->driver->host->guests.leaves_unsaved
+           || g_cancellable_is_cancelled (run->cancellable))
+    stasis_guests_tell (run, stasis_domain_get_name (unsaved->domain), STASIS_GUEST_LEFT,
+                        unsaved->error);
+  else
+    {
+      stasis_guests_tell (run, stasis_domain_get_name (unsaved->domain), STASIS_GUEST_NOT_SAVED,
+                          unsaved->error);
+      shut_down (run, unsaved->domain);
+    }
+}
+
+static gboolean
+try_to_save (StasisGuestsRun *run, StasisDomain *domain, GError **error)
+{
+  const char *name = stasis_domain_get_name (domain);
+  stasis_guests_tell (run, name, STASIS_GUEST_SAVING, NULL);
+  if (!save_somehow (run, domain, error))
+    return FALSE;
+  note (run, domain, STASIS_GUEST_STATE_SAVED);
+  stasis_guests_tell (run, name, STASIS_GUEST_SAVED, NULL);
+  return TRUE;
+}
+
+/* Of all that goes wrong when something is written it may be for want of room: of a disk that is
+ * full QEMU has more than one thing to say. */
+static gboolean
+may_want_room (const StasisGuestsRun *run, const GError *error)
+{
+  return !g_cancellable_is_cancelled (run->cancellable)
+         && (error->domain == G_IO_ERROR
+             || g_error_matches (error, STASIS_ERROR, STASIS_ERROR_QEMU));
+}
+
 static void
 save_or_shut_down (StasisGuestsRun *run, StasisDomain *domain)
 {
-  const char *name = stasis_domain_get_name (domain);
-  g_autoptr (GError) error = NULL;
-  stasis_guests_tell (run, name, STASIS_GUEST_SAVING, NULL);
-  if (save_somehow (run, domain, &error))
+  Unsaved unsaved = { .domain = domain };
+  if (try_to_save (run, domain, &unsaved.error))
+    return;
+  if (may_want_room (run, unsaved.error))
     {
-      note (run, domain, STASIS_GUEST_STATE_SAVED);
-      stasis_guests_tell (run, name, STASIS_GUEST_SAVED, NULL);
+      g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&run->telling);
+      g_ptr_array_add (run->cramped, g_memdup2 (&unsaved, sizeof unsaved));
+      return;
     }
-  else if (has_ended (domain))
-    tell_ended (run, domain);
-  else if (run->driver->host->guests.leaves_unsaved
-           || g_cancellable_is_cancelled (run->cancellable))
-    stasis_guests_tell (run, name, STASIS_GUEST_LEFT, error);
-  else
-    {
-      stasis_guests_tell (run, name, STASIS_GUEST_NOT_SAVED, error);
-      shut_down (run, domain);
-    }
+  give_up (run, &unsaved);
+  g_error_free (unsaved.error);
 }
 
 static void
@@ -232,6 +283,39 @@ stop_one (StasisGuestsRun *run, gpointer item)
     shut_down (run, domain);
   else
     save_or_shut_down (run, domain);
+}
+
+/* A save that fails for want of room has taken some that another one could have used: one after the
+ * other only those fail for which there is none. */
+static void
+save_alone (StasisGuestsRun *run, GPtrArray *cramped)
+{
+  for (guint i = 0; i < cramped->len && !g_cancellable_is_cancelled (run->cancellable);)
+    {
+      Unsaved *unsaved = g_ptr_array_index (cramped, i);
+      GError *error = NULL;
+      if (has_ended (unsaved->domain))
+        i++;
+      else if (try_to_save (run, unsaved->domain, &error))
+        g_ptr_array_remove_index (cramped, i);
+      else
+        {
+          g_error_free (unsaved->error);
+          unsaved->error = error;
+          i++;
+        }
+    }
+}
+
+static void
+stop_all (StasisGuestsRun *run, GPtrArray *domains)
+{
+  run->cramped = g_ptr_array_new_with_free_func (unsaved_free);
+  stasis_guests_each (run, domains, /* delay_s= */ 0, stop_one);
+  if (domains->len > 1)
+    save_alone (run, run->cramped);
+  if (run->cramped->len > 0)
+    stasis_guests_each (run, run->cramped, /* delay_s= */ 0, give_up);
 }
 
 /* What an earlier stop has left of a domain that is off now.  One that has no image and was not
@@ -314,7 +398,7 @@ stasis_driver_stop_guests (StasisDriver *self, StasisGuestFunc report, gpointer 
   list_domains (&run, domains);
   if (!stasis_fault ("guests-listed", error))
     return FALSE;
-  stasis_guests_each (&run, domains, /* delay_s= */ 0, stop_one);
+  stop_all (&run, domains);
   if (g_cancellable_is_cancelled (cancellable))
     unlist_running (&run, domains);
   if (g_cancellable_set_error_if_cancelled (cancellable, error))

@@ -58,6 +58,7 @@ void
 stasis_guests_clear (StasisGuestsRun *run)
 {
   g_clear_pointer (&run->lock, stasis_lock_release);
+  g_clear_pointer (&run->cramped, g_ptr_array_unref);
   g_mutex_clear (&run->telling);
 }
 

@@ -20,6 +20,7 @@ typedef struct
   GMutex telling;            /* one report at a time */
   guint n_failed;            /* (guarded by telling) guests of which report has bad news */
   gint64 not_before_us;      /* (guarded by the loop) the next guest's turn */
+  GPtrArray *cramped;        /* (owned) (nullable) (guarded by telling) a stop's own */
   StasisLock *lock;          /* (owned) there is no other run */
 } StasisGuestsRun;
 

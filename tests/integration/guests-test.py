@@ -296,6 +296,70 @@ def left(t):
     assert owed(t) == {"button": ("saved", None)}
 
 
+def on_full_disk(t, room):
+    """What lies in the folder of managed images is on a disk of that size."""
+    (t.state / "lib").mkdir(exist_ok=True)
+    return harness.mounted("-t", "tmpfs", "-o", f"size={room},mode=0700", "none", at=t.state / "lib" / "save")
+
+
+def free(folder):
+    return os.statvfs(folder).f_bavail
+
+
+@harness.test("a disk on which not all images fit: the others are saved, and that guest goes on", timeout=400)
+def disk_full(t):
+    configure(t, "if-not-saved=leave", "parallel=3")
+    large = defined(t, t.linux_guest(name="large", memory_mib=192))
+    large.wait_for_agent(timeout=120)
+    large.agent("fill 64 1 random")
+    total = large.agent("sum")
+    large.close()
+    small = sectors(t, "one", "two")
+    with on_full_disk(t, "40m") as folder:
+        result = stop(t, status=1)
+        assert "domain 'large' goes on running: " in result.stderr and "space" in result.stderr.lower(), result.stderr
+        assert running(t) == ["large"], result.stderr
+        for guest in small:
+            assert f"Domain '{guest.name}' saved" in result.stdout, result.stdout
+            t.stasis("image", "verify", image(t, guest))
+        assert sorted(path.name for path in folder.iterdir()) == ["one.stasis", "two.stasis"]
+        used = sum(path.stat().st_blocks for path in folder.iterdir()) * 512
+        assert free(folder) * os.statvfs(folder).f_frsize >= (40 << 20) - used - (1 << 20), "room is lost"
+        large.wait_for_agent()
+        assert large.agent("sum") == total
+        assert {name: state for name, (state, _) in owed(t).items()} == {"one": "saved", "two": "saved"}
+        start(t)
+        for guest in small:
+            goes_on(guest)
+            t.stasis("destroy", guest.name)
+
+
+@harness.test("a full disk: the guest that cannot be saved is told and shut down, and boots with the others")
+def disk_quite_full(t):
+    guest = button(t)
+    other, = sectors(t, "other")
+    with on_full_disk(t, "8m") as folder:
+        stop_other = t.stasis("managedsave", other.name)
+        assert stop_other.returncode == 0
+        with open(folder / "filler", "wb") as filler:
+            try:
+                while True:
+                    filler.write(bytes(65536))
+                    filler.flush()
+            except OSError:
+                pass
+        result = stop(t)
+        assert "failed to save domain 'button'" in result.stderr and "space" in result.stderr.lower(), result.stderr
+        assert "Domain 'button' has shut down" in result.stdout, result.stdout
+        assert sorted(path.name for path in folder.iterdir()) == ["filler", "other.stasis"]
+        assert owed(t) == {"button": ("shut-down", None)}
+        boots_anew(t, guest)
+        t.stasis("start", other.name)
+        goes_on(other)
+        t.stasis("destroy", other.name)
+        t.stasis("destroy", guest.name)
+
+
 @harness.test("with quiesce=yes a guest with an agent is frozen in its image, and any other is saved", timeout=600)
 def quiesced(t):
     configure(t, "quiesce=yes")
