@@ -92,8 +92,9 @@ find_disk (const StasisDomainDef *def, const char *target)
   return NULL;
 }
 
-static gboolean
-describe_chain (const StasisDiskDef *disk, GPtrArray *bases, GError **error)
+/* What one of them rests on. */
+gboolean
+stasis_disks_describe_chain (const StasisDiskDef *disk, GPtrArray *bases, GError **error)
 {
   const char *format = stasis_disk_format_names[disk->format];
   g_autoptr (GPtrArray) chain = stasis_disk_chain_read (disk->source, format, error);
@@ -120,7 +121,7 @@ stasis_disks_describe_bases (const StasisDomainDef *def, const GPtrArray *disks,
     {
       const StasisImageDisk *disk = g_ptr_array_index (disks, i);
       const StasisDiskDef *own = disk->is_snapshot ? find_disk (def, disk->target) : NULL;
-      if (own != NULL && !describe_chain (own, bases, error))
+      if (own != NULL && !stasis_disks_describe_chain (own, bases, error))
         return NULL;
     }
   return g_steal_pointer (&bases);

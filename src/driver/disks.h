@@ -17,6 +17,9 @@ GPtrArray *stasis_disks_describe (const StasisDomainDef *def, GError **error);
 /* Refuse where a writable disk of these (image/disks.h; NULL: there are none) is not what it was
  * when the guest was saved. */
 gboolean stasis_disks_check (const StasisJson *disks, const StasisDomainDef *def, GError **error);
+/* Append to @bases (of StasisImageDisk) what a disk rests on, nearest first. */
+gboolean stasis_disks_describe_chain (const StasisDiskDef *disk, GPtrArray *bases, GError **error);
+
 /* (transfer full) (element-type StasisImageDisk): what those of @disks rest on that are snapshots.
  */
 GPtrArray *stasis_disks_describe_bases (const StasisDomainDef *def, const GPtrArray *disks,

@@ -12,42 +12,19 @@
 
 #include "driver/overlay-bases.h"
 
-#include <fcntl.h>
-
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
-#include "driver/disk-chain.h"
+#include "driver/disks.h"
 #include "driver/overlay-folder.h"
 #include "driver/overlays.h"
 #include "image/disks.h"
-#include "util/fd.h"
-#include "util/json.h"
-#include "util/safe-open.h"
+#include "util/json-path.h"
 
 static void
 free_disk (gpointer disk)
 {
   stasis_image_disk_free (disk);
-}
-
-static gboolean
-describe_chain (const StasisDiskDef *disk, GPtrArray *bases, GError **error)
-{
-  g_autoptr (GPtrArray) chain = stasis_disk_chain_read (disk->source, "qcow2", error);
-  for (guint i = 0; chain != NULL && i < chain->len; i++)
-    {
-      const StasisDiskLink *link = g_ptr_array_index (chain, i);
-      stasis_autofd int fd = stasis_safe_open (link->path, O_RDONLY | O_NONBLOCK, error);
-      StasisImageDisk *base
-          = fd >= 0 ? stasis_image_disk_new_from_fd (disk->target, link->path, link->format,
-                                                     /* readonly= */ FALSE, fd, error)
-                    : NULL;
-      if (base == NULL)
-        return FALSE;
-      g_ptr_array_add (bases, base);
-    }
-  return chain != NULL;
 }
 
 /* (transfer full) In the order of the disks, nearest first. */
@@ -59,34 +36,23 @@ describe (const StasisDomainDef *def, const char *folder, GError **error)
     {
       const StasisDiskDef *disk = g_ptr_array_index (def->disks, i);
       g_autofree char *parent = disk->source != NULL ? g_path_get_dirname (disk->source) : NULL;
-      if (g_strcmp0 (parent, folder) == 0 && !describe_chain (disk, bases, error))
+      if (g_strcmp0 (parent, folder) == 0 && !stasis_disks_describe_chain (disk, bases, error))
         return NULL;
     }
   return g_steal_pointer (&bases);
 }
 
-static StasisJson *
-image_to_json (const char *path, const StasisFileId *image)
-{
-  StasisJson *object = stasis_json_new_object ();
-  stasis_json_set_string (object, "path", path);
-  stasis_json_set_uint (object, "device", image->device);
-  stasis_json_set_uint (object, "inode", image->inode);
-  return object;
-}
-
 /* Keep them, and note what they rest on. */
 gboolean
 stasis_overlay_bases_keep (const StasisDomainDef *def, const char *folder, const char *path,
-                           const StasisFileId *image, GError **error)
+                           GError **error)
 {
   g_autoptr (GPtrArray) bases = describe (def, folder, error);
   if (bases == NULL)
     return FALSE;
   g_autoptr (StasisJson) json = stasis_image_disks_to_json (bases);
   stasis_json_set_string (json, STASIS_OVERLAY_NAME, def->name);
-  if (path != NULL)
-    stasis_json_set (json, STASIS_OVERLAY_IMAGE, image_to_json (path, image));
+  stasis_json_set_path (json, STASIS_OVERLAY_IMAGE, path);
   g_autofree char *text = stasis_json_to_pretty_string (json);
   return stasis_overlay_folder_keep (folder, text, error);
 }

@@ -353,8 +353,7 @@ open_journal (Save *save, GError **error)
   const char *overlays = stasis_save_keeps_running (save) ? NULL : save->hold->status->overlays;
   if (!stasis_save_place_note (save->place, journal, error)
       || (overlays != NULL
-          && !stasis_overlay_bases_keep (save->def, overlays, journal->target, &journal->image,
-                                         error))
+          && !stasis_overlay_bases_keep (save->def, overlays, journal->target, error))
       || !stasis_hold_write (save->hold, error))
     return FALSE;
   stasis_job_attach (save->job, save->hold->folder);

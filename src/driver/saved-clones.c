@@ -28,7 +28,7 @@
 #include "driver/overlay-folder.h"
 #include "driver/overlays.h"
 #include "image/error.h"
-#include "util/json.h"
+#include "util/json-path.h"
 #include "util/uuid.h"
 
 /**
@@ -70,20 +70,17 @@ is_other (const char *path, const char *uuid)
   return its != NULL && !g_str_equal (its, uuid);
 }
 
-/* An image that was edited, or freed by domdetach, is another file under the same name. */
+/* An image that was edited, or freed by domdetach, is another file under the same name; and a file
+ * of the same number may be another one, too. */
 static StasisClonesImage
-look_at_image (const StasisJson *image, const char *uuid)
+look_at_image (const char *path, const char *uuid)
 {
-  const char *path = stasis_json_string (stasis_json_get (image, "path"), NULL);
   struct stat st;
   if (path == NULL)
     return STASIS_CLONES_IMAGE_UNKNOWN;
   if (stat (path, &st) < 0)
     return errno == ENOENT || errno == ENOTDIR ? STASIS_CLONES_IMAGE_MISSING
                                                : STASIS_CLONES_IMAGE_THERE;
-  if (st.st_dev == stasis_json_uint (stasis_json_get (image, "device"), 0)
-      && st.st_ino == stasis_json_uint (stasis_json_get (image, "inode"), 0))
-    return STASIS_CLONES_IMAGE_THERE;
   return is_other (path, uuid) ? STASIS_CLONES_IMAGE_REPLACED : STASIS_CLONES_IMAGE_THERE;
 }
 
@@ -102,13 +99,12 @@ read_kept (const char *folder)
 static StasisClonesSaved *
 look (const char *folder, const StasisJson *kept)
 {
-  const StasisJson *image = stasis_json_get (kept, STASIS_OVERLAY_IMAGE);
   StasisClonesSaved *saved = g_new0 (StasisClonesSaved, 1);
   saved->uuid = g_path_get_basename (folder);
   saved->name = g_strdup (stasis_json_string (stasis_json_get (kept, STASIS_OVERLAY_NAME), NULL));
   saved->folder = g_strdup (folder);
-  saved->path = g_strdup (stasis_json_string (stasis_json_get (image, "path"), NULL));
-  saved->image = look_at_image (image, saved->uuid);
+  saved->path = stasis_json_dup_path (kept, STASIS_OVERLAY_IMAGE);
+  saved->image = look_at_image (saved->path, saved->uuid);
   saved->octets = stasis_overlay_folder_size (folder);
   return saved;
 }
