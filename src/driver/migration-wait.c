@@ -45,9 +45,10 @@ limit (StasisMonitor *monitor, const StasisMigrationInfo *info, guint *passes_ma
   return stasis_monitor_stop (monitor, NULL, error);
 }
 
-/* TRUE and *out_done where it has completed, TRUE where it goes on, FALSE where it failed. */
+/* TRUE where it goes on or has completed, FALSE where it failed. */
 static gboolean
-look (StasisMonitor *monitor, StasisJob *job, guint *passes_max, gboolean *out_done, GError **error)
+look (StasisMonitor *monitor, StasisJob *job, guint *passes_max, StasisMigrationStatus *out_status,
+      GError **error)
 {
   g_autoptr (StasisMigrationInfo) info
       = stasis_monitor_query_migrate (monitor, stasis_job_cancellable (job), error);
@@ -55,8 +56,9 @@ look (StasisMonitor *monitor, StasisJob *job, guint *passes_max, gboolean *out_d
     return FALSE;
 
   note (job, info);
-  *out_done = info->status == STASIS_MIGRATION_COMPLETED;
-  if (!stasis_migration_status_is_final (info->status) || *out_done)
+  *out_status = info->status;
+  if (!stasis_migration_status_is_final (info->status)
+      || info->status == STASIS_MIGRATION_COMPLETED)
     return limit (monitor, info, passes_max, error);
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_QEMU, _ ("QEMU: migration %1$s: %2$s"),
                stasis_migration_status_to_string (info->status),
@@ -64,9 +66,10 @@ look (StasisMonitor *monitor, StasisJob *job, guint *passes_max, gboolean *out_d
   return FALSE;
 }
 
-/* Wait until the migration has ended.  Its events wake us; in between we look for progress. */
+/* Its events wake us; in between we look for progress. */
 gboolean
-stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, guint passes_max, GError **error)
+stasis_migration_wait_for (StasisMonitor *monitor, StasisJob *job, StasisMigrationStatus status,
+                           guint passes_max, GError **error)
 {
   for (;;)
     {
@@ -77,10 +80,17 @@ stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, guint passes_max,
       if (event != NULL && !g_str_equal (event->name, "MIGRATION"))
         continue;
 
-      gboolean is_done = FALSE;
-      if (!look (monitor, job, &passes_max, &is_done, error))
+      StasisMigrationStatus now = STASIS_MIGRATION_NONE;
+      if (!look (monitor, job, &passes_max, &now, error))
         return FALSE;
-      if (is_done)
+      if (now == status || now == STASIS_MIGRATION_COMPLETED)
         return TRUE;
     }
+}
+
+/* Until it has ended. */
+gboolean
+stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, guint passes_max, GError **error)
+{
+  return stasis_migration_wait_for (monitor, job, STASIS_MIGRATION_COMPLETED, passes_max, error);
 }

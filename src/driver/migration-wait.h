@@ -6,9 +6,15 @@
 #pragma once
 
 #include "driver/job.h"
+#include "monitor/commands-migrate.h"
 #include "monitor/monitor.h"
 
 G_BEGIN_DECLS
+
+/* Wait until the migration that runs (outgoing or incoming) has come to @status, or to its end.  As
+ * below. */
+gboolean stasis_migration_wait_for (StasisMonitor *monitor, StasisJob *job,
+                                    StasisMigrationStatus status, guint passes_max, GError **error);
 
 /* Wait until the migration that runs (outgoing or incoming) has ended.  Returns FALSE with QEMU's
  * own words where it failed, or G_IO_ERROR_CANCELLED when the job is cancelled (the migration then

@@ -296,12 +296,14 @@ gboolean
 stasis_save_engine_configure (const StasisSaveEngine *engine, StasisMonitor *monitor,
                               GCancellable *cancellable, GError **error)
 {
-  StasisMigrationCapability capabilities[4] = { { "events", TRUE } };
+  StasisMigrationCapability capabilities[5] = { { "events", TRUE } };
   guint n = 1;
   if (engine->way == STASIS_SAVE_WAY_MAPPED)
     capabilities[n++] = (StasisMigrationCapability){ "mapped-ram", TRUE };
   if (engine->multifd)
     capabilities[n++] = (StasisMigrationCapability){ "multifd", TRUE };
+  if (engine->waits_for_us)
+    capabilities[n++] = (StasisMigrationCapability){ "pause-before-switchover", TRUE };
   if (engine->is_snapshot)
     capabilities[n++] = (StasisMigrationCapability){ "background-snapshot", TRUE };
   if (!stasis_monitor_migrate_set_capabilities (monitor, capabilities, n, cancellable, error))
@@ -346,4 +348,25 @@ stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor,
                              job, error);
   return stasis_save_engine_begin (engine, monitor, body, journal, cancellable, error)
          && stasis_migration_wait (monitor, job, engine->is_live ? PASSES_MAX : 0, error);
+}
+
+/* Until QEMU has stopped the guest, and waits. */
+gboolean
+stasis_save_engine_run_to_pause (const StasisSaveEngine *engine, StasisMonitor *monitor,
+                                 const StasisSaveBody *body, const StasisJournal *journal,
+                                 StasisJob *job, GError **error)
+{
+  GCancellable *cancellable = stasis_job_cancellable (job);
+  return stasis_save_engine_configure (engine, monitor, cancellable, error)
+         && stasis_save_engine_begin (engine, monitor, body, journal, cancellable, error)
+         && stasis_migration_wait_for (monitor, job, STASIS_MIGRATION_PRE_SWITCHOVER, PASSES_MAX,
+                                       error);
+}
+
+/* And to the end. */
+gboolean
+stasis_save_engine_run_on (StasisMonitor *monitor, StasisJob *job, GError **error)
+{
+  return stasis_monitor_migrate_continue (monitor, STASIS_MIGRATION_PRE_SWITCHOVER, NULL, error)
+         && stasis_migration_wait (monitor, job, 0, error);
 }

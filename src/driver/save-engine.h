@@ -40,6 +40,7 @@ typedef struct
   gboolean direct_io; /* past the page cache */
   guint n_channels;
   gboolean is_live;       /* the guest runs meanwhile */
+  gboolean waits_for_us;  /* QEMU does when it has stopped the guest */
   StasisCapture *capture; /* (owned) (nullable) we write, not QEMU: in place */
   gboolean is_snapshot;   /* QEMU writes what the memory of a live one was, see background.h */
   char *why_not_capture;  /* (owned) (nullable) of a live one */
@@ -74,6 +75,13 @@ GStrv stasis_save_engine_capabilities (const StasisSaveEngine *engine);
 gboolean stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor *monitor,
                                   const StasisSaveBody *body, StasisJournal *journal,
                                   GCancellable *cancellable, GError **error);
+
+/* The same for an engine that waits for us: begin, and wait until it does; go on, and wait until it
+ * is done. */
+gboolean stasis_save_engine_run_to_pause (const StasisSaveEngine *engine, StasisMonitor *monitor,
+                                          const StasisSaveBody *body, const StasisJournal *journal,
+                                          StasisJob *job, GError **error);
+gboolean stasis_save_engine_run_on (StasisMonitor *monitor, StasisJob *job, GError **error);
 
 /* Write the state and wait until it is done.  The first two steps of it are for a background
  * snapshot, whose guest is paused between them: QEMU is told how it is to write, and begins. */

@@ -224,17 +224,38 @@ capture_live (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
          && stasis_capture_finish (capture, save->job, out_hashes, error);
 }
 
+static gboolean
+keeps_disks (const StasisSave *save)
+{
+  return save->snapshot != NULL && stasis_disk_snapshot_is_needed (save->snapshot);
+}
+
+/* Disks are kept once QEMU has stopped the guest, before it lets go of them. */
+static gboolean
+migrate (StasisSave *save, GError **error)
+{
+  const StasisSaveBody body = stasis_save_output_body (save->output);
+  const StasisJournal *journal = &save->hold->status->journal;
+  save->engine->waits_for_us = keeps_disks (save);
+  if (!save->engine->waits_for_us)
+    return stasis_save_engine_run (save->engine, save->monitor, &body, journal, save->job, error);
+  return stasis_save_engine_run_to_pause (save->engine, save->monitor, &body, journal, save->job,
+                                          error)
+         && stasis_fault ("save-waited-for", error) && keep_disks (save, error)
+         && stasis_save_engine_run_on (save->monitor, save->job, error);
+}
+
 /* QEMU copies while it runs, and pauses it at the end, before anybody could have frozen its file
  * systems: they are all the while. */
 static gboolean
 migrate_live (StasisSave *save, gboolean is_quiesced, GError **error)
 {
-  const StasisSaveBody body = stasis_save_output_body (save->output);
   if (!is_quiesced && !quiesce (save, error))
     return FALSE;
+  if (save->snapshot != NULL)
+    stasis_disk_snapshot_flush (save->snapshot);
   stasis_job_set_phase (save->job, "copy");
-  if (!stasis_save_engine_run (save->engine, save->monitor, &body, &save->hold->status->journal,
-                               save->job, error))
+  if (!migrate (save, error))
     return FALSE;
   g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (save->monitor, NULL, error);
   if (info == NULL)
@@ -242,22 +263,17 @@ migrate_live (StasisSave *save, gboolean is_quiesced, GError **error)
   save->paused_us = g_get_monotonic_time () - (gint64) info->downtime_ms * 1000;
   stasis_save_output_expect_stale (save->output);
   return begin_still (save, error) && stasis_fault ("save-paused", error)
-         && keep_disks (save, error) && (!stasis_save_keeps_running (save) || go_on (save, error));
-}
-
-static gboolean
-keeps_disks (const StasisSave *save)
-{
-  return save->snapshot != NULL && stasis_disk_snapshot_is_needed (save->snapshot);
+         && (keeps_disks (save) || keep_disks (save, error))
+         && (!stasis_save_keeps_running (save) || go_on (save, error));
 }
 
 /* It did not come to the moment: QEMU migrates the running guest, whose file systems may be frozen
- * already.  It stops such a guest itself, and the disks cannot be kept. */
+ * already. */
 static gboolean
 fall_back (StasisSave *save, const GError *why, gboolean is_quiesced, GError **error)
 {
   if (g_cancellable_is_cancelled (stasis_job_cancellable (save->job))
-      || stasis_monitor_is_closed (save->monitor) || keeps_disks (save))
+      || stasis_monitor_is_closed (save->monitor))
     {
       g_propagate_error (error, g_error_copy (why));
       return FALSE;

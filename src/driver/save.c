@@ -192,20 +192,6 @@ check_disks (Save *save, GError **error)
   return save->snapshot != NULL;
 }
 
-/* They are snapshotted in the pause that we make ourselves. */
-static gboolean
-check_engine (const Save *save, GError **error)
-{
-  if (save->snapshot == NULL || !stasis_disk_snapshot_is_needed (save->snapshot)
-      || save->engine->capture != NULL || save->engine->is_snapshot)
-    return TRUE;
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-               _ ("the disks of domain '%1$s' cannot be kept as they are in the image's moment "
-                  "where QEMU chooses it (%2$s): --no-disks keeps the memory only"),
-               save->hold->status->name, save->engine->description);
-  return FALSE;
-}
-
 static gboolean
 is_frozen_image (const Save *save)
 {
@@ -324,7 +310,7 @@ begin_image (Save *save, GError **error)
   g_autofree char *note = stasis_save_track_describe (save);
   stasis_job_set_engine_note (save->job, note);
   stasis_job_set_engine (save->job, save->engine->description);
-  return check_engine (save, error) && write_head (save, error);
+  return write_head (save, error);
 }
 
 /* Nobody has said no: now it counts as a job. */
