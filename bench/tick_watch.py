@@ -30,6 +30,8 @@ class TickWatch:
             while not self._end.is_set():
                 octets = file.read()
                 if not octets:
+                    if os.fstat(file.fileno()).st_size < file.tell():
+                        file.seek(0)  # whoever restored it has begun the file anew
                     time.sleep(self.NAP)
                     continue
                 now = time.monotonic()
