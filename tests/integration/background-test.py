@@ -180,11 +180,18 @@ def disks_kept(t):
     guest.wait_for_agent()
     assert guest.agent("read-disk /dev/vda 4096") == "of-the-moment"
     place = ram_address(t, guest)
-    process = stop_at(t, "save-passed", "checkpoint", guest.name, t.dir / "b.stasis")
+    process = stop_at(t, "save-passed", "checkpoint", guest.name, t.dir / "b.stasis", "--json")
     register(t, guest, *place)
     process.send_signal(signal.SIGCONT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1 and "background-snapshot" in errors.lower(), errors
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    engine = json.loads(output)["engine"]
+    assert engine.startswith(PRECOPY) and "background-snapshot" in engine.lower(), engine
+    guest.agent("write-disk /dev/vda 4096 of-later-on")
+    guest.close()
+    t.stasis("destroy", guest.name)
+    t.stasis("restore", t.dir / "b.stasis")
+    guest.wait_for_agent()
     assert guest.agent("read-disk /dev/vda 4096") == "of-the-moment"
 
 

@@ -3,7 +3,6 @@
 """An emulator that cannot map memory from within an image maps a flat file of it."""
 
 import contextlib
-import copy
 import errno
 import json
 import os
@@ -14,6 +13,7 @@ import subprocess
 import time
 
 import harness
+from clones import clone, clone_of
 from mapped import (booted_guest, booted_linux, can_map, goes_on, image_lines, memory_use, save, wait_verified,
                     write_locked)
 
@@ -47,22 +47,6 @@ def engine(t, image, *options, **env):
 
 def info(t, guest):
     return json.loads(t.stasis("dominfo", guest.name, "--json").stdout)
-
-
-def clones(t, guest, image, count, *options, **env):
-    t.stasis("restore", image, "--clone", "c", "--count", count, *options, **env)
-    names = ["c"] if count == 1 else [f"c-{i + 1}" for i in range(count)]
-    return [clone_of(t, guest, name) for name in names]
-
-
-def clone_of(t, guest, name):
-    one = copy.copy(guest)
-    one.name = name
-    one.serial = pathlib.Path(f"{guest.serial}.{name}")
-    one.agent_path = pathlib.Path(f"{guest.agent_path}.{name}")
-    one._agent, one._line = None, b""  # pylint: disable=protected-access
-    t.guests.append(one)
-    return one
 
 
 def shares(t, guest, path):
@@ -151,7 +135,7 @@ def cloned(t):
     guest, total = booted_linux(t)
     image = t.dir / "a.stasis"
     last = save(t, guest, image)
-    all_three = clones(t, guest, image, 3)
+    all_three = clone(t, guest, image, "c", 3)
     path = flat_file(t)
     before = path.read_bytes()
     for each in all_three:
@@ -170,7 +154,7 @@ def cloned(t):
     all_three[0].agent("fill 16 3 mix")
     assert all_three[1].agent("sum") == total and all_three[0].agent("sum") != total
     assert path.read_bytes() == before, "a clone has written to the flat file"
-    more = clones(t, guest, image, 1)
+    more = clone(t, guest, image, "c", 1)
     assert flat_file(t).stat().st_ino == path.stat().st_ino
     more[0].wait_for_agent()
     assert more[0].agent("sum") == total
@@ -286,7 +270,7 @@ def detached(t):
 @harness.test("an image that was replaced has no flat file; the old one goes when no guest uses it any more")
 def replaced(t):
     guest, image, last = saved(t)
-    first, = clones(t, guest, image, 1)
+    first, = clone(t, guest, image, "c", 1)
     old = flat_file(t)
     t.stasis("restore", image)
     last = goes_on(guest, last)
@@ -328,7 +312,7 @@ def killed(t):
     assert not left.exists()
     goes_on(guest, last)
     end(t, guest)
-    for each in clones(t, guest, image, 2):
+    for each in clone(t, guest, image, "c", 2):
         goes_on(each, last)
     assert len(flat_files(t)) == 1
 
