@@ -251,7 +251,7 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
   g_propagate_prefixed_error (
       error, first, "%s: ",
       is_free ? _ ("the guest is as it was, but not everything of the save could be undone")
-              : _ ("the guest could not be let go on"));
+              : _ ("the guest, or its disks, could not be brought back to what they were"));
   return FALSE;
 }
 

@@ -252,8 +252,6 @@ migrate_live (StasisSave *save, gboolean is_quiesced, GError **error)
 {
   if (!is_quiesced && !quiesce (save, error))
     return FALSE;
-  if (save->snapshot != NULL)
-    stasis_disk_snapshot_flush (save->snapshot);
   stasis_job_set_phase (save->job, "copy");
   if (!migrate (save, error))
     return FALSE;
