@@ -24,6 +24,7 @@
 #include "driver/guest-memory.h"
 #include "driver/side-thread.h"
 #include "image/mapped-writer.h"
+#include "image/packed-writer.h"
 #include "image/types.h"
 #include "util/fd.h"
 
@@ -45,7 +46,8 @@ struct _StasisCaptureCopy
   StasisImageHashes *hashes;    /* (owned) (nullable) until they are given away */
   int *hash_blocks;             /* (owned) their numbers there, or -1: too small */
   GPtrArray *stale;             /* (owned) of guint8 *: for each block which pieces to hash anew */
-  StasisMappedWriter *writer;   /* (owned) */
+  StasisMappedWriter *writer;   /* (owned) (nullable) of all of it */
+  StasisPackedWriter *packed;   /* (owned) (nullable) of what differs from the base */
   guint64 total;                /* octets of all blocks */
   StasisHash zeros;             /* of a whole piece */
 
@@ -66,6 +68,7 @@ stasis_capture_copy_free (StasisCaptureCopy *self)
   if (self == NULL)
     return;
   stasis_mapped_writer_free (self->writer);
+  stasis_packed_writer_free (self->packed);
   stasis_guest_memory_free (self->memory);
   stasis_image_hashes_free (self->hashes);
   stasis_image_ram_map_free (self->map);
@@ -173,8 +176,11 @@ stasis_capture_copy_new (const StasisCaptureSource *source, const StasisCaptureT
   if (self->data_fd < 0 || !take_blocks (self, source->ram_blocks, error))
     return NULL;
   head->ram_total = self->total;
-  self->writer = stasis_mapped_writer_begin (target->fd, target->offset, head, self->map, error);
-  return self->writer != NULL ? g_steal_pointer (&self) : NULL;
+  if (self->base != NULL)
+    self->packed = stasis_packed_writer_begin (target->fd, target->offset, head, self->map, error);
+  else
+    self->writer = stasis_mapped_writer_begin (target->fd, target->offset, head, self->map, error);
+  return self->writer != NULL || self->packed != NULL ? g_steal_pointer (&self) : NULL;
 }
 
 /* A block by its number. */
@@ -194,10 +200,11 @@ stasis_capture_copy_n_blocks (const StasisCaptureCopy *self)
 const guint8 *
 stasis_capture_copy_bitmap (const StasisCaptureCopy *self, guint number, gsize *out_octets)
 {
-  *out_octets = self->map->blocks[number].bitmap_length;
-  return stasis_guest_memory_is_mapped (self->memory, number)
-             ? NULL
-             : stasis_mapped_writer_bitmap (self->writer, number);
+  *out_octets = (self->map->blocks[number].used_length / STASIS_IMAGE_PAGE_SIZE + 7) / 8;
+  if (stasis_guest_memory_is_mapped (self->memory, number))
+    return NULL;
+  return self->packed != NULL ? stasis_packed_writer_bitmap (self->packed, number)
+                              : stasis_mapped_writer_bitmap (self->writer, number);
 }
 
 /* What there was of it. */
@@ -249,8 +256,8 @@ put_differing (StasisCaptureCopy *self, const StasisGuestRange *piece, const gui
     {
       const gsize size = MIN (STASIS_IMAGE_PAGE_SIZE, piece->length - at);
       if (memcmp (now + at, before + at, size) != 0
-          && !stasis_mapped_writer_put_all (self->writer, self->fd, piece->block,
-                                            piece->offset + at, now + at, size, written, error))
+          && !stasis_packed_writer_put (self->packed, piece->block, piece->offset + at, now + at,
+                                        size, written, error))
         return FALSE;
     }
   return TRUE;
@@ -287,8 +294,8 @@ copy_own (StasisCaptureCopy *self, const GArray *ranges, guint8 *octets, guint64
   for (guint i = 0; i < ranges->len; i++)
     {
       const StasisGuestRange *range = &g_array_index (ranges, StasisGuestRange, i);
-      if (!stasis_mapped_writer_put_all (self->writer, self->fd, range->block, range->offset,
-                                         octets, range->length, written, error))
+      if (!stasis_packed_writer_put (self->packed, range->block, range->offset, octets,
+                                     range->length, written, error))
         return FALSE;
       octets += range->length;
     }
@@ -411,8 +418,8 @@ stasis_capture_copy_put (StasisCaptureCopy *self, const GArray *ranges, const gu
       const StasisGuestRange *range = &g_array_index (ranges, StasisGuestRange, i);
       const gboolean ok
           = self->base != NULL
-                ? stasis_mapped_writer_put_all (self->writer, self->fd, range->block, range->offset,
-                                                octets, range->length, &self->written, error)
+                ? stasis_packed_writer_put (self->packed, range->block, range->offset, octets,
+                                            range->length, &self->written, error)
                 : stasis_mapped_writer_put (self->writer, self->fd, range->block, range->offset,
                                             octets, range->length, &self->written, error);
       if (!ok)
@@ -449,18 +456,21 @@ hash_stale (StasisCaptureCopy *self, GError **error)
 /* What stands behind the pages. */
 gboolean
 stasis_capture_copy_finish (StasisCaptureCopy *self, const GByteArray *devices,
-                            StasisJobStats *stats, StasisImageHashes **out_hashes, GError **error)
+                            StasisJobStats *stats, StasisBodyNotes *notes, GError **error)
 {
   guint64 end;
-  if (!stasis_mapped_writer_finish (self->writer, NULL, devices, &end, error)
-      || (self->base == NULL && !hash_stale (self, error)))
+  if (self->packed != NULL ? !stasis_packed_writer_finish (self->packed, devices, notes, error)
+                           : !stasis_mapped_writer_finish (self->writer, NULL, devices, &end, error)
+                                 || !hash_stale (self, error))
     return FALSE;
   stats->bytes_written = self->written;
   stats->page_size = STASIS_IMAGE_PAGE_SIZE;
-  stats->pages_normal = stasis_mapped_writer_count (self->writer);
+  stats->pages_normal = self->packed != NULL ? stasis_packed_writer_count (self->packed)
+                                             : stasis_mapped_writer_count (self->writer);
   const guint64 n_others = self->total / STASIS_IMAGE_PAGE_SIZE - stats->pages_normal;
   stats->pages_zero = self->base == NULL ? n_others : 0;
   stats->pages_skipped = self->base != NULL ? n_others : 0;
-  *out_hashes = self->base == NULL ? g_steal_pointer (&self->hashes) : NULL;
+  if (self->base == NULL)
+    notes->hashes = g_steal_pointer (&self->hashes);
   return TRUE;
 }

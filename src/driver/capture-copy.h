@@ -4,7 +4,7 @@
  *
  *   copy = stasis_capture_copy_new (&source, &target, &head, map, &error);
  *   ... stasis_capture_copy_all (), and again what has changed since ...
- *   stasis_capture_copy_finish (copy, devices, stats, &hashes, &error);
+ *   stasis_capture_copy_finish (copy, devices, stats, &notes, &error);
  */
 
 #pragma once
@@ -12,7 +12,7 @@
 #include "driver/guest-range.h"
 #include "driver/job.h"
 #include "image/chain.h"
-#include "image/hashes.h"
+#include "image/body-notes.h"
 #include "image/qemu-head.h"
 #include "monitor/commands-query.h"
 #include "util/process.h"
@@ -42,7 +42,7 @@ typedef struct
 typedef struct _StasisCaptureCopy StasisCaptureCopy;
 
 /* @head, @map_take: how the body begins, and which blocks it has; their lengths become those of
- * now. Writes the heads. */
+ * now.  A body of what differs from a base is a PACKED_RAM one, any other a MAPPED_RAM one. */
 StasisCaptureCopy *stasis_capture_copy_new (const StasisCaptureSource *source,
                                             const StasisCaptureTarget *target, StasisQemuHead *head,
                                             StasisImageRamMap *map_take, GError **error);
@@ -71,11 +71,9 @@ gboolean stasis_capture_copy_read (const StasisCaptureCopy *self, const GArray *
 gboolean stasis_capture_copy_put (StasisCaptureCopy *self, const GArray *ranges,
                                   const guint8 *octets, GError **error);
 
-/* What stands behind the pages.  *@out_hashes: (transfer full), of what was written; NULL
- * of what differs from a base: they come from the file. */
+/* What stands behind the pages.  @notes: on what was written. */
 gboolean stasis_capture_copy_finish (StasisCaptureCopy *self, const GByteArray *devices,
-                                     StasisJobStats *stats, StasisImageHashes **out_hashes,
-                                     GError **error);
+                                     StasisJobStats *stats, StasisBodyNotes *notes, GError **error);
 
 /* NULL is fine. */
 void stasis_capture_copy_free (StasisCaptureCopy *self);

@@ -39,7 +39,7 @@
 #include "driver/guest-memory.h"
 #include "driver/recover.h"
 #include "driver/stream-head.h"
-#include "image/mapped-ram.h"
+#include "image/body-head.h"
 #include "image/qemu-wire.h"
 #include "monitor/commands-devices.h"
 #include "monitor/commands-fd.h"
@@ -267,11 +267,7 @@ find_model (const StasisCapture *self)
 static gboolean
 read_head (StasisCapture *self, const StasisImage *model, GCancellable *cancellable, GError **error)
 {
-  const guint64 start = stasis_image_body_offset (model);
-  const guint64 end = start + stasis_image_body_length (model);
-  g_auto (StasisQemuInput) input;
-  stasis_qemu_input_init_file (&input, stasis_image_fd (model), start, end, cancellable);
-  self->map = stasis_mapped_ram_take (&input, &self->head, error);
+  self->map = stasis_image_take_head (model, &self->head, NULL, cancellable, error);
   return self->map != NULL;
 }
 
@@ -336,12 +332,11 @@ take_devices (const StasisCapture *self, GError **error)
 
 /* The end of the body. */
 static gboolean
-end (StasisCapture *self, StasisJob *job, StasisImageHashes **out_hashes, GError **error)
+end (StasisCapture *self, StasisJob *job, StasisBodyNotes *notes, GError **error)
 {
   g_autoptr (GByteArray) devices = take_devices (self, error);
   return devices != NULL
-         && stasis_capture_copy_finish (self->copy, devices, stasis_job_stats (job), out_hashes,
-                                        error);
+         && stasis_capture_copy_finish (self->copy, devices, stasis_job_stats (job), notes, error);
 }
 
 static gboolean
@@ -441,14 +436,14 @@ copy_since (StasisCapture *self, StasisJob *job, GError **error)
 gboolean
 stasis_capture_run (StasisCapture *self, const GPtrArray *ram_blocks,
                     const StasisCaptureTarget *target, gint64 fdset, StasisMonitor *monitor,
-                    StasisJob *job, StasisImageHashes **out_hashes, GError **error)
+                    StasisJob *job, StasisBodyNotes *notes, GError **error)
 {
   return begin (self, ram_blocks, target, error)
          && (self->is_chain_tracked ? copy_since (self, job, error)
                                     : stasis_capture_copy_all (self->copy, job, error))
          && stasis_fault ("capture-copied", error)
          && save_devices (self, monitor, fdset, stasis_job_cancellable (job), error)
-         && end (self, job, out_hashes, error);
+         && end (self, job, notes, error);
 }
 
 /* Room for what will be left, made before the guest has to wait for it. */
@@ -562,13 +557,12 @@ stasis_capture_cut (StasisCapture *self, gint64 fdset, StasisMonitor *monitor, S
 
 /* Write it, while the guest may go on. */
 gboolean
-stasis_capture_finish (StasisCapture *self, StasisJob *job, StasisImageHashes **out_hashes,
-                       GError **error)
+stasis_capture_finish (StasisCapture *self, StasisJob *job, StasisBodyNotes *notes, GError **error)
 {
   if (!self->keep_track)
     g_clear_pointer (&self->track, stasis_dirty_track_free);
   return stasis_capture_copy_put (self->copy, self->rest, self->octets, error)
-         && end (self, job, out_hashes, error);
+         && end (self, job, notes, error);
 }
 
 gboolean

@@ -9,7 +9,7 @@
 
 #include "driver/capture-copy.h"
 #include "driver/job.h"
-#include "image/hashes.h"
+#include "image/body-notes.h"
 #include "image/reader.h"
 #include "monitor/monitor.h"
 
@@ -49,10 +49,10 @@ gboolean stasis_capture_pass (StasisCapture *self, StasisMonitor *monitor, const
                               gint64 *out_fdset, GCancellable *cancellable, GError **error);
 
 /* Write a mapped body (image/mapped-writer.h) of the guest, which is paused and stays so.  The
- * hashes of what was written: *@out_hashes (transfer full).  @fdset: stasis_capture_pass()'s. */
+ * notes on what was written: @notes.  @fdset: stasis_capture_pass()'s. */
 gboolean stasis_capture_run (StasisCapture *self, const GPtrArray *ram_blocks,
                              const StasisCaptureTarget *target, gint64 fdset,
-                             StasisMonitor *monitor, StasisJob *job, StasisImageHashes **out_hashes,
+                             StasisMonitor *monitor, StasisJob *job, StasisBodyNotes *notes,
                              GError **error);
 
 /* Live: write the memory of the guest, which runs, and what it changes meanwhile.  @is_calm: it is
@@ -66,8 +66,8 @@ gboolean stasis_capture_follow (StasisCapture *self, const GPtrArray *ram_blocks
 gboolean stasis_capture_cut (StasisCapture *self, gint64 fdset, StasisMonitor *monitor,
                              StasisJob *job, GError **error);
 
-/* Live: write that, the guest may go on.  *@out_hashes (transfer full): of what was written. */
-gboolean stasis_capture_finish (StasisCapture *self, StasisJob *job, StasisImageHashes **out_hashes,
+/* Live: write that, the guest may go on.  @notes: on what was written. */
+gboolean stasis_capture_finish (StasisCapture *self, StasisJob *job, StasisBodyNotes *notes,
                                 GError **error);
 
 /* TRUE where the guest's writes can be tracked on. */

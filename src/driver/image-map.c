@@ -12,13 +12,36 @@
 
 #include "driver/image-open.h"
 #include "image/draw-map.h"
+#include "image/packed-index.h"
+
+static gboolean
+add_packed (StasisMemoryPicture *picture, const StasisImage *image, GCancellable *cancellable,
+            GError **error)
+{
+  const StasisImageRamMap *map = stasis_image_ram_map (image);
+  g_autoptr (StasisPackedIndex) index = stasis_packed_index_load (image, cancellable, error);
+  if (index == NULL)
+    return FALSE;
+  for (guint i = 0; i < map->n_blocks; i++)
+    {
+      const StasisImageBlock *block = &map->blocks[i];
+      stasis_memory_picture_add_block (picture, block->name, block->used_length);
+      stasis_memory_picture_mark_bits (picture, i, stasis_packed_index_bitmap (index, i));
+    }
+  return TRUE;
+}
 
 static gboolean
 add_map (StasisMemoryPicture *picture, const StasisImageInput *input, GCancellable *cancellable,
          GError **error)
 {
   const int fd = stasis_image_input_fd (input);
+  const StasisImage *ours = stasis_image_input_ours (input);
   guint64 offset, end;
+  if (ours != NULL && stasis_image_parent (ours) != NULL)
+    stasis_memory_picture_set_incremental (picture);
+  if (stasis_image_input_get_packed (input, &offset, &end))
+    return add_packed (picture, ours, cancellable, error);
   if (!stasis_image_input_get_mapped (input, &offset, &end))
     {
       g_set_error (
@@ -30,9 +53,6 @@ add_map (StasisMemoryPicture *picture, const StasisImageInput *input, GCancellab
           stasis_image_kind_to_string (stasis_image_input_kind (input)));
       return FALSE;
     }
-  const StasisImage *ours = stasis_image_input_ours (input);
-  if (ours != NULL && stasis_image_parent (ours) != NULL)
-    stasis_memory_picture_set_incremental (picture);
   if (ours != NULL)
     return stasis_memory_picture_add_map (picture, fd, stasis_image_ram_map (ours), NULL, NULL,
                                           cancellable, error);

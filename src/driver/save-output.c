@@ -38,9 +38,8 @@ typedef struct
                      GError **error);
   guint64 (*offset) (const StasisSaveOutput *self);
   StasisStreamOut *(*sink) (StasisSaveOutput *self); /* for THROUGH */
-  gboolean (*finish) (StasisSaveOutput *self, const StasisJson *disks,
-                      const StasisImageHashes *hashes, StasisJob *job, GCancellable *cancellable,
-                      GError **error);
+  gboolean (*finish) (StasisSaveOutput *self, const StasisJson *disks, const StasisBodyNotes *notes,
+                      StasisJob *job, GCancellable *cancellable, GError **error);
 } Ops;
 
 struct _StasisSaveOutput
@@ -65,8 +64,9 @@ get_facts (const StasisSaveHead *head, GBytes *xml)
     .xml = xml,
     .qemu_facts = head->qemu_facts,
     .parent = head->parent,
-    .body_kind
-    = head->way == STASIS_SAVE_WAY_MAPPED ? STASIS_IMAGE_BODY_MAPPED_RAM : STASIS_IMAGE_BODY_STREAM,
+    .body_kind = head->parent != NULL                  ? STASIS_IMAGE_BODY_PACKED_RAM
+                 : head->way == STASIS_SAVE_WAY_MAPPED ? STASIS_IMAGE_BODY_MAPPED_RAM
+                                                       : STASIS_IMAGE_BODY_STREAM,
   };
   memcpy (facts.domain_uuid, head->domain_uuid, sizeof facts.domain_uuid);
   return facts;
@@ -122,11 +122,11 @@ on_hash_progress (guint64 done, guint64 total, gpointer data)
 }
 
 static gboolean
-seekable_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisImageHashes *hashes,
+seekable_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisBodyNotes *notes,
                  StasisJob *job, GCancellable *cancellable, GError **error)
 {
   const StasisImageTail tail = { .disks = disks,
-                                 .hashes = hashes,
+                                 .notes = notes,
                                  .punch_stale = self->punch_stale,
                                  .is_snapshot = self->is_snapshot };
   return stasis_image_writer_finish (self->seekable, 0, &tail, on_hash_progress, job, cancellable,
@@ -156,7 +156,7 @@ streamed_sink (StasisSaveOutput *self)
 }
 
 static gboolean
-streamed_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisImageHashes *hashes,
+streamed_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisBodyNotes *notes,
                  StasisJob *job, GCancellable *cancellable, GError **error)
 {
   return stasis_streamed_writer_finish (self->streamed, disks, cancellable, error)
@@ -199,7 +199,7 @@ libvirt_sink (StasisSaveOutput *self)
 }
 
 static gboolean
-libvirt_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisImageHashes *hashes,
+libvirt_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisBodyNotes *notes,
                 StasisJob *job, GCancellable *cancellable, GError **error)
 {
   return stasis_libvirt_writer_finish (self->libvirt, cancellable, error);
@@ -230,7 +230,7 @@ trailer_sink (StasisSaveOutput *self)
 
 /* In a file QEMU has written the stream itself. */
 static gboolean
-trailer_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisImageHashes *hashes,
+trailer_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisBodyNotes *notes,
                 StasisJob *job, GCancellable *cancellable, GError **error)
 {
   const int fd = stasis_save_place_file_fd (self->place);
@@ -350,7 +350,7 @@ typedef struct
 {
   StasisSaveOutput *self;
   const StasisJson *disks;
-  const StasisImageHashes *hashes;
+  const StasisBodyNotes *notes;
   StasisJob *job;
 } End;
 
@@ -358,19 +358,19 @@ static gboolean
 finish_aside (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError **error)
 {
   const End *end = data;
-  return end->self->ops->finish (end->self, end->disks, end->hashes, end->job, cancellable, error);
+  return end->self->ops->finish (end->self, end->disks, end->notes, end->job, cancellable, error);
 }
 
 /* Write what stands behind the body.  Where that has to wait for a reader or a compressor, the job
  * is to be seen and aborted meanwhile. */
 gboolean
 stasis_save_output_finish (StasisSaveOutput *self, const StasisJson *disks,
-                           const StasisImageHashes *hashes, StasisJob *job, GError **error)
+                           const StasisBodyNotes *notes, StasisJob *job, GError **error)
 {
-  End end = { .self = self, .disks = disks, .hashes = hashes, .job = job };
+  End end = { .self = self, .disks = disks, .notes = notes, .job = job };
   if (stasis_save_output_way (self) == STASIS_SAVE_WAY_THROUGH)
     return stasis_side_thread_run ("finish", finish_aside, &end, job, show_written, self, error);
-  return self->ops->finish (self, disks, hashes, job, stasis_job_cancellable (job), error);
+  return self->ops->finish (self, disks, notes, job, stasis_job_cancellable (job), error);
 }
 
 /* NULL is fine. */

@@ -47,11 +47,10 @@ void stasis_save_output_expect_stale (StasisSaveOutput *output);
 /* QEMU wrote the body as a background snapshot, which is not complete. */
 void stasis_save_output_expect_snapshot (StasisSaveOutput *output);
 
-/* The body is there: write what stands behind it; a file is on disk then.  @disks, @hashes
+/* The body is there: write what stands behind it; a file is on disk then.  @disks, @notes
  * (nullable): used by the kinds that have them. */
 gboolean stasis_save_output_finish (StasisSaveOutput *output, const StasisJson *disks,
-                                    const StasisImageHashes *hashes, StasisJob *job,
-                                    GError **error);
+                                    const StasisBodyNotes *notes, StasisJob *job, GError **error);
 
 /* NULL is fine. */
 void stasis_save_output_free (StasisSaveOutput *output);

@@ -43,21 +43,21 @@ capture_target (const StasisSave *save)
 
 /* What is written is hashed on the way. */
 static gboolean
-capture_memory (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
+capture_memory (StasisSave *save, StasisBodyNotes *notes, GError **error)
 {
   const StasisCaptureTarget target = capture_target (save);
   stasis_job_set_phase (save->job, "copy");
   return stasis_capture_run (save->engine->capture, save->ram_blocks, &target,
-                             save->hold->status->journal.fdset, save->monitor, save->job,
-                             out_hashes, error);
+                             save->hold->status->journal.fdset, save->monitor, save->job, notes,
+                             error);
 }
 
 /* QEMU writes, we hash what it should write. */
 static gboolean
-copy_memory (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
+copy_memory (StasisSave *save, StasisBodyNotes *notes, GError **error)
 {
   if (save->engine->capture != NULL)
-    return capture_memory (save, out_hashes, error);
+    return capture_memory (save, notes, error);
   const StasisJournal *journal = &save->hold->status->journal;
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisMemoryHash) memory = NULL;
@@ -73,12 +73,12 @@ copy_memory (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
     return FALSE;
   if (memory == NULL)
     return TRUE;
-  *out_hashes = stasis_memory_hash_finish (memory, error);
-  return *out_hashes != NULL;
+  notes->hashes = stasis_memory_hash_finish (memory, error);
+  return notes->hashes != NULL;
 }
 
 static gboolean
-write_tail (StasisSave *save, const StasisImageHashes *hashes, GError **error)
+write_tail (StasisSave *save, const StasisBodyNotes *notes, GError **error)
 {
   const GPtrArray *disks = save->disks;
   g_autoptr (StasisJson) json = disks->len > 0 ? stasis_image_disks_to_json (disks) : NULL;
@@ -88,7 +88,7 @@ write_tail (StasisSave *save, const StasisImageHashes *hashes, GError **error)
     return FALSE;
   if (json != NULL)
     stasis_image_disks_set_bases (json, bases);
-  return stasis_save_output_finish (save->output, json, hashes, save->job, error);
+  return stasis_save_output_finish (save->output, json, notes, save->job, error);
 }
 
 /* A QEMU whose earlier save failed at its very end has sent its state away and wants to be let go
@@ -208,7 +208,7 @@ needs_calm (const StasisDomainDef *def)
 
 /* We copy while it runs, and take the rest while it does not. */
 static gboolean
-capture_live (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
+capture_live (StasisSave *save, StasisBodyNotes *notes, GError **error)
 {
   StasisCapture *capture = save->engine->capture;
   const StasisCaptureTarget target = capture_target (save);
@@ -221,7 +221,7 @@ capture_live (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
          && stasis_capture_cut (capture, save->hold->status->journal.fdset, save->monitor,
                                 save->job, error)
          && keep_disks (save, error) && (!stasis_save_keeps_running (save) || go_on (save, error))
-         && stasis_capture_finish (capture, save->job, out_hashes, error);
+         && stasis_capture_finish (capture, save->job, notes, error);
 }
 
 static gboolean
@@ -313,19 +313,18 @@ snapshot_live (StasisSave *save, GError **error)
 }
 
 static gboolean
-copy_paused (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
+copy_paused (StasisSave *save, StasisBodyNotes *notes, GError **error)
 {
-  return pause_guest (save, error) && copy_memory (save, out_hashes, error)
-         && keep_disks (save, error);
+  return pause_guest (save, error) && copy_memory (save, notes, error) && keep_disks (save, error);
 }
 
 static gboolean
-write_body (StasisSave *save, StasisImageHashes **out_hashes, GError **error)
+write_body (StasisSave *save, StasisBodyNotes *notes, GError **error)
 {
   if (!stasis_save_is_live (save))
-    return copy_paused (save, out_hashes, error);
+    return copy_paused (save, notes, error);
   if (save->engine->capture != NULL)
-    return capture_live (save, out_hashes, error);
+    return capture_live (save, notes, error);
   return save->engine->is_snapshot ? snapshot_live (save, error)
                                    : migrate_live (save, FALSE, error);
 }
@@ -344,9 +343,9 @@ stasis_save_write_state (StasisSave *save, GError **error)
       || !prepare_disks (save, error))
     return FALSE;
 
-  g_autoptr (StasisImageHashes) hashes = NULL;
-  return write_body (save, &hashes, error)
+  g_auto (StasisBodyNotes) notes = { .hashes = NULL };
+  return write_body (save, &notes, error)
          && (stasis_save_keeps_running (save) || stasis_still_check (&save->still, error))
-         && stasis_fault ("save-copied", error) && write_tail (save, hashes, error)
+         && stasis_fault ("save-copied", error) && write_tail (save, &notes, error)
          && stasis_fault ("save-written", error);
 }

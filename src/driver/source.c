@@ -53,10 +53,11 @@ stasis_source_was_running (const StasisImageInput *input)
          && stasis_image_input_was_running (input);
 }
 
-/* TRUE where QEMU reads the body by mapped-ram. */
+/* TRUE where QEMU reads the body, or what is made of a packed one, by mapped-ram. */
 gboolean
 stasis_source_is_mapped (const StasisImageInput *input)
 {
   guint64 offset, end;
-  return stasis_image_input_get_mapped (input, &offset, &end);
+  return stasis_image_input_get_mapped (input, &offset, &end)
+         || stasis_image_input_get_packed (input, &offset, &end);
 }

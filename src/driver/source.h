@@ -23,7 +23,7 @@ char *stasis_source_xml (const StasisImageInput *input, GError **error);
 /* What the form of 2007 does not say: a guest from it is paused. */
 gboolean stasis_source_was_running (const StasisImageInput *input);
 
-/* TRUE where QEMU reads the body by mapped-ram. */
+/* TRUE where QEMU reads the body, or what is made of a packed one, by mapped-ram. */
 gboolean stasis_source_is_mapped (const StasisImageInput *input);
 
 typedef struct

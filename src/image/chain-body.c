@@ -15,8 +15,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "image/body-head.h"
 #include "image/error.h"
-#include "image/mapped-ram.h"
 #include "image/mapped-writer.h"
 #include "image/reader-private.h"
 #include "util/fd.h"
@@ -84,14 +84,9 @@ take_rest (Copy *copy, const StasisImage *top, guint64 offset, GError **error)
 static gboolean
 take_head (Copy *copy, const StasisImage *top, GCancellable *cancellable, GError **error)
 {
-  const guint64 end = stasis_image_header_body_end (&top->header);
-  g_auto (StasisQemuInput) input;
-  stasis_qemu_input_init_file (&input, top->fd, top->header.body_offset, end, cancellable);
-  copy->map = stasis_mapped_ram_take (&input, &copy->head, error);
-  if (copy->map == NULL)
-    return FALSE;
-  const StasisImageBlock *last = &copy->map->blocks[copy->map->n_blocks - 1];
-  return take_rest (copy, top, last->pages_offset + last->used_length, error);
+  guint64 rest;
+  copy->map = stasis_image_take_head (top, &copy->head, &rest, cancellable, error);
+  return copy->map != NULL && take_rest (copy, top, rest, error);
 }
 
 static gboolean

@@ -14,6 +14,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "image/error.h"
+#include "image/packed-index.h"
 #include "image/parent.h"
 #include "image/reader-private.h"
 #include "util/fd.h"
@@ -21,9 +22,10 @@
 typedef struct
 {
   const StasisImage *image;
-  StasisImage *own; /* (owned) (nullable) the same, but of the top */
-  guint *blocks;    /* (owned) which of its blocks is block N of the top */
-  guint8 **bitmaps; /* (owned) by the top's numbers */
+  StasisImage *own;          /* (owned) (nullable) the same, but of the top */
+  guint *blocks;             /* (owned) which of its blocks is block N of the top */
+  guint8 **bitmaps;          /* (owned) by the top's numbers; of a packed one NULLs */
+  StasisPackedIndex *packed; /* (owned) (nullable) where its pages are */
 } Link;
 
 struct _StasisImageChain
@@ -40,6 +42,7 @@ link_free (gpointer data, guint n_blocks)
     g_free (link->bitmaps[i]);
   g_free (link->bitmaps);
   g_free (link->blocks);
+  stasis_packed_index_free (link->packed);
   stasis_image_free (link->own);
   g_free (link);
 }
@@ -84,9 +87,19 @@ throw_blocks (const StasisImage *image, const StasisImage *top, GError **error)
   return FALSE;
 }
 
+static gboolean
+read_bitmap (Link *link, guint number, const StasisImageBlock *block, GError **error)
+{
+  if (link->packed != NULL)
+    return TRUE;
+  link->bitmaps[number] = g_malloc (block->bitmap_length);
+  return stasis_fd_pread_exact (link->image->fd, link->bitmaps[number], block->bitmap_length,
+                                block->bitmap_offset, error);
+}
+
 /* Its blocks are the top's, wherever they lie. */
 static gboolean
-read_blocks (const StasisImage *top, Link *link, GError **error)
+read_blocks (const StasisImage *top, Link *link, GCancellable *cancellable, GError **error)
 {
   const StasisImageRamMap *map = link->image->map;
   const guint n = top->map->n_blocks;
@@ -94,15 +107,17 @@ read_blocks (const StasisImage *top, Link *link, GError **error)
     return throw_blocks (link->image, top, error);
   link->blocks = g_new0 (guint, n);
   link->bitmaps = g_new0 (guint8 *, n);
+  if (link->image->packed != NULL)
+    link->packed = stasis_packed_index_load (link->image, cancellable, error);
+  if (link->image->packed != NULL && link->packed == NULL)
+    return FALSE;
   for (guint i = 0; i < n; i++)
     {
       const StasisImageBlock *block = stasis_image_ram_map_lookup (map, top->map->blocks[i].name);
       if (block == NULL || block->used_length != top->map->blocks[i].used_length)
         return throw_blocks (link->image, top, error);
       link->blocks[i] = (guint) (block - map->blocks);
-      link->bitmaps[i] = g_malloc (block->bitmap_length);
-      if (!stasis_fd_pread_exact (link->image->fd, link->bitmaps[i], block->bitmap_length,
-                                  block->bitmap_offset, error))
+      if (!read_bitmap (link, i, block, error))
         return FALSE;
     }
   return TRUE;
@@ -110,13 +125,13 @@ read_blocks (const StasisImage *top, Link *link, GError **error)
 
 static gboolean
 add_link (StasisImageChain *self, const StasisImage *top, const StasisImage *image,
-          StasisImage *own_take, GError **error)
+          StasisImage *own_take, GCancellable *cancellable, GError **error)
 {
   Link *link = g_new0 (Link, 1);
   link->image = image;
   link->own = own_take;
   g_ptr_array_add (self->links, link);
-  return read_blocks (top, link, error);
+  return read_blocks (top, link, cancellable, error);
 }
 
 /* The file where it was, else beside its child. */
@@ -157,7 +172,7 @@ stasis_image_chain_open (const StasisImage *top, GCancellable *cancellable, GErr
                    _ ("the memory in '%s' does not lie in place"), top->name);
       return NULL;
     }
-  if (!add_link (self, top, top, NULL, error))
+  if (!add_link (self, top, top, NULL, cancellable, error))
     return NULL;
   for (const StasisImage *child = top; child->parent != NULL;)
     {
@@ -171,11 +186,19 @@ stasis_image_chain_open (const StasisImage *top, GCancellable *cancellable, GErr
           return NULL;
         }
       StasisImage *parent = find_parent (child, error);
-      if (parent == NULL || !add_link (self, top, parent, parent, error))
+      if (parent == NULL || !add_link (self, top, parent, parent, cancellable, error))
         return NULL;
       child = parent;
     }
   return g_steal_pointer (&self);
+}
+
+/* A bit for each of a block's pages that the image has. */
+static const guint8 *
+bits_of (const Link *link, guint number)
+{
+  return link->packed != NULL ? stasis_packed_index_bitmap (link->packed, link->blocks[number])
+                              : link->bitmaps[number];
 }
 
 /* Pages that are in one of the images. */
@@ -188,9 +211,9 @@ stasis_image_chain_bitmap (const StasisImageChain *self, guint number, gsize *ou
   guint8 *bits = g_malloc0 (size);
   for (guint i = 0; i < self->links->len; i++)
     {
-      const Link *link = g_ptr_array_index (self->links, i);
+      const guint8 *its = bits_of (g_ptr_array_index (self->links, i), number);
       for (gsize octet = 0; octet < size; octet++)
-        bits[octet] |= link->bitmaps[number][octet];
+        bits[octet] |= its[octet];
     }
   *out_octets = size;
   return bits;
@@ -209,7 +232,7 @@ find_link (const StasisImageChain *self, guint block, guint64 page, guint n_link
   for (guint i = 0; i < n_links; i++)
     {
       const Link *link = g_ptr_array_index (self->links, i);
-      if (has_bit (link->bitmaps[block], page))
+      if (has_bit (bits_of (link, block), page))
         return link;
     }
   return NULL;
@@ -222,6 +245,29 @@ mark (guint8 *found, guint64 from, guint64 to)
     found[i / 8] |= (guint8) (1u << i % 8);
 }
 
+/* Pages [@page, @page + @n) of a block, all of which the image has. */
+static gboolean
+read_pages (const Link *link, guint number, guint64 page, guint64 n, guint8 *octets, GError **error)
+{
+  const StasisImageBlock *block = &link->image->map->blocks[link->blocks[number]];
+  if (link->packed == NULL)
+    return stasis_fd_pread_exact (link->image->fd, octets, n * STASIS_IMAGE_PAGE_SIZE,
+                                  block->pages_offset + page * STASIS_IMAGE_PAGE_SIZE, error);
+  for (guint64 i = 0, step; i < n; i += step)
+    {
+      guint64 offset;
+      guint8 *at = octets + i * STASIS_IMAGE_PAGE_SIZE;
+      step
+          = stasis_packed_index_find (link->packed, link->blocks[number], page + i, n - i, &offset);
+      if (offset == 0)
+        memset (at, 0, step * STASIS_IMAGE_PAGE_SIZE);
+      else if (!stasis_fd_pread_exact (link->image->fd, at, step * STASIS_IMAGE_PAGE_SIZE, offset,
+                                       error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 /* Read a part of a block. */
 gboolean
 stasis_image_chain_read (const StasisImageChain *self, guint number, guint64 offset, guint8 *octets,
@@ -230,7 +276,7 @@ stasis_image_chain_read (const StasisImageChain *self, guint number, guint64 off
 {
   const guint n_links = self->links->len - (without_root ? 1 : 0);
   const guint64 first = offset / STASIS_IMAGE_PAGE_SIZE;
-  const guint64 n_pages = (length + STASIS_IMAGE_PAGE_SIZE - 1) / STASIS_IMAGE_PAGE_SIZE;
+  const guint64 n_pages = length / STASIS_IMAGE_PAGE_SIZE;
   *out_is_zero = TRUE;
   guint64 stop;
   for (guint64 page = 0; page < n_pages; page = stop)
@@ -241,15 +287,12 @@ stasis_image_chain_read (const StasisImageChain *self, guint number, guint64 off
         stop++;
       if (link == NULL)
         continue;
-      const StasisImageBlock *block = &link->image->map->blocks[link->blocks[number]];
-      const guint64 at = page * STASIS_IMAGE_PAGE_SIZE;
-      const gsize size = MIN (stop * STASIS_IMAGE_PAGE_SIZE, length) - at;
       if (*out_is_zero)
         memset (octets, 0, length);
       *out_is_zero = FALSE;
       mark (found, page, stop);
-      if (!stasis_fd_pread_exact (link->image->fd, octets + at, size,
-                                  block->pages_offset + offset + at, error))
+      if (!read_pages (link, number, first + page, stop - page,
+                       octets + page * STASIS_IMAGE_PAGE_SIZE, error))
         return FALSE;
     }
   return TRUE;

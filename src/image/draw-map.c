@@ -147,6 +147,27 @@ stasis_memory_picture_mark (StasisMemoryPicture *self, guint block_index, guint6
 }
 
 static gboolean
+has_bit (const guint8 *bits, guint64 page)
+{
+  return (bits[page / 8] >> page % 8 & 1) != 0;
+}
+
+/* Pages whose bit is set are stored. */
+void
+stasis_memory_picture_mark_bits (StasisMemoryPicture *self, guint block_index, const guint8 *bits)
+{
+  const guint64 n_pages = g_array_index (self->blocks, Block, block_index).n_pages;
+  guint64 end;
+  for (guint64 page = 0; page < n_pages; page = end)
+    {
+      for (end = page; end < n_pages && has_bit (bits, end) == has_bit (bits, page);)
+        end++;
+      if (has_bit (bits, page))
+        stasis_memory_picture_mark (self, block_index, page, end - page, STASIS_PAGE_STORED);
+    }
+}
+
+static gboolean
 add_block_of_map (StasisMemoryPicture *self, int fd, const StasisImageBlock *block,
                   StasisPageKindFunc kind, gpointer data, GCancellable *cancellable, GError **error)
 {

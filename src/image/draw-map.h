@@ -38,6 +38,9 @@ guint stasis_memory_picture_add_block (StasisMemoryPicture *self, const char *na
 void stasis_memory_picture_mark (StasisMemoryPicture *self, guint block, guint64 page, guint64 n,
                                  StasisPageKind kind);
 
+/* All pages of a block whose bit is set are stored. */
+void stasis_memory_picture_mark_bits (StasisMemoryPicture *self, guint block, const guint8 *bits);
+
 /* What kind a page is that has data; @block is the index in the picture. */
 typedef StasisPageKind (*StasisPageKindFunc) (guint block, guint64 page, gpointer data);
 

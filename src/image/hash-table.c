@@ -28,11 +28,11 @@ typedef struct
 
 /* The hash that the guest's memory gave for the chunk, or NULL. */
 static const StasisHash *
-find_known (const StasisHashTableArgs *args, guint64 start, guint64 end)
+find_piece (const StasisHashTableArgs *args, guint64 start, guint64 end)
 {
-  const StasisImageBlock *block = args->map == NULL || args->known == NULL
-                                      ? NULL
-                                      : stasis_image_ram_map_at (args->map, start);
+  const StasisImageHashes *known = args->notes != NULL ? args->notes->hashes : NULL;
+  const StasisImageBlock *block
+      = args->map == NULL || known == NULL ? NULL : stasis_image_ram_map_at (args->map, start);
   if (block == NULL)
     return NULL;
 
@@ -41,8 +41,16 @@ find_known (const StasisHashTableArgs *args, guint64 start, guint64 end)
   if (at % STASIS_IMAGE_CHUNK_SIZE != 0 || block->used_length - at < end - start
       || end - start != STASIS_IMAGE_CHUNK_SIZE)
     return NULL;
-  return stasis_image_hashes_get (args->known, block->name, block->used_length,
+  return stasis_image_hashes_get (known, block->name, block->used_length,
                                   at / STASIS_IMAGE_CHUNK_SIZE);
+}
+
+static const StasisHash *
+find_known (const StasisHashTableArgs *args, guint64 index, guint64 start, guint64 end)
+{
+  const StasisHash *hash
+      = args->notes != NULL ? stasis_body_notes_chunk_hash (args->notes, index) : NULL;
+  return hash != NULL ? hash : find_piece (args, start, end);
 }
 
 static gboolean
@@ -54,7 +62,7 @@ compute_chunk (guint64 index, StasisChunkReader *reader, gpointer thread_data, g
   stasis_body_chunk (&compute->args->body, index, &start, &end);
 
   StasisHash hash;
-  const StasisHash *known = find_known (compute->args, start, end);
+  const StasisHash *known = find_known (compute->args, index, start, end);
   if (known != NULL)
     hash = *known;
   else if (!stasis_chunk_reader_hash (reader, start, end, NULL, NULL, &hash, error))

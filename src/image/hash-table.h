@@ -8,7 +8,7 @@
 #include <gio/gio.h>
 
 #include "image/chunks.h"
-#include "image/hashes.h"
+#include "image/body-notes.h"
 #include "image/ram-map.h"
 
 G_BEGIN_DECLS
@@ -17,8 +17,8 @@ typedef struct
 {
   int fd; /* (borrowed) */
   StasisBody body;
-  const StasisImageRamMap *map;   /* (nullable) where pieces of RAMBlocks lie */
-  const StasisImageHashes *known; /* (nullable) of guest memory: chunks that need no reading */
+  const StasisImageRamMap *map; /* (nullable) where pieces of RAMBlocks lie */
+  const StasisBodyNotes *notes; /* (nullable) chunks that need no reading */
   guint n_threads;
   StasisImageProgress progress;
   gpointer progress_data;

@@ -42,12 +42,14 @@ stasis_image_memory (const StasisImage *image, guint64 *out_total, guint64 *out_
 }
 
 static StasisJson *
-block_to_json (const StasisImageBlock *block)
+block_to_json (const StasisImageBlock *block, gboolean is_packed)
 {
   StasisJson *object = stasis_json_new_object ();
   stasis_json_set_string (object, "name", block->name);
   stasis_json_set_uint (object, "length", block->used_length);
   stasis_json_set_uint (object, "stored", block->n_set * block->page_size);
+  if (is_packed)
+    return object;
   stasis_json_set_uint (object, "pages-offset", block->pages_offset);
   stasis_json_set_uint (object, "bitmap-offset", block->bitmap_offset);
   return object;
@@ -60,7 +62,8 @@ memory_to_json (const StasisImage *image)
   stasis_image_memory (image, &total, &stored);
   StasisJson *blocks = stasis_json_new_array ();
   for (guint i = 0; i < image->map->n_blocks; i++)
-    stasis_json_array_append (blocks, block_to_json (&image->map->blocks[i]));
+    stasis_json_array_append (blocks,
+                              block_to_json (&image->map->blocks[i], image->packed != NULL));
 
   StasisJson *object = stasis_json_new_object ();
   stasis_json_set_uint (object, "total", total);

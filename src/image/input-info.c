@@ -109,6 +109,9 @@ scan (StasisImageInput *input, StasisJson *object, GCancellable *cancellable, GE
   if (stasis_image_input_get_mapped (input, &offset, &end))
     info = stasis_qemu_stream_scan_mapped (stasis_image_input_fd (input), offset, end, cancellable,
                                            &cause);
+  else if (stasis_image_input_get_packed (input, &offset, &end))
+    info = stasis_qemu_stream_scan_bare (stasis_image_input_fd (input), offset, end, cancellable,
+                                         &cause);
   else
     {
       StasisStreamIn *in = stasis_image_input_stream (input, cancellable, &cause);
@@ -201,9 +204,10 @@ our_info (StasisImageInput *input, GCancellable *cancellable, GError **error)
 {
   guint64 offset, end;
   const gboolean is_file = stasis_image_input_is_file (input);
-  const gboolean is_mapped = stasis_image_input_get_mapped (input, &offset, &end);
+  const gboolean is_apart = stasis_image_input_get_mapped (input, &offset, &end)
+                            || stasis_image_input_get_packed (input, &offset, &end);
   g_autoptr (StasisJson) stream = stasis_json_new_object ();
-  if ((!is_file || is_mapped) && !scan (input, stream, cancellable, error))
+  if ((!is_file || is_apart) && !scan (input, stream, cancellable, error))
     return NULL;
   const char *damage
       = stasis_json_string (stasis_json_get (stasis_json_get (stream, "stream"), "error"), NULL);

@@ -65,6 +65,9 @@ scan (Check *self, GCancellable *cancellable, GError **error)
   if (stasis_image_input_get_mapped (self->input, &offset, &end))
     info = stasis_qemu_stream_scan_mapped (stasis_image_input_fd (self->input), offset, end,
                                            cancellable, &cause);
+  else if (stasis_image_input_get_packed (self->input, &offset, &end))
+    info = stasis_qemu_stream_scan_bare (stasis_image_input_fd (self->input), offset, end,
+                                         cancellable, &cause);
   else
     {
       StasisStreamIn *in = stasis_image_input_stream (self->input, cancellable, &cause);

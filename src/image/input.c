@@ -15,6 +15,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "image/body-head.h"
 #include "image/body-stream.h"
 #include "image/error.h"
 #include "image/octets.h"
@@ -244,6 +245,13 @@ stasis_image_input_get_mapped (const StasisImageInput *self, guint64 *out_offset
   if (self->image != NULL)
     return stasis_image_body_kind (self->image) == STASIS_IMAGE_BODY_MAPPED_RAM;
   return self->kind == STASIS_IMAGE_KIND_LIBVIRT_SPARSE;
+}
+
+/* Where QEMU's stream lies, apart from its pages. */
+gboolean
+stasis_image_input_get_packed (const StasisImageInput *self, guint64 *out_offset, guint64 *out_end)
+{
+  return self->image != NULL && stasis_image_get_packed_stream (self->image, out_offset, out_end);
 }
 
 /* An incremental image is of no use alone. */

@@ -49,6 +49,10 @@ gboolean stasis_image_input_check_whole (const StasisImageInput *input, GError *
 gboolean stasis_image_input_get_mapped (const StasisImageInput *self, guint64 *out_offset,
                                         guint64 *out_end);
 
+/* TRUE where only some of the pages are in the body: where QEMU's stream without them lies. */
+gboolean stasis_image_input_get_packed (const StasisImageInput *self, guint64 *out_offset,
+                                        guint64 *out_end);
+
 /* Where the body lies in the file, as it is stored; 0 and 0: a pipe. */
 void stasis_image_input_get_body (const StasisImageInput *self, guint64 *out_offset,
                                   guint64 *out_end);

@@ -93,26 +93,47 @@ scan_blocks (StasisQemuInput *input, const StasisQemuHead *head, StasisQemuStrea
   return ok;
 }
 
-/* Read a plain stream to its end. */
-StasisQemuStreamInfo *
-stasis_qemu_stream_scan (StasisStreamIn *in, GCancellable *cancellable, GError **error)
+static StasisQemuStreamInfo *
+scan_plain (StasisQemuInput *input, gboolean with_pages, GError **error)
 {
   g_auto (StasisQemuHead) head = { .ram_id = 0 };
-  g_auto (StasisQemuInput) input;
   g_autoptr (StasisQemuStreamInfo) info = g_new0 (StasisQemuStreamInfo, 1);
-  stasis_qemu_input_init_stream (&input, in, cancellable);
-  if (!stasis_qemu_head_take_plain (&input, &head, error))
+  if (!stasis_qemu_head_take_plain (input, &head, error))
     return NULL;
-  info->map = stasis_qemu_head_take_blocks (&input, &head, error);
+  info->map = stasis_qemu_head_take_blocks (input, &head, error);
   if (info->map == NULL)
     return NULL;
 
   info->machine = g_strdup (head.machine);
   info->counts = g_new0 (StasisQemuPageCounts, info->map->n_blocks);
-  if (!scan_blocks (&input, &head, info, TRUE, error))
+  if (!scan_blocks (input, &head, info, with_pages, error))
     return NULL;
-  info->length = input.offset;
   return g_steal_pointer (&info);
+}
+
+/* Read a plain stream to its end. */
+StasisQemuStreamInfo *
+stasis_qemu_stream_scan (StasisStreamIn *in, GCancellable *cancellable, GError **error)
+{
+  g_auto (StasisQemuInput) input;
+  stasis_qemu_input_init_stream (&input, in, cancellable);
+  StasisQemuStreamInfo *info = scan_plain (&input, TRUE, error);
+  if (info != NULL)
+    info->length = input.offset;
+  return info;
+}
+
+/* The same for a part of a file, without pages. */
+StasisQemuStreamInfo *
+stasis_qemu_stream_scan_bare (int fd, guint64 offset, guint64 end, GCancellable *cancellable,
+                              GError **error)
+{
+  g_auto (StasisQemuInput) input;
+  stasis_qemu_input_init_file (&input, fd, offset, end, cancellable);
+  StasisQemuStreamInfo *info = scan_plain (&input, FALSE, error);
+  if (info != NULL)
+    info->length = end - offset;
+  return info;
 }
 
 /* The same for a mapped body. */

@@ -37,6 +37,12 @@ typedef struct
 StasisQemuStreamInfo *stasis_qemu_stream_scan (StasisStreamIn *in, GCancellable *cancellable,
                                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same for [@offset, @end) of a file: a stream that must have no pages, as that of a PACKED_RAM
+ * body.  All counts are zero. */
+StasisQemuStreamInfo *stasis_qemu_stream_scan_bare (int fd, guint64 offset, guint64 end,
+                                                    GCancellable *cancellable,
+                                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The same for the mapped body [@body_offset, @body_end) of a file; pages are not read. */
 StasisQemuStreamInfo *stasis_qemu_stream_scan_mapped (int fd, guint64 body_offset, guint64 body_end,
                                                       GCancellable *cancellable,

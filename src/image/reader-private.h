@@ -6,6 +6,7 @@
 #pragma once
 
 #include "image/header.h"
+#include "image/packed-ram.h"
 #include "image/reader.h"
 #include "image/record.h"
 
@@ -16,18 +17,19 @@ struct _StasisImage
   int fd;     /* (owned) */
   char *name; /* (owned) */
   StasisImageHeader header;
-  GPtrArray *records;     /* (owned) of StasisRecord, in the order of the file, without bodies */
-  guint seen;             /* one bit for each known type */
-  guint n_unknown;        /* optional records */
-  GBytes *xml;            /* (owned) */
-  StasisJson *qemu_facts; /* (owned) */
-  StasisJson *disks;      /* (owned) */
-  StasisJson *origin;     /* (owned, nullable) */
-  StasisJson *parent;     /* (owned, nullable) of an incremental one */
-  StasisImageRamMap *map; /* (owned, nullable) */
-  GBytes *hashes;         /* (owned, nullable) CHUNK_HASHES, checked against the body */
-  GArray *chunks;         /* (owned, nullable) of StasisImageChunk: CHUNKS in a file */
-  guint64 stream_length;  /* what is in them */
+  GPtrArray *records;      /* (owned) of StasisRecord, in the order of the file, without bodies */
+  guint seen;              /* one bit for each known type */
+  guint n_unknown;         /* optional records */
+  GBytes *xml;             /* (owned) */
+  StasisJson *qemu_facts;  /* (owned) */
+  StasisJson *disks;       /* (owned) */
+  StasisJson *origin;      /* (owned, nullable) */
+  StasisJson *parent;      /* (owned, nullable) of an incremental one */
+  StasisImageRamMap *map;  /* (owned, nullable) of a PACKED_RAM body without places */
+  StasisPackedRam *packed; /* (owned, nullable) of a PACKED_RAM body */
+  GBytes *hashes;          /* (owned, nullable) CHUNK_HASHES, checked against the body */
+  GArray *chunks;          /* (owned, nullable) of StasisImageChunk: CHUNKS in a file */
+  guint64 stream_length;   /* what is in them */
 };
 
 /* A CHUNK record. */

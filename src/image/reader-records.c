@@ -105,6 +105,17 @@ take_ram_map (StasisImage *image, const StasisRecord *record, GError **error)
 }
 
 static gboolean
+take_packed (StasisImage *image, const StasisRecord *record, GError **error)
+{
+  if (image->packed != NULL)
+    return stasis_record_throw (record, _ ("is there twice"), error);
+  image->packed = g_new0 (StasisPackedRam, 1);
+  image->map
+      = stasis_packed_ram_decode (record->body, image->header.body_length, image->packed, error);
+  return image->map != NULL;
+}
+
+static gboolean
 take_hashes (StasisImage *image, const StasisRecord *record, GError **error)
 {
   const StasisBody body
@@ -154,8 +165,12 @@ is_wanted (const StasisImage *image, guint32 type)
   switch (type)
     {
     case STASIS_RECORD_PARENT:
+      return image->header.body_kind == STASIS_IMAGE_BODY_MAPPED_RAM
+             || image->header.body_kind == STASIS_IMAGE_BODY_PACKED_RAM;
     case STASIS_RECORD_RAM_MAP:
       return image->header.body_kind == STASIS_IMAGE_BODY_MAPPED_RAM;
+    case STASIS_RECORD_PACKED_RAM:
+      return image->header.body_kind == STASIS_IMAGE_BODY_PACKED_RAM;
     case STASIS_RECORD_CHUNK_HASHES:
       return image->header.body_kind != STASIS_IMAGE_BODY_CHUNKS;
     default:
@@ -187,6 +202,8 @@ accept_record (StasisImage *image, StasisRecordPlace place, const StasisRecord *
     return take_origin (image, record, error);
   if (record->type == STASIS_RECORD_PARENT)
     return take_parent (image, record, error);
+  if (record->type == STASIS_RECORD_PACKED_RAM)
+    return take_packed (image, record, error);
   if ((image->seen & 1u << record->type) != 0)
     return stasis_record_throw (record, _ ("is there twice"), error);
 
@@ -211,17 +228,23 @@ stasis_image_add_record (StasisImage *image, StasisRecordPlace place, StasisReco
   return TRUE;
 }
 
+static gboolean
+throw_missing (guint32 type, GError **error)
+{
+  g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_CORRUPT,
+               _ ("record '%1$s' is missing"), stasis_record_type_to_string (type));
+  return FALSE;
+}
+
 /* TRUE where no record is missing. */
 gboolean
 stasis_image_check_all_there (const StasisImage *image, GError **error)
 {
+  const gboolean is_packed = image->header.body_kind == STASIS_IMAGE_BODY_PACKED_RAM;
   for (guint32 type = 0; type < STASIS_RECORD_N_KNOWN; type++)
-    {
-      if ((image->seen & 1u << type) != 0 || !is_wanted (image, type))
-        continue;
-      g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_CORRUPT,
-                   _ ("record '%1$s' is missing"), stasis_record_type_to_string (type));
-      return FALSE;
-    }
-  return TRUE;
+    if ((image->seen & 1u << type) == 0 && is_wanted (image, type))
+      return throw_missing (type, error);
+  if (is_packed && image->packed == NULL)
+    return throw_missing (STASIS_RECORD_PACKED_RAM, error);
+  return !is_packed || image->parent != NULL || throw_missing (STASIS_RECORD_PARENT, error);
 }

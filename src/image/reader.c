@@ -83,7 +83,7 @@ stasis_image_check_kind (const StasisImage *image, GError **error)
       return FALSE;
     }
   if (header->body_kind < STASIS_IMAGE_BODY_MAPPED_RAM
-      || header->body_kind > STASIS_IMAGE_BODY_CHUNKS)
+      || header->body_kind > STASIS_IMAGE_BODY_PACKED_RAM)
     {
       g_set_error (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_UNSUPPORTED,
                    _ ("'%1$s' has a body of unknown kind %2$u"), image->name, header->body_kind);
@@ -212,6 +212,7 @@ stasis_image_free (StasisImage *image)
   stasis_json_unref (image->disks);
   stasis_json_unref (image->origin);
   stasis_json_unref (image->parent);
+  g_free (image->packed);
   stasis_image_ram_map_free (image->map);
   g_clear_pointer (&image->hashes, g_bytes_unref);
   g_clear_pointer (&image->chunks, g_array_unref);

@@ -34,6 +34,7 @@ static const Type types[] = {
   [STASIS_RECORD_CHUNK]
   = { "chunk", STASIS_RECORD_IN_BODY, STASIS_CHUNK_HEAD_SIZE + STASIS_CHUNK_MAX },
   [STASIS_RECORD_CHECKPOINT] = { "checkpoint", 0, UNKNOWN_MAX },
+  [STASIS_RECORD_PACKED_RAM] = { "packed-ram", STASIS_RECORD_IN_TAIL, 2 * MIB },
 };
 
 static const Type origin = { "origin", STASIS_RECORD_IN_FRONT, MIB };
@@ -59,7 +60,7 @@ gboolean
 stasis_record_type_is_known (guint32 type)
 {
   return type < STASIS_RECORD_N_KNOWN || type == STASIS_RECORD_CHUNK || type == STASIS_RECORD_PARENT
-         || type == STASIS_RECORD_ORIGIN;
+         || type == STASIS_RECORD_PACKED_RAM || type == STASIS_RECORD_ORIGIN;
 }
 
 /* Where a record of a known type may stand. */

@@ -24,6 +24,8 @@ stasis_image_body_kind_to_string (guint32 kind)
       return "mapped-ram";
     case STASIS_IMAGE_BODY_STREAM:
       return "stream";
+    case STASIS_IMAGE_BODY_PACKED_RAM:
+      return "packed-ram";
     case STASIS_IMAGE_BODY_CHUNKS:
       return "chunks";
     default:

@@ -24,9 +24,10 @@ typedef enum
   STASIS_IMAGE_BODY_MAPPED_RAM = 1, /* QEMU's file: with the capability mapped-ram, in place */
   STASIS_IMAGE_BODY_STREAM = 2,     /* QEMU's plain stream */
   STASIS_IMAGE_BODY_CHUNKS = 3,     /* the same, in CHUNK records: a streamed image */
+  STASIS_IMAGE_BODY_PACKED_RAM = 4, /* some pages, and a stream without any: incremental */
 } StasisImageBodyKind;
 
-/* "mapped-ram", "stream", "chunks" or "unknown". */
+/* "mapped-ram", "stream", "chunks", "packed-ram" or "unknown". */
 const char *stasis_image_body_kind_to_string (guint32 kind);
 
 /* What the header calls the writer. */

@@ -40,8 +40,11 @@ get_body (const StasisImage *image)
 
 /* Where the chunk lies, for people. */
 static char *
-describe (const StasisImage *image, guint64 start, guint64 end)
+describe (const StasisVerification *self, guint64 start, guint64 end)
 {
+  const StasisImage *image = self->image;
+  if (image->packed != NULL)
+    return stasis_verify_describe_packed (self, start);
   for (guint i = 0; image->map != NULL && i < image->map->n_blocks; i++)
     {
       const StasisImageBlock *block = &image->map->blocks[i];
@@ -108,7 +111,8 @@ verify_chunk (guint64 index, StasisChunkReader *reader, gpointer thread_data, gp
   guint64 start, end;
   stasis_body_chunk (&body, index, &start, &end);
 
-  const gboolean deep = (self->flags & STASIS_IMAGE_VERIFY_DEEP) != 0 && image->map != NULL;
+  const gboolean deep = (self->flags & STASIS_IMAGE_VERIFY_DEEP) != 0 && image->map != NULL
+                        && image->packed == NULL;
   GError *cause = NULL;
   StasisHash hash;
   if (!stasis_chunk_reader_hash (reader, start, end, deep ? see_piece : NULL, thread_data, &hash,
@@ -119,7 +123,7 @@ verify_chunk (guint64 index, StasisChunkReader *reader, gpointer thread_data, gp
   if (stasis_hash_equal (&hash, &expected))
     return TRUE;
 
-  g_autofree char *place = describe (image, start, end);
+  g_autofree char *place = describe (self, start, end);
   stasis_damage_list_add (&self->damages, start, end - start,
                           _ ("body: the hash does not match: %1$s"), place);
   return TRUE;

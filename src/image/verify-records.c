@@ -64,6 +64,8 @@ reserved_is_zero (const StasisRecord *record)
     {
     case STASIS_RECORD_RAM_MAP:
       return stasis_image_ram_map_reserved_is_zero (record->body);
+    case STASIS_RECORD_PACKED_RAM:
+      return stasis_packed_ram_reserved_is_zero (record->body);
     case STASIS_RECORD_CHUNK_HASHES:
       return stasis_hash_table_reserved_is_zero (record->body);
     default:

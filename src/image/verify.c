@@ -20,12 +20,17 @@
 static gboolean
 run (StasisVerification *self, GCancellable *cancellable, GError **error)
 {
-  const gboolean deep = (self->flags & STASIS_IMAGE_VERIFY_DEEP) != 0 && self->image->map != NULL;
+  const gboolean is_packed = self->image->packed != NULL;
+  const gboolean deep
+      = (self->flags & STASIS_IMAGE_VERIFY_DEEP) != 0 && self->image->map != NULL && !is_packed;
   if (!stasis_verify_header (self, error) || !stasis_verify_records (self, error)
       || !stasis_verify_gaps (self, error))
     return FALSE;
   if ((self->flags & STASIS_IMAGE_VERIFY_AROUND) != 0)
     return TRUE;
+  if (is_packed && !stasis_damage_list_is_done (&self->damages)
+      && !stasis_verify_packed_ram (self, cancellable, error))
+    return FALSE;
   if (deep && !stasis_damage_list_is_done (&self->damages)
       && !stasis_verify_mapped_ram (self, cancellable, error))
     return FALSE;
@@ -49,6 +54,7 @@ verify (const StasisImage *image, StasisImageVerifyFlags flags, guint n_threads,
   GPtrArray *damages
       = run (&self, cancellable, error) ? stasis_damage_list_steal (&self.damages) : NULL;
   stasis_damage_list_clear (&self.damages);
+  stasis_packed_index_free (self.packed);
   if (damages == NULL)
     g_prefix_error (error, "'%s': ", image->name);
   return damages;

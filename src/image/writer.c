@@ -68,6 +68,7 @@ check_kind (const StasisImageFacts *facts, GError **error)
 {
   return facts->body_kind == STASIS_IMAGE_BODY_MAPPED_RAM
          || facts->body_kind == STASIS_IMAGE_BODY_STREAM
+         || (facts->body_kind == STASIS_IMAGE_BODY_PACKED_RAM && facts->parent != NULL)
          || throw_invalid (error, _ ("unknown kind of body"));
 }
 
@@ -137,11 +138,14 @@ find_body_end (StasisImageWriter *writer, guint64 body_end, GError **error)
   return TRUE;
 }
 
-/* Look at a MAPPED_RAM body: *@out_map; NULL for a STREAM. */
+/* Look at a MAPPED_RAM body: *@out_map; NULL for another one. */
 static gboolean
 read_ram_map (StasisImageWriter *writer, const StasisImageTail *tail, GCancellable *cancellable,
               StasisImageRamMap **out_map, GError **error)
 {
+  if (writer->header.body_kind == STASIS_IMAGE_BODY_PACKED_RAM)
+    return (tail->notes != NULL && tail->notes->packed_map != NULL)
+           || throw_invalid (error, _ ("nobody knows where the pages are in the body"));
   if (writer->header.body_kind == STASIS_IMAGE_BODY_STREAM)
     return stasis_mapped_ram_check_stream (writer->fd, writer->header.body_offset,
                                            stasis_image_header_body_end (&writer->header), error);
@@ -160,18 +164,31 @@ read_ram_map (StasisImageWriter *writer, const StasisImageTail *tail, GCancellab
   return TRUE;
 }
 
+/* Where the memory lies, if it is not in the stream. */
+static gboolean
+write_places (StasisImageWriter *writer, const StasisImageTail *tail, const StasisImageRamMap *map,
+              guint64 *offset, GError **error)
+{
+  g_autoptr (GBytes) body = NULL;
+  guint32 type = STASIS_RECORD_RAM_MAP;
+  if (map != NULL)
+    body = stasis_image_ram_map_encode (map);
+  else if (writer->header.body_kind == STASIS_IMAGE_BODY_PACKED_RAM)
+    {
+      type = STASIS_RECORD_PACKED_RAM;
+      body = stasis_packed_ram_encode (&tail->notes->packed, tail->notes->packed_map);
+    }
+  return body == NULL
+         || stasis_record_write (writer->fd, offset, type, body, &writer->digest, error);
+}
+
 /* All tail records but END, whose digest covers them. */
 static gboolean
 write_tail (StasisImageWriter *writer, const StasisImageTail *tail, const StasisImageRamMap *map,
             GBytes *hashes, guint64 *offset, GError **error)
 {
-  if (map != NULL)
-    {
-      g_autoptr (GBytes) body = stasis_image_ram_map_encode (map);
-      if (!stasis_record_write (writer->fd, offset, STASIS_RECORD_RAM_MAP, body, &writer->digest,
-                                error))
-        return FALSE;
-    }
+  if (!write_places (writer, tail, map, offset, error))
+    return FALSE;
   g_autoptr (GBytes) disks = stasis_image_disks_body (tail->disks);
   return stasis_record_write (writer->fd, offset, STASIS_RECORD_DISKS, disks, &writer->digest,
                               error)
@@ -205,7 +222,7 @@ stasis_image_writer_finish (StasisImageWriter *writer, guint64 body_end,
   const StasisHashTableArgs args = { .fd = writer->fd,
                                      .body = body,
                                      .map = map,
-                                     .known = tail->hashes,
+                                     .notes = tail->notes,
                                      .n_threads = tail->n_threads,
                                      .progress = progress,
                                      .progress_data = progress_data };

@@ -15,7 +15,7 @@
 
 #include <gio/gio.h>
 
-#include "image/hashes.h"
+#include "image/body-notes.h"
 #include "image/types.h"
 #include "util/json.h"
 
@@ -40,11 +40,11 @@ typedef struct
 /* What is known after it.  All borrowed for the call. */
 typedef struct
 {
-  const StasisJson *disks;         /* image/disks.h; NULL: the domain has none */
-  const StasisImageHashes *hashes; /* of guest memory, or NULL: all hashes come from the file */
-  gboolean punch_stale; /* a live save: pages whose bit is clear may hold data, drop it */
-  gboolean is_snapshot; /* by QEMU, in the background: see snapshot-body.h */
-  guint n_threads;      /* that hash; 0: one for each core, at most 8 */
+  const StasisJson *disks;      /* image/disks.h; NULL: the domain has none */
+  const StasisBodyNotes *notes; /* of PACKED_RAM a must; NULL: all hashes come from the file */
+  gboolean punch_stale;         /* a live save: pages whose bit is clear may hold data, drop it */
+  gboolean is_snapshot;         /* by QEMU, in the background: see snapshot-body.h */
+  guint n_threads;              /* that hash; 0: one for each core, at most 8 */
 } StasisImageTail;
 
 /* Write the partial header and the front records.  @fd (borrowed: must outlive the writer) is an

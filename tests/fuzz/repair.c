@@ -11,13 +11,29 @@
 
 #include "image/header.h"
 #include "image/octets.h"
+#include "image/packed-ram.h"
 #include "image/record.h"
+#include "image/types.h"
 
 static void
 put_hash (guint8 *at, const void *octets, gsize size)
 {
   const StasisHash hash = stasis_hash (octets, size);
   memcpy (at, hash.octets, sizeof hash.octets);
+}
+
+/* The hash of the index of packed pages, as far as there is one. */
+static void
+repair_packed (const guint8 *image, gsize size, guint8 *body)
+{
+  const guint64 n_pages = stasis_get_le64 (body + 8);
+  const guint64 n_runs = stasis_get_le64 (body + 16);
+  const guint64 offset = stasis_get_le64 (image + 88);
+  if (offset > size || n_pages > (size - offset) / STASIS_IMAGE_PAGE_SIZE)
+    return;
+  const guint64 index = offset + n_pages * STASIS_IMAGE_PAGE_SIZE;
+  if (n_runs <= (size - index) / STASIS_PACKED_RUN_SIZE)
+    put_hash (body + 32, image + index, n_runs * STASIS_PACKED_RUN_SIZE);
 }
 
 /* Make the records in [@at, @end) right, adding their checksums to @digest; END as well. */
@@ -35,6 +51,9 @@ repair_records (guint8 *image, gsize at, gsize end, StasisRecordDigest *digest)
           g_autoptr (GBytes) body = stasis_record_end_encode (image + 16, digest);
           memcpy (record + STASIS_RECORD_HEADER_SIZE, g_bytes_get_data (body, NULL), 40);
         }
+
+      if (stasis_get_le32 (record) == STASIS_RECORD_PACKED_RAM && length >= 48)
+        repair_packed (image, end, record + STASIS_RECORD_HEADER_SIZE);
 
       g_autofree guint8 *covered = g_malloc (16 + length);
       memcpy (covered, record, 16);

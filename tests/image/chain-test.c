@@ -25,7 +25,16 @@ typedef struct
 {
   char *folder;
   char *paths[3];
+  const StasisImageBodyKind *kinds;
 } Fixture;
+
+/* Each kind of increment over each. */
+static const StasisImageBodyKind kinds[][3] = {
+  { STASIS_IMAGE_BODY_MAPPED_RAM, STASIS_IMAGE_BODY_MAPPED_RAM, STASIS_IMAGE_BODY_MAPPED_RAM },
+  { STASIS_IMAGE_BODY_MAPPED_RAM, STASIS_IMAGE_BODY_MAPPED_RAM, STASIS_IMAGE_BODY_PACKED_RAM },
+  { STASIS_IMAGE_BODY_MAPPED_RAM, STASIS_IMAGE_BODY_PACKED_RAM, STASIS_IMAGE_BODY_MAPPED_RAM },
+  { STASIS_IMAGE_BODY_MAPPED_RAM, STASIS_IMAGE_BODY_PACKED_RAM, STASIS_IMAGE_BODY_PACKED_RAM },
+};
 
 static const guint8 root_pages[] = { 10, 11, 12, 13, 0, 0xff };
 static const guint8 middle_pages[] = { 0, 21, 1, 0, 24, 0xff };
@@ -38,12 +47,13 @@ set_up (Fixture *f, gconstpointer data)
   g_autoptr (GError) error = NULL;
   static const char *const names[] = { "root", "middle", "top" };
   static const guint8 *const pages[] = { root_pages, middle_pages, top_pages };
+  f->kinds = data;
   f->folder = g_dir_make_tmp ("stasis-XXXXXX", &error);
   g_assert_no_error (error);
   for (guint i = 0; i < 3; i++)
     {
       f->paths[i] = g_build_filename (f->folder, names[i], NULL);
-      sample_chain_make (f->paths[i], i > 0 ? f->paths[i - 1] : NULL, pages[i]);
+      sample_chain_make (f->paths[i], i > 0 ? f->paths[i - 1] : NULL, f->kinds[i], pages[i]);
     }
 }
 
@@ -188,10 +198,11 @@ test_bases (Fixture *f, gconstpointer data)
   static const guint8 other_pages[] = { 10, 11, 12, 14, 0, 0xff };
   g_assert_cmpint (unlink (f->paths[1]), ==, 0);
   assert_refused (f->paths[2], "No such file");
-  sample_chain_make (f->paths[1], f->paths[0], middle_pages); /* the same, but another image */
+  sample_chain_make (f->paths[1], f->paths[0], f->kinds[1],
+                     middle_pages); /* the same, but another image */
   assert_refused (f->paths[2], "another image");
-  sample_chain_make (f->paths[2], f->paths[1], top_pages);
-  sample_chain_make (f->paths[0], NULL, other_pages);
+  sample_chain_make (f->paths[2], f->paths[1], f->kinds[2], top_pages);
+  sample_chain_make (f->paths[0], NULL, f->kinds[0], other_pages);
   assert_refused (f->paths[2], "another image");
 }
 
@@ -281,8 +292,13 @@ test_records (void)
 static void
 add (const char *name, void (*test) (Fixture *f, gconstpointer data))
 {
-  g_autofree char *path = g_strdup_printf ("/image/chain/%s", name);
-  g_test_add (path, Fixture, NULL, set_up, test, tear_down);
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/image/chain/%s/%s-%s", name,
+                                               stasis_image_body_kind_to_string (kinds[i][1]),
+                                               stasis_image_body_kind_to_string (kinds[i][2]));
+      g_test_add (path, Fixture, kinds[i], set_up, test, tear_down);
+    }
 }
 
 int

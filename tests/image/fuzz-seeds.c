@@ -244,7 +244,7 @@ read_pieces (const char *path)
 }
 
 static void
-keep_chain (const char *corpus)
+keep_chain (const char *corpus, StasisImageBodyKind kind, const char *name)
 {
   static const guint8 root[] = { 0, 10, 11, SAMPLE_CHAIN_END };
   static const guint8 top[] = { 0, 0, 1, 31, SAMPLE_CHAIN_END };
@@ -254,14 +254,14 @@ keep_chain (const char *corpus)
   g_autofree char *here = g_get_current_dir ();
   g_autofree char *out = g_canonicalize_filename (corpus, here);
   g_assert_cmpint (chdir (folder), ==, 0);
-  sample_chain_make ("p", NULL, root);
-  sample_chain_make ("c", "p", top);
+  sample_chain_make ("p", NULL, STASIS_IMAGE_BODY_MAPPED_RAM, root);
+  sample_chain_make ("c", "p", kind, top);
   g_autoptr (GByteArray) octets = read_pieces ("c");
   g_autoptr (GByteArray) base = read_pieces ("p");
   g_assert_cmpint (chdir (here), ==, 0);
   g_byte_array_append (octets, (const guint8 *) "BASE", 4);
   g_byte_array_append (octets, base->data, base->len);
-  keep (out, "image-chain", "two", octets->data, octets->len);
+  keep (out, "image-chain", name, octets->data, octets->len);
   for (guint i = 0; i < 2; i++)
     {
       g_autofree char *path = g_build_filename (folder, i == 0 ? "p" : "c", NULL);
@@ -277,7 +277,8 @@ main (int argc, char **argv)
   keep_headers (argv[1]);
   keep_images (argv[1]);
   keep_parent (argv[1]);
-  keep_chain (argv[1]);
+  keep_chain (argv[1], STASIS_IMAGE_BODY_MAPPED_RAM, "two");
+  keep_chain (argv[1], STASIS_IMAGE_BODY_PACKED_RAM, "packed");
   keep_streamed (argv[1]);
   keep_mapped_ram (argv[1]);
   keep_streams (argv[1]);

@@ -127,6 +127,7 @@ keep_stream_headers (void)
     { "kind-1", 104, "\1", 1 },
     { "kind-2", 104, "\2", 1 },
     { "kind-4", 104, "\4", 1 },
+    { "kind-5", 104, "\5", 1 },
     { "file-size", 64, "\1", 1 },
     { "front-length", 80, "\1", 1 },
     { "front-length-max", 80, "\377\377\377\377\377\377\377\377", 8 },
@@ -247,6 +248,7 @@ main (int argc, char **argv)
   keep_flips (STASIS_IMAGE_BODY_STREAM);
   keep_flips (STASIS_IMAGE_BODY_MAPPED_RAM);
   keep_flips (STASIS_IMAGE_BODY_CHUNKS);
+  keep_flips (STASIS_IMAGE_BODY_PACKED_RAM);
   keep_stream_cuts ();
   keep_stream_headers ();
   keep_cuts ();
@@ -263,6 +265,12 @@ main (int argc, char **argv)
     {
       stasis_autofd int fd = sample_edited (sample_cases[i].kind, sample_cases[i].edit);
       keep (fd, "records-%s", sample_cases[i].name);
+    }
+  for (gsize i = 0; i < sample_n_packed_cases; i++)
+    {
+      stasis_autofd int fd
+          = sample_edited (sample_packed_cases[i].kind, sample_packed_cases[i].edit);
+      keep (fd, "records-%s", sample_packed_cases[i].name);
     }
   return 0;
 }

@@ -133,9 +133,9 @@ test_body_kind (void)
 {
   guint8 kind[4];
   stasis_autofd int fd = sample_image (STASIS_IMAGE_BODY_STREAM);
-  stasis_put_le32 (kind, 4);
+  stasis_put_le32 (kind, 5);
   sample_patch_header (fd, 104, kind, 4);
-  assert_refused (fd, STASIS_IMAGE_ERROR_UNSUPPORTED, "body of unknown kind 4");
+  assert_refused (fd, STASIS_IMAGE_ERROR_UNSUPPORTED, "body of unknown kind 5");
   stasis_put_le32 (kind, STASIS_IMAGE_BODY_CHUNKS);
   sample_patch_header (fd, 104, kind, 4);
   assert_refused (fd, STASIS_IMAGE_ERROR_CORRUPT, "state and kind of the body");
@@ -170,6 +170,12 @@ main (int argc, char **argv)
     {
       g_autofree char *path = g_strdup_printf ("/image/reader/records/%s", sample_cases[i].name);
       g_test_add_data_func (path, &sample_cases[i], test_edited);
+    }
+  for (gsize i = 0; i < sample_n_packed_cases; i++)
+    {
+      g_autofree char *path
+          = g_strdup_printf ("/image/reader/records/%s", sample_packed_cases[i].name);
+      g_test_add_data_func (path, &sample_packed_cases[i], test_edited);
     }
   g_test_add_func ("/image/reader/prefixes", test_prefixes);
   g_test_add_func ("/image/reader/honest-prefixes", test_honest_prefixes);

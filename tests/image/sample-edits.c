@@ -22,8 +22,8 @@ steal_record (GPtrArray *records, guint32 type)
   g_assert_not_reached ();
 }
 
-static void
-drop_record (GPtrArray *records, guint32 type)
+void
+sample_drop_record (GPtrArray *records, guint32 type)
 {
   SampleRecord *record = steal_record (records, type);
   g_clear_pointer (&record->body, g_bytes_unref);
@@ -33,7 +33,7 @@ drop_record (GPtrArray *records, guint32 type)
 static void
 replace_record (GPtrArray *records, guint32 type, const void *octets, gsize size)
 {
-  drop_record (records, type);
+  sample_drop_record (records, type);
   g_ptr_array_insert (records, 0, sample_record (type, octets, size));
 }
 
@@ -128,13 +128,13 @@ edit_early_static_end (GPtrArray *front, GPtrArray *tail)
 static void
 edit_no_static_end (GPtrArray *front, GPtrArray *tail)
 {
-  drop_record (front, STASIS_RECORD_STATIC_END);
+  sample_drop_record (front, STASIS_RECORD_STATIC_END);
 }
 
 static void
 edit_no_end (GPtrArray *front, GPtrArray *tail)
 {
-  drop_record (tail, STASIS_RECORD_END);
+  sample_drop_record (tail, STASIS_RECORD_END);
 }
 
 static void
@@ -146,39 +146,39 @@ edit_behind_end (GPtrArray *front, GPtrArray *tail)
 static void
 edit_wrong_end (GPtrArray *front, GPtrArray *tail)
 {
-  drop_record (tail, STASIS_RECORD_END);
+  sample_drop_record (tail, STASIS_RECORD_END);
   g_ptr_array_add (tail, sample_record (STASIS_RECORD_END, SAMPLE_XML, 40));
 }
 
 static void
 edit_short_end (GPtrArray *front, GPtrArray *tail)
 {
-  drop_record (tail, STASIS_RECORD_END);
+  sample_drop_record (tail, STASIS_RECORD_END);
   g_ptr_array_add (tail, sample_record (STASIS_RECORD_END, SAMPLE_XML, 39));
 }
 
 static void
 edit_no_xml (GPtrArray *front, GPtrArray *tail)
 {
-  drop_record (front, STASIS_RECORD_DOMAIN_XML);
+  sample_drop_record (front, STASIS_RECORD_DOMAIN_XML);
 }
 
 static void
 edit_no_facts (GPtrArray *front, GPtrArray *tail)
 {
-  drop_record (front, STASIS_RECORD_QEMU_FACTS);
+  sample_drop_record (front, STASIS_RECORD_QEMU_FACTS);
 }
 
 static void
 edit_no_disks (GPtrArray *front, GPtrArray *tail)
 {
-  drop_record (tail, STASIS_RECORD_DISKS);
+  sample_drop_record (tail, STASIS_RECORD_DISKS);
 }
 
 static void
 edit_no_hashes (GPtrArray *front, GPtrArray *tail)
 {
-  drop_record (tail, STASIS_RECORD_CHUNK_HASHES);
+  sample_drop_record (tail, STASIS_RECORD_CHUNK_HASHES);
 }
 
 static void
@@ -244,12 +244,12 @@ edit_hashes_chunk_size (GPtrArray *front, GPtrArray *tail)
 static void
 edit_no_ram_map (GPtrArray *front, GPtrArray *tail)
 {
-  drop_record (tail, STASIS_RECORD_RAM_MAP);
+  sample_drop_record (tail, STASIS_RECORD_RAM_MAP);
 }
 
 /* The reader ignores it, the verifier does not. */
-static void
-patch_record (GPtrArray *records, guint32 type, gsize at, guint8 bits)
+void
+sample_patch_record (GPtrArray *records, guint32 type, gsize at, guint8 bits)
 {
   for (guint i = 0; i < records->len; i++)
     {
@@ -268,37 +268,37 @@ patch_record (GPtrArray *records, guint32 type, gsize at, guint8 bits)
 static void
 edit_map_no_blocks (GPtrArray *front, GPtrArray *tail)
 {
-  patch_record (tail, STASIS_RECORD_RAM_MAP, 0, 3);
+  sample_patch_record (tail, STASIS_RECORD_RAM_MAP, 0, 3);
 }
 
 static void
 edit_map_more_blocks (GPtrArray *front, GPtrArray *tail)
 {
-  patch_record (tail, STASIS_RECORD_RAM_MAP, 0, 7);
+  sample_patch_record (tail, STASIS_RECORD_RAM_MAP, 0, 7);
 }
 
 static void
 edit_map_fewer_blocks (GPtrArray *front, GPtrArray *tail)
 {
-  patch_record (tail, STASIS_RECORD_RAM_MAP, 0, 1);
+  sample_patch_record (tail, STASIS_RECORD_RAM_MAP, 0, 1);
 }
 
 static void
 edit_map_length (GPtrArray *front, GPtrArray *tail)
 {
-  patch_record (tail, STASIS_RECORD_RAM_MAP, 16 + 7, 0x80);
+  sample_patch_record (tail, STASIS_RECORD_RAM_MAP, 16 + 7, 0x80);
 }
 
 static void
 edit_map_place (GPtrArray *front, GPtrArray *tail)
 {
-  patch_record (tail, STASIS_RECORD_RAM_MAP, 16 + 34, 0x80);
+  sample_patch_record (tail, STASIS_RECORD_RAM_MAP, 16 + 34, 0x80);
 }
 
 static void
 edit_map_name (GPtrArray *front, GPtrArray *tail)
 {
-  patch_record (tail, STASIS_RECORD_RAM_MAP, 16 + 80, 0x80);
+  sample_patch_record (tail, STASIS_RECORD_RAM_MAP, 16 + 80, 0x80);
 }
 
 static void

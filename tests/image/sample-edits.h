@@ -23,4 +23,12 @@ typedef struct
 extern const SampleCase sample_cases[];
 extern const gsize sample_n_cases;
 
+/* The same of PACKED_RAM images: sample-packed-edits.c. */
+extern const SampleCase sample_packed_cases[];
+extern const gsize sample_n_packed_cases;
+
+/* Take away a record that is there, or turn some bits of its octet @at over. */
+void sample_drop_record (GPtrArray *records, guint32 type);
+void sample_patch_record (GPtrArray *records, guint32 type, gsize at, guint8 bits);
+
 G_END_DECLS

@@ -19,9 +19,11 @@
 #include "image/front.h"
 #include "image/header.h"
 #include "image/octets.h"
+#include "image/parent.h"
 #include "image/reader-private.h"
 #include "image/streamed-writer.h"
 #include "image/verify.h"
+#include "sample-packed.h"
 #include "util/fd.h"
 
 #define PAGE 4096u
@@ -206,6 +208,17 @@ sample_disks (void)
   return stasis_image_disks_to_json (disks);
 }
 
+/* Of an image that nobody has. */
+static StasisJson *
+sample_parent (void)
+{
+  StasisJson *parent = stasis_json_new_object ();
+  stasis_json_set_string (parent, STASIS_IMAGE_PARENT_IMAGE, "nobody");
+  stasis_json_set_string (parent, STASIS_IMAGE_PARENT_HASHES, "00");
+  stasis_json_set_string (parent, STASIS_IMAGE_PARENT_FILE, "/nowhere");
+  return parent;
+}
+
 /* A writer that has begun on @fd. */
 StasisImageWriter *
 sample_begin (int fd, StasisImageBodyKind kind)
@@ -214,6 +227,9 @@ sample_begin (int fd, StasisImageBodyKind kind)
   g_autoptr (GBytes) xml = g_bytes_new_static (SAMPLE_XML, strlen (SAMPLE_XML));
   g_autoptr (StasisJson) qemu_facts = sample_facts ();
   StasisImageFacts facts = { .xml = xml, .qemu_facts = qemu_facts, .body_kind = kind };
+  g_autoptr (StasisJson) parent = sample_parent ();
+  if (kind == STASIS_IMAGE_BODY_PACKED_RAM)
+    facts.parent = parent;
   memcpy (facts.domain_uuid, domain_uuid, sizeof domain_uuid);
   StasisImageWriter *writer = stasis_image_writer_begin (fd, &facts, &error);
   g_assert_no_error (error);
@@ -364,12 +380,16 @@ sample_image (StasisImageBodyKind kind)
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisJson) disks = sample_disks ();
   g_autoptr (StasisImageWriter) writer = sample_begin (fd, kind);
+  const guint64 offset = stasis_image_writer_body_offset (writer);
+  g_auto (StasisBodyNotes) notes = { .hashes = NULL };
   if (kind == STASIS_IMAGE_BODY_STREAM)
-    sample_write_stream (fd, stasis_image_writer_body_offset (writer));
+    sample_write_stream (fd, offset);
+  else if (kind == STASIS_IMAGE_BODY_PACKED_RAM)
+    sample_write_packed (fd, offset, &notes);
   else
-    sample_write_mapped_ram (fd, stasis_image_writer_body_offset (writer));
+    sample_write_mapped_ram (fd, offset);
 
-  const StasisImageTail tail = { .disks = disks };
+  const StasisImageTail tail = { .disks = disks, .notes = &notes };
   stasis_image_writer_finish (writer, 0, &tail, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   return fd;

@@ -179,7 +179,8 @@ check_known (gboolean wrong)
   const StasisHash unused = stasis_hash ("", 0);
   stasis_image_hashes_set (hashes, last, 0, &unused);
 
-  const StasisImageTail tail = { .hashes = hashes };
+  const StasisBodyNotes notes = { .hashes = hashes };
+  const StasisImageTail tail = { .notes = &notes };
   stasis_image_writer_finish (writer, 0, &tail, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpint (sample_verify (fd, &error), ==, !wrong);

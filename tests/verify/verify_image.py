@@ -9,7 +9,6 @@ incomplete, unsupported or not-an-image.  Exit status: 0 all good, 1 some are no
 Standard library only; libxxhash is used where it is there, for speed.
 """
 
-import errno
 import json
 import os
 import stat
@@ -17,16 +16,18 @@ import struct
 import sys
 import uuid
 
+from octets import MIB, Bad, File, corrupt, is_zero, round_up, unsupported
+from ram_stream import BLOCKS_MAX, PAGE, Block, MappedRam, PlainRam
 from xxh3 import digest
 
-MIB = 1 << 20
 MAGIC = bytes.fromhex("895354530d0a1a0a")
 VERSION = 2
 END, DOMAIN_XML, QEMU_FACTS, STATIC_END, RAM_MAP, DISKS, CHUNK_HASHES = range(7)
 PARENT = 9
 CHUNK_RECORD = 10
+PACKED_RAM_RECORD = 12
 ORIGIN = 0x80000001
-MAPPED_RAM, STREAM, CHUNKS = 1, 2, 3
+MAPPED_RAM, STREAM, CHUNKS, PACKED_RAM = 1, 2, 3, 4
 FRONT, TAIL, BODY = 1, 2, 4
 PIECE_MAX, PIECES_MAX = 4 * MIB, 2 * MIB
 RAW, ZSTD = 0, 1
@@ -41,70 +42,11 @@ TYPES = {
     CHUNK_HASHES: ("CHUNK_HASHES", TAIL, 64 * MIB + 32),
     PARENT: ("PARENT", FRONT, 64 << 10),
     CHUNK_RECORD: ("CHUNK", BODY, 16 + PIECE_MAX),
+    PACKED_RAM_RECORD: ("PACKED_RAM", TAIL, 2 * MIB),
     ORIGIN: ("ORIGIN", FRONT, MIB),
 }
-RECORDS_MAX, BLOCKS_MAX, CAPABILITIES_MAX = 4096, 4096, 64
-PAGE, CHUNK, END_MAX = 4096, MIB, 4 << 40
-
-
-class Bad(Exception):
-    """The image is not good; the first argument says in which way."""
-
-
-def corrupt(what):
-    return Bad("corrupt", what)
-
-
-def unsupported(what):
-    return Bad("unsupported", what)
-
-
-def round_up(value, unit):
-    return -(-value // unit) * unit
-
-
-def is_zero(octets):
-    return not any(octets)
-
-
-class File:
-    """An open file: exact reads, and where its data is."""
-
-    def __init__(self, fd):
-        self.fd = fd
-        self.size = os.fstat(fd).st_size
-
-    def read(self, at, count, end=None):
-        if at + count > (self.size if end is None else end):
-            raise corrupt(f"{count} octets at {at} reach beyond their end")
-        octets = b""
-        while len(octets) < count:
-            piece = os.pread(self.fd, count - len(octets), at + len(octets))
-            if not piece:
-                raise corrupt(f"the file ends at {at + len(octets)}")
-            octets += piece
-        return octets
-
-    def data(self, start, end):
-        """The runs of data in [start, end)."""
-        while start < end:
-            try:
-                start = os.lseek(self.fd, start, os.SEEK_DATA)
-                stop = os.lseek(self.fd, start, os.SEEK_HOLE)
-            except OSError as failure:
-                if failure.errno == errno.ENXIO:
-                    return
-                raise
-            if start < end:
-                yield start, min(stop, end)
-            start = stop
-
-    def require_zero(self, start, end, what):
-        for run, stop in self.data(start, end):
-            for at in range(run, stop, MIB):
-                octets = self.read(at, min(MIB, stop - at))
-                if not is_zero(octets):
-                    raise corrupt(f"{what}: octets near {at} are not zero")
+RECORDS_MAX = 4096
+CHUNK, END_MAX = MIB, 4 << 40
 
 
 class Header:
@@ -119,7 +61,7 @@ class Header:
         self.writer = self.text(writer.split(b"\0")[0])
         if self.state == b"PART":
             raise Bad("incomplete", "the save did not finish")
-        if self.kind not in (MAPPED_RAM, STREAM, CHUNKS):
+        if self.kind not in (MAPPED_RAM, STREAM, CHUNKS, PACKED_RAM):
             raise unsupported(f"body kind {self.kind}")
         if (self.state == b"FLOW") != (self.kind == CHUNKS):
             raise corrupt("header: state and body kind")
@@ -202,17 +144,6 @@ class Record:
         return value
 
 
-class Block:
-    """One block of the RAM map, or one that the body announces."""
-
-    def __init__(self, name, used, bitmap, pages):
-        self.name, self.used, self.bitmap, self.pages = name, used, bitmap, pages
-        self.bitmap_length = round_up(used // PAGE, 64) // 8
-
-    def place(self):
-        return self.name, self.used, self.bitmap, self.pages
-
-
 class Image:
     def __init__(self, file):
         self.file = file
@@ -290,7 +221,9 @@ class Image:
             if number == ORIGIN or number == PARENT and self.header.kind == MAPPED_RAM:
                 continue
             wanted = {RAM_MAP: self.header.kind == MAPPED_RAM, CHUNK_RECORD: False,
-                      PARENT: False, CHUNK_HASHES: self.header.kind != CHUNKS}.get(number, True)
+                      PARENT: self.header.kind == PACKED_RAM,
+                      PACKED_RAM_RECORD: self.header.kind == PACKED_RAM,
+                      CHUNK_HASHES: self.header.kind != CHUNKS}.get(number, True)
             if wanted != (number in self.seen):
                 raise corrupt(f"record {name}: {'missing' if wanted else 'not for this body'}")
 
@@ -309,6 +242,8 @@ class Image:
             self.check_strings(self.seen[PARENT], "image", "hashes", "file")
         if RAM_MAP in self.seen:
             self.check_ram_map(self.seen[RAM_MAP])
+        if PACKED_RAM_RECORD in self.seen:
+            self.check_packed_ram(self.seen[PACKED_RAM_RECORD])
         if CHUNK_HASHES in self.seen:
             self.check_hash_table(self.seen[CHUNK_HASHES])
 
@@ -374,6 +309,37 @@ class Image:
         if not is_zero(body[4:16]):
             raise record.bad("reserved")
 
+    def check_packed_ram(self, record):
+        body, at, header = record.body, 48, self.header
+        if len(body) < 48:
+            raise record.bad("too short")
+        count, reserved, self.n_stored, self.n_runs, reserved2, self.index_hash = struct.unpack_from(
+            "<IIQQQ16s", body)
+        for _ in range(count if 1 <= count <= BLOCKS_MAX else 0):
+            if at + 24 > len(body):
+                raise record.bad("cut")
+            used, n_set, name_length, reserved3 = struct.unpack_from("<QQII", body, at)
+            name = body[at + 24:at + 24 + name_length]
+            padding = body[at + 24 + name_length:at + 24 + round_up(name_length, 8)]
+            at += 24 + round_up(name_length, 8)
+            self.check_name(record, name)
+            block = Block(name, used, 0, 0)
+            block.n_set = n_set
+            if (not 1 <= name_length <= 255 or at > len(body) or used == 0 or used % PAGE
+                    or n_set > used // PAGE or name in [b.name for b in self.blocks]):
+                raise record.bad(f"block {name!r}")
+            if reserved3 or not is_zero(padding):
+                raise record.bad(f"block {name!r}: reserved")
+            self.blocks.append(block)
+        n_set = sum(block.n_set for block in self.blocks)
+        self.index = header.body + self.n_stored * PAGE
+        self.stream = self.index + self.n_runs * 8
+        if (not self.blocks or at != len(body) or sum(b.used for b in self.blocks) > END_MAX
+                or self.n_stored > n_set or self.n_runs > n_set or self.stream >= header.body_end):
+            raise record.bad("number of blocks, pages or runs")
+        if reserved or reserved2:
+            raise record.bad("reserved")
+
     @staticmethod
     def check_name(record, name):
         try:
@@ -403,6 +369,8 @@ class Image:
             self.verify_hashes()
         if header.kind == MAPPED_RAM:
             self.verify_mapped_ram()
+        if header.kind == PACKED_RAM:
+            self.verify_packed_ram()
 
     def verify_hashes(self):
         header, table, zeros = self.header, self.seen[CHUNK_HASHES].body, {}
@@ -431,6 +399,32 @@ class Image:
             self.file.require_zero(block.bitmap + block.bitmap_length, block.pages,
                                    f"block {block.name!r}: before its pages")
             self.verify_clear_pages(block, bits)
+
+    def verify_packed_ram(self):
+        octets = self.file.read(self.index, self.stream - self.index)
+        if digest(octets) != self.index_hash:
+            raise corrupt("index: hash")
+        pages, stored, first, ends = set(), 0, 0, []
+        for block in self.blocks:
+            first += block.used // PAGE
+            ends.append(first)
+        counts = [0] * len(ends)
+        for page, count in struct.iter_unpack("<II", octets):
+            is_zero_run, count = count >> 31, count & 0x7fffffff
+            number = next((i for i, end in enumerate(ends) if page < end), None)
+            if number is None or count == 0 or page + count > ends[number]:
+                raise corrupt(f"index: a run of {count} pages at {page}")
+            run = range(page, page + count)
+            if not pages.isdisjoint(run):
+                raise corrupt(f"index: a page is there twice, at {page}")
+            pages.update(run)
+            counts[number] += count
+            stored += 0 if is_zero_run else count
+        if stored != self.n_stored or counts != [block.n_set for block in self.blocks]:
+            raise corrupt("index: number of pages")
+        announced = PlainRam(self.file, self.stream, self.header.body_end).blocks
+        if [(b.name, b.used) for b in announced] != [(b.name, b.used) for b in self.blocks]:
+            raise corrupt("body: its blocks are not those of the record PACKED_RAM")
 
     def verify_clear_pages(self, block, bits):
         for start, end in self.file.data(block.pages, block.pages + block.used):
@@ -468,91 +462,6 @@ def check_frame(record, data, length):
         raise record.bad("its zstd frame is cut") from None
     if at + (4 if flags & 4 else 0) != len(data):
         raise record.bad("not one zstd frame")
-
-
-class MappedRam:
-    """The beginning of QEMU's stream, big-endian, up to its last RAM block."""
-
-    def __init__(self, file, at, end):
-        self.file, self.at, self.end = file, at, end
-        self.blocks = []
-        self.configuration()
-        self.ram()
-
-    def take(self, count):
-        octets = self.file.read(self.at, count, self.end)
-        self.at += count
-        return octets
-
-    def number(self, count):
-        return int.from_bytes(self.take(count), "big")
-
-    def name(self):
-        name = self.take(self.number(1))
-        if not name or b"\0" in name:
-            raise corrupt(f"body, at {self.at}: name")
-        return name
-
-    def configuration(self):
-        if self.take(8) != b"QEVM\0\0\0\3" or self.number(1) != 7:
-            raise corrupt("body: not QEMU's")
-        length = self.number(4)
-        if length > 256:
-            raise corrupt("body: machine type")
-        self.take(length)
-        capabilities = []
-        section = self.number(1)
-        while section == 5:
-            self.subsection(capabilities)
-            section = self.number(1)
-        if section != 1 or b"mapped-ram" not in capabilities:
-            raise corrupt("body: no section, or no mapped-ram")
-
-    def subsection(self, capabilities):
-        name, version = self.name(), self.number(4)
-        if version != 1:
-            raise unsupported("body: version of a subsection")
-        if name == b"configuration/capabilities":
-            count = self.number(4)
-            if count > CAPABILITIES_MAX:
-                raise corrupt("body: capabilities")
-            capabilities += [self.name() for _ in range(count)]
-            if b"x-ignore-shared" in capabilities:
-                raise unsupported("body: x-ignore-shared")
-        elif name == b"configuration/target-page-bits":
-            self.take(4)
-        elif name == b"configuration/uuid":
-            self.take(16)
-        else:
-            raise unsupported("body: subsection")
-
-    def ram(self):
-        self.take(4)
-        if self.name() != b"ram" or self.number(4) != 0:
-            raise corrupt("body: the first section is not 'ram'")
-        if self.number(4) != 4:
-            raise unsupported("body: version of 'ram'")
-        total = self.number(8)
-        if total % PAGE != 4:
-            raise corrupt("body: MEM_SIZE")
-        total -= 4
-        while total > 0:
-            self.block(total)
-            total -= self.blocks[-1].used
-        if not self.blocks or len(self.blocks) > BLOCKS_MAX:
-            raise corrupt("body: number of blocks")
-
-    def block(self, left):
-        name, used, version = self.name(), self.number(8), self.number(4)
-        page, bitmap, pages = self.number(8), self.number(8), self.number(8)
-        if version != 1 or page != PAGE:
-            raise unsupported("body: version or page size of mapped-ram")
-        block = Block(name, used, bitmap, pages)
-        if (used == 0 or used % PAGE or used > left or bitmap != self.at
-                or pages != round_up(bitmap + block.bitmap_length, MIB) or pages + used > self.end):
-            raise corrupt(f"body: block {name!r}")
-        self.blocks.append(block)
-        self.at = pages + used
 
 
 def check(path):
