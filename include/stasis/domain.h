@@ -79,6 +79,7 @@ typedef enum /*< flags >*/
   = 1 << 5,                     /* KEEP_RUNNING: the disks are not kept as they are in its moment */
   STASIS_SAVE_QUIESCE = 1 << 6, /* freeze the guest's file systems through its agent before */
   STASIS_SAVE_TRACK = 1 << 8,   /* KEEP_RUNNING: and know what it writes to from then on */
+  STASIS_SAVE_STILL = 1 << 9,   /* pause the guest before its memory is copied, not after */
 } StasisSaveFlags;
 
 typedef enum /*< flags >*/

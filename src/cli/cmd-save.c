@@ -18,6 +18,16 @@
 #include "cli/job.h"
 #include "cli/progress.h"
 
+/* How it ends with its image; a checkpoint has none of these. */
+static gboolean
+live_flags (const StasisCliArgs *args, guint *flags, GError **error)
+{
+  stasis_cli_args_flag (args, "bypass-cache", STASIS_SAVE_BYPASS_CACHE, flags);
+  stasis_cli_args_flag (args, "live", STASIS_SAVE_LIVE, flags);
+  stasis_cli_args_flag (args, "still", STASIS_SAVE_STILL, flags);
+  return stasis_cli_args_exclusive (args, "live", "still", error);
+}
+
 static gboolean
 save_flags (const StasisCliArgs *args, guint *out_flags, GError **error)
 {
@@ -289,10 +299,10 @@ static gboolean
 run_save (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   guint flags = 0;
-  if (!stasis_cli_args_exclusive (args, "file", "fd", error) || !save_flags (args, &flags, error))
+  if (!stasis_cli_args_exclusive (args, "file", "fd", error) || !save_flags (args, &flags, error)
+      || !live_flags (args, &flags, error)
+      || !stasis_cli_args_exclusive (args, "still", "keep-running", error))
     return FALSE;
-  stasis_cli_args_flag (args, "bypass-cache", STASIS_SAVE_BYPASS_CACHE, &flags);
-  stasis_cli_args_flag (args, "live", STASIS_SAVE_LIVE, &flags);
   stasis_cli_args_flag (args, "keep-running", STASIS_SAVE_KEEP_RUNNING, &flags);
   stasis_cli_args_flag (args, "no-disks", STASIS_SAVE_NO_DISKS, &flags);
   stasis_cli_args_flag (args, "incremental", STASIS_SAVE_INCREMENTAL, &flags);
@@ -337,7 +347,8 @@ static const StasisCliOption save_options[] = {
   { "compress", STASIS_CLI_NAMED, "how", N_ ("compress with zstd or zstd:LEVEL (1 to 19)") },
   { "fd", STASIS_CLI_NAMED, "number", N_ ("save to an inherited file descriptor") },
   { "live", STASIS_CLI_FLAG, NULL,
-    N_ ("copy the memory while the guest runs, and pause it only at the end") },
+    N_ ("pause the guest only once little of its memory is left to copy") },
+  { "still", STASIS_CLI_FLAG, NULL, N_ ("pause it before its memory is copied, not after") },
   { "keep-running", STASIS_CLI_FLAG, NULL, N_ ("let the guest go on: a checkpoint") },
   { "no-disks", STASIS_CLI_FLAG, NULL, N_ ("with --keep-running: leave its disks out") },
   { "incremental", STASIS_CLI_FLAG, NULL, N_ ("save only what differs from the base") },
@@ -359,8 +370,9 @@ const StasisCliCommand stasis_cmd_save = {
   .summary = N_ ("save a domain state to a file"),
   .description = N_ ("Save the RAM and device state of a running domain to a save image, and\n"
                      "stop it once the image is complete and on disk. Ctrl-C cancels.\n"
-                     "With --live its memory is copied while it runs; with --keep-running it\n"
-                     "goes on after a pause of milliseconds, see 'checkpoint'.\n"
+                     "Where it can be, its memory is copied while it runs; with --still it is\n"
+                     "paused first. With --keep-running it goes on after a pause of\n"
+                     "milliseconds, see 'checkpoint'.\n"
                      "Kinds of images: stasis, stasis-stream, libvirt, libvirt-gzip,\n"
                      "libvirt-bzip2, libvirt-xz, libvirt-lzop, libvirt-zstd, libvirt-sparse,\n"
                      "trailer. Into a pipe it is stasis-stream unless --format says otherwise."),
@@ -405,10 +417,8 @@ static gboolean
 run_managedsave (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   guint flags = 0;
-  if (!save_flags (args, &flags, error))
+  if (!save_flags (args, &flags, error) || !live_flags (args, &flags, error))
     return FALSE;
-  stasis_cli_args_flag (args, "bypass-cache", STASIS_SAVE_BYPASS_CACHE, &flags);
-  stasis_cli_args_flag (args, "live", STASIS_SAVE_LIVE, &flags);
   g_autoptr (StasisDomain) domain = stasis_cli_domain (cli, args, error);
   if (domain == NULL)
     return FALSE;
@@ -434,7 +444,8 @@ run_managedsave (StasisCli *cli, const StasisCliArgs *args, GError **error)
 static const StasisCliOption managedsave_options[] = {
   STASIS_CLI_DOMAIN_OPTION,
   { "live", STASIS_CLI_FLAG, NULL,
-    N_ ("copy the memory while the guest runs, and pause it only at the end") },
+    N_ ("pause the guest only once little of its memory is left to copy") },
+  { "still", STASIS_CLI_FLAG, NULL, N_ ("pause it before its memory is copied, not after") },
   { "bypass-cache", STASIS_CLI_FLAG, NULL, N_ ("avoid file system cache when saving") },
   { "running", STASIS_CLI_FLAG, NULL, N_ ("set domain to be running on next start") },
   { "paused", STASIS_CLI_FLAG, NULL, N_ ("set domain to be paused on next start") },

@@ -50,10 +50,11 @@
 #define DEVICES_MAX  (256u * 1024 * 1024)
 #define DEVICES_HEAD 8u /* magic and version, of which the body has its own */
 
-#define PASSES_MAX 30u
-#define ENOUGH     (4u * 1024 * 1024)   /* octets: a millisecond or two */
-#define READ_SIZE  (4u * 1024 * 1024)   /* of a pass, at a time */
-#define REST_MAX   (256u * 1024 * 1024) /* kept in memory until the guest goes on */
+#define PASSES_MAX       30u
+#define PASSES_IMPATIENT 1u
+#define ENOUGH           (4u * 1024 * 1024)   /* octets: a millisecond or two */
+#define READ_SIZE        (4u * 1024 * 1024)   /* of a pass, at a time */
+#define REST_MAX         (256u * 1024 * 1024) /* kept in memory until the guest goes on */
 
 struct _StasisCapture
 {
@@ -63,6 +64,7 @@ struct _StasisCapture
   gboolean is_chain_mapped;
   gboolean is_chain_tracked; /* what the guest has written to since it is tracked */
   gboolean is_live;
+  gboolean is_patient;
   gboolean release_disks;
   gboolean keep_track; /* it is to be tracked on */
   int devices;         /* (owned) a file in memory, or -1 */
@@ -169,6 +171,7 @@ stasis_capture_new (const StasisCaptureGuest *guest, StasisMonitor *monitor,
   self->is_chain_mapped = guest->is_chain_mapped;
   self->is_chain_tracked = guest->is_chain_tracked;
   self->is_live = guest->is_live;
+  self->is_patient = guest->is_patient;
   self->release_disks = guest->release_disks;
   self->devices = -1;
   if (self->base != NULL ? !check_memory (self->base, guest->qemu, guest->ram_blocks, error)
@@ -470,7 +473,8 @@ chase (StasisCapture *self, gboolean is_calm, StasisMonitor *monitor, StasisJob 
   Written written = { .ranges = ranges };
   guint64 before = G_MAXUINT64;
   guint n_in_vain = 0;
-  while (self->n_passes < PASSES_MAX && n_in_vain < 2)
+  const guint n_max = self->is_patient ? PASSES_MAX : PASSES_IMPATIENT;
+  while (self->n_passes < n_max && n_in_vain < 2)
     {
       g_array_set_size (ranges, 0);
       if (!in_calm (self, is_calm, monitor, take_pass, &written, error)

@@ -23,6 +23,7 @@ typedef struct
   const StasisProcess *qemu;
   const GPtrArray *ram_blocks;   /* of StasisRamBlock */
   gboolean is_live;              /* it is copied while it runs; else there is a base */
+  gboolean is_patient;           /* what it changes again and again, not once */
   gboolean release_disks;        /* it will not go on: QEMU is to let go of its disks */
   const StasisImageChain *chain; /* (borrowed) (nullable) only what differs from it is written */
   gboolean is_chain_mapped;      /* the memory is mapped from that one image */

@@ -61,14 +61,15 @@ do_when_free (StasisGuestsRun *run, StasisDomain *domain, DomainFunc func, GErro
 static gboolean
 save (StasisGuestsRun *run, StasisDomain *domain, GError **error)
 {
-  return stasis_domain_managed_save (domain, STASIS_SAVE_NONE, NULL, NULL, run->cancellable, error);
+  return stasis_domain_managed_save (domain, STASIS_SAVE_STILL, NULL, NULL, run->cancellable,
+                                     error);
 }
 
 static gboolean
 save_quiesced (StasisGuestsRun *run, StasisDomain *domain, GError **error)
 {
-  return stasis_domain_managed_save (domain, STASIS_SAVE_QUIESCE, NULL, NULL, run->cancellable,
-                                     error);
+  return stasis_domain_managed_save (domain, STASIS_SAVE_STILL | STASIS_SAVE_QUIESCE, NULL, NULL,
+                                     run->cancellable, error);
 }
 
 /* It runs and has a channel for an agent; whether there is one turns out. */

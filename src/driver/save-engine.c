@@ -110,6 +110,7 @@ try_capture (const StasisSaveGuest *guest, StasisMonitor *monitor, GCancellable 
     .qemu = &status->qemu,
     .ram_blocks = guest->ram_blocks,
     .is_live = guest->is_live,
+    .is_patient = guest->is_patient,
     .release_disks = guest->release_disks,
     .chain = guest->chain,
     .is_chain_mapped = guest->is_chain_mapped,

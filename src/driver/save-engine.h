@@ -54,6 +54,7 @@ typedef struct
   const GPtrArray *ram_blocks; /* of StasisRamBlock */
   gboolean was_running;
   gboolean is_live;              /* its memory is copied while it runs */
+  gboolean is_patient;           /* again and again, until its pause is short */
   gboolean release_disks;        /* it will not go on */
   const StasisImageChain *chain; /* (nullable) only what differs from it is saved */
   gboolean is_chain_mapped;      /* the memory is mapped from that image */

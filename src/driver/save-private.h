@@ -36,6 +36,7 @@ typedef struct
   StasisDomainDef *def;   /* (owned): of the running instance */
   char *xml;              /* (owned): that goes into the image */
   gboolean was_running;
+  gboolean is_live;             /* its memory is copied while it runs */
   gboolean is_postmigrate;      /* it has sent its state away in a save that failed late */
   StasisStill still;            /* once it is paused */
   StasisSaveEngine *engine;     /* (owned) */
@@ -55,9 +56,9 @@ stasis_save_keeps_running (const StasisSave *save)
   return (save->flags & STASIS_SAVE_KEEP_RUNNING) != 0;
 }
 
-/* TRUE where its memory is copied while it runs. */
+/* TRUE where that was asked for. */
 static inline gboolean
-stasis_save_is_live (const StasisSave *save)
+stasis_save_wants_live (const StasisSave *save)
 {
   return (save->flags & (STASIS_SAVE_LIVE | STASIS_SAVE_KEEP_RUNNING)) != 0;
 }

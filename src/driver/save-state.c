@@ -321,7 +321,7 @@ copy_paused (StasisSave *save, StasisBodyNotes *notes, GError **error)
 static gboolean
 write_body (StasisSave *save, StasisBodyNotes *notes, GError **error)
 {
-  if (!stasis_save_is_live (save))
+  if (!save->is_live)
     return copy_paused (save, notes, error);
   if (save->engine->capture != NULL)
     return capture_live (save, notes, error);

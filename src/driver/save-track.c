@@ -75,7 +75,7 @@ void
 stasis_save_track_begin (StasisSave *save)
 {
   StasisTracked *tracked = save->hold->status->tracked;
-  if (!stasis_tracked_is_on (tracked) || !stasis_save_is_live (save)
+  if (!stasis_tracked_is_on (tracked) || !save->is_live
       || (save->engine->capture == NULL && !save->engine->is_snapshot))
     return;
   const gboolean goes_on

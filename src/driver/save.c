@@ -280,6 +280,60 @@ write_head (Save *save, GError **error)
   return stasis_save_output_begin (save->output, &head, cancellable, error);
 }
 
+static StasisSaveEngine *
+try_engine (const Save *save, gboolean is_live, GError **error)
+{
+  const StasisSaveGuest guest = {
+    .status = save->hold->status,
+    .ram_blocks = save->ram_blocks,
+    .was_running = save->was_running,
+    .is_live = is_live,
+    .is_patient = stasis_save_wants_live (save),
+    .release_disks = !stasis_save_keeps_running (save),
+    .chain = save->base != NULL ? save->base->chain : NULL,
+    .is_chain_mapped = save->base != NULL && save->base->is_mapped,
+    .is_chain_tracked = save->base != NULL && save->base->is_tracked,
+    .keep_track = stasis_save_wants_track (save),
+  };
+  return stasis_save_engine_choose (save->monitor, stasis_save_output_way (save->output),
+                                    stasis_save_place_file_fd (save->place), &guest,
+                                    stasis_job_cancellable (save->job), error);
+}
+
+/* Nobody said how.  What is tracked of a guest's writes would be lost with a save that fails, and
+ * what has changed since a base is little. */
+static gboolean
+may_be_live (const Save *save)
+{
+  return save->was_running && (save->flags & (STASIS_SAVE_STILL | STASIS_SAVE_INCREMENTAL)) == 0
+         && save->form.kind == STASIS_IMAGE_KIND_STASIS
+         && stasis_save_output_way (save->output) == STASIS_SAVE_WAY_BEST
+         && !stasis_tracked_is_on (save->hold->status->tracked);
+}
+
+/* A guest stands still for as short as can be had without asking more of it: its memory is copied
+ * while it runs where we can do so ourselves. */
+static gboolean
+choose_engine (Save *save, GError **error)
+{
+  save->is_live = stasis_save_wants_live (save);
+  if (!save->is_live && may_be_live (save))
+    {
+      save->engine = try_engine (save, TRUE, NULL);
+      save->is_live = save->engine != NULL && save->engine->capture != NULL;
+      if (!save->is_live)
+        g_clear_pointer (&save->engine, stasis_save_engine_free);
+    }
+  if (save->engine == NULL)
+    save->engine = try_engine (save, save->is_live, error);
+  if (save->engine == NULL)
+    return FALSE;
+  g_autofree char *note = stasis_save_track_describe (save);
+  stasis_job_set_engine_note (save->job, note);
+  stasis_job_set_engine (save->job, save->engine->description);
+  return TRUE;
+}
+
 static gboolean
 begin_image (Save *save, GError **error)
 {
@@ -291,26 +345,7 @@ begin_image (Save *save, GError **error)
   if (save->ram_blocks == NULL)
     return FALSE;
   stasis_save_track_check (save);
-  const StasisSaveGuest guest = {
-    .status = save->hold->status,
-    .ram_blocks = save->ram_blocks,
-    .was_running = save->was_running,
-    .is_live = stasis_save_is_live (save),
-    .release_disks = !stasis_save_keeps_running (save),
-    .chain = save->base != NULL ? save->base->chain : NULL,
-    .is_chain_mapped = save->base != NULL && save->base->is_mapped,
-    .is_chain_tracked = save->base != NULL && save->base->is_tracked,
-    .keep_track = stasis_save_wants_track (save),
-  };
-  save->engine = stasis_save_engine_choose (save->monitor, stasis_save_output_way (save->output),
-                                            stasis_save_place_file_fd (save->place), &guest,
-                                            cancellable, error);
-  if (save->engine == NULL)
-    return FALSE;
-  g_autofree char *note = stasis_save_track_describe (save);
-  stasis_job_set_engine_note (save->job, note);
-  stasis_job_set_engine (save->job, save->engine->description);
-  return write_head (save, error);
+  return choose_engine (save, error) && write_head (save, error);
 }
 
 /* Nobody has said no: now it counts as a job. */
@@ -378,6 +413,9 @@ check_flags (StasisSaveFlags flags, gboolean is_managed, GError **error)
   const char *message = NULL;
   if ((flags & STASIS_SAVE_RUNNING) != 0 && (flags & STASIS_SAVE_PAUSED) != 0)
     message = _ ("an image cannot be resumed both running and paused");
+  else if ((flags & STASIS_SAVE_STILL) != 0
+           && (flags & (STASIS_SAVE_LIVE | STASIS_SAVE_KEEP_RUNNING)) != 0)
+    message = _ ("a guest cannot run and stand still while its memory is copied");
   else if ((flags & STASIS_SAVE_NO_DISKS) != 0 && (flags & STASIS_SAVE_KEEP_RUNNING) == 0)
     message = _ ("disks are left out only where the guest goes on");
   else if ((flags & STASIS_SAVE_TRACK) != 0 && (flags & STASIS_SAVE_KEEP_RUNNING) == 0)
@@ -397,7 +435,7 @@ static gboolean
 check_form (const Save *save, GError **error)
 {
   const gboolean is_incremental = (save->flags & STASIS_SAVE_INCREMENTAL) != 0;
-  if ((!stasis_save_is_live (save) && !is_incremental)
+  if ((!stasis_save_wants_live (save) && !is_incremental)
       || save->form.kind == STASIS_IMAGE_KIND_STASIS)
     return TRUE;
   g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,

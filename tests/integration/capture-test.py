@@ -20,7 +20,7 @@ def mapped_guest(t):
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
     image = t.dir / "base.stasis"
-    t.stasis("save", guest.name, image)
+    t.stasis("save", "--still", guest.name, image)
     t.stasis("restore", image)
     assert t.stasis("domstats", guest.name) and t.status(guest)["memory-image"]
     guest.wait_for_tick(guest.last_tick() + 2)
@@ -29,7 +29,7 @@ def mapped_guest(t):
 
 def save(t, guest, image, *options):
     """Save it from outside; its last tick."""
-    stats = json.loads(t.stasis("save", guest.name, image, "--json", *options).stdout)
+    stats = json.loads(t.stasis("save", "--still", guest.name, image, "--json", *options).stdout)
     assert stats["engine"].startswith(WAY), stats
     assert stats["pages_normal"] > 0 and stats["bytes_written"] == stats["pages_normal"] * 4096, stats
     return guest.last_tick()
@@ -52,7 +52,7 @@ def generations(t):
     guest.agent("fill 48 7 mix")
     guest.close()
     image = t.dir / "0.stasis"
-    t.stasis("save", guest.name, image)
+    t.stasis("save", "--still", guest.name, image)
     t.stasis("restore", image)
     for number in range(1, 5):
         guest.wait_for_agent()
@@ -70,7 +70,7 @@ def generations(t):
         assert guest.agent("sum") == total, "the guest's memory has changed"
         assert f"generation-{number}" in guest.agent("read-disk /dev/vda 4096 12")
         guest.close()
-    stats = json.loads(t.stasis("save", guest.name, image, "--json").stdout)
+    stats = json.loads(t.stasis("save", "--still", guest.name, image, "--json").stdout)
     assert not stats["engine"].startswith(WAY), stats
 
 
@@ -93,7 +93,7 @@ def failures(t):
     image = t.dir / "a.stasis"
     for step in ("save-passed", "save-paused", "capture-copied", "save-copied", "save-written"):
         for how in ("fail", "kill"):
-            result = t.stasis("save", guest.name, image, check=False, STASIS_FAULT=f"{step}={how}")
+            result = t.stasis("save", "--still", guest.name, image, check=False, STASIS_FAULT=f"{step}={how}")
             assert result.returncode == (1 if how == "fail" else -signal.SIGKILL), (step, how, result.stderr)
             goes_on(t, guest, guest.last_tick())
             t.wait_for_no_job(guest)
@@ -114,10 +114,10 @@ def disk_taken_back(t):
     guest.wait_for_agent()
     guest.close()
     image = t.dir / "0.stasis"
-    t.stasis("save", guest.name, image)
+    t.stasis("save", "--still", guest.name, image)
     t.stasis("restore", image)
     for how in ("fail", "kill"):
-        t.stasis("save", guest.name, t.dir / "1.stasis", check=False, STASIS_FAULT=f"save-copied={how}")
+        t.stasis("save", "--still", guest.name, t.dir / "1.stasis", check=False, STASIS_FAULT=f"save-copied={how}")
         guest.wait_for_tick(guest.last_tick() + 2)
         guest.wait_for_agent()
         guest.agent(f"write-disk /dev/vda 8192 after-{how}")
@@ -132,7 +132,7 @@ def disk_taken_back(t):
 def cancelled(t):
     guest = mapped_guest(t)
     image = t.dir / "a.stasis"
-    process = t.start("save", guest.name, image, STASIS_FAULT="save-paused=stop")
+    process = t.start("save", "--still", guest.name, image, STASIS_FAULT="save-paused=stop")
     harness.wait_for(lambda: harness.is_stopped(process.pid), "the guest to be paused")
     process.send_signal(signal.SIGINT)
     os.kill(process.pid, signal.SIGCONT)
@@ -146,7 +146,7 @@ def cancelled(t):
 def full_disk(t):
     guest = mapped_guest(t)
     with harness.mounted("-t", "tmpfs", "-o", "size=2m", "tmpfs", at=t.dir / "small") as folder:
-        result = t.stasis("save", guest.name, folder / "a.stasis", check=False)
+        result = t.stasis("save", "--still", guest.name, folder / "a.stasis", check=False)
         assert result.returncode == 1 and "No space left" in result.stderr, result.stderr
         assert list(folder.iterdir()) == []
     goes_on(t, guest, guest.last_tick())
@@ -161,7 +161,7 @@ def paused(t):
     t.stasis("restore", image)
     assert t.domstate(guest) == "paused"
     for how in ("fail", "kill"):
-        t.stasis("save", guest.name, image, check=False, STASIS_FAULT=f"save-copied={how}")
+        t.stasis("save", "--still", guest.name, image, check=False, STASIS_FAULT=f"save-copied={how}")
         t.wait_for_no_job(guest)
         assert t.domstate(guest) == "paused", how
     assert save(t, guest, image) == last
@@ -177,11 +177,11 @@ def paused_disks(t):
     guest = t.boot_sector_guest(disks=[(disk, "qcow2", "virtio", False)])
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
-    t.stasis("save", guest.name, t.dir / "0.stasis")
+    t.stasis("save", "--still", guest.name, t.dir / "0.stasis")
     t.stasis("restore", t.dir / "0.stasis")
     t.stasis("suspend", guest.name)
     for how in ("fail", "kill"):
-        t.stasis("save", guest.name, t.dir / "1.stasis", check=False, STASIS_FAULT=f"save-copied={how}")
+        t.stasis("save", "--still", guest.name, t.dir / "1.stasis", check=False, STASIS_FAULT=f"save-copied={how}")
         t.wait_for_no_job(guest)
         assert t.domstate(guest) == "paused"
         nodes = t.qmp(guest, "monitor.sock", "query-named-block-nodes")
@@ -196,7 +196,7 @@ def denied(t):
         raise harness.Skip("no seccomp here")
     guest = mapped_guest(t)
     image = t.dir / "a.stasis"
-    result = subprocess.run([*deny, harness.STASIS, "save", guest.name, image, "--json"], env=t.environment(),
+    result = subprocess.run([*deny, harness.STASIS, "save", "--still", guest.name, image, "--json"], env=t.environment(),
                             capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 0, result
     engine = json.loads(result.stdout)["engine"]
@@ -213,12 +213,12 @@ def other_kinds(t):
     guest = mapped_guest(t)
     for kind in ("libvirt-sparse", "libvirt", "stasis-stream", "libvirt-zstd"):
         image = t.dir / kind
-        t.stasis("save", guest.name, image, "--format", kind)
+        t.stasis("save", "--still", guest.name, image, "--format", kind)
         last = guest.last_tick()
         t.stasis("image", "verify", image)
         t.stasis("restore", image)
         goes_on(t, guest, last)
-        t.stasis("save", guest.name, t.dir / "b.stasis")
+        t.stasis("save", "--still", guest.name, t.dir / "b.stasis")
         t.stasis("restore", t.dir / "b.stasis")
         assert t.status(guest)["memory-image"]
 

@@ -11,11 +11,13 @@ import signal
 import time
 
 import harness
+from mapped import can_map
 
 # The named steps of a save (util/fault.h), in their order; the rename lies between the lists.
 BEFORE = ["image-begin", "image-begun", "save-journal", "save-passed", "save-paused", "save-copied",
           "image-finish", "image-hashed", "image-tail", "image-tail-synced", "image-complete",
           "image-complete-synced", "save-written", "save-linked", "save-commit"]
+LIVE = ["capture-tracked", "save-followed"]  # of one that is copied while it runs
 AFTER = ["save-renamed", "save-committed"]
 
 
@@ -61,11 +63,12 @@ def is_settled_saved(t, guest, image):
 def saver_killed_before(t):
     guest = running_guest(t)
     image = t.dir / "image.stasis"
-    for step in BEFORE:
-        result = t.stasis("save", guest.name, image, check=False, STASIS_FAULT=f"{step}=kill")
-        assert result.returncode == -signal.SIGKILL, f"{step} was not reached: {result.stderr}"
-        goes_on(t, guest, step)
-        is_settled_running(t, guest, image)
+    for options, steps in (("--still",), BEFORE), ((), [*BEFORE, *LIVE] if can_map() else BEFORE):
+        for step in steps:
+            result = t.stasis("save", guest.name, image, *options, check=False, STASIS_FAULT=f"{step}=kill")
+            assert result.returncode == -signal.SIGKILL, f"{step} was not reached: {result.stderr}"
+            goes_on(t, guest, step)
+            is_settled_running(t, guest, image)
     t.stasis("save", guest.name, image)
     is_settled_saved(t, guest, image)
 

@@ -64,6 +64,23 @@ def ends(t):
         assert guest.damaged_pages() == 0
 
 
+@harness.test("a save without options is live where it can be, and --still is not")
+def by_itself(t):
+    guest = booted_guest(t)
+    image = t.dir / "a.stasis"
+    for options, word in ((), FROM_OUTSIDE), (("--still",), "multifd"), ((), FROM_OUTSIDE):
+        stats = json.loads(t.stasis("save", guest.name, image, "--json", *options).stdout)
+        assert not can_map() or word in stats["engine"], stats
+        last = guest.last_tick()
+        t.stasis("restore", image, "--load", "parallel")
+        guest.wait_for_tick(last + 2)
+        assert guest.damaged_pages() == 0
+    for more in ("--live", "--keep-running"):
+        result = t.stasis("save", guest.name, image, "--still", more, check=False)
+        assert result.returncode == 1 and "--still" in result.stderr, result.stderr
+    goes_on(t, guest)
+
+
 @harness.test("live saves and restores at random moments, of a guest that changes its memory all the time", timeout=3600)
 def consistent(t):
     guest = t.boot_sector_guest(pages=6000)
