@@ -496,7 +496,7 @@ def cancelled(t):
 
 @harness.test("a guest with UEFI has variables of its own in each clone")
 def firmware(t):
-    guest = t.linux_guest()
+    guest = t.linux_guest(packed=True)
     path = t.dir / "uefi.xml"
     path.write_text(guest.xml().replace("<os>", "<os firmware='efi'>"))
     result = t.stasis("create", path, check=False)

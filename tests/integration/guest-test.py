@@ -23,8 +23,8 @@ def save(qemu, path):
         qemu.wait_for_migration()
 
 
-def linux(t, machine):
-    guest = t.linux_guest(machine=machine)
+def linux(t, machine, packed):
+    guest = t.linux_guest(machine=machine, packed=packed)
     with start(guest) as qemu:
         first = guest.wait_for_tick(1)
         guest.wait_for_agent()
@@ -44,12 +44,12 @@ def linux(t, machine):
 
 @harness.test("linux guest on q35: agent, memory, power button")
 def linux_q35(t):
-    linux(t, "q35")
+    linux(t, "q35", packed=False)
 
 
-@harness.test("linux guest on pc: agent, memory, power button")
+@harness.test("linux guest on pc, whose kernel decompresses itself: agent, memory, power button")
 def linux_pc(t):
-    linux(t, "pc")
+    linux(t, "pc", packed=True)
 
 
 @harness.test("linux guest: disk and network")

@@ -151,11 +151,14 @@ class Guest:
 
 
 class LinuxGuest(Guest):
-    """Boots in some seconds; the agent does what tests/guest/agent.c says."""
+    """Boots in some seconds; the agent does what tests/guest/agent.c says.
 
-    def __init__(self, folder, name, qemu, accel, guest_dir, memory_mib=256, append="", **options):
+    `packed`: the kernel decompresses itself, which takes longer, and is what UEFI can start.
+    """
+
+    def __init__(self, folder, name, qemu, accel, guest_dir, memory_mib=256, append="", packed=False, **options):
         super().__init__(folder, name, qemu, accel, memory_mib=memory_mib, **options)
-        self.kernel, self.initrd = guest_dir / "vmlinuz", guest_dir / "initrd"
+        self.kernel, self.initrd = guest_dir / ("vmlinuz" if packed else "vmlinux"), guest_dir / "initrd"
         self.cmdline = f"{(guest_dir / 'cmdline').read_text().strip()} {append}".strip()
 
     def os_xml(self):

@@ -304,7 +304,7 @@ def main(skip_all=""):
     """Run the registered tests that the arguments name (default: all)."""
     signal.signal(signal.SIGALRM, on_alarm)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if not QEMU or not (GUEST_DIR / "vmlinuz").exists():
+    if not QEMU or not (GUEST_DIR / "vmlinux").exists():
         skip_all = skip_all or "no emulator or no test guest (./dev setup, scripts/build-guest.sh)"
     if skip_all:
         print(f"1..0 # SKIP {skip_all}")
