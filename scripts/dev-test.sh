@@ -91,6 +91,9 @@ rm -f "$build"/meson-logs/testlog*
 ((${#ordinary[@]} == 0)) || run_tests testlog "${ordinary[@]}"
 if [ -n "$with_qemu" ] && [ -n "$(listed --suite qemu)" ]; then
   scripts/build-guest.sh
+  # Tests with guests wait a good part of their time: half as many again as there are processors fill these.
+  processors=$(nproc)
+  export MESON_TESTTHREADS=${MESON_TESTTHREADS:-$((processors + (processors + 1) / 2))}
   number=0
   for program in $programs; do
     echo "== emulator: $program ($("$program" -version | head -n 1))"
