@@ -55,7 +55,7 @@ class Pair:
 
     def fill(self):
         self.guest.wait_for_agent(120)
-        assert self.guest.agent("fill 32 7 mix") == "32 MiB"
+        assert self.guest.agent("fill 8 7 mix") == "8 MiB"
 
     def total(self):
         self.guest.wait_for_agent(120)
