@@ -7,21 +7,19 @@ import fcntl
 import json
 import os
 import pathlib
-import random
 import signal
 import struct
 import subprocess
-import time
 
 import harness
-from live import await_stop, comes_back, goes_on, helpers_without_library, let_end, linux, shared_memory
+from live import (at_random_moments, await_stop, comes_back, goes_on, helpers_without_library, let_end, linux,
+                  shared_memory, verify)
 from mapped import booted_guest
 
 SNAPSHOT = "mapped-ram, background snapshot: QEMU writes what the memory was, while the guest runs on; not from outside: "
 PRECOPY = "mapped-ram, precopy: QEMU writes while the guest runs; not from outside: "
 ROUNDS = 200 if harness.SOAK else 12
 OLD_KERNEL = [harness.BUILD / "tests" / "integration" / "deny", "scan"]
-VERIFIER = pathlib.Path(__file__).parents[1] / "verify" / "verify_image.py"
 
 PIDFD_GETFD = 438
 UFFDIO_API, UFFDIO_REGISTER, MODE_WP = 0xC018AA3F, 0xC020AA00, 2
@@ -68,12 +66,6 @@ def stop_at(t, step, *arguments):
     return await_stop(command(t, *arguments, STASIS_FAULT=f"{step}=stop"), step)
 
 
-def verify(t, image):
-    """By both readers: hashes, bitmaps, and that what has no bit is zero."""
-    t.stasis("image", "verify", image)
-    subprocess.run(["/usr/bin/python3", VERIFIER, image], check=True, stdout=subprocess.DEVNULL)
-
-
 def left_in_qemu(t, guest):
     """What a save has left in QEMU: capabilities that are on, descriptors of ours."""
     on = [one["capability"] for one in t.qmp_command(guest, "query-migrate-capabilities") if one["state"]]
@@ -107,18 +99,10 @@ def runs_on(t):
 
 @harness.test("snapshots and restores at random moments, of a guest that changes its memory all the time", timeout=3600)
 def consistent(t):
-    guest = t.boot_sector_guest(pages=6000)
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
-    image = t.dir / "a.stasis"
-    pauses, rng = [], random.Random(11)
-    for _ in range(ROUNDS):
-        time.sleep(rng.random() / 5)
-        pauses.append(checkpoint(t, guest, image)["pause_us"])
-        goes_on(t, guest)
+    def both_ways(guest, image, _rng):
         comes_back(t, guest, image)
         comes_back(t, guest, image, "--load", "parallel")  # one that is mapped QEMU cannot snapshot
-    print(f"# pauses, ms: {sorted(pauses)[len(pauses) // 2] / 1000:.1f} median, {max(pauses) / 1000:.1f} at the most")
+    at_random_moments(t, ROUNDS, checkpoint, both_ways)
 
 
 @harness.test("every page of a busy Linux guest holds what was last written to it", timeout=300)
@@ -182,10 +166,7 @@ def disks_kept(t):
     place = ram_address(t, guest)
     process = stop_at(t, "save-passed", "checkpoint", guest.name, t.dir / "b.stasis", "--json")
     register(t, guest, *place)
-    process.send_signal(signal.SIGCONT)
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-    engine = json.loads(output)["engine"]
+    engine = json.loads(let_end(process))["engine"]
     assert engine.startswith(PRECOPY) and "background-snapshot" in engine.lower(), engine
     guest.agent("write-disk /dev/vda 4096 of-later-on")
     guest.close()
@@ -269,9 +250,7 @@ STEPS = ("save-journal", "save-passed", "save-protected", "save-going-on", "save
 
 @harness.test("a checkpoint that fails or dies leaves the guest running, and no image", timeout=600)
 def failures(t):
-    guest = t.boot_sector_guest(pages=6000)
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
+    guest = booted_guest(t, pages=6000)
     image = t.dir / "a.stasis"
     for step in STEPS:
         for how in ("fail", "kill"):
@@ -386,8 +365,7 @@ def not_begun(t):
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(guest.last_tick() + 1)
     place = ram_address(t, guest)
-    process = await_stop(command(t, "checkpoint", guest.name, image, "--json", STASIS_FAULT="save-passed=stop"),
-                         "save-passed")
+    process = stop_at(t, "save-passed", "checkpoint", guest.name, image, "--json")
     register(t, guest, *place)
     look(let_end(process))
     comes_back(t, guest, image)

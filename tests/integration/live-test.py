@@ -2,20 +2,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest is saved while it runs: what comes back is one moment of it, and the guest does not mind."""
 
-import hashlib
 import json
 import os
-import pathlib
-import random
 import shutil
 import signal
-import subprocess
-import time
 
 import harness
-from live import await_stop, comes_back, goes_on, helpers_without_library, let_end, linux, shared_memory
+from live import (at_random_moments, await_stop, comes_back, goes_on, helpers_without_library, let_end, linux,
+                  set_balloon, shared_memory, verify)
 from mapped import booted_guest, can_map, need_mapping
-from throttle import slow_reads
+from throttle import come_back_as_read, direct_guest, has_read, slow_reads, start_reading
 
 FROM_OUTSIDE = "mapped-ram, written from outside QEMU while the guest runs"
 ROUNDS = 200 if harness.SOAK else 12
@@ -83,17 +79,8 @@ def by_itself(t):
 
 @harness.test("live saves and restores at random moments, of a guest that changes its memory all the time", timeout=3600)
 def consistent(t):
-    guest = t.boot_sector_guest(pages=6000)
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
-    image = t.dir / "a.stasis"
-    pauses, rng = [], random.Random(11)
-    for _ in range(ROUNDS):
-        time.sleep(rng.random() / 5)
-        pauses.append(checkpoint(t, guest, image)["pause_us"])
-        goes_on(t, guest)
-        comes_back(t, guest, image, "--load", rng.choice(["auto", "parallel"]))
-    print(f"# pauses, ms: {sorted(pauses)[len(pauses) // 2] / 1000:.1f} median, {max(pauses) / 1000:.1f} at the most")
+    at_random_moments(t, ROUNDS, checkpoint, lambda guest, image, rng:
+                      comes_back(t, guest, image, "--load", rng.choice(["auto", "parallel"])))
 
 
 @harness.test("every page of a busy Linux guest holds what was last written to it")
@@ -121,10 +108,7 @@ def stop_at(t, step, *command):
 def shared(t):
     need_mapping()
     guest = t.boot_sector_guest(memory_mib=512)
-    backing = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking><vcpu>"
-    path = t.dir / "shared.xml"
-    path.write_text(guest.xml().replace("<vcpu>", backing))
-    t.stasis("create", path)
+    t.stasis("create", shared_memory(t, guest))
     guest.wait_for_tick(2)
     image = t.dir / "a.stasis"
     checkpoint(t, guest, image)
@@ -144,16 +128,12 @@ def changed(t):
     guest.agent("fill 1 1 text")  # what was there is given back
     t.by_hand(guest)
     for mib in (200, 256):
-        t.qmp(guest, "supervisor.sock", {"execute": "balloon", "arguments": {"value": mib << 20}})
-        harness.wait_for(lambda wanted=mib: t.qmp(guest, "supervisor.sock", "query-balloon")["actual"] == wanted << 20,
-                         "the balloon")
+        set_balloon(t, guest, mib)
     guest.agent("fill 80 9 mix")
     total = guest.agent("sum")
     guest.close()
     let_end(process)
-    t.stasis("image", "verify", image)
-    reader = os.path.join(os.path.dirname(__file__), "..", "verify", "verify_image.py")
-    subprocess.run(["/usr/bin/python3", reader, image], check=True, stdout=subprocess.DEVNULL)
+    verify(t, image)
     for load in ("auto", "parallel"):
         t.stasis("destroy", guest.name)
         t.stasis("restore", image, "--load", load)
@@ -188,9 +168,7 @@ STEPS = ("save-journal", "save-passed", "capture-tracked", "save-followed", "sav
 @harness.test("a checkpoint that fails or dies leaves the guest running, and no image", timeout=600)
 def failures(t):
     need_mapping()
-    guest = t.boot_sector_guest(pages=6000)
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
+    guest = booted_guest(t, pages=6000)
     image = t.dir / "a.stasis"
     for step in STEPS:
         for how in ("fail", "kill"):
@@ -250,9 +228,7 @@ def full_disk(t):
 
 @harness.test("disks that were left out do not fit an image of a guest that went on: the restore refuses them")
 def with_disks(t):
-    guest = t.boot_sector_guest(read_only=False)
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
+    guest = booted_guest(t, read_only=False)
     image = t.dir / "a.stasis"
     checkpoint(t, guest, image, "--no-disks")
     goes_on(t, guest)
@@ -297,9 +273,7 @@ def fallback(t):
 @harness.test("a guest that stands still after a save that failed late can be saved live, and has its disks back")
 def after_failure(t):
     need_mapping()
-    guest = t.boot_sector_guest(read_only=False)
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
+    guest = booted_guest(t, read_only=False)
     t.stasis("suspend", guest.name)
     image = t.dir / "a.stasis"
     for command in (["save"], ["save", "--live"]):
@@ -336,31 +310,14 @@ def stopped_later(t):
 @harness.test("what a disk of direct I/O sends while the memory is copied is in the image", timeout=600)
 def direct(t):
     need_mapping()
-    disk = t.dir / "disk.img"
-    block = os.urandom((1 << 20) - 4096)
-    with open(disk, "wb") as file:
-        for number in range(64):
-            file.write(number.to_bytes(4, "big") * 1024 + block)
-    guest = t.linux_guest(memory_mib=384, disks=[(disk, "raw", "virtio", True)])
-    path = t.dir / "direct.xml"
-    path.write_text(guest.xml().replace("type='raw'/>", "type='raw' cache='none'/>"))
-    assert "cache='none'" in path.read_text()
-    t.stasis("create", path)
-    guest.wait_for_agent(timeout=120)
-    wanted = hashlib.md5(disk.read_bytes()).hexdigest()
+    guest, disk, wanted = direct_guest(t)
     images = [t.dir / f"{number}.stasis" for number in range(3)]
     with slow_reads(t, guest, disk):
         for image in images:
-            guest.agent("sh echo 3 >/proc/sys/vm/drop_caches")
-            guest.agent("sh cat /dev/vda >/dev/null 2>&1 &")
+            start_reading(guest)
             checkpoint(t, guest, image)
-            assert guest.agent("sh md5sum </dev/vda", timeout=100).split()[0] == wanted
-    for image in images:
-        guest.close()
-        t.stasis("destroy", guest.name)
-        t.stasis("restore", image)
-        guest.wait_for_agent()
-        assert guest.agent("sh md5sum </dev/vda", timeout=100).split()[0] == wanted, "a page is not as the disk sent it"
+            assert has_read(guest, wanted)
+    come_back_as_read(t, guest, images, wanted)
 
 
 @harness.test("a paused guest stays paused; a managed one may be saved live; other kinds of images are refused")

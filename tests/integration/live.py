@@ -3,9 +3,15 @@
 
 import os
 import pathlib
+import random
 import signal
+import subprocess
+import time
 
 import harness
+from mapped import booted_guest
+
+VERIFIER = harness.ROOT / "tests" / "verify" / "verify_image.py"
 
 
 def goes_on(t, guest):
@@ -34,6 +40,31 @@ def linux(t, *change):
     guest.wait_for_agent(timeout=120)
     guest.agent("fill 64 7 mix")
     return guest
+
+
+def verify(t, image):
+    """By both readers: hashes, bitmaps, and that what has no bit is zero."""
+    t.stasis("image", "verify", image)
+    subprocess.run(["/usr/bin/python3", VERIFIER, image], check=True, stdout=subprocess.DEVNULL)
+
+
+def set_balloon(t, guest, mib):
+    """Its supervisor has been killed (by_hand)."""
+    t.qmp(guest, "supervisor.sock", {"execute": "balloon", "arguments": {"value": mib << 20}})
+    harness.wait_for(lambda: t.qmp(guest, "supervisor.sock", "query-balloon")["actual"] == mib << 20, "the balloon")
+
+
+def at_random_moments(t, rounds, checkpoint, come_back):
+    """Save and restore, again and again, a guest that changes its memory all the time."""
+    guest = booted_guest(t, pages=6000)
+    image = t.dir / "a.stasis"
+    pauses, rng = [], random.Random(11)
+    for _ in range(rounds):
+        time.sleep(rng.random() / 5)
+        pauses.append(checkpoint(t, guest, image)["pause_us"])
+        goes_on(t, guest)
+        come_back(guest, image, rng)
+    print(f"# pauses, ms: {sorted(pauses)[len(pauses) // 2] / 1000:.1f} median, {max(pauses) / 1000:.1f} at the most")
 
 
 def helpers_without_library(t):

@@ -30,8 +30,8 @@ def save(t, guest, image):
     return guest.last_tick()
 
 
-def booted_guest(t, ticks=2):
-    guest = t.boot_sector_guest()
+def booted_guest(t, ticks=2, **options):
+    guest = t.boot_sector_guest(**options)
     t.stasis("create", guest.xml_file())
     guest.wait_for_tick(ticks)
     return guest

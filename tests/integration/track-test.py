@@ -2,19 +2,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a guest writes to is tracked between saves: the next increment is right, and compares nothing."""
 
-import hashlib
 import json
-import os
 import pathlib
 import random
 import shutil
 import signal
-import subprocess
 import time
 
 import harness
+import live
+from live import goes_on, set_balloon, shared_memory, verify
 from mapped import booted_guest, can_map, need_mapping
-from throttle import slow_reads
+from throttle import come_back_as_read, direct_guest, has_read, slow_reads, start_reading
 
 OUTSIDE = "incremental, written from outside QEMU"
 LIVE = f"{OUTSIDE} while the guest runs"
@@ -23,21 +22,12 @@ ROUNDS = 100 if harness.SOAK else 8
 
 def linux(t, *change):
     need_mapping()
-    guest = t.linux_guest()
-    path = t.dir / "linux.xml"
-    path.write_text(guest.xml().replace(*change) if change else guest.xml())
-    t.stasis("create", path)
-    guest.wait_for_agent(timeout=120)
-    guest.agent("fill 64 7 mix")
-    return guest
+    return live.linux(t, *change)
 
 
 def sector(t, **options):
     need_mapping()
-    guest = t.boot_sector_guest(**options)
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
-    return guest
+    return booted_guest(t, **options)
 
 
 def save(t, guest, image, *options, command="checkpoint", **env):
@@ -84,33 +74,12 @@ def stored(t, image):
     return json.loads(t.stasis("image", "info", image, "--json").stdout)["memory"]["stored"]
 
 
-def verify(t, image):
-    t.stasis("image", "verify", image)
-    reader = os.path.join(os.path.dirname(__file__), "..", "verify", "verify_image.py")
-    subprocess.run(["/usr/bin/python3", reader, image], check=True, stdout=subprocess.DEVNULL)
-
-
 def comes_back(t, guest, image, total):
     guest.close()
     t.stasis("destroy", guest.name, check=False)
     t.stasis("restore", image)
     guest.wait_for_agent()
     assert guest.agent("sum") == total, "the guest's memory has changed"
-
-
-def goes_on(t, guest):
-    guest.wait_for_tick(guest.last_tick() + 2)
-    assert guest.damaged_pages() == 0 and t.domstate(guest) == "running"
-
-
-def sector_comes_back(t, guest, image):
-    t.stasis("destroy", guest.name, check=False)
-    n_before = len(guest.ticks())
-    t.stasis("restore", image)
-    harness.wait_for(lambda: len(guest.ticks()) >= n_before + 3, "the restored guest to tick")
-    ticks = guest.ticks()[n_before:]
-    assert ticks == list(range(ticks[0], ticks[0] + len(ticks))), "a tick is missing or doubled"
-    assert guest.damaged_pages() == 0, "a page is older or newer than its neighbours"
 
 
 @harness.test("increment on increment without a comparison, each restored", timeout=300)
@@ -165,7 +134,7 @@ def consistent(t):
             tracked(t, guest, folder / str(name), before)
             before = folder / str(name)
             goes_on(t, guest)
-        sector_comes_back(t, guest, before)
+        live.comes_back(t, guest, before)
         shutil.rmtree(folder)
 
 
@@ -203,17 +172,14 @@ def balloon(t):
     base, image, other = t.dir / "base.stasis", t.dir / "a.stasis", t.dir / "b.stasis"
     root(t, guest, base)
     guest.agent("fill 1 1 text")
-
-    def set_balloon(mib):
-        t.by_hand(guest)
-        t.qmp(guest, "supervisor.sock", {"execute": "balloon", "arguments": {"value": mib << 20}})
-        harness.wait_for(lambda: t.qmp(guest, "supervisor.sock", "query-balloon")["actual"] == mib << 20, "the balloon")
-    set_balloon(100)
+    t.by_hand(guest)
+    set_balloon(t, guest, 100)
     tracked(t, guest, image, base)
     flat = t.dir / "flat.stasis"
     t.stasis("image", "flatten", image, flat)
     assert stored(t, flat) < stored(t, base) - (80 << 20), "what was given back is still there"
-    set_balloon(256)
+    t.by_hand(guest)
+    set_balloon(t, guest, 256)
     guest.agent("fill 100 9 mix")
     total = guest.agent("sum")
     tracked(t, guest, other, image)
@@ -245,7 +211,7 @@ def failures(t):
             image.unlink()
             if how == "kill" and step in ("capture-tracked", "save-followed", "save-copied"):
                 compared(t, guest, image, base, "", "--base", base)
-                sector_comes_back(t, guest, image)
+                live.comes_back(t, guest, image)
                 image.unlink()
             after.unlink()
     # From the rename on the image is there, but it is not told since when the guest is tracked.
@@ -256,7 +222,7 @@ def failures(t):
         t.wait_for_no_job(guest)
         assert image.exists() and since(t, guest) is None and not registered(t, guest)
         compared(t, guest, after, base, "until a save that did not come to its end")
-    sector_comes_back(t, guest, after)
+    live.comes_back(t, guest, after)
 
 
 @harness.test("the supervisor dies between two increments, and nothing is lost by that")
@@ -411,32 +377,16 @@ def paused(t):
 @harness.test("what a disk of direct I/O sends while increments are made is in them", timeout=600)
 def direct(t):
     need_mapping()
-    disk = t.dir / "disk.img"
-    block = os.urandom((1 << 20) - 4096)
-    with open(disk, "wb") as file:
-        for number in range(64):
-            file.write(number.to_bytes(4, "big") * 1024 + block)
-    guest = t.linux_guest(memory_mib=384, disks=[(disk, "raw", "virtio", True)])
-    path = t.dir / "direct.xml"
-    path.write_text(guest.xml().replace("type='raw'/>", "type='raw' cache='none'/>"))
-    t.stasis("create", path)
-    guest.wait_for_agent(timeout=120)
-    wanted = hashlib.md5(disk.read_bytes()).hexdigest()
+    guest, disk, wanted = direct_guest(t)
     images = [t.dir / f"{number}.stasis" for number in range(4)]
     root(t, guest, images[0])
     with slow_reads(t, guest, disk):
         for before, image in zip(images, images[1:]):
-            guest.agent("sh echo 3 >/proc/sys/vm/drop_caches")
-            guest.agent("sh cat /dev/vda >/dev/null 2>&1 &")
+            start_reading(guest)
             time.sleep(1)
             tracked(t, guest, image, before)
-            assert guest.agent("sh md5sum </dev/vda", timeout=100).split()[0] == wanted
-    for image in images[1:]:
-        guest.close()
-        t.stasis("destroy", guest.name)
-        t.stasis("restore", image)
-        guest.wait_for_agent()
-        assert guest.agent("sh md5sum </dev/vda", timeout=100).split()[0] == wanted, "a page is not as the disk sent it"
+            assert has_read(guest, wanted)
+    come_back_as_read(t, guest, images[1:], wanted)
 
 
 @harness.test("it is ended by hand, and refused where it makes no sense")
@@ -454,7 +404,7 @@ def by_hand(t):
     t.stasis("reset", guest.name)
     guest.wait_for_tick(1)
     tracked(t, guest, t.dir / "b.stasis", image)
-    sector_comes_back(t, guest, t.dir / "b.stasis")
+    live.comes_back(t, guest, t.dir / "b.stasis")
 
 
 @harness.test("memory that is not what was tracked any more is compared")
@@ -469,17 +419,14 @@ def lost(t):
         change(status["tracked"]["blocks"])
         path.write_text(json.dumps(status))
         compared(t, guest, new, old, "QEMU has other memory by now")
-    sector_comes_back(t, guest, other)
+    live.comes_back(t, guest, other)
 
 
 @harness.test("shared memory is not tracked between saves, and the engine says so")
 def shared(t):
     need_mapping()
     guest = t.boot_sector_guest()
-    backing = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
-    path = t.dir / "shared.xml"
-    path.write_text(guest.xml().replace("<os>", f"{backing}<os>", 1))
-    t.stasis("create", path)
+    t.stasis("create", shared_memory(t, guest))
     guest.wait_for_tick(2)
     engine = save(t, guest, t.dir / "a.stasis", "--track")
     assert "is not tracked: its memory is shared" in engine, engine
@@ -496,7 +443,7 @@ def long_chain(t):
         before = t.dir / str(number)
     result = t.stasis("checkpoint", guest.name, t.dir / "64", "--incremental", check=False)
     assert result.returncode == 1 and "image flatten" in result.stderr, result.stderr
-    sector_comes_back(t, guest, before)
+    live.comes_back(t, guest, before)
 
 
 @harness.test("where QEMU copies, the engine says that nothing is tracked")
