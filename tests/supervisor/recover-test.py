@@ -216,6 +216,7 @@ def stopped_owner_is_not_dead():
 def owner_in_the_way():
     """It has let go of the lock but keeps the monitor: who cannot reach QEMU changes nothing."""
     with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
         image = Image(domain)
         owner = domain.own(STOP, step="save", unlock=True, silent=True, **image.journal)
         answer = domain.client("recover", check=False)
