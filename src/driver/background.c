@@ -42,6 +42,7 @@
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
 #include "monitor/commands-run.h"
+#include "util/fault.h"
 #include "util/fd.h"
 
 #define DEVICE    "/dev/userfaultfd"
@@ -109,11 +110,14 @@ try_switch (StasisMonitor *monitor, GCancellable *cancellable, GError **error)
   g_autoptr (GError) local = NULL;
   if (!pass_device (monitor, cancellable, &passed))
     g_debug ("QEMU has to open it itself: %s", passed->message);
-  const gboolean ok = switch_on (monitor, TRUE, cancellable, &local);
+  const gboolean ok
+      = switch_on (monitor, TRUE, cancellable, &local) && stasis_fault ("background-tried", &local);
   if (passed == NULL && !stasis_monitor_closefd (monitor, STASIS_SAVE_FD_NAME, NULL, NULL))
     g_debug ("QEMU has closed the descriptor itself");
+  /* Also where nobody waited for QEMU's answer, for there is no journal yet. */
+  const gboolean is_off = switch_on (monitor, FALSE, NULL, ok ? error : NULL);
   if (ok)
-    return switch_on (monitor, FALSE, cancellable, error);
+    return is_off;
   if (passed == NULL)
     g_propagate_error (error, g_steal_pointer (&local));
   else

@@ -338,6 +338,10 @@ stasis_save_write_state (StasisSave *save, GError **error)
   const StasisSaveBody body = stasis_save_output_body (save->output);
   if (save->is_postmigrate && !leave_postmigrate (save, error))
     return FALSE;
+  /* A capability that was left on, by people or by one who died before he had a journal
+   * (background.c), would have QEMU write something else. */
+  if (!stasis_migration_reset (save->monitor, error))
+    return FALSE;
   if (!stasis_save_engine_pass (save->engine, save->monitor, &body, journal, cancellable, error)
       || !stasis_hold_write (save->hold, error) || !stasis_fault ("save-passed", error)
       || !prepare_disks (save, error))

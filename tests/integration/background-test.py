@@ -340,6 +340,33 @@ def not_begun(t):
     comes_back(t, guest, image)
 
 
+@harness.test("a saver that dies while it asks QEMU whether it can leaves nothing to the next save")
+def asked(t):
+    guest = booted_guest(t)
+    image = t.dir / "a.stasis"
+
+    def ask():
+        run(t, "checkpoint", guest.name, image, status=-signal.SIGKILL, STASIS_FAULT="background-tried=kill")
+        assert "background-snapshot" in left_in_qemu(t, guest)
+    ask()
+    t.stasis("suspend", guest.name)
+    run(t, "checkpoint", guest.name, image)
+    verify(t, image)
+    t.stasis("resume", guest.name)
+    ask()
+    run(t, "save", "--live", guest.name, image)
+    comes_back(t, guest, image, "--load", "parallel")
+    ask()
+    t.stasis("save", guest.name, image)
+    comes_back(t, guest, image, "--load", "parallel")
+    process = stop_at(t, "background-tried", "checkpoint", guest.name, t.dir / "b.stasis")
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "cancelled" in errors, errors
+    assert left_in_qemu(t, guest) == [] and list(t.dir.glob("*b.stasis*")) == []
+
+
 @harness.test("what a tracker that has died left registered is taken away before")
 def dead_tracker(t):
     guest = booted_guest(t)
