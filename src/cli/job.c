@@ -157,7 +157,8 @@ void
 stasis_cli_print_json (StasisCli *cli, StasisJson *json_take)
 {
   g_autoptr (StasisJson) json = json_take;
-  g_autofree char *text = stasis_json_to_pretty_string (json);
+  g_autofree char *octets = stasis_json_to_pretty_string (json);
+  g_autofree char *text = g_utf8_make_valid (octets, -1); /* names of files have any octets */
   cli->json = TRUE;
   stasis_cli_print_text (cli, text);
 }

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "util/json-path.h"
+
 static const char *const state_names[] = {
   [STASIS_JOB_NONE] = "none",           [STASIS_JOB_ACTIVE] = "active",
   [STASIS_JOB_COMPLETED] = "completed", [STASIS_JOB_FAILED] = "failed",
@@ -25,8 +27,10 @@ stasis_cli_job_state_name (StasisJobState state)
 static void
 set_text (StasisJson *object, const char *key, const char *value)
 {
-  stasis_json_set (object, key,
-                   value != NULL ? stasis_json_new_string (value) : stasis_json_new_null ());
+  if (value != NULL)
+    stasis_json_set_text (object, key, value);
+  else
+    stasis_json_set (object, key, stasis_json_new_null ());
 }
 
 static void

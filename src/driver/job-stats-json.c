@@ -11,6 +11,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "util/json-path.h"
+
 /* In files by name: append, never rename. */
 static const char *const state_names[] = {
   [STASIS_JOB_NONE] = "none",           [STASIS_JOB_ACTIVE] = "active",
@@ -80,7 +82,7 @@ stasis_job_stats_to_json (const StasisJobStats *stats)
         case FIELD_STRING:
           text = *(const char *const *) member;
           if (text != NULL)
-            stasis_json_set_string (json, fields[i].key, text);
+            stasis_json_set_text (json, fields[i].key, text);
           break;
         case FIELD_INT:
           stasis_json_set_int (json, fields[i].key, *(const gint64 *) member);

@@ -66,6 +66,18 @@ check_domain (const StasisSaveBase *base, const StasisStatus *status, GError **e
                                   stasis_image_name (base->image), uuid);
 }
 
+/* The new image says where it lies, in JSON. */
+static gboolean
+check_path (const StasisSaveBase *base, GError **error)
+{
+  const char *path = stasis_image_name (base->image);
+  return g_utf8_validate (path, -1, NULL)
+         || stasis_throw_refused (error,
+                                  _ ("'%s' cannot be the base, for its path is not UTF-8: rename "
+                                     "it, and name it (--base)"),
+                                  path);
+}
+
 /* It is the very one that the guest's writes are, or were, tracked since. */
 static gboolean
 is_tracked_image (const StasisTracked *tracked, const StasisImage *image, GError **error)
@@ -188,7 +200,7 @@ stasis_save_base_open (const StasisStatus *status, const char *path, const char 
       base->is_tracked = stasis_tracked_is_on (tracked);
       base->note = stasis_tracked_explain (tracked);
     }
-  if (base->image != NULL && check_domain (base, status, error))
+  if (base->image != NULL && check_domain (base, status, error) && check_path (base, error))
     base->parent = stasis_image_parent_new (base->image, stasis_image_name (base->image), error);
   if (base->parent != NULL)
     base->chain = stasis_image_chain_open (base->image, cancellable, error);

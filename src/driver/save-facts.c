@@ -9,6 +9,7 @@
 
 #include "image/facts.h"
 #include "monitor/commands-query.h"
+#include "util/json-path.h"
 
 static StasisJson *
 version_to_json (const StasisMonitorVersion *version)
@@ -85,7 +86,7 @@ stasis_save_facts (const StasisDomainDef *def, const StasisStatus *status,
   stasis_json_set_string (facts, STASIS_IMAGE_FACTS_RUN_STATE,
                           resume_running ? "running" : "paused");
   stasis_json_set_string (facts, STASIS_IMAGE_FACTS_RUN_STATE_REASON, reason);
-  stasis_json_set_string (facts, STASIS_IMAGE_FACTS_ENGINE, engine->description);
+  stasis_json_set_text (facts, STASIS_IMAGE_FACTS_ENGINE, engine->description);
   stasis_json_set_string (facts, STASIS_IMAGE_FACTS_HOST, g_get_host_name ());
   stasis_json_set (facts, STASIS_IMAGE_FACTS_CAPABILITIES, capabilities_to_json (engine));
   stasis_json_set (facts, STASIS_IMAGE_FACTS_RAM_BLOCKS, blocks_to_json (ram_blocks));

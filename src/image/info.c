@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "image/reader-private.h"
+#include "util/json-path.h"
 
 static char *
 uuid_to_string (const guint8 *uuid)
@@ -112,7 +113,7 @@ StasisJson *
 stasis_image_info_to_json (const StasisImage *image)
 {
   StasisJson *object = stasis_json_new_object ();
-  stasis_json_set_string (object, "name", image->name);
+  stasis_json_set_text (object, "name", image->name);
   stasis_json_set_int (object, "format-version", STASIS_IMAGE_VERSION);
   set_uuid (object, "uuid", image->header.uuid);
   set_uuid (object, "domain-uuid", image->header.domain_uuid);

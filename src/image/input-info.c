@@ -15,6 +15,7 @@
 #include "image/info.h"
 #include "image/qemu-stream.h"
 #include "util/uuid.h"
+#include "util/json-path.h"
 
 /* What can tell that a kind of image is damaged. */
 static const char *
@@ -188,7 +189,7 @@ static StasisJson *
 foreign_info (StasisImageInput *input, GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisJson) object = stasis_json_new_object ();
-  stasis_json_set_string (object, "name", stasis_image_input_name (input));
+  stasis_json_set_text (object, "name", stasis_image_input_name (input));
   stasis_json_set (object, "body", body_to_json (input));
   if (!scan (input, object, cancellable, error))
     return NULL;

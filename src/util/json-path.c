@@ -31,3 +31,11 @@ stasis_json_dup_path (const StasisJson *object, const char *key)
   const char *data = g_bytes_get_data (octets, &size);
   return g_strndup (data, size);
 }
+
+/* What a reader of JSON takes: it takes nothing else than UTF-8. */
+void
+stasis_json_set_text (StasisJson *object, const char *key, const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  stasis_json_set_string (object, key, valid);
+}

@@ -389,6 +389,25 @@ def direct(t):
     come_back_as_read(t, guest, images[1:], wanted)
 
 
+@harness.test("images whose paths are not UTF-8: what is written can be read, and such a base is refused")
+def octets(t):
+    guest = sector(t)
+    base = t.dir / os.fsdecode(b"base-\xff.stasis")
+    image = t.dir / os.fsdecode(b"a-\xfe.stasis")
+    save(t, guest, base, "--track")
+    for options in (["--incremental"], ["--base", base]):
+        result = t.stasis("save", guest.name, image, *options, check=False)
+        assert result.returncode == 1 and "UTF-8" in result.stderr, result.stderr
+        goes_on(t, guest)
+    sector_comes_back(t, guest, base)
+    engine = save(t, guest, image, command="save")  # which names the base
+    assert "mapped from" in engine, engine
+    stats = json.loads(t.stasis("image", "info", image, "--json").stdout)
+    assert stats["qemu"]["engine"] == engine
+    verify(t, image)
+    sector_comes_back(t, guest, image)
+
+
 @harness.test("it is ended by hand, and refused where it makes no sense")
 def by_hand(t):
     guest = sector(t)

@@ -5,7 +5,7 @@
 
 #include "config.h"
 
-#include "util/json.h"
+#include "util/json-path.h"
 
 #include <math.h>
 #include <string.h>
@@ -252,6 +252,20 @@ test_build (void)
   stasis_json_unref (NULL);
 }
 
+/* A text of any octets, such as a message that names a file: what is written can be read. */
+static void
+test_text (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisJson) object = stasis_json_new_object ();
+  stasis_json_set_text (object, "s", "'/a/b-\xff\xfe\xc3' is no image");
+  g_autofree char *text = stasis_json_to_string (object);
+  g_autoptr (StasisJson) again = stasis_json_parse (text, -1, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (stasis_json_string (stasis_json_get (again, "s"), NULL), ==,
+                   "'/a/b-\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd' is no image");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -268,5 +282,6 @@ main (int argc, char **argv)
   g_test_add_func ("/util/json/other-kinds", test_other_kinds);
   g_test_add_func ("/util/json/need", test_need);
   g_test_add_func ("/util/json/build", test_build);
+  g_test_add_func ("/util/json/text", test_text);
   return g_test_run ();
 }
