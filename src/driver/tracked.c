@@ -89,7 +89,7 @@ stasis_tracked_explain (const StasisTracked *self)
                               self->file);
     case STASIS_TRACK_LOST:
       return g_strdup_printf (_ ("its writes were tracked since '%s', but QEMU has other memory by "
-                                 "now"),
+                                 "now, or it is not tracked any more"),
                               self->file);
     case STASIS_TRACK_OFF:
       return g_strdup_printf (_ ("its writes were tracked since '%s', until that was switched off"),

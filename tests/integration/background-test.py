@@ -12,10 +12,10 @@ import struct
 import subprocess
 
 import harness
-from background import PRECOPY, SNAPSHOT, command, run, why_not
+from background import OLD_KERNEL, PRECOPY, SNAPSHOT, command, run, why_not
 from live import (at_random_moments, await_stop, comes_back, goes_on, helpers_without_library, let_end, linux,
                   shared_memory, verify)
-from mapped import booted_guest
+from mapped import booted_guest, need_mapping
 
 ROUNDS = 200 if harness.SOAK else 12
 
@@ -365,6 +365,21 @@ def asked(t):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and "cancelled" in errors, errors
     assert left_in_qemu(t, guest) == [] and list(t.dir.glob("*b.stasis*")) == []
+
+
+@harness.test("a guest that is tracked, and whose saver dies while it asks: the next increment says what it knows")
+def asked_tracked(t):
+    need_mapping()
+    guest = booted_guest(t)
+    base = t.dir / "a.stasis"
+    t.stasis("checkpoint", guest.name, base, "--track")
+    one_who_may_not_read = [OLD_KERNEL[0], "readv", harness.STASIS, "checkpoint", guest.name, t.dir / "b.stasis"]
+    result = subprocess.run(one_who_may_not_read, env=t.environment(STASIS_FAULT="background-tried=kill"), check=False)
+    assert result.returncode == -signal.SIGKILL
+    engine = json.loads(t.stasis("checkpoint", guest.name, t.dir / "b.stasis", "--incremental", "--json").stdout)["engine"]
+    assert f"what differs from '{base}'" in engine and "or it is not tracked any more" in engine, engine
+    goes_on(t, guest)
+    comes_back(t, guest, t.dir / "b.stasis")
 
 
 @harness.test("what a tracker that has died left registered is taken away before")
