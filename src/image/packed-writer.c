@@ -33,8 +33,9 @@
 #define ZERO    G_MAXUINT32 /* a page without a place */
 
 #define PAGES_MAX (STASIS_IMAGE_END_MAX / PAGE)
-#define PUT_MAX   (1u << 28) /* pages: arrays of GLib end at 4 GiB, and so do indices made of them \
-                              */
+#define PUT_MAX \
+  (1u << 28) /* pages: arrays of GLib end at 4 GiB, and so do indices made of them \
+              */
 
 /* What gathers, or is being written. */
 typedef struct
