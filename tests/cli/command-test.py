@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the program does before it needs a guest: help, mistakes, exit statuses, streams."""
 
-import json
 import os
 import re
 import signal

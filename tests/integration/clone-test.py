@@ -5,7 +5,6 @@
 import hashlib
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess

@@ -3,6 +3,7 @@
 """What a guest writes to is tracked between saves: the next increment is right, and compares nothing."""
 
 import json
+import os
 import pathlib
 import random
 import shutil
@@ -399,13 +400,13 @@ def octets(t):
         result = t.stasis("save", guest.name, image, *options, check=False)
         assert result.returncode == 1 and "UTF-8" in result.stderr, result.stderr
         goes_on(t, guest)
-    sector_comes_back(t, guest, base)
-    engine = save(t, guest, image, command="save")  # which names the base
+    live.comes_back(t, guest, base)
+    engine = save(t, guest, image, "--still", command="save")  # which names the base
     assert "mapped from" in engine, engine
     stats = json.loads(t.stasis("image", "info", image, "--json").stdout)
     assert stats["qemu"]["engine"] == engine
     verify(t, image)
-    sector_comes_back(t, guest, image)
+    live.comes_back(t, guest, image)
 
 
 @harness.test("it is ended by hand, and refused where it makes no sense")

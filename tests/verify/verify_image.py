@@ -31,7 +31,7 @@ MAPPED_RAM, STREAM, CHUNKS, PACKED_RAM = 1, 2, 3, 4
 FRONT, TAIL, BODY = 1, 2, 4
 PIECE_MAX, PIECES_MAX = 4 * MIB, 2 * MIB
 RAW, ZSTD = 0, 1
-# type: name, places, longest body
+# by type: name, places, longest body
 TYPES = {
     END: ("END", TAIL, 40),
     DOMAIN_XML: ("DOMAIN_XML", FRONT | TAIL, 16 * MIB),
