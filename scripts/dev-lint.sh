@@ -45,8 +45,13 @@ check_shell () {
   { git ls-files -z '*.sh' && printf 'dev\0.ci/run\0'; } | xargs -0r shellcheck -x -s bash -e SC1091,SC2317
 }
 
+# A name that is not there is found by running; one in a test that runs seldom, too late.
+check_python () {
+  { git ls-files -z '*.py'; git grep -lz '^#!.*python3' -- bench; } | sort -zu | xargs -0r pyflakes3
+}
+
 {
-  echo 1..3
+  echo 1..4
   if [ -n "$(formatter)" ]; then
     check 1 'clang-format changes nothing' check_format
   else
@@ -54,6 +59,7 @@ check_shell () {
   fi
   check 2 'codespell finds nothing' check_spelling
   check 3 'shellcheck finds nothing' check_shell
+  check 4 'pyflakes finds nothing' check_python
 } | tee $log
 scripts/check-tree.py | tee build/lint/tree.tap
 scripts/check-layers.py src | tee build/lint/layers.tap

@@ -15,7 +15,7 @@ packages_libvirt='libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients'
 # liburing2 are what the guest agent in the test guest needs besides GLib (build-guest.sh).
 packages_test='git qemu-utils seabios ovmf busybox-static cpio kmod xz-utils bzip2 lz4 lzop zstd virtinst e2fsprogs
   libnuma1 libudev1 liburing2
-  valgrind clang clang-format codespell gcovr shellcheck debootstrap '"$packages_libvirt"
+  valgrind clang clang-format codespell gcovr pyflakes3 shellcheck debootstrap '"$packages_libvirt"
 packages_qemu='qemu-system-x86 qemu-utils'
 
 # The peers of bench/.
