@@ -55,9 +55,9 @@ class StasisPeer:
         seconds, text = self.stasis("save", "--json", *self.save_options, self.guest.name, path)
         return {"save": json.loads(text)["elapsed_us"] / 1e6, "save_and_end": seconds}
 
-    def restore(self, path):
+    def restore(self, path, *options):
         """Restore and run; seconds until `stasis` has returned."""
-        return {"restore": self.stasis("restore", path, *self.restore_options)[0]}
+        return {"restore": self.stasis("restore", path, *self.restore_options, *options)[0]}
 
     def wait_until_idle(self):
         """Until nothing reads the image any more beside the guest."""
