@@ -177,7 +177,8 @@ stasis_capture_copy_new (const StasisCaptureSource *source, const StasisCaptureT
     return NULL;
   head->ram_total = self->total;
   if (self->base != NULL)
-    self->packed = stasis_packed_writer_begin (target->fd, target->offset, head, self->map, error);
+    self->packed = stasis_packed_writer_begin (target->fd, self->data_fd, target->offset, head,
+                                               self->map, error);
   else
     self->writer = stasis_mapped_writer_begin (target->fd, target->offset, head, self->map, error);
   return self->writer != NULL || self->packed != NULL ? g_steal_pointer (&self) : NULL;

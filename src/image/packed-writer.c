@@ -5,10 +5,10 @@
  * Theory of operation
  *
  * A page gets the next free place when it is put for the first time, and keeps it.  Pages gather in
- * a buffer that ends where a chunk of the body ends; whoever fills it hashes and writes it, outside
- * the lock, while others fill the next one, and has the kernel begin with it at once: the sync at
- * the end then has little left to wait for.  A page that is put again is written over, and its
- * chunk's hash forgotten.
+ * a buffer that ends where a chunk of the body ends; one that is full is hashed and written by
+ * threads of the writer's own, past the page cache where that is possible, while the next one is
+ * filled: the sync at the end then has little left to wait for.  A page that is put again is
+ * written over, once nothing is under way, and its chunk's hash forgotten.
  */
 
 #include "config.h"
@@ -16,6 +16,7 @@
 #include "image/packed-writer.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,6 +32,9 @@
 #define CHUNK   STASIS_IMAGE_CHUNK_SIZE
 #define NO_SLOT 0u          /* in a table of places, which are counted from 1 */
 #define ZERO    G_MAXUINT32 /* a page without a place */
+
+#define THREADS       4u /* a disk wants some writes at a time */
+#define IN_FLIGHT_MAX 8u /* buffers */
 
 #define PAGES_MAX (STASIS_IMAGE_END_MAX / PAGE)
 #define PUT_MAX \
@@ -48,7 +52,8 @@ typedef struct
 
 struct _StasisPackedWriter
 {
-  int fd; /* (borrowed) */
+  int fd;      /* (borrowed) through the page cache */
+  int data_fd; /* (borrowed) past it, perhaps */
   guint64 body_offset;
   const StasisQemuHead *head;   /* (borrowed) */
   const StasisImageRamMap *map; /* (borrowed) */
@@ -57,8 +62,12 @@ struct _StasisPackedWriter
   guint64 *first;               /* (owned) each block's first page, counted over all */
 
   GMutex lock;
-  Buffer buffer;        /* guarded by lock, as are the following */
-  GPtrArray *spare;     /* (owned) of guint8 *: buffers to be used again */
+  Buffer buffer;     /* guarded by lock, as are the following */
+  GPtrArray *spare;  /* (owned) of guint8 *: buffers to be used again */
+  GThreadPool *pool; /* (owned) it writes what is full */
+  guint n_in_flight;
+  GCond landed;
+  GError *failure;      /* (owned) (nullable) the first one of the pool's */
   GArray *pages;        /* (owned) of guint32: whose page each slot is */
   guint64 n_put;        /* pages, zero ones included */
   GArray *chunk_hashes; /* (owned) of StasisHash */
@@ -74,50 +83,12 @@ capacity_at (const StasisPackedWriter *self, guint64 slot)
 static void
 begin_buffer (StasisPackedWriter *self, guint64 first)
 {
-  guint8 *octets = self->spare->len > 0
-                       ? g_ptr_array_steal_index (self->spare, self->spare->len - 1)
-                       : g_malloc (CHUNK);
+  void *octets = NULL;
+  if (self->spare->len > 0)
+    octets = g_ptr_array_steal_index (self->spare, self->spare->len - 1);
+  else if (posix_memalign (&octets, PAGE, CHUNK) != 0)
+    g_error ("no memory for packed pages"); /* as g_malloc() */
   self->buffer = (Buffer){ octets, first, 0, capacity_at (self, first) };
-}
-
-/* Begin a body. */
-StasisPackedWriter *
-stasis_packed_writer_begin (int fd, guint64 body_offset, const StasisQemuHead *head,
-                            const StasisImageRamMap *map, GError **error)
-{
-  g_autoptr (StasisPackedWriter) self = g_new0 (StasisPackedWriter, 1);
-  guint64 n_pages = 0;
-  g_mutex_init (&self->lock);
-  self->fd = fd;
-  self->body_offset = body_offset;
-  self->head = head;
-  self->map = map;
-  self->bitmaps = g_new0 (guint8 *, map->n_blocks);
-  self->slots = g_new0 (guint32 *, map->n_blocks);
-  self->first = g_new0 (guint64, map->n_blocks);
-  self->spare = g_ptr_array_new_with_free_func (g_free);
-  self->pages = g_array_new (FALSE, FALSE, sizeof (guint32));
-  self->chunk_hashes = g_array_new (FALSE, TRUE, sizeof (StasisHash));
-  self->chunk_known = g_byte_array_new ();
-  begin_buffer (self, 0);
-  for (guint i = 0; i < map->n_blocks; i++)
-    {
-      const guint64 n = map->blocks[i].used_length / PAGE;
-      self->first[i] = n_pages;
-      n_pages += n;
-      if (n_pages > PAGES_MAX)
-        {
-          g_set_error_literal (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_TOO_LARGE,
-                               _ ("the guest's memory is too large for the body of an image"));
-          return NULL;
-        }
-      self->bitmaps[i] = g_malloc0 (n / 8 + 1);
-      self->slots[i] = g_new0 (guint32, n);
-    }
-  if (ftruncate (fd, (off_t) body_offset) == 0)
-    return g_steal_pointer (&self);
-  stasis_throw_errno (error, _ ("cannot cut the file"));
-  return NULL;
 }
 
 static guint64
@@ -141,21 +112,104 @@ note_hash (StasisPackedWriter *self, guint64 chunk, const StasisHash *hash)
   self->chunk_known->data[chunk] = 1;
 }
 
-/* A full one, outside the lock.  The buffer is given back. */
-static gboolean
-write_full (StasisPackedWriter *self, const Buffer *full, GError **error)
+static void
+land (StasisPackedWriter *self, Buffer *full, const StasisHash *hash, GError *error_take)
 {
+  g_mutex_lock (&self->lock);
+  note_hash (self, chunk_of (self, full->first), hash);
+  g_ptr_array_add (self->spare, full->octets);
+  if (self->failure == NULL)
+    self->failure = g_steal_pointer (&error_take);
+  self->n_in_flight--;
+  g_cond_broadcast (&self->landed);
+  g_mutex_unlock (&self->lock);
+  g_clear_error (&error_take);
+  g_free (full);
+}
+
+/* A full one, on a thread of the pool. */
+static void
+write_full (gpointer data, gpointer user_data)
+{
+  Buffer *full = data;
+  StasisPackedWriter *self = user_data;
+  GError *error = NULL;
   const gsize size = (gsize) full->n * PAGE;
   const guint64 offset = self->body_offset + full->first * PAGE;
   const StasisHash hash = stasis_hash (full->octets, size);
-  const gboolean ok = stasis_fd_pwrite_exact (self->fd, full->octets, size, offset, error);
-  if (ok) /* a hint, no more: the sync comes later, and tells of errors */
+  if (stasis_fd_pwrite_exact (self->data_fd, full->octets, size, offset, &error))
+    /* A hint, no more: the sync comes later, and tells of errors. */
     (void) sync_file_range (self->fd, (off64_t) offset, (off64_t) size, SYNC_FILE_RANGE_WRITE);
-  g_mutex_lock (&self->lock);
-  note_hash (self, chunk_of (self, full->first), &hash);
-  g_ptr_array_add (self->spare, full->octets);
-  g_mutex_unlock (&self->lock);
-  return ok;
+  land (self, full, &hash, error);
+}
+
+/* Until at most @n are under way; what has failed is told. */
+static gboolean
+await (StasisPackedWriter *self, guint n, GError **error)
+{
+  while (self->n_in_flight > n)
+    g_cond_wait (&self->landed, &self->lock);
+  if (self->failure == NULL)
+    return TRUE;
+  g_propagate_error (error, g_error_copy (self->failure));
+  return FALSE;
+}
+
+/* The buffer is full: it is written, and a new one begun.  Whoever is faster than the disk waits.
+ */
+static gboolean
+send_buffer (StasisPackedWriter *self, GError **error)
+{
+  Buffer *full = g_memdup2 (&self->buffer, sizeof self->buffer);
+  self->n_in_flight++;
+  begin_buffer (self, self->pages->len);
+  g_thread_pool_push (self->pool, full, NULL);
+  return await (self, IN_FLIGHT_MAX, error);
+}
+
+/* Begin a body. */
+StasisPackedWriter *
+stasis_packed_writer_begin (int fd, int data_fd, guint64 body_offset, const StasisQemuHead *head,
+                            const StasisImageRamMap *map, GError **error)
+{
+  g_autoptr (StasisPackedWriter) self = g_new0 (StasisPackedWriter, 1);
+  guint64 n_pages = 0;
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->landed);
+  self->fd = fd;
+  self->data_fd = data_fd;
+  self->body_offset = body_offset;
+  self->head = head;
+  self->map = map;
+  self->bitmaps = g_new0 (guint8 *, map->n_blocks);
+  self->slots = g_new0 (guint32 *, map->n_blocks);
+  self->first = g_new0 (guint64, map->n_blocks);
+  self->spare = g_ptr_array_new_with_free_func (free);
+  self->pages = g_array_new (FALSE, FALSE, sizeof (guint32));
+  self->chunk_hashes = g_array_new (FALSE, TRUE, sizeof (StasisHash));
+  self->chunk_known = g_byte_array_new ();
+  begin_buffer (self, 0);
+  for (guint i = 0; i < map->n_blocks; i++)
+    {
+      const guint64 n = map->blocks[i].used_length / PAGE;
+      self->first[i] = n_pages;
+      n_pages += n;
+      if (n_pages > PAGES_MAX)
+        {
+          g_set_error_literal (error, STASIS_IMAGE_ERROR, STASIS_IMAGE_ERROR_TOO_LARGE,
+                               _ ("the guest's memory is too large for the body of an image"));
+          return NULL;
+        }
+      self->bitmaps[i] = g_malloc0 (n / 8 + 1);
+      self->slots[i] = g_new0 (guint32, n);
+    }
+  if (ftruncate (fd, (off_t) body_offset) < 0)
+    {
+      stasis_throw_errno (error, _ ("cannot cut the file"));
+      return NULL;
+    }
+  self->pool = g_thread_pool_new (write_full, self, THREADS, /* exclusive= */ TRUE, error);
+  return self->pool != NULL ? g_steal_pointer (&self) : NULL;
 }
 
 /* A page that has a place already. */
@@ -168,24 +222,22 @@ put_again (StasisPackedWriter *self, guint64 slot, const guint8 *octets, GError 
       memcpy (buffer->octets + (slot - buffer->first) * PAGE, octets, PAGE);
       return TRUE;
     }
+  if (!await (self, 0, error))
+    return FALSE;
   self->chunk_known->data[chunk_of (self, slot)] = 0;
   return stasis_fd_pwrite_exact (self->fd, octets, PAGE, self->body_offset + slot * PAGE, error);
 }
 
-/* A page that has none.  *@out_full: the buffer that it filled. */
-static void
-put_new (StasisPackedWriter *self, guint block, guint64 page, const guint8 *octets,
-         Buffer *out_full)
+/* A page that has none. */
+static gboolean
+put_new (StasisPackedWriter *self, guint block, guint64 page, const guint8 *octets, GError **error)
 {
   Buffer *buffer = &self->buffer;
   const guint32 whose = (guint32) (self->first[block] + page);
   memcpy (buffer->octets + (gsize) buffer->n * PAGE, octets, PAGE);
   g_array_append_val (self->pages, whose);
   self->slots[block][page] = self->pages->len; /* from 1 */
-  if (++buffer->n < buffer->capacity)
-    return;
-  *out_full = *buffer;
-  begin_buffer (self, self->pages->len);
+  return ++buffer->n < buffer->capacity || send_buffer (self, error);
 }
 
 static gboolean
@@ -201,7 +253,7 @@ count_new (StasisPackedWriter *self, GError **error)
 
 static gboolean
 put_page (StasisPackedWriter *self, guint block, guint64 page, const guint8 *octets,
-          guint64 *out_written, Buffer *out_full, GError **error)
+          guint64 *out_written, GError **error)
 {
   const gboolean is_zero = stasis_is_zero (octets, PAGE);
   guint32 *slot = &self->slots[block][page];
@@ -214,10 +266,8 @@ put_page (StasisPackedWriter *self, guint block, guint64 page, const guint8 *oct
       return TRUE;
     }
   *out_written += PAGE;
-  if (*slot != NO_SLOT && *slot != ZERO)
-    return put_again (self, *slot - 1, octets, error);
-  put_new (self, block, page, octets, out_full);
-  return TRUE;
+  return *slot != NO_SLOT && *slot != ZERO ? put_again (self, *slot - 1, octets, error)
+                                           : put_new (self, block, page, octets, error);
 }
 
 /* Take in pages. */
@@ -226,17 +276,12 @@ stasis_packed_writer_put (StasisPackedWriter *self, guint block, guint64 offset,
                           const guint8 *octets, gsize length, guint64 *out_written, GError **error)
 {
   g_return_val_if_fail (offset % PAGE == 0 && length % PAGE == 0, FALSE);
-  for (gsize at = 0; at < length; at += PAGE)
-    {
-      Buffer full = { NULL, 0, 0, 0 };
-      g_mutex_lock (&self->lock);
-      const gboolean ok
-          = put_page (self, block, (offset + at) / PAGE, octets + at, out_written, &full, error);
-      g_mutex_unlock (&self->lock);
-      if (!ok || (full.octets != NULL && !write_full (self, &full, error)))
-        return FALSE;
-    }
-  return TRUE;
+  gboolean ok = TRUE;
+  g_mutex_lock (&self->lock);
+  for (gsize at = 0; ok && at < length; at += PAGE)
+    ok = put_page (self, block, (offset + at) / PAGE, octets + at, out_written, error);
+  g_mutex_unlock (&self->lock);
+  return ok;
 }
 
 /* What was put. */
@@ -351,6 +396,11 @@ stasis_packed_writer_finish (StasisPackedWriter *self, const GByteArray *rest,
                              StasisBodyNotes *notes, GError **error)
 {
   g_autoptr (GByteArray) out = g_byte_array_new ();
+  g_mutex_lock (&self->lock);
+  const gboolean ok = await (self, 0, error);
+  g_mutex_unlock (&self->lock);
+  if (!ok)
+    return FALSE;
   g_byte_array_append (out, self->buffer.octets, self->buffer.n * PAGE);
   const guint index = out->len;
   append_stored (self, out);
@@ -377,6 +427,8 @@ stasis_packed_writer_free (StasisPackedWriter *self)
 {
   if (self == NULL)
     return;
+  if (self->pool != NULL)
+    g_thread_pool_free (self->pool, /* immediate= */ FALSE, /* wait= */ TRUE);
   for (guint i = 0; i < self->map->n_blocks; i++)
     {
       g_free (self->bitmaps[i]);
@@ -385,11 +437,13 @@ stasis_packed_writer_free (StasisPackedWriter *self)
   g_free (self->bitmaps);
   g_free (self->slots);
   g_free (self->first);
-  g_free (self->buffer.octets);
+  free (self->buffer.octets);
   g_ptr_array_unref (self->spare);
   g_array_unref (self->pages);
   g_clear_pointer (&self->chunk_hashes, g_array_unref);
   g_clear_pointer (&self->chunk_known, g_byte_array_unref);
+  g_clear_error (&self->failure);
+  g_cond_clear (&self->landed);
   g_mutex_clear (&self->lock);
   g_free (self);
 }

@@ -19,10 +19,10 @@ G_BEGIN_DECLS
 
 typedef struct _StasisPackedWriter StasisPackedWriter;
 
-/* Cut @fd off at @body_offset.  Of @map only names and lengths are looked at.  All borrowed; they
- * outlive the writer.  Fails with STASIS_IMAGE_ERROR_TOO_LARGE where a body cannot have so many
- * pages. */
-StasisPackedWriter *stasis_packed_writer_begin (int fd, guint64 body_offset,
+/* Cut @fd off at @body_offset.  @data_fd: the same, or the same file opened with O_DIRECT, for
+ * whole chunks.  Of @map only names and lengths are looked at.  All borrowed; they outlive the
+ * writer.  Fails with STASIS_IMAGE_ERROR_TOO_LARGE where a body cannot have so many pages. */
+StasisPackedWriter *stasis_packed_writer_begin (int fd, int data_fd, guint64 body_offset,
                                                 const StasisQemuHead *head,
                                                 const StasisImageRamMap *map,
                                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -54,7 +54,7 @@ write_packed (int fd, guint64 offset, const StasisQemuHead *head, const StasisIm
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisPackedWriter) writer
-      = stasis_packed_writer_begin (fd, offset, head, map, &error);
+      = stasis_packed_writer_begin (fd, fd, offset, head, map, &error);
   g_assert_no_error (error);
   guint64 written = 0;
   guint n;

@@ -75,7 +75,7 @@ sample_write_packed (int fd, guint64 offset, StasisBodyNotes *notes)
   g_autoptr (StasisImageRamMap) map = sample_packed_map ();
   sample_packed_head (&head);
   g_autoptr (StasisPackedWriter) writer
-      = stasis_packed_writer_begin (fd, offset, &head, map, &error);
+      = stasis_packed_writer_begin (fd, fd, offset, &head, map, &error);
   g_assert_no_error (error);
   for (guint page = 0; page < 600; page++)
     if (page % 7 != 3)
