@@ -159,6 +159,32 @@ def bad_base(t):
     comes_back(t, guest, folder / "a.stasis", total)
 
 
+@harness.test("a full disk: the guest goes on, nothing is left, and the next one is right")
+def full_disk(t):
+    need_mapping()
+    guest = linux(t)
+    base, image, small = t.dir / "base.stasis", t.dir / "a.stasis", t.dir / "small.img"
+    save(t, guest, base)
+    t.stasis("restore", base)
+    guest.wait_for_agent()
+    total = guest.agent("fill 32 9 random") and guest.agent("sum")
+    guest.close()
+    with open(small, "wb") as file:
+        file.truncate(16 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", small], check=True)
+    # Past the page cache, and through it.
+    for mount in (["-o", "loop", small], ["-t", "tmpfs", "-o", "size=8m", "tmpfs"]):
+        with harness.mounted(*mount, at=t.dir / "small") as folder:
+            for command in (["checkpoint", "--incremental"], ["save", "--incremental"], ["save", "--base", base]):
+                result = t.stasis(*command, "--domain", guest.name, "--file", folder / "x.stasis", check=False)
+                assert result.returncode == 1 and "No space left" in result.stderr, result.stderr
+                assert [path for path in folder.iterdir() if path.name != "lost+found"] == []
+                assert t.domstate(guest) == "running"
+                guest.wait_for_tick(guest.last_tick() + 2)
+    save(t, guest, image, "--incremental")
+    comes_back(t, guest, image, total)
+
+
 @harness.test("a base of somebody else, or that others may write to, needs --trust, and is named")
 def whose(t):
     if os.geteuid() != 0:
