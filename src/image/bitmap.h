@@ -13,6 +13,13 @@ G_BEGIN_DECLS
 
 #define STASIS_BITMAP_WINDOW (16u * 1024) /* octets: 512 MiB of guest memory */
 
+/* TRUE where a page is set in octets of a bitmap. */
+static inline gboolean
+stasis_bitmap_has (const guint8 *octets, guint64 page)
+{
+  return (octets[page / 8] >> page % 8 & 1) != 0;
+}
+
 /* For one thread.  { 0 } is a good start. */
 typedef struct
 {

@@ -15,6 +15,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "image/bitmap.h"
 #include "image/body-head.h"
 #include "image/error.h"
 #include "image/mapped-writer.h"
@@ -106,7 +107,7 @@ put_found (Copy *copy, guint block, guint64 offset, const guint8 *octets, gsize 
   for (gsize page = 0; page < n_pages; page++)
     {
       const gsize at = page * STASIS_IMAGE_PAGE_SIZE;
-      if ((found[page / 8] >> page % 8 & 1) != 0
+      if (stasis_bitmap_has (found, page)
           && !stasis_mapped_writer_put_all (copy->writer, copy->fd, block, offset + at, octets + at,
                                             MIN (STASIS_IMAGE_PAGE_SIZE, length - at),
                                             &copy->written, error))

@@ -13,6 +13,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "image/bitmap.h"
 #include "image/error.h"
 #include "image/packed-index.h"
 #include "image/parent.h"
@@ -219,12 +220,6 @@ stasis_image_chain_bitmap (const StasisImageChain *self, guint number, gsize *ou
   return bits;
 }
 
-static gboolean
-has_bit (const guint8 *bits, guint64 page)
-{
-  return (bits[page / 8] >> page % 8 & 1) != 0;
-}
-
 /* Of a run of pages, all in the same image or in none. */
 static const Link *
 find_link (const StasisImageChain *self, guint block, guint64 page, guint n_links)
@@ -232,7 +227,7 @@ find_link (const StasisImageChain *self, guint block, guint64 page, guint n_link
   for (guint i = 0; i < n_links; i++)
     {
       const Link *link = g_ptr_array_index (self->links, i);
-      if (has_bit (bits_of (link, block), page))
+      if (stasis_bitmap_has (bits_of (link, block), page))
         return link;
     }
   return NULL;

@@ -146,12 +146,6 @@ stasis_memory_picture_mark (StasisMemoryPicture *self, guint block_index, guint6
     }
 }
 
-static gboolean
-has_bit (const guint8 *bits, guint64 page)
-{
-  return (bits[page / 8] >> page % 8 & 1) != 0;
-}
-
 /* Pages whose bit is set are stored. */
 void
 stasis_memory_picture_mark_bits (StasisMemoryPicture *self, guint block_index, const guint8 *bits)
@@ -160,9 +154,10 @@ stasis_memory_picture_mark_bits (StasisMemoryPicture *self, guint block_index, c
   guint64 end;
   for (guint64 page = 0; page < n_pages; page = end)
     {
-      for (end = page; end < n_pages && has_bit (bits, end) == has_bit (bits, page);)
+      for (end = page;
+           end < n_pages && stasis_bitmap_has (bits, end) == stasis_bitmap_has (bits, page);)
         end++;
-      if (has_bit (bits, page))
+      if (stasis_bitmap_has (bits, page))
         stasis_memory_picture_mark (self, block_index, page, end - page, STASIS_PAGE_STORED);
     }
 }

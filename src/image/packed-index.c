@@ -14,6 +14,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "image/bitmap.h"
 #include "image/error.h"
 #include "image/octets.h"
 #include "image/reader-private.h"
@@ -98,19 +99,13 @@ find_block (const StasisPackedIndex *self, guint64 page)
   return low;
 }
 
-static gboolean
-has_bit (const guint8 *bits, guint64 page)
-{
-  return (bits[page / 8] >> page % 8 & 1) != 0;
-}
-
 /* FALSE where one of them is there already. */
 static gboolean
 set_bits (guint8 *bits, guint64 from, guint64 to)
 {
   for (guint64 page = from; page < to; page++)
     {
-      if (has_bit (bits, page))
+      if (stasis_bitmap_has (bits, page))
         return FALSE;
       bits[page / 8] |= (guint8) (1u << page % 8);
     }
@@ -230,7 +225,7 @@ guint64
 stasis_packed_index_find (const StasisPackedIndex *self, guint block, guint64 page, guint64 n,
                           guint64 *out_offset)
 {
-  g_return_val_if_fail (has_bit (self->bitmaps[block], page), 0);
+  g_return_val_if_fail (stasis_bitmap_has (self->bitmaps[block], page), 0);
   const guint64 at = self->first[block] + page;
   const Run *run = find_run (self, at);
   const guint64 into = at - run->page;

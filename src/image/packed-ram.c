@@ -77,20 +77,16 @@ throw_packed (GError **error, const char *what)
 static gsize
 decode_block (const guint8 *octets, gsize size, StasisImageBlock *block)
 {
-  if (size < BLOCK_SIZE)
-    return 0;
-
-  const guint32 name_length = stasis_get_le32 (octets + 16);
-  const gsize whole = BLOCK_SIZE + stasis_round_up (name_length, 8);
-  if (name_length < 1 || name_length > STASIS_IMAGE_BLOCK_NAME_MAX || whole > size
-      || memchr (octets + BLOCK_SIZE, '\0', name_length) != NULL
-      || !g_utf8_validate ((const char *) octets + BLOCK_SIZE, name_length, NULL))
+  const gsize whole = size < BLOCK_SIZE
+                          ? 0
+                          : stasis_image_block_take_name (block, octets, size, BLOCK_SIZE,
+                                                          stasis_get_le32 (octets + 16));
+  if (whole == 0)
     return 0;
 
   block->used_length = stasis_get_le64 (octets);
   block->page_size = STASIS_IMAGE_PAGE_SIZE;
   block->n_set = stasis_get_le64 (octets + 8);
-  memcpy (block->name, octets + BLOCK_SIZE, name_length);
   return whole;
 }
 

@@ -83,18 +83,29 @@ check_place (const StasisImageBlock *block, guint index, guint64 from, guint64 e
   return TRUE;
 }
 
+/* The name in a block's entry. */
+gsize
+stasis_image_block_take_name (StasisImageBlock *block, const guint8 *entry, gsize size, gsize head,
+                              guint32 name_length)
+{
+  const gsize whole = head + stasis_round_up (name_length, 8);
+  if (name_length < 1 || name_length > STASIS_IMAGE_BLOCK_NAME_MAX || whole > size
+      || memchr (entry + head, '\0', name_length) != NULL
+      || !g_utf8_validate ((const char *) entry + head, name_length, NULL))
+    return 0;
+  memcpy (block->name, entry + head, name_length);
+  return whole;
+}
+
 /* Read one block from the @size octets that are left; how many it took, or 0. */
 static gsize
 decode_block (const guint8 *octets, gsize size, StasisImageBlock *block)
 {
-  if (size < BLOCK_SIZE)
-    return 0;
-
-  const guint32 name_length = stasis_get_le32 (octets + 72);
-  const gsize whole = BLOCK_SIZE + stasis_round_up (name_length, 8);
-  if (name_length < 1 || name_length > STASIS_IMAGE_BLOCK_NAME_MAX || whole > size
-      || memchr (octets + BLOCK_SIZE, '\0', name_length) != NULL
-      || !g_utf8_validate ((const char *) octets + BLOCK_SIZE, name_length, NULL))
+  const gsize whole = size < BLOCK_SIZE
+                          ? 0
+                          : stasis_image_block_take_name (block, octets, size, BLOCK_SIZE,
+                                                          stasis_get_le32 (octets + 72));
+  if (whole == 0)
     return 0;
 
   block->used_length = stasis_get_le64 (octets);
@@ -104,7 +115,6 @@ decode_block (const guint8 *octets, gsize size, StasisImageBlock *block)
   block->pages_offset = stasis_get_le64 (octets + 32);
   block->n_set = stasis_get_le64 (octets + 40);
   memcpy (block->bitmap_hash.octets, octets + 48, STASIS_HASH_SIZE);
-  memcpy (block->name, octets + BLOCK_SIZE, name_length);
   return whole;
 }
 

@@ -34,6 +34,11 @@ typedef struct
   StasisImageBlock *blocks; /* (owned) */
 } StasisImageRamMap;
 
+/* Read the name that stands behind the first @head octets of a block's entry in a record, of which
+ * @size octets are left: how many the entry has with it, padded, or 0 where it makes no sense. */
+gsize stasis_image_block_take_name (StasisImageBlock *block, const guint8 *entry, gsize size,
+                                    gsize head, guint32 name_length);
+
 /* Of an array of StasisImageBlock, which is consumed. */
 StasisImageRamMap *stasis_image_ram_map_new (GArray *blocks_take) G_GNUC_WARN_UNUSED_RESULT;
 
