@@ -72,7 +72,7 @@ typedef enum /*< flags >*/
   STASIS_SAVE_BYPASS_CACHE = 1 << 0, /* accepted for virsh's sake: direct I/O is chosen anyway */
   STASIS_SAVE_RUNNING = 1 << 1,      /* the image says: resume running */
   STASIS_SAVE_PAUSED = 1 << 2,       /* the image says: resume paused */
-  STASIS_SAVE_LIVE = 1 << 3,         /* copy the memory while the guest runs, pause it at the end */
+  STASIS_SAVE_LIVE = 1 << 3,         /* pause the guest only once little of its memory is left */
   STASIS_SAVE_KEEP_RUNNING = 1 << 4, /* a checkpoint: the guest goes on; implies LIVE */
   STASIS_SAVE_INCREMENTAL = 1 << 7,  /* only what differs from a base */
   STASIS_SAVE_NO_DISKS

@@ -466,10 +466,12 @@ stasis_capture_copy_finish (StasisCaptureCopy *self, const GByteArray *devices,
     return FALSE;
   stats->bytes_written = self->written;
   stats->page_size = STASIS_IMAGE_PAGE_SIZE;
-  stats->pages_normal = self->packed != NULL ? stasis_packed_writer_count (self->packed)
-                                             : stasis_mapped_writer_count (self->writer);
-  const guint64 n_others = self->total / STASIS_IMAGE_PAGE_SIZE - stats->pages_normal;
-  stats->pages_zero = self->base == NULL ? n_others : 0;
+  guint64 n_zero = 0;
+  const guint64 n_taken = self->packed != NULL ? stasis_packed_writer_count (self->packed, &n_zero)
+                                               : stasis_mapped_writer_count (self->writer);
+  const guint64 n_others = self->total / STASIS_IMAGE_PAGE_SIZE - n_taken;
+  stats->pages_normal = n_taken - n_zero;
+  stats->pages_zero = self->base == NULL ? n_others : n_zero;
   stats->pages_skipped = self->base != NULL ? n_others : 0;
   if (self->base == NULL)
     notes->hashes = g_steal_pointer (&self->hashes);

@@ -4,10 +4,11 @@
  *
  * Theory of operation
  *
- * An ordinary save pauses the guest first, and all the rest is one moment.  A live save copies its
- * memory while it runs: we do it from outside QEMU where we can (capture.c), else QEMU does, as a
- * migration into the file.  The moment that the image is of is the pause at the end of that; a
- * guest that is to go on does so at once, and what was taken is written after it.
+ * A save of a guest that is to stand still pauses it first, and all the rest is one moment.  A live
+ * one, which an ordinary one is where it can be, copies its memory while it runs: we do it from
+ * outside QEMU where we can (capture.c), else QEMU does, as a migration into the file.  The moment
+ * that the image is of is the pause at the end of that; a guest that is to go on does so at once,
+ * and what was taken is written after it.
  *
  * Of a guest that is to go on QEMU may also take a background snapshot (background.c).  Then the
  * pause is at the beginning, and the memory is copied after it.  Not of one that ends: the image

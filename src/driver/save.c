@@ -6,8 +6,9 @@
  *
  * In this order: everything that may say no is asked (hold, state, place, devices' step 0); the
  * image is begun, with the definition in it; the journal says SAVE; the guest's file systems are
- * frozen if that was asked for (quiesce.c); it is paused; its memory goes into the image, as its
- * kind wants it (save-output.c), and where QEMU writes it in place we hash it from outside; what
+ * frozen if that was asked for (quiesce.c); its memory goes into the image, as its kind wants it
+ * (save-output.c), and it is paused before that or in the end (save-state.c); where QEMU writes the
+ * memory in place we hash it from outside; what
  * belongs behind it follows, and is synced; the journal says COMMIT; the image is completed
  * (save-commit.c), if the guest has stood still all the time (still.c); the journal says
  * COMMITTED; QEMU is ended.
@@ -48,9 +49,9 @@ typedef StasisSave Save;
 static void
 save_clear (Save *save)
 {
+  stasis_save_engine_free (save->engine); /* it may have to wait for what it writes to the file */
   stasis_save_output_free (save->output);
   stasis_save_place_free (save->place);
-  stasis_save_engine_free (save->engine);
   stasis_save_base_free (save->base);
   stasis_disk_snapshot_free (save->snapshot);
   g_clear_pointer (&save->ram_blocks, g_ptr_array_unref);

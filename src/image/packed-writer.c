@@ -69,7 +69,8 @@ struct _StasisPackedWriter
   GCond landed;
   GError *failure;      /* (owned) (nullable) the first one of the pool's */
   GArray *pages;        /* (owned) of guint32: whose page each slot is */
-  guint64 n_put;        /* pages, zero ones included */
+  guint64 n_put;        /* pages */
+  guint64 n_zero;       /* of them without a place */
   GArray *chunk_hashes; /* (owned) of StasisHash */
   GByteArray *chunk_known;
 };
@@ -208,8 +209,13 @@ stasis_packed_writer_begin (int fd, int data_fd, guint64 body_offset, const Stas
       stasis_throw_errno (error, _ ("cannot cut the file"));
       return NULL;
     }
-  self->pool = g_thread_pool_new (write_full, self, THREADS, /* exclusive= */ TRUE, error);
-  return self->pool != NULL ? g_steal_pointer (&self) : NULL;
+  /* There is a pool also where it has not got all its threads, or none. */
+  GError *local = NULL;
+  self->pool = g_thread_pool_new (write_full, self, THREADS, /* exclusive= */ TRUE, &local);
+  if (local == NULL)
+    return g_steal_pointer (&self);
+  g_propagate_error (error, local);
+  return NULL;
 }
 
 /* A page that has a place already. */
@@ -262,9 +268,11 @@ put_page (StasisPackedWriter *self, guint block, guint64 page, const guint8 *oct
     return FALSE;
   if (is_zero && (*slot == NO_SLOT || *slot == ZERO))
     {
+      self->n_zero += *slot == NO_SLOT ? 1 : 0;
       *slot = ZERO;
       return TRUE;
     }
+  self->n_zero -= *slot == ZERO ? 1 : 0;
   *out_written += PAGE;
   return *slot != NO_SLOT && *slot != ZERO ? put_again (self, *slot - 1, octets, error)
                                            : put_new (self, block, page, octets, error);
@@ -292,8 +300,9 @@ stasis_packed_writer_bitmap (const StasisPackedWriter *self, guint block)
 }
 
 guint64
-stasis_packed_writer_count (const StasisPackedWriter *self)
+stasis_packed_writer_count (const StasisPackedWriter *self, guint64 *out_zero)
 {
+  *out_zero = self->n_zero;
   return self->n_put;
 }
 

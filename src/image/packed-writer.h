@@ -37,8 +37,8 @@ gboolean stasis_packed_writer_put (StasisPackedWriter *self, guint block, guint6
 /* Which of a block's pages were put, a bit for each (borrowed). */
 const guint8 *stasis_packed_writer_bitmap (const StasisPackedWriter *self, guint block);
 
-/* How many, of all blocks. */
-guint64 stasis_packed_writer_count (const StasisPackedWriter *self);
+/* How many, of all blocks; *@out_zero of them are zero, and not stored. */
+guint64 stasis_packed_writer_count (const StasisPackedWriter *self, guint64 *out_zero);
 
 /* Write what is left of the pages, the index, and QEMU's stream: head, blocks, @rest, the devices'
  * sections up to the end.  Nothing is synced.  What is known of the body is put into @notes. */
