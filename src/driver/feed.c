@@ -22,7 +22,7 @@
 #include <stasis/error.h>
 
 #include "driver/migration-wait.h"
-#include "driver/recover.h"
+#include "driver/migration-end.h"
 #include "driver/side-thread.h"
 #include "image/error.h"
 #include "image/qemu-stream.h"

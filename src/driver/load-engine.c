@@ -13,7 +13,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "driver/migration-wait.h"
-#include "driver/recover.h"
+#include "driver/migration-end.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
 #include "util/fd.h"

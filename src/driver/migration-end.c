@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * migration-end.c: ending an outgoing migration that nobody wants any more
+ *
+ * Theory of operation
+ *
+ * A final status is not the end: QEMU sets it from the migration's own thread, and clears up later,
+ * in its main loop (migrate_fd_cleanup in migration/migration.c).  What it clears up it takes from
+ * the capabilities of that time: without `multifd` the threads and buffers of multifd stay, and the
+ * next migration that wants them ends QEMU with an assertion (10.0:
+ * multifd_device_state_send_setup), and the guest with it.  No status tells, but the list of what
+ * may be yanked does: the migration is the last that is taken from it (QEMU 6.0 and later).
  */
 
 #include "config.h"
@@ -13,14 +22,50 @@
 #include "driver/migration-quiet.h"
 #include "monitor/commands-migrate.h"
 
-#define MIGRATION_MS  20000 /* a write to a slow disk has to return before it ends */
-#define MIGRATION_NAP 20    /* ms between two looks */
+#define MIGRATION_MS   20000 /* a write to a slow disk has to return before it ends */
+#define MIGRATION_NAP  20    /* ms between two looks */
+#define CLEANUP_NAP_US 500
 
 static gboolean
 is_active (StasisMigrationStatus status)
 {
   return status != STASIS_MIGRATION_NONE && status != STASIS_MIGRATION_UNKNOWN
          && !stasis_migration_status_is_final (status);
+}
+
+/* Ours would be mixed up with it, or end it. */
+gboolean
+stasis_migration_check_none (StasisMonitor *monitor, const char *name, GCancellable *cancellable,
+                             GError **error)
+{
+  g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (monitor, cancellable, error);
+  if (info == NULL)
+    return FALSE;
+  if (!is_active (info->status))
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+               _ ("QEMU is migrating domain '%1$s' already (%2$s), on somebody else's command"),
+               name, stasis_migration_status_to_string (info->status));
+  return FALSE;
+}
+
+/* Until QEMU has cleared up. */
+static gboolean
+await_cleanup (StasisMonitor *monitor, GError **error)
+{
+  const gint64 deadline = g_get_monotonic_time () + MIGRATION_MS * 1000;
+  while (g_get_monotonic_time () < deadline)
+    {
+      gboolean is_held = FALSE;
+      if (!stasis_monitor_query_yank (monitor, "migration", &is_held, NULL, error))
+        return FALSE;
+      if (!is_held)
+        return TRUE;
+      g_usleep (CLEANUP_NAP_US);
+    }
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_QEMU,
+                       _ ("QEMU does not let go of its migration"));
+  return FALSE;
 }
 
 /* End it, and wait for that. */
@@ -53,4 +98,42 @@ stasis_migration_end (StasisMonitor *monitor, pid_t qemu, GError **error)
   g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_QEMU,
                        _ ("QEMU does not end its migration"));
   return FALSE;
+}
+
+/* Every migration capability off, direct-io off. */
+gboolean
+stasis_migration_reset (StasisMonitor *monitor, GError **error)
+{
+  if (!await_cleanup (monitor, error))
+    return FALSE;
+  g_autoptr (GHashTable) offers = stasis_monitor_query_migrate_capabilities (monitor, NULL, error);
+  if (offers == NULL)
+    return FALSE;
+
+  g_autoptr (GArray) off = g_array_new (FALSE, FALSE, sizeof (StasisMigrationCapability));
+  GHashTableIter iter;
+  gpointer name;
+  gpointer is_on;
+  g_hash_table_iter_init (&iter, offers);
+  while (g_hash_table_iter_next (&iter, &name, &is_on))
+    if (GPOINTER_TO_INT (is_on))
+      {
+        const StasisMigrationCapability one = { name, FALSE };
+        g_array_append_val (off, one);
+      }
+
+  g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (monitor, NULL, error);
+  if (now == NULL)
+    return FALSE;
+  /* Before the capabilities: direct I/O without multifd is refused. */
+  StasisJson *parameters = stasis_json_new_object ();
+  stasis_json_set_boolean (parameters, "direct-io", FALSE);
+  if (!stasis_json_boolean (stasis_json_get (now, "direct-io"), FALSE))
+    stasis_json_unref (parameters);
+  else if (!stasis_monitor_migrate_set_parameters (monitor, parameters, NULL, error))
+    return FALSE;
+
+  return off->len == 0
+         || stasis_monitor_migrate_set_capabilities (
+             monitor, (const StasisMigrationCapability *) off->data, off->len, NULL, error);
 }

@@ -11,7 +11,16 @@
 
 G_BEGIN_DECLS
 
+/* An error where QEMU is at a migration, which is somebody else's: nothing of it was touched. */
+gboolean stasis_migration_check_none (StasisMonitor *monitor, const char *name,
+                                      GCancellable *cancellable, GError **error);
+
 /* End the outgoing migration of process @qemu, if there is one, and wait until it has ended. */
 gboolean stasis_migration_end (StasisMonitor *monitor, pid_t qemu, GError **error);
+
+/* Every migration capability off, direct-io off: so the next job begins clean.  It waits until QEMU
+ * has cleared up a migration that has just ended; one that goes on is waited for, but not for long.
+ */
+gboolean stasis_migration_reset (StasisMonitor *monitor, GError **error);
 
 G_END_DECLS

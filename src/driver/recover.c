@@ -96,42 +96,6 @@ stasis_recover_let_run (StasisMonitor *monitor, GError **error)
   g_assert_not_reached ();
 }
 
-/* Every migration capability off, direct-io off. */
-gboolean
-stasis_migration_reset (StasisMonitor *monitor, GError **error)
-{
-  g_autoptr (GHashTable) offers = stasis_monitor_query_migrate_capabilities (monitor, NULL, error);
-  if (offers == NULL)
-    return FALSE;
-
-  g_autoptr (GArray) off = g_array_new (FALSE, FALSE, sizeof (StasisMigrationCapability));
-  GHashTableIter iter;
-  gpointer name;
-  gpointer is_on;
-  g_hash_table_iter_init (&iter, offers);
-  while (g_hash_table_iter_next (&iter, &name, &is_on))
-    if (GPOINTER_TO_INT (is_on))
-      {
-        const StasisMigrationCapability one = { name, FALSE };
-        g_array_append_val (off, one);
-      }
-
-  g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (monitor, NULL, error);
-  if (now == NULL)
-    return FALSE;
-  /* Before the capabilities: direct I/O without multifd is refused. */
-  StasisJson *parameters = stasis_json_new_object ();
-  stasis_json_set_boolean (parameters, "direct-io", FALSE);
-  if (!stasis_json_boolean (stasis_json_get (now, "direct-io"), FALSE))
-    stasis_json_unref (parameters);
-  else if (!stasis_monitor_migrate_set_parameters (monitor, parameters, NULL, error))
-    return FALSE;
-
-  return off->len == 0
-         || stasis_monitor_migrate_set_capabilities (
-             monitor, (const StasisMigrationCapability *) off->data, off->len, NULL, error);
-}
-
 /* QEMU shall hold no descriptor of an image that nobody wants. */
 static void
 take_fds_back (StasisMonitor *monitor, const StasisJournal *journal)

@@ -41,7 +41,4 @@ gboolean stasis_recover_leave_paused (const char *folder, StasisStatus *status,
  * that cannot be removed is warned of. */
 void stasis_recover_use_up (const StasisJournal *journal);
 
-/* Every migration capability off, direct-io off: so the next job begins clean. */
-gboolean stasis_migration_reset (StasisMonitor *monitor, GError **error);
-
 G_END_DECLS

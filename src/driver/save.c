@@ -30,6 +30,7 @@
 #include "driver/disks.h"
 #include "driver/domain-private.h"
 #include "driver/memory-check.h"
+#include "driver/migration-end.h"
 #include "driver/overlay-bases.h"
 #include "driver/quiesce.h"
 #include "driver/registry.h"
@@ -108,7 +109,9 @@ static gboolean
 look_at_guest (Save *save, GError **error)
 {
   StasisRunState state;
-  if (!stasis_monitor_query_status (save->monitor, &state, NULL, error))
+  if (!stasis_monitor_query_status (save->monitor, &state, NULL, error)
+      || !stasis_migration_check_none (save->monitor, save->hold->status->name,
+                                       stasis_job_cancellable (save->job), error))
     return FALSE;
 
   if (save->hold->status->is_undecided && state != STASIS_RUN_STATE_RUNNING)

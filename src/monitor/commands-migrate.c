@@ -237,3 +237,29 @@ stasis_monitor_query_migrate (StasisMonitor *monitor, GCancellable *cancellable,
   info->error_desc = g_strdup (stasis_json_string (stasis_json_get (reply, "error-desc"), NULL));
   return info;
 }
+
+/* What QEMU is busy with that may hang. */
+gboolean
+stasis_monitor_query_yank (StasisMonitor *monitor, const char *type, gboolean *out_is_there,
+                           GCancellable *cancellable, GError **error)
+{
+  const char *command = "query-yank";
+  const char *context = _ ("cannot ask what QEMU is busy with");
+  g_autoptr (StasisJson) list
+      = stasis_command_run_list (monitor, command, context, cancellable, error);
+  *out_is_there = FALSE;
+  if (list == NULL)
+    return FALSE;
+  for (guint i = 0; i < stasis_json_array_length (list); i++)
+    {
+      const char *name = NULL;
+      g_autoptr (GError) fault = NULL;
+      if (!stasis_json_need_string (stasis_json_array_get (list, i), "type", &name, &fault))
+        {
+          stasis_command_throw_reply (command, context, fault, error);
+          return FALSE;
+        }
+      *out_is_there |= g_str_equal (name, type);
+    }
+  return TRUE;
+}

@@ -105,6 +105,11 @@ StasisMigrationInfo *stasis_monitor_query_migrate (StasisMonitor *monitor,
                                                    GCancellable *cancellable,
                                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether QEMU lists something of this type ("migration") as what `yank` would break off. */
+gboolean stasis_monitor_query_yank (StasisMonitor *monitor, const char *type,
+                                    gboolean *out_is_there, GCancellable *cancellable,
+                                    GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisMigrationInfo, stasis_migration_info_free)
 
 G_END_DECLS

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import shutil
+import socket
 import subprocess
 
 import harness
@@ -135,6 +136,22 @@ def io_error(t):
             refused(t, "save", guest.name, bad / "image.stasis", says="error:")
             still_runs(guest)
             assert not (bad / "image.stasis").exists()
+    t.stasis("save", guest.name, t.dir / "image.stasis")
+
+
+@harness.test("a guest that somebody has QEMU migrate is not saved, and the migration goes on")
+def migrating(t):
+    guest = running_guest(t)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        t.qmp(guest, "monitor.sock",
+              {"execute": "migrate-set-parameters", "arguments": {"max-bandwidth": 1}},
+              {"execute": "migrate", "arguments": {"uri": f"tcp:127.0.0.1:{server.getsockname()[1]}"}})
+        for more in ([], ["--still"], ["--live"]):
+            refused(t, "save", guest.name, t.dir / "image.stasis", *more, says="is migrating domain")
+        assert t.qmp_command(guest, "query-migrate")["status"] in ("setup", "active")
+        assert not (t.dir / "image.stasis").exists()
+        t.qmp(guest, "monitor.sock", "migrate_cancel")
+    harness.wait_for(lambda: t.qmp_command(guest, "query-migrate")["status"] in ("cancelled", "failed"), "its end")
     t.stasis("save", guest.name, t.dir / "image.stasis")
 
 
