@@ -14,6 +14,7 @@
 
 #include "driver/hold.h"
 
+#include <gio/gio.h>
 #include <glib/gi18n-lib.h>
 
 #include "driver/lost.h"
@@ -167,9 +168,17 @@ StasisMonitor *
 stasis_hold_open_monitor (const StasisHold *hold, GCancellable *cancellable, GError **error)
 {
   g_autofree char *path = g_build_filename (hold->folder, "monitor.sock", NULL);
-  const int fd = stasis_unix_connect (path, error);
+  g_autoptr (GError) local = NULL;
+  const int fd = stasis_unix_connect (path, &local);
   if (fd < 0)
-    return NULL;
+    {
+      if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED)) /* nobody listens */
+        g_propagate_error (error,
+                           stasis_monitor_ended (hold->status->log, hold->status->log_start));
+      else
+        g_propagate_error (error, g_steal_pointer (&local));
+      return NULL;
+    }
   return stasis_monitor_open (fd, hold->status->log, hold->status->log_start, MONITOR_TIMEOUT_MS,
                               cancellable, error);
 }

@@ -419,7 +419,7 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
     return NULL;
 
   StasisMonitor *monitor = NULL;
-  if (claim (&start, error) && launch (&start, error))
+  if (claim (&start, error) && launch (&start, error) && stasis_fault ("start-launched", error))
     monitor = meet (&start, cancellable, error);
   if (monitor == NULL)
     stasis_start_abandon (hold);

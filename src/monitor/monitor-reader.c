@@ -75,12 +75,11 @@ stasis_monitor_fail (StasisMonitor *monitor, GError *fault_take)
   g_clear_error (&fault_take);
 }
 
-static GError *
-make_hangup_error (const StasisMonitor *monitor)
+/* QEMU has ended. */
+GError *
+stasis_monitor_ended (const char *log_path, guint64 log_start)
 {
-  g_autofree char *tail = monitor->log_path != NULL
-                              ? stasis_log_tail (monitor->log_path, monitor->log_start)
-                              : g_strdup ("");
+  g_autofree char *tail = log_path != NULL ? stasis_log_tail (log_path, log_start) : g_strdup ("");
   if (*tail == '\0')
     return g_error_new_literal (STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_CLOSED,
                                 _ ("QEMU has ended or closed its monitor"));
@@ -159,7 +158,7 @@ take_octets (StasisMonitor *monitor, StasisQmpParser *parser, char *buffer)
     return TRUE;
   if (n <= 0)
     {
-      stasis_monitor_fail (monitor, make_hangup_error (monitor));
+      stasis_monitor_fail (monitor, stasis_monitor_ended (monitor->log_path, monitor->log_start));
       return FALSE;
     }
 
@@ -186,7 +185,8 @@ stasis_monitor_reader_run (gpointer data)
     {
       if (poll (fds, G_N_ELEMENTS (fds), -1) < 0 && errno != EINTR)
         {
-          stasis_monitor_fail (monitor, make_hangup_error (monitor));
+          stasis_monitor_fail (monitor,
+                               stasis_monitor_ended (monitor->log_path, monitor->log_start));
           return NULL;
         }
       if (fds[0].revents != 0)

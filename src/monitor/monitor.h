@@ -38,6 +38,10 @@ StasisMonitor *stasis_monitor_open (int socket_take, const char *log_path, guint
                                     gint64 timeout_ms, GCancellable *cancellable,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* (transfer full): QEMU has ended, with the last lines of its log where there are any: what waiters
+ * get, for those who could not even connect. */
+GError *stasis_monitor_ended (const char *log_path, guint64 log_start) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Fail every waiter with STASIS_MONITOR_ERROR_CLOSED, wait until they have left, free all.
  * QEMU runs on and can be connected to again.  NULL is fine. */
 void stasis_monitor_close (StasisMonitor *monitor);

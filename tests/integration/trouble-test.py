@@ -406,6 +406,12 @@ def log_of_this_run(t):
         assert result.returncode == 1 and result.stderr.count("-nonsense") == 1, result.stderr
         assert "long ago" not in result.stderr, result.stderr
     assert log.read_text().startswith("it failed long ago\n") and log.read_text().count("-nonsense") == 2
+    slow = t.start("create", wrong, STASIS_FAULT="start-launched=stop")  # it comes to a QEMU that has ended
+    harness.wait_for(lambda: harness.is_stopped(slow.pid), "the start of QEMU")
+    harness.wait_for(lambda: not [c for c in t.processes().values() if "qemu-system" in c], "QEMU to end")
+    os.kill(slow.pid, signal.SIGCONT)
+    errors = slow.communicate(timeout=60)[1]
+    assert slow.returncode == 1 and errors.count("-nonsense") == 1 and "long ago" not in errors, errors
 
     t.stasis("create", guest.xml_file())
     result = save_of_dying_qemu(t, guest)
