@@ -220,9 +220,14 @@ stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
   if (!g_hash_table_contains (offers, "mapped-ram"))
     {
       if (way == STASIS_SAVE_WAY_BEST)
-        return new_stream (STASIS_SAVE_WAY_PLAIN,
-                           guest->is_live ? _ ("plain stream, precopy: this QEMU has no mapped-ram")
-                                          : _ ("plain stream: this QEMU has no mapped-ram"));
+        {
+          StasisSaveEngine *plain = new_stream (
+              STASIS_SAVE_WAY_PLAIN, guest->is_live
+                                         ? _ ("plain stream, precopy: this QEMU has no mapped-ram")
+                                         : _ ("plain stream: this QEMU has no mapped-ram"));
+          plain->is_live = guest->is_live;
+          return plain;
+        }
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
                    _ ("this QEMU cannot write such an image: it has no mapped-ram (QEMU 9.0 and "
                       "newer)"));
