@@ -12,6 +12,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/still.h"
 #include "monitor/commands-migrate.h"
 #include "monitor/commands-run.h"
 
@@ -66,16 +67,32 @@ look (StasisMonitor *monitor, StasisJob *job, guint *passes_max, StasisMigration
   return FALSE;
 }
 
+/* Whether the guest of a migration that is live was stopped by itself: that event has one reason or
+ * the other, which QEMU tells until the migration is complete. */
+static gboolean
+check_stop (StasisMonitor *monitor, gboolean is_live, const StasisMonitorEvent *event,
+            GError **error)
+{
+  if (!is_live || !g_str_equal (event->name, "STOP"))
+    return TRUE;
+  StasisRunState state;
+  return stasis_monitor_query_status (monitor, &state, NULL, error)
+         && stasis_still_check_trouble (state, error);
+}
+
 /* Its events wake us; in between we look for progress. */
 gboolean
 stasis_migration_wait_for (StasisMonitor *monitor, StasisJob *job, StasisMigrationStatus status,
                            guint passes_max, GError **error)
 {
+  const gboolean is_live = passes_max > 0;
   for (;;)
     {
       g_autoptr (StasisMonitorEvent) event = NULL;
       if (!stasis_monitor_wait_event (monitor, POLL_MS, &event, stasis_job_cancellable (job),
                                       error))
+        return FALSE;
+      if (event != NULL && !check_stop (monitor, is_live, event, error))
         return FALSE;
       if (event != NULL && !g_str_equal (event->name, "MIGRATION"))
         continue;

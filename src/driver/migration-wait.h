@@ -19,7 +19,8 @@ gboolean stasis_migration_wait_for (StasisMonitor *monitor, StasisJob *job,
 /* Wait until the migration that runs (outgoing or incoming) has ended.  Returns FALSE with QEMU's
  * own words where it failed, or G_IO_ERROR_CANCELLED when the job is cancelled (the migration then
  * still runs).  @passes_max: 0, or after how many passes over the memory of a guest that runs it is
- * stopped: one that changes it faster than it is sent would go on for ever. */
+ * stopped: one that changes it faster than it is sent would go on for ever.  Of such a guest it is
+ * also an error (STASIS_ERROR_INVALID_STATE) that it stops by itself. */
 gboolean stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, guint passes_max,
                                 GError **error);
 

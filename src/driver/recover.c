@@ -77,8 +77,9 @@ stasis_recover_let_run (StasisMonitor *monitor, GError **error)
         return FALSE;
       if (state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_SUSPENDED)
         return TRUE;
-      /* The guest itself has ended meanwhile: that is the life-cycle policy's business. */
-      if (stasis_run_state_is_end (state))
+      /* The guest itself has ended meanwhile, which is the life-cycle policy's business, or has
+       * stopped over something that people have to see to. */
+      if (stasis_run_state_is_end (state) || stasis_run_state_is_trouble (state))
         return TRUE;
 
       g_autoptr (GError) local = NULL;

@@ -29,7 +29,7 @@ gboolean stasis_recover_roll_back (const char *folder, StasisStatus *status, Sta
                                    GError **error);
 
 /* Let the guest run, as soon as a migration that has just ended allows it; one that runs, or has
- * ended itself meanwhile, is left alone. */
+ * ended or stopped by itself meanwhile, is left alone. */
 gboolean stasis_recover_let_run (StasisMonitor *monitor, GError **error);
 
 /* For a save into a pipe whose end has been sent, nobody knows how far: the guest stays paused, and

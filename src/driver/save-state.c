@@ -225,6 +225,26 @@ capture_live (StasisSave *save, StasisBodyNotes *notes, GError **error)
          && stasis_capture_finish (capture, save->job, notes, error);
 }
 
+/* One that stopped by itself is not migrated, nor let run by QEMU. */
+static gboolean
+check_trouble (StasisSave *save, GError **error)
+{
+  StasisRunState state;
+  return stasis_monitor_query_status (save->monitor, &state, NULL, error)
+         && stasis_still_check_trouble (state, error);
+}
+
+/* Nor is one that did so meanwhile let run again, although QEMU may have come to the end by now,
+ * and not tell any more. */
+static void
+forget_running (StasisSave *save)
+{
+  g_autoptr (GError) local = NULL;
+  save->hold->status->journal.was_running = FALSE;
+  if (!stasis_hold_write (save->hold, &local))
+    g_debug ("%s", local->message);
+}
+
 static gboolean
 keeps_disks (const StasisSave *save)
 {
@@ -251,11 +271,17 @@ migrate (StasisSave *save, GError **error)
 static gboolean
 migrate_live (StasisSave *save, gboolean is_quiesced, GError **error)
 {
-  if (!is_quiesced && !quiesce (save, error))
+  if (!check_trouble (save, error) || (!is_quiesced && !quiesce (save, error)))
     return FALSE;
   stasis_job_set_phase (save->job, "copy");
-  if (!migrate (save, error))
-    return FALSE;
+  g_autoptr (GError) local = NULL;
+  if (!stasis_fault ("save-migrating", &local) || !migrate (save, &local))
+    {
+      if (g_error_matches (local, STASIS_ERROR, STASIS_ERROR_INVALID_STATE))
+        forget_running (save);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
   g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (save->monitor, NULL, error);
   if (info == NULL)
     return FALSE;
@@ -297,7 +323,8 @@ snapshot_live (StasisSave *save, GError **error)
   g_autoptr (GError) local = NULL;
   if (!stasis_save_engine_configure (save->engine, save->monitor, cancellable, &local))
     return fall_back (save, local, FALSE, error);
-  if (is_ours ? !pause_guest (save, error) : !quiesce (save, error) || !keep_disks (save, error))
+  if (is_ours ? !pause_guest (save, error)
+              : !quiesce (save, error) || !keep_disks (save, error) || !check_trouble (save, error))
     return FALSE;
   if (!stasis_save_engine_begin (save->engine, save->monitor, &body, &save->hold->status->journal,
                                  cancellable, &local)

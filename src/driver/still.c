@@ -24,9 +24,24 @@
 
 #define END_MS 1000 /* from the end of QEMU's connection to that of its process */
 
+/* An error where the guest stopped by itself. */
+gboolean
+stasis_still_check_trouble (StasisRunState state, GError **error)
+{
+  if (!stasis_run_state_is_trouble (state))
+    return TRUE;
+  g_set_error (
+      error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+      _ ("the guest stopped by itself (%s) while it was being saved; no image was written"),
+      stasis_run_state_to_string (state));
+  return FALSE;
+}
+
 static gboolean
 throw_state (const StasisStill *still, StasisRunState state, GError **error)
 {
+  if (!stasis_still_check_trouble (state, error))
+    return FALSE;
   if (state == STASIS_RUN_STATE_SHUTDOWN)
     g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
                  _ ("the guest of domain '%s' shut down while it was being saved; no image was "

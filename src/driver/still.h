@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "monitor/commands-run.h"
 #include "monitor/monitor.h"
 #include "util/process.h"
 
@@ -24,6 +25,9 @@ typedef struct
  * The monitor, the process and the name outlive @still. */
 gboolean stasis_still_begin (StasisStill *still, StasisMonitor *monitor, const StasisProcess *qemu,
                              const char *name, gboolean was_running, GError **error);
+
+/* An error (STASIS_ERROR_INVALID_STATE) where the guest stopped by itself. */
+gboolean stasis_still_check_trouble (StasisRunState state, GError **error);
 
 /* An error where it does not stand still any more, or did not for a while. */
 gboolean stasis_still_check (const StasisStill *still, GError **error);

@@ -55,6 +55,14 @@ stasis_run_state_is_end (StasisRunState state)
   return state == STASIS_RUN_STATE_SHUTDOWN || state == STASIS_RUN_STATE_GUEST_PANICKED;
 }
 
+/* TRUE where the guest was stopped by what happened in it. */
+gboolean
+stasis_run_state_is_trouble (StasisRunState state)
+{
+  return state == STASIS_RUN_STATE_IO_ERROR || state == STASIS_RUN_STATE_WATCHDOG
+         || state == STASIS_RUN_STATE_INTERNAL_ERROR || state == STASIS_RUN_STATE_DEBUG;
+}
+
 /* Stop the CPUs and flush the disks. */
 gboolean
 stasis_monitor_stop (StasisMonitor *monitor, GCancellable *cancellable, GError **error)

@@ -37,6 +37,10 @@ StasisRunState stasis_run_state_from_string (const char *name);
 /* TRUE where the guest itself has ended: it shut down or panicked. */
 gboolean stasis_run_state_is_end (StasisRunState state);
 
+/* TRUE where the guest was stopped by what happened in it: an I/O error, its watchdog, a fault of
+ * the machine.  Only people let it run again. */
+gboolean stasis_run_state_is_trouble (StasisRunState state);
+
 /* Stop the CPUs; QEMU flushes the disks before it answers. */
 gboolean stasis_monitor_stop (StasisMonitor *monitor, GCancellable *cancellable, GError **error);
 gboolean stasis_monitor_cont (StasisMonitor *monitor, GCancellable *cancellable, GError **error);
