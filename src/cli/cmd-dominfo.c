@@ -10,7 +10,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/job.h"
-#include "cli/xml-peek.h"
+#include "util/xml-peek.h"
 
 /* All that dominfo shows. */
 typedef struct
@@ -45,7 +45,7 @@ gather (StasisDomain *domain, Facts *facts, GError **error)
   facts->clone_of = stasis_domain_get_clone_of (domain, &facts->clone_image, NULL);
   g_autofree char *xml = stasis_domain_get_xml (domain, STASIS_XML_NONE, NULL);
   if (xml != NULL)
-    facts->os_type = stasis_cli_xml_peek (xml, "domain/os/type");
+    facts->os_type = stasis_xml_peek (xml, "domain/os/type");
   return TRUE;
 }
 

@@ -13,7 +13,7 @@
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/table.h"
-#include "cli/xml-peek.h"
+#include "util/xml-peek.h"
 
 #define COLUMNS_MAX 6
 
@@ -87,7 +87,7 @@ static char *
 peek_title (StasisDomain *domain)
 {
   g_autofree char *xml = stasis_domain_get_xml (domain, STASIS_XML_NONE, NULL);
-  return xml != NULL ? stasis_cli_xml_peek (xml, "domain/title") : NULL;
+  return xml != NULL ? stasis_xml_peek (xml, "domain/title") : NULL;
 }
 
 /* FALSE where the domain is filtered out, or went away since it was listed. */

@@ -9,7 +9,7 @@
 #include "cli/suggest.h"
 #include "cli/table.h"
 #include "cli/units.h"
-#include "cli/xml-peek.h"
+#include "util/xml-peek.h"
 
 static void
 test_table (void)
@@ -180,7 +180,7 @@ test_xml_peek (void)
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autofree char *text = stasis_cli_xml_peek (cases[i].xml, cases[i].path);
+      g_autofree char *text = stasis_xml_peek (cases[i].xml, cases[i].path);
       g_assert_cmpstr (text, ==, cases[i].text);
     }
 }

@@ -5,7 +5,7 @@
 
 #include "config.h"
 
-#include "cli/xml-peek.h"
+#include "util/xml-peek.h"
 
 #include <string.h>
 
@@ -55,7 +55,7 @@ on_text (GMarkupParseContext *context, const char *text, gsize length, gpointer 
 
 /* Look for one element. */
 char *
-stasis_cli_xml_peek (const char *xml, const char *path)
+stasis_xml_peek (const char *xml, const char *path)
 {
   static const GMarkupParser parser = { on_start, on_end, on_text, NULL, NULL };
   Peek peek = { .names = g_strsplit (path, "/", -1) };

@@ -11,6 +11,6 @@ G_BEGIN_DECLS
 
 /* The text of the first element at @path ("domain/os/type"), stripped, or NULL where there is
  * none.  For showing things; definitions are parsed by the library. */
-char *stasis_cli_xml_peek (const char *xml, const char *path);
+char *stasis_xml_peek (const char *xml, const char *path);
 
 G_END_DECLS
