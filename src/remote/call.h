@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * call.h: one call, as the functions that carry it out see it
+ */
+
+#pragma once
+
+#include <stasis/stasis.h>
+
+#include "remote/remote-error.h"
+#include "remote/wire.h"
+
+G_BEGIN_DECLS
+
+typedef struct _StasisSession StasisSession;
+
+/* On a thread of its own; others may be under way on the same connection. */
+typedef struct
+{
+  StasisSession *session;      /* (borrowed) of the connection */
+  StasisDriver *driver;        /* (borrowed) */
+  const StasisWireValue *args; /* (borrowed) by the layout of the procedure */
+  StasisWireValue *rets;       /* all zeros; cleared by the caller, also where the call fails */
+  const char *save_format;     /* (borrowed) (nullable) where the client names none */
+} StasisCall;
+
+typedef gboolean (*StasisCallFunc) (StasisCall *call, GError **error);
+
+/* (transfer full): the domain that an argument names: by its UUID, as in libvirt. */
+StasisDomain *stasis_call_domain (const StasisCall *call, guint index, GError **error);
+/* (transfer full): what a result says of a domain. */
+StasisWireDomain *stasis_call_describe (StasisDomain *domain);
+/* A path of the host where the call is carried out: absolute, for nobody here knows of which folder
+ * the client thinks. */
+gboolean stasis_call_check_path (const char *path, GError **error);
+/* A bit of libvirt's and one of ours. */
+typedef struct
+{
+  guint32 theirs;
+  guint32 ours;
+} StasisFlagPair;
+
+/* Flags to ours; an error that names what is not known. */
+gboolean stasis_call_translate_flags (guint32 flags, const StasisFlagPair *pairs, guint n_pairs,
+                                      guint32 *out, GError **error);
+
+G_END_DECLS

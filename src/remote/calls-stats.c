@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * calls-stats.c: statistics of many domains at once
+ */
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "remote/calls.h"
+#include "remote/state-reason.h"
+
+/* libvirt's virDomainStatsTypes, and what else may stand among the flags. */
+#define STATS_STATE   0x1u
+#define STATS_CPU     0x2u
+#define STATS_BALLOON 0x4u
+#define STATS_VCPU    0x8u
+#define STATS_ENFORCE 0x80000000u /* an error where a group is not known */
+#define STATS_NOWAIT  0x20000000u
+#define STATS_BACKING 0x40000000u
+
+static const StasisFlagPair list_flags[] = {
+  { 0x1, STASIS_LIST_ACTIVE },    { 0x2, STASIS_LIST_INACTIVE }, { 0x4, STASIS_LIST_PERSISTENT },
+  { 0x8, STASIS_LIST_TRANSIENT }, { STATS_ENFORCE, 0 },          { STATS_NOWAIT, 0 },
+  { STATS_BACKING, 0 },
+};
+
+/* One that went away since it was listed is left out. */
+static GPtrArray *
+gather (StasisDomain *domain, guint32 groups)
+{
+  StasisDomainState state = STASIS_DOMAIN_NOSTATE;
+  const char *reason = NULL;
+  StasisDomainInfo info;
+  if (!stasis_domain_get_state (domain, &state, &reason, NULL)
+      || !stasis_domain_get_info (domain, &info, NULL))
+    return NULL;
+  GPtrArray *params = stasis_wire_params_new ();
+  if ((groups & STATS_STATE) != 0)
+    {
+      stasis_wire_params_add_int (params, "state.state", (gint32) state);
+      stasis_wire_params_add_int (params, "state.reason",
+                                  stasis_state_reason_number (state, reason));
+    }
+  if ((groups & STATS_CPU) != 0 && info.pid != 0)
+    stasis_wire_params_add_ullong (params, "cpu.time", info.cpu_time_ns);
+  if ((groups & STATS_BALLOON) != 0)
+    {
+      stasis_wire_params_add_ullong (params, "balloon.current", info.memory_kib);
+      stasis_wire_params_add_ullong (params, "balloon.maximum", info.max_memory_kib);
+    }
+  if ((groups & STATS_VCPU) != 0)
+    {
+      stasis_wire_params_add_uint (params, "vcpu.current", info.vcpus);
+      stasis_wire_params_add_uint (params, "vcpu.maximum", info.vcpus);
+    }
+  return params;
+}
+
+/* (transfer full): those that are named, or all that the flags choose. */
+static GPtrArray *
+choose (StasisCall *call, guint32 flags, GError **error)
+{
+  const GPtrArray *named = call->args[0].items;
+  if (named->len == 0)
+    return stasis_driver_list (call->driver, flags, error);
+  GPtrArray *domains = g_ptr_array_new_with_free_func (g_object_unref);
+  for (guint i = 0; i < named->len; i++)
+    {
+      const StasisWireDomain *wire = g_ptr_array_index (named, i);
+      g_autofree char *uuid = stasis_uuid_format (wire->uuid);
+      StasisDomain *domain = stasis_driver_lookup_by_uuid (call->driver, uuid, NULL);
+      if (domain != NULL)
+        g_ptr_array_add (domains, domain);
+    }
+  return domains;
+}
+
+/* By libvirt's names. */
+gboolean
+stasis_call_connect_get_all_domain_stats (StasisCall *call, GError **error)
+{
+  const guint32 known = STATS_STATE | STATS_CPU | STATS_BALLOON | STATS_VCPU;
+  const guint32 wanted = call->args[1].u != 0 ? call->args[1].u : known;
+  guint32 flags;
+  if ((call->args[2].u & STATS_ENFORCE) != 0 && (wanted & ~known) != 0)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                   _ ("Stats types bits 0x%x are not supported by this daemon"), wanted & ~known);
+      return FALSE;
+    }
+  if (!stasis_call_translate_flags (call->args[2].u, list_flags, G_N_ELEMENTS (list_flags), &flags,
+                                    error))
+    return FALSE;
+  g_autoptr (GPtrArray) domains = choose (call, flags, error);
+  if (domains == NULL)
+    return FALSE;
+  call->rets[0].items = stasis_wire_records_new ();
+  for (guint i = 0; i < domains->len; i++)
+    {
+      StasisDomain *domain = g_ptr_array_index (domains, i);
+      GPtrArray *params = gather (domain, wanted);
+      if (params != NULL)
+        g_ptr_array_add (call->rets[0].items,
+                         stasis_wire_record_new (stasis_call_describe (domain), params));
+    }
+  return TRUE;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * calls.h: the functions behind the procedures, by the files that they are in
+ *
+ * Each carries out one row of the table (procedures.c), whose name it has.
+ */
+
+#pragma once
+
+#include "remote/call.h"
+
+G_BEGIN_DECLS
+
+#define STASIS_CALL(name) gboolean stasis_call_##name (StasisCall *call, GError **error)
+
+/* calls-connect.c */
+STASIS_CALL (auth_list);
+STASIS_CALL (connect_open);
+STASIS_CALL (connect_close);
+STASIS_CALL (connect_supports_feature);
+STASIS_CALL (connect_get_type);
+STASIS_CALL (connect_get_uri);
+STASIS_CALL (connect_is_secure);
+STASIS_CALL (connect_close_callback);
+
+/* calls-host.c */
+STASIS_CALL (connect_get_version);
+STASIS_CALL (connect_get_lib_version);
+STASIS_CALL (connect_get_hostname);
+STASIS_CALL (connect_get_max_vcpus);
+STASIS_CALL (connect_get_capabilities);
+STASIS_CALL (node_get_info);
+STASIS_CALL (node_get_security_model);
+
+/* calls-list.c */
+STASIS_CALL (connect_num_of_domains);
+STASIS_CALL (connect_list_domains);
+STASIS_CALL (connect_num_of_defined_domains);
+STASIS_CALL (connect_list_defined_domains);
+STASIS_CALL (connect_list_all_domains);
+STASIS_CALL (connect_list_nothing);
+STASIS_CALL (domain_lookup_by_id);
+STASIS_CALL (domain_lookup_by_name);
+STASIS_CALL (domain_lookup_by_uuid);
+
+/* calls-info.c */
+STASIS_CALL (domain_get_info);
+STASIS_CALL (domain_get_state);
+STASIS_CALL (domain_get_xml_desc);
+STASIS_CALL (domain_get_os_type);
+STASIS_CALL (domain_get_autostart);
+STASIS_CALL (domain_get_autostart_once);
+STASIS_CALL (domain_get_security_label);
+STASIS_CALL (domain_get_messages);
+STASIS_CALL (domain_get_metadata);
+STASIS_CALL (domain_has_managed_save_image);
+STASIS_CALL (domain_is_active);
+STASIS_CALL (domain_is_persistent);
+STASIS_CALL (domain_is_updated);
+STASIS_CALL (domain_snapshot_num);
+
+/* calls-life.c */
+STASIS_CALL (domain_define_xml);
+STASIS_CALL (domain_define_xml_flags);
+STASIS_CALL (domain_create_xml);
+STASIS_CALL (domain_create);
+STASIS_CALL (domain_create_with_flags);
+STASIS_CALL (domain_undefine);
+STASIS_CALL (domain_undefine_flags);
+STASIS_CALL (domain_destroy);
+STASIS_CALL (domain_destroy_flags);
+STASIS_CALL (domain_shutdown);
+STASIS_CALL (domain_shutdown_flags);
+STASIS_CALL (domain_reboot);
+STASIS_CALL (domain_reset);
+STASIS_CALL (domain_suspend);
+STASIS_CALL (domain_resume);
+STASIS_CALL (domain_set_autostart);
+
+/* calls-save.c */
+STASIS_CALL (domain_save);
+STASIS_CALL (domain_save_flags);
+STASIS_CALL (domain_save_params);
+STASIS_CALL (domain_managed_save);
+STASIS_CALL (domain_managed_save_remove);
+STASIS_CALL (domain_restore);
+STASIS_CALL (domain_restore_flags);
+STASIS_CALL (domain_restore_params);
+
+/* calls-image.c */
+STASIS_CALL (domain_save_image_get_xml_desc);
+STASIS_CALL (domain_save_image_define_xml);
+STASIS_CALL (domain_managed_save_get_xml_desc);
+STASIS_CALL (domain_managed_save_define_xml);
+
+/* calls-job.c */
+STASIS_CALL (domain_get_job_info);
+STASIS_CALL (domain_get_job_stats);
+STASIS_CALL (domain_abort_job);
+STASIS_CALL (domain_abort_job_flags);
+
+/* calls-stats.c */
+STASIS_CALL (connect_get_all_domain_stats);
+
+/* calls-event.c */
+STASIS_CALL (connect_domain_event_callback_register_any);
+STASIS_CALL (connect_domain_event_callback_deregister_any);
+
+/* calls-qemu.c */
+STASIS_CALL (qemu_domain_monitor_command);
+
+#undef STASIS_CALL
+
+G_END_DECLS

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * dispatch.c: from packets to calls, and from their results to packets
+ */
+
+#include "config.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "remote/server-private.h"
+
+/* What a client may have waiting on top of what runs; more is not read. */
+#define NOT_OPEN _ ("the connection is not open")
+
+static void
+send_error (StasisSession *session, const StasisMessageHeader *call, const GError *error)
+{
+  StasisMessageHeader header = *call;
+  header.type = STASIS_MESSAGE_REPLY;
+  header.status = STASIS_MESSAGE_ERROR;
+  GByteArray *message = stasis_message_begin (&header);
+  stasis_remote_error_put (message, error);
+  stasis_message_end (message);
+  stasis_session_send (session, message);
+}
+
+static void
+refuse (StasisSession *session, const StasisMessageHeader *call, StasisRemoteError code,
+        const char *message)
+{
+  const GError error = { STASIS_REMOTE_ERROR, (gint) code, (char *) message };
+  send_error (session, call, &error);
+}
+
+static void
+send_results (StasisTask *task, const StasisWireValue *rets)
+{
+  StasisMessageHeader header = task->header;
+  header.type = STASIS_MESSAGE_REPLY;
+  header.status = STASIS_MESSAGE_OK;
+  g_autoptr (GByteArray) message = stasis_message_begin (&header);
+  stasis_wire_encode (message, task->procedure->rets, rets);
+  if (stasis_message_end (message))
+    stasis_session_send (task->session, g_steal_pointer (&message));
+  else
+    refuse (task->session, &task->header, STASIS_REMOTE_ERROR_PROTOCOL,
+            _ ("the result does not fit into a packet"));
+}
+
+/* Decode, call, encode. */
+static void
+carry_out (StasisTask *task)
+{
+  const StasisProcedure *procedure = task->procedure;
+  StasisServer *server = task->session->server;
+  StasisWireValue args[STASIS_WIRE_MEMBERS_MAX] = { 0 };
+  StasisWireValue rets[STASIS_WIRE_MEMBERS_MAX] = { 0 };
+  gsize length;
+  const guint8 *octets = g_bytes_get_data (task->payload, &length);
+  StasisXdrReader in;
+  stasis_xdr_reader_init (&in, octets, length);
+  if (!stasis_wire_decode (&in, procedure->args, args))
+    refuse (task->session, &task->header, STASIS_REMOTE_ERROR_PROTOCOL,
+            _ ("Unable to decode message payload"));
+  else
+    {
+      g_mutex_lock (&server->lock);
+      g_autoptr (StasisDriver) driver = g_object_ref (server->driver);
+      g_autofree char *save_format = g_strdup (server->save_format);
+      g_mutex_unlock (&server->lock);
+      StasisCall call = {
+        .session = task->session,
+        .driver = driver,
+        .args = args,
+        .rets = rets,
+        .save_format = save_format,
+      };
+      g_autoptr (GError) error = NULL;
+      if (procedure->call (&call, &error))
+        send_results (task, rets);
+      else
+        send_error (task->session, &task->header, error);
+    }
+  stasis_wire_clear (procedure->args, args);
+  stasis_wire_clear (procedure->rets, rets);
+}
+
+/* It is over, or was never begun. */
+void
+stasis_task_free (gpointer data)
+{
+  StasisTask *task = data;
+  g_bytes_unref (task->payload);
+  stasis_session_unref (task->session);
+  g_free (task);
+}
+
+static gboolean
+go_on (gpointer data)
+{
+  stasis_session_go_on (data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+unref_session (gpointer data)
+{
+  stasis_session_unref (data);
+}
+
+/* On a thread of a pool. */
+void
+stasis_dispatch_run (gpointer data, gpointer user_data)
+{
+  StasisTask *task = data;
+  StasisServer *server = user_data;
+  StasisSession *session = task->session;
+  carry_out (task);
+
+  g_mutex_lock (&session->lock);
+  guint *count = task->procedure->is_quick ? &session->n_quick : &session->n_running;
+  /* The first thread waits for room in that. */
+  const gboolean was_full
+      = task->procedure->is_quick || (gint) *count >= g_atomic_int_get (&server->max_requests);
+  (*count)--;
+  g_mutex_unlock (&session->lock);
+  if (was_full)
+    g_main_context_invoke_full (server->context, G_PRIORITY_DEFAULT, go_on,
+                                stasis_session_ref (session), unref_session);
+  stasis_task_free (task);
+  g_atomic_int_dec_and_test (&server->n_calls);
+}
+
+/* Have it run, where the limit allows it. */
+gboolean
+stasis_dispatch_push (StasisTask *task_take)
+{
+  StasisTask *task = task_take;
+  StasisSession *session = task->session;
+  StasisServer *server = session->server;
+  const gboolean is_quick = task->procedure->is_quick;
+  g_mutex_lock (&session->lock);
+  guint *count = is_quick ? &session->n_quick : &session->n_running;
+  const gboolean is_allowed = (gint) *count < g_atomic_int_get (&server->max_requests);
+  if (is_allowed)
+    (*count)++;
+  g_mutex_unlock (&session->lock);
+  if (!is_allowed)
+    return FALSE;
+  g_atomic_int_inc (&server->n_calls);
+  g_thread_pool_push (is_quick ? server->quick : server->workers, task, NULL);
+  return TRUE;
+}
+
+static gboolean
+check_access (StasisSession *session, const StasisMessageHeader *header,
+              const StasisProcedure *procedure)
+{
+  g_mutex_lock (&session->lock);
+  const gboolean is_open = session->is_open;
+  const gboolean is_read_only = session->is_read_only;
+  g_mutex_unlock (&session->lock);
+  if (!is_open && procedure->access != STASIS_ACCESS_ANY)
+    {
+      const GError error = { STASIS_ERROR, STASIS_ERROR_QEMU, (char *) NOT_OPEN };
+      send_error (session, header, &error);
+      return FALSE;
+    }
+  if (!is_read_only || procedure->access != STASIS_ACCESS_WRITE)
+    return TRUE;
+  g_autofree char *message
+      = g_strdup_printf (_ ("operation forbidden: read only access prevents %s"), procedure->name);
+  refuse (session, header, STASIS_REMOTE_ERROR_DENIED, message);
+  return FALSE;
+}
+
+static const StasisProcedure *
+find (StasisSession *session, const StasisMessageHeader *header)
+{
+  g_autofree char *message = NULL;
+  const StasisProcedure *procedure = NULL;
+  if (!stasis_program_is_known (header->program) || header->version != STASIS_PROGRAM_VERSION)
+    message
+        = g_strdup_printf ("Cannot find program %u version %u", header->program, header->version);
+  else
+    {
+      procedure = stasis_procedure_find (header->program, header->procedure);
+      /* Clients know this text. */
+      if (procedure == NULL)
+        message = g_strdup_printf ("unknown procedure: %d", header->procedure);
+    }
+  if (message != NULL)
+    refuse (session, header, STASIS_REMOTE_ERROR_UNKNOWN, message);
+  return procedure;
+}
+
+static void
+call (StasisSession *session, const StasisMessageHeader *header, const guint8 *payload,
+      gsize length)
+{
+  const StasisProcedure *procedure = find (session, header);
+  if (procedure == NULL || !check_access (session, header, procedure))
+    return;
+  if (g_atomic_int_get (&session->server->is_stopping))
+    {
+      refuse (session, header, STASIS_REMOTE_ERROR_CLOSED, _ ("the server is about to end"));
+      return;
+    }
+  StasisTask *task = g_new0 (StasisTask, 1);
+  task->session = stasis_session_ref (session);
+  task->procedure = procedure;
+  task->header = *header;
+  task->payload = g_bytes_new (payload, length);
+  /* What opens the connection is done when the next packet is looked at. */
+  if (procedure->access == STASIS_ACCESS_ANY)
+    {
+      carry_out (task);
+      stasis_task_free (task);
+    }
+  else if (!stasis_dispatch_push (task))
+    g_queue_push_tail (&session->waiting, task);
+}
+
+static void
+answer_ping (StasisSession *session)
+{
+  const StasisMessageHeader header = {
+    .program = STASIS_PROGRAM_KEEPALIVE,
+    .version = STASIS_PROGRAM_VERSION,
+    .procedure = STASIS_KEEPALIVE_PONG,
+    .type = STASIS_MESSAGE_EVENT,
+  };
+  GByteArray *message = stasis_message_begin (&header);
+  stasis_message_end (message);
+  stasis_session_send (session, message);
+}
+
+/* One packet. */
+gboolean
+stasis_dispatch (StasisSession *session, const StasisMessageHeader *header, const guint8 *payload,
+                 gsize length, const char **out_why)
+{
+  if (header->program == STASIS_PROGRAM_KEEPALIVE)
+    {
+      if (header->type == STASIS_MESSAGE_EVENT && header->procedure == STASIS_KEEPALIVE_PING)
+        answer_ping (session);
+      return TRUE; /* an answer to ours counts like every packet */
+    }
+  switch (header->type)
+    {
+    case STASIS_MESSAGE_CALL:
+      call (session, header, payload, length);
+      return TRUE;
+    case STASIS_MESSAGE_CALL_WITH_FDS:
+      /* The descriptors' octets follow, and are not in the length. */
+      *out_why = "it sends descriptors, which we have said that we do not take";
+      return FALSE;
+    default:
+      g_debug ("client %" G_GUINT64_FORMAT ": a packet of type %u that nobody waits for",
+               session->number, header->type);
+      return TRUE;
+    }
+}

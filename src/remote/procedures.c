@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * procedures.c: the table of what can be called on a connection
+ *
+ * A procedure that is not here is unknown to us, and clients fall back to an older one, or say so.
+ */
+
+#include "config.h"
+
+#include "remote/procedures.h"
+
+#include "remote/calls.h"
+
+#define ANY   STASIS_ACCESS_ANY
+#define READ  STASIS_ACCESS_READ
+#define WRITE STASIS_ACCESS_WRITE
+
+#define REMOTE(number, name, args, rets, access, quick, call) \
+  { \
+    STASIS_PROGRAM_REMOTE, number, name, args, rets, access, quick, stasis_call_##call \
+  }
+#define QEMU(number, name, args, rets, access, quick, call) \
+  { \
+    STASIS_PROGRAM_QEMU, number, name, args, rets, access, quick, stasis_call_##call \
+  }
+
+/* clang-format off: a table */
+static const StasisProcedure procedures[] = {
+  REMOTE (1, "connect-open", "zu", "", ANY, FALSE, connect_open),
+  REMOTE (2, "connect-close", "", "", ANY, TRUE, connect_close),
+  REMOTE (3, "connect-get-type", "", "s", READ, TRUE, connect_get_type),
+  REMOTE (4, "connect-get-version", "", "U", READ, FALSE, connect_get_version),
+  REMOTE (5, "connect-get-max-vcpus", "z", "i", READ, TRUE, connect_get_max_vcpus),
+  REMOTE (6, "node-get-info", "", "mUiiiiii", READ, FALSE, node_get_info),
+  REMOTE (7, "connect-get-capabilities", "", "s", READ, FALSE, connect_get_capabilities),
+  REMOTE (9, "domain-create", "D", "", WRITE, FALSE, domain_create),
+  REMOTE (10, "domain-create-xml", "su", "D", WRITE, FALSE, domain_create_xml),
+  REMOTE (11, "domain-define-xml", "s", "D", WRITE, FALSE, domain_define_xml),
+  REMOTE (12, "domain-destroy", "D", "", WRITE, FALSE, domain_destroy),
+  REMOTE (14, "domain-get-xml-desc", "Du", "s", READ, FALSE, domain_get_xml_desc),
+  REMOTE (15, "domain-get-autostart", "D", "i", READ, FALSE, domain_get_autostart),
+  REMOTE (16, "domain-get-info", "D", "iUUuU", READ, TRUE, domain_get_info),
+  REMOTE (19, "domain-get-os-type", "D", "s", READ, FALSE, domain_get_os_type),
+  REMOTE (21, "connect-list-defined-domains", "i", "S", READ, FALSE, connect_list_defined_domains),
+  REMOTE (22, "domain-lookup-by-id", "i", "D", READ, TRUE, domain_lookup_by_id),
+  REMOTE (23, "domain-lookup-by-name", "s", "D", READ, TRUE, domain_lookup_by_name),
+  REMOTE (24, "domain-lookup-by-uuid", "x", "D", READ, TRUE, domain_lookup_by_uuid),
+  REMOTE (25, "connect-num-of-defined-domains", "", "i", READ, FALSE,
+          connect_num_of_defined_domains),
+  REMOTE (27, "domain-reboot", "Du", "", WRITE, FALSE, domain_reboot),
+  REMOTE (28, "domain-resume", "D", "", WRITE, FALSE, domain_resume),
+  REMOTE (29, "domain-set-autostart", "Di", "", WRITE, FALSE, domain_set_autostart),
+  REMOTE (33, "domain-shutdown", "D", "", WRITE, FALSE, domain_shutdown),
+  REMOTE (34, "domain-suspend", "D", "", WRITE, FALSE, domain_suspend),
+  REMOTE (35, "domain-undefine", "D", "", WRITE, FALSE, domain_undefine),
+  REMOTE (37, "connect-list-domains", "i", "I", READ, FALSE, connect_list_domains),
+  REMOTE (51, "connect-num-of-domains", "", "i", READ, FALSE, connect_num_of_domains),
+  REMOTE (54, "domain-restore", "s", "", WRITE, FALSE, domain_restore),
+  REMOTE (55, "domain-save", "Ds", "", WRITE, FALSE, domain_save),
+  REMOTE (59, "connect-get-hostname", "", "s", READ, TRUE, connect_get_hostname),
+  REMOTE (60, "connect-supports-feature", "i", "i", ANY, TRUE, connect_supports_feature),
+  REMOTE (66, "auth-list", "", "I", ANY, TRUE, auth_list),
+  REMOTE (110, "connect-get-uri", "", "s", READ, TRUE, connect_get_uri),
+  REMOTE (121, "domain-get-security-label", "D", "Mi", READ, FALSE, domain_get_security_label),
+  REMOTE (122, "node-get-security-model", "", "MM", READ, TRUE, node_get_security_model),
+  REMOTE (149, "connect-is-secure", "", "i", READ, TRUE, connect_is_secure),
+  REMOTE (150, "domain-is-active", "D", "i", READ, TRUE, domain_is_active),
+  REMOTE (151, "domain-is-persistent", "D", "i", READ, TRUE, domain_is_persistent),
+  REMOTE (157, "connect-get-lib-version", "", "U", READ, TRUE, connect_get_lib_version),
+  REMOTE (163, "domain-get-job-info", "D", "iUUUUUUUUUUU", READ, TRUE, domain_get_job_info),
+  REMOTE (164, "domain-abort-job", "D", "", WRITE, TRUE, domain_abort_job),
+  REMOTE (182, "domain-managed-save", "Du", "", WRITE, FALSE, domain_managed_save),
+  REMOTE (183, "domain-has-managed-save-image", "Du", "i", READ, FALSE,
+          domain_has_managed_save_image),
+  REMOTE (184, "domain-managed-save-remove", "Du", "", WRITE, FALSE, domain_managed_save_remove),
+  REMOTE (187, "domain-snapshot-num", "Du", "i", READ, TRUE, domain_snapshot_num),
+  REMOTE (196, "domain-create-with-flags", "Du", "D", WRITE, FALSE, domain_create_with_flags),
+  REMOTE (202, "domain-is-updated", "D", "i", READ, TRUE, domain_is_updated),
+  REMOTE (212, "domain-get-state", "Du", "ii", READ, TRUE, domain_get_state),
+  REMOTE (231, "domain-undefine-flags", "Du", "", WRITE, FALSE, domain_undefine_flags),
+  REMOTE (232, "domain-save-flags", "Dszu", "", WRITE, FALSE, domain_save_flags),
+  REMOTE (233, "domain-restore-flags", "szu", "", WRITE, FALSE, domain_restore_flags),
+  REMOTE (234, "domain-destroy-flags", "Du", "", WRITE, FALSE, domain_destroy_flags),
+  REMOTE (235, "domain-save-image-get-xml-desc", "su", "s", WRITE, FALSE,
+          domain_save_image_get_xml_desc),
+  REMOTE (236, "domain-save-image-define-xml", "ssu", "", WRITE, FALSE,
+          domain_save_image_define_xml),
+  REMOTE (245, "domain-reset", "Du", "", WRITE, FALSE, domain_reset),
+  REMOTE (258, "domain-shutdown-flags", "Du", "", WRITE, FALSE, domain_shutdown_flags),
+  REMOTE (265, "domain-get-metadata", "Dizu", "s", READ, FALSE, domain_get_metadata),
+  REMOTE (273, "connect-list-all-domains", "iu", "Au", READ, FALSE, connect_list_all_domains),
+  REMOTE (281, "connect-list-all-storage-pools", "iu", "Su", READ, TRUE, connect_list_nothing),
+  REMOTE (283, "connect-list-all-networks", "iu", "Su", READ, TRUE, connect_list_nothing),
+  REMOTE (298, "domain-get-job-stats", "Du", "ip", READ, TRUE, domain_get_job_stats),
+  REMOTE (316, "connect-domain-event-callback-register-any", "iO", "i", READ, TRUE,
+          connect_domain_event_callback_register_any),
+  REMOTE (317, "connect-domain-event-callback-deregister-any", "i", "", READ, TRUE,
+          connect_domain_event_callback_deregister_any),
+  REMOTE (344, "connect-get-all-domain-stats", "Auu", "R", READ, FALSE,
+          connect_get_all_domain_stats),
+  REMOTE (350, "domain-define-xml-flags", "su", "D", WRITE, FALSE, domain_define_xml_flags),
+  REMOTE (360, "connect-register-close-callback", "", "", READ, TRUE, connect_close_callback),
+  REMOTE (361, "connect-unregister-close-callback", "", "", READ, TRUE, connect_close_callback),
+  REMOTE (388, "domain-managed-save-get-xml-desc", "Du", "s", READ, FALSE,
+          domain_managed_save_get_xml_desc),
+  REMOTE (389, "domain-managed-save-define-xml", "Dzu", "", WRITE, FALSE,
+          domain_managed_save_define_xml),
+  REMOTE (426, "domain-get-messages", "Du", "S", READ, TRUE, domain_get_messages),
+  REMOTE (440, "domain-save-params", "Dpu", "", WRITE, FALSE, domain_save_params),
+  REMOTE (441, "domain-restore-params", "pu", "", WRITE, FALSE, domain_restore_params),
+  REMOTE (442, "domain-abort-job-flags", "Du", "", WRITE, TRUE, domain_abort_job_flags),
+  REMOTE (449, "domain-get-autostart-once", "D", "i", READ, TRUE, domain_get_autostart_once),
+
+  QEMU (1, "domain-monitor-command", "Dsu", "s", WRITE, FALSE, qemu_domain_monitor_command),
+};
+/* clang-format on */
+
+/* One that is served. */
+const StasisProcedure *
+stasis_procedure_find (guint32 program, gint32 number)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (procedures); i++)
+    if (procedures[i].program == program && procedures[i].number == number)
+      return &procedures[i];
+  return NULL;
+}
+
+/* By its name. */
+const StasisProcedure *
+stasis_procedure_by_name (guint32 program, const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (procedures); i++)
+    if (procedures[i].program == program && g_str_equal (procedures[i].name, name))
+      return &procedures[i];
+  return NULL;
+}
+
+/* All of them. */
+const StasisProcedure *
+stasis_procedures (guint *out_count)
+{
+  *out_count = G_N_ELEMENTS (procedures);
+  return procedures;
+}
+
+/* Whether anything of it is served. */
+gboolean
+stasis_program_is_known (guint32 program)
+{
+  return program == STASIS_PROGRAM_REMOTE || program == STASIS_PROGRAM_QEMU;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * server-private.h: what the files of a server share
+ *
+ * server.c accepts and keeps the sessions, session-io.c reads and writes one, session.c is what
+ * calls see of it, dispatch.c makes calls of packets.
+ */
+
+#pragma once
+
+#include "remote/message.h"
+#include "remote/procedures.h"
+#include "remote/server.h"
+#include "remote/session.h"
+
+#include <sys/types.h>
+
+G_BEGIN_DECLS
+
+struct _StasisServer
+{
+  StasisServerConfig config; /* (first thread's) */
+  gint max_requests;         /* (atomic) that of the configuration */
+  GMutex lock;
+  StasisDriver *driver;  /* (owned) (guarded by lock) */
+  char *save_format;     /* (owned) (nullable) (guarded by lock) */
+  GMainContext *context; /* (owned) */
+  GPtrArray *listeners;  /* (owned) of Listener, see server.c */
+  GPtrArray *sessions;   /* (owned) (first thread's) */
+  GThreadPool *workers;  /* (owned) */
+  GThreadPool *quick;    /* (owned) */
+  GSource *tick;         /* (owned) */
+  gboolean is_full;      /* nobody is accepted for now */
+  gint is_stopping;      /* (atomic) */
+  gint n_calls;          /* (atomic) */
+};
+
+typedef struct
+{
+  gint32 id;
+  gint32 event;
+  gboolean is_of_one;
+  guint8 uuid[STASIS_UUID_SIZE];
+} StasisCallback;
+
+struct _StasisSession
+{
+  gatomicrefcount refs;
+  StasisServer *server; /* (borrowed): outlives us */
+  guint64 number;       /* for messages */
+  uid_t uid;
+  pid_t pid;
+
+  /* The first thread's. */
+  GSource *source;   /* (owned) (nullable) */
+  GByteArray *in;    /* (owned) what has come of the next packets */
+  gint64 began;      /* µs */
+  gint64 last_input; /* µs */
+  guint n_pings;     /* unanswered */
+  GQueue waiting;    /* (owned) of StasisTask: over the limit */
+  gboolean is_held;  /* nothing is read for now */
+
+  GMutex lock;      /* guards the rest */
+  int fd;           /* (owned) or -1: it is closed */
+  GQueue out;       /* (owned) of GByteArray */
+  gsize out_done;   /* octets of the first that are sent */
+  gsize out_octets; /* that are not sent yet */
+  guint n_running;  /* calls */
+  guint n_quick;
+  gboolean is_open;
+  gboolean is_read_only;
+  gboolean has_keepalive;
+  GArray *callbacks; /* (owned) of StasisCallback */
+  gint32 last_callback;
+};
+
+typedef struct
+{
+  StasisSession *session; /* (owned) */
+  const StasisProcedure *procedure;
+  StasisMessageHeader header;
+  GBytes *payload; /* (owned) */
+} StasisTask;
+
+/* session-io.c */
+StasisSession *stasis_session_new (StasisServer *server, int fd_take, gboolean is_read_only);
+StasisSession *stasis_session_ref (StasisSession *self);
+void stasis_session_unref (StasisSession *self);
+void stasis_session_attach (StasisSession *self);
+/* On the first thread: it is over. */
+void stasis_session_close (StasisSession *self, const char *why);
+/* From any thread; consumed. */
+void stasis_session_send (StasisSession *self, GByteArray *message_take);
+/* On the first thread, once in a second. */
+void stasis_session_tick (StasisSession *self, gint64 now);
+/* On the first thread: a call has ended, or something was sent; it may go on. */
+void stasis_session_go_on (StasisSession *self);
+
+/* server.c, on the first thread */
+void stasis_server_forget (StasisServer *self, StasisSession *session);
+
+/* dispatch.c, on the first thread; FALSE where the connection is to be closed. */
+gboolean stasis_dispatch (StasisSession *session, const StasisMessageHeader *header,
+                          const guint8 *payload, gsize length, const char **out_why);
+/* On a thread of a pool. */
+void stasis_dispatch_run (gpointer task, gpointer server);
+/* Have it run, where the limit allows it. */
+gboolean stasis_dispatch_push (StasisTask *task_take);
+void stasis_task_free (gpointer task);
+
+G_END_DECLS

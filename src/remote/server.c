@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * server.c: listening, and the connections that have come
+ */
+
+#include "config.h"
+
+#include "remote/server.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <glib-unix.h>
+#include <glib/gi18n-lib.h>
+
+#include "remote/server-private.h"
+#include "util/fd.h"
+
+#define QUICK_WORKERS    5
+#define ACCEPTED_AT_ONCE 16u
+
+typedef struct
+{
+  StasisServer *server; /* (borrowed) */
+  int fd;               /* (owned) */
+  gboolean is_read_only;
+  gint64 uid;
+  GSource *source; /* (owned) (nullable) */
+} Listener;
+
+static void
+stop_listening (Listener *listener)
+{
+  if (listener->source == NULL)
+    return;
+  g_source_destroy (listener->source);
+  g_clear_pointer (&listener->source, g_source_unref);
+}
+
+static void
+listener_free (gpointer data)
+{
+  Listener *listener = data;
+  stop_listening (listener);
+  stasis_fd_clear (&listener->fd);
+  g_free (listener);
+}
+
+/* The defaults. */
+void
+stasis_server_config_init (StasisServerConfig *config)
+{
+  *config = (StasisServerConfig){
+    .max_clients = 1000,
+    .max_workers = 64,
+    .max_requests = 16,
+    .keepalive_interval = 5,
+    .keepalive_count = 5,
+  };
+}
+
+static void
+unref_session (gpointer session)
+{
+  stasis_session_unref (session);
+}
+
+static gboolean
+on_tick (gpointer data)
+{
+  StasisServer *self = data;
+  const gint64 now = g_get_monotonic_time ();
+  /* From the end: one that is closed is removed. */
+  for (guint i = self->sessions->len; i > 0; i--)
+    stasis_session_tick (g_ptr_array_index (self->sessions, i - 1), now);
+  return G_SOURCE_CONTINUE;
+}
+
+/* For the thread-default main context. */
+StasisServer *
+stasis_server_new (StasisDriver *driver, const StasisServerConfig *config)
+{
+  StasisServer *self = g_new0 (StasisServer, 1);
+  g_mutex_init (&self->lock);
+  self->context = g_main_context_ref_thread_default ();
+  self->listeners = g_ptr_array_new_with_free_func (listener_free);
+  self->sessions = g_ptr_array_new_with_free_func (unref_session);
+  self->workers = g_thread_pool_new_full (stasis_dispatch_run, self, stasis_task_free,
+                                          (gint) config->max_workers, FALSE, NULL);
+  self->quick = g_thread_pool_new_full (stasis_dispatch_run, self, stasis_task_free, QUICK_WORKERS,
+                                        FALSE, NULL);
+  stasis_server_reload (self, driver, config);
+  self->tick = g_timeout_source_new_seconds (1);
+  g_source_set_callback (self->tick, on_tick, self, NULL);
+  g_source_attach (self->tick, self->context);
+  return self;
+}
+
+static gboolean on_connection (gint fd, GIOCondition condition, gpointer data);
+
+static void
+begin_listening (Listener *listener)
+{
+  if (listener->source != NULL)
+    return;
+  listener->source = g_unix_fd_source_new (listener->fd, G_IO_IN);
+  g_source_set_callback (listener->source, G_SOURCE_FUNC (on_connection), listener, NULL);
+  g_source_attach (listener->source, listener->server->context);
+}
+
+/* Who is over the limit waits to be accepted. */
+static void
+look_whether_full (StasisServer *self)
+{
+  const gboolean is_full
+      = self->sessions->len >= self->config.max_clients || g_atomic_int_get (&self->is_stopping);
+  if (is_full && !self->is_full)
+    g_message (_ ("no more connections: there are %u"), self->sessions->len);
+  self->is_full = is_full;
+  for (guint i = 0; i < self->listeners->len; i++)
+    {
+      Listener *listener = g_ptr_array_index (self->listeners, i);
+      if (is_full)
+        stop_listening (listener);
+      else
+        begin_listening (listener);
+    }
+}
+
+static gboolean
+may_connect (const Listener *listener, int fd, struct ucred *peer)
+{
+  socklen_t length = sizeof *peer;
+  if (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, peer, &length) < 0)
+    return FALSE;
+  return listener->uid < 0 || peer->uid == 0 || peer->uid == (uid_t) listener->uid;
+}
+
+static void
+add_session (Listener *listener, int fd_take)
+{
+  static guint64 last_number; /* the first thread's */
+  StasisServer *self = listener->server;
+  struct ucred peer = { 0 };
+  stasis_autofd int fd = fd_take;
+  if (!may_connect (listener, fd, &peer))
+    {
+      g_message (_ ("refused: a connection of user %u"), peer.uid);
+      return;
+    }
+  StasisSession *session = stasis_session_new (self, stasis_fd_steal (&fd), listener->is_read_only);
+  session->number = ++last_number;
+  session->uid = peer.uid;
+  session->pid = peer.pid;
+  g_debug ("client %" G_GUINT64_FORMAT ": process %d of user %u", session->number, peer.pid,
+           peer.uid);
+  g_ptr_array_add (self->sessions, session);
+  stasis_session_attach (session);
+}
+
+static gboolean
+on_connection (gint fd, GIOCondition condition, gpointer data)
+{
+  Listener *listener = data;
+  StasisServer *self = listener->server;
+  for (guint i = 0; i < ACCEPTED_AT_ONCE && self->sessions->len < self->config.max_clients; i++)
+    {
+      const int accepted = accept4 (fd, NULL, NULL, SOCK_CLOEXEC);
+      if (accepted < 0)
+        {
+          if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            {
+              g_message (_ ("cannot accept a connection: %s"), g_strerror (errno));
+              g_usleep (G_USEC_PER_SEC / 100); /* there may be no descriptors left for a while */
+            }
+          break;
+        }
+      add_session (listener, accepted);
+    }
+  look_whether_full (self);
+  return G_SOURCE_CONTINUE;
+}
+
+/* Accept connections there. */
+void
+stasis_server_listen (StasisServer *self, int fd_take, gboolean is_read_only, gint64 uid)
+{
+  Listener *listener = g_new0 (Listener, 1);
+  listener->server = self;
+  listener->fd = fd_take;
+  listener->is_read_only = is_read_only;
+  listener->uid = uid;
+  g_unix_set_fd_nonblocking (fd_take, TRUE, NULL);
+  g_ptr_array_add (self->listeners, listener);
+  begin_listening (listener);
+}
+
+/* From now on. */
+void
+stasis_server_reload (StasisServer *self, StasisDriver *driver, const StasisServerConfig *config)
+{
+  self->config = *config;
+  g_atomic_int_set (&self->max_requests, (gint) config->max_requests);
+  g_thread_pool_set_max_threads (self->workers, (gint) config->max_workers, NULL);
+  g_mutex_lock (&self->lock);
+  g_set_object (&self->driver, driver);
+  g_free (self->save_format);
+  self->save_format = g_strdup (config->save_format);
+  g_mutex_unlock (&self->lock);
+  look_whether_full (self);
+}
+
+/* It has been closed. */
+void
+stasis_server_forget (StasisServer *self, StasisSession *session)
+{
+  g_ptr_array_remove_fast (self->sessions, session);
+  if (self->is_full)
+    look_whether_full (self);
+}
+
+guint
+stasis_server_n_clients (StasisServer *self)
+{
+  return self->sessions->len;
+}
+
+guint
+stasis_server_n_calls (StasisServer *self)
+{
+  return (guint) g_atomic_int_get (&self->n_calls);
+}
+
+/* No new connections, no new calls. */
+void
+stasis_server_stop (StasisServer *self)
+{
+  g_atomic_int_set (&self->is_stopping, TRUE);
+  look_whether_full (self);
+}
+
+/* NULL is fine. */
+void
+stasis_server_free (StasisServer *self)
+{
+  if (self == NULL)
+    return;
+  stasis_server_stop (self);
+  g_thread_pool_free (self->quick, FALSE, TRUE);
+  g_thread_pool_free (self->workers, FALSE, TRUE);
+  while (self->sessions->len > 0)
+    stasis_session_close (g_ptr_array_index (self->sessions, 0), "the server ends");
+  /* What threads have left to do for the first one holds references. */
+  while (g_main_context_iteration (self->context, FALSE))
+    ;
+  g_source_destroy (self->tick);
+  g_source_unref (self->tick);
+  g_ptr_array_unref (self->sessions);
+  g_ptr_array_unref (self->listeners);
+  g_main_context_unref (self->context);
+  g_clear_object (&self->driver);
+  g_free (self->save_format);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}

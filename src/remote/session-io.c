@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session-io.c: one connection: its packets in, its packets out, its end
+ *
+ * Theory of operation
+ *
+ * Only the first thread reads and closes.  Any thread may send: what the socket does not take at
+ * once is kept and sent by the first thread, as the other end takes it.  An end that takes nothing
+ * is not served any more from some octets on, and given up later.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <glib-unix.h>
+
+#include "remote/server-private.h"
+#include "util/fd.h"
+
+#define READ_SIZE        65536u
+#define PACKETS_AT_ONCE  32u                 /* until others have their turn */
+#define SIZE_MAX_CLOSED  65536u              /* of a packet before CONNECT_OPEN */
+#define SIZE_MAX_READERS (4u * 1024 * 1024)  /* of one of a client that may only read */
+#define OUT_HIGH         (4u * 1024 * 1024)  /* not read from before that is taken */
+#define OUT_MAX          (96u * 1024 * 1024) /* given up: three of the longest packets */
+#define WAITING_MAX      64u
+#define OPEN_US          (60 * G_USEC_PER_SEC)
+
+/* Not attached yet. */
+StasisSession *
+stasis_session_new (StasisServer *server, int fd_take, gboolean is_read_only)
+{
+  StasisSession *self = g_new0 (StasisSession, 1);
+  g_atomic_ref_count_init (&self->refs);
+  self->server = server;
+  self->fd = fd_take;
+  self->is_read_only = is_read_only;
+  self->in = g_byte_array_new ();
+  self->began = self->last_input = g_get_monotonic_time ();
+  self->callbacks = g_array_new (FALSE, FALSE, sizeof (StasisCallback));
+  g_queue_init (&self->waiting);
+  g_queue_init (&self->out);
+  g_mutex_init (&self->lock);
+  return self;
+}
+
+/* One more owner. */
+StasisSession *
+stasis_session_ref (StasisSession *self)
+{
+  g_atomic_ref_count_inc (&self->refs);
+  return self;
+}
+
+static void
+free_message (gpointer message)
+{
+  g_byte_array_unref (message);
+}
+
+/* One less. */
+void
+stasis_session_unref (StasisSession *self)
+{
+  if (!g_atomic_ref_count_dec (&self->refs))
+    return;
+  stasis_fd_clear (&self->fd);
+  g_byte_array_unref (self->in);
+  g_array_unref (self->callbacks);
+  g_queue_clear_full (&self->out, free_message);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+/* As much as it takes; FALSE where the other end is gone. */
+static gboolean
+flush (StasisSession *self)
+{
+  GByteArray *message;
+  while ((message = g_queue_peek_head (&self->out)) != NULL)
+    {
+      const ssize_t done = send (self->fd, message->data + self->out_done,
+                                 message->len - self->out_done, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (done < 0 && errno == EINTR)
+        continue;
+      if (done < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK;
+      self->out_done += (gsize) done;
+      self->out_octets -= (gsize) done;
+      if (self->out_done < message->len)
+        continue;
+      self->out_done = 0;
+      g_byte_array_unref (g_queue_pop_head (&self->out));
+    }
+  return TRUE;
+}
+
+static gboolean on_ready (gint fd, GIOCondition condition, gpointer data);
+
+/* The first thread watches for what is of use. */
+static void
+watch (StasisSession *self)
+{
+  g_mutex_lock (&self->lock);
+  const int fd = self->fd;
+  const gboolean has_out = !g_queue_is_empty (&self->out);
+  self->is_held = self->out_octets > OUT_HIGH || self->waiting.length >= WAITING_MAX;
+  g_mutex_unlock (&self->lock);
+  if (self->source != NULL)
+    {
+      g_source_destroy (self->source);
+      g_clear_pointer (&self->source, g_source_unref);
+    }
+  if (fd < 0)
+    return;
+  self->source = g_unix_fd_source_new (fd, G_IO_HUP | G_IO_ERR | (self->is_held ? 0 : G_IO_IN)
+                                               | (has_out ? G_IO_OUT : 0));
+  g_source_set_callback (self->source, G_SOURCE_FUNC (on_ready), self, NULL);
+  g_source_attach (self->source, self->server->context);
+}
+
+/* From now on it is read. */
+void
+stasis_session_attach (StasisSession *self)
+{
+  watch (self);
+}
+
+/* It is over.  Calls that are under way go on; nobody hears of them. */
+void
+stasis_session_close (StasisSession *self, const char *why)
+{
+  g_mutex_lock (&self->lock);
+  const gboolean was_open = self->fd >= 0;
+  stasis_fd_clear (&self->fd);
+  g_queue_clear_full (&self->out, free_message);
+  self->out_octets = 0;
+  g_array_set_size (self->callbacks, 0);
+  g_mutex_unlock (&self->lock);
+  if (!was_open)
+    return;
+  g_debug ("client %" G_GUINT64_FORMAT " is closed: %s", self->number, why);
+  watch (self);
+  g_queue_clear_full (&self->waiting, stasis_task_free);
+  stasis_server_forget (self->server, self);
+}
+
+static gboolean
+watch_again (gpointer data)
+{
+  StasisSession *self = data;
+  g_mutex_lock (&self->lock);
+  const gboolean is_too_much = self->out_octets > OUT_MAX;
+  g_mutex_unlock (&self->lock);
+  if (is_too_much)
+    stasis_session_close (self, "it takes nothing of what is sent to it");
+  else
+    watch (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+unref (gpointer data)
+{
+  stasis_session_unref (data);
+}
+
+/* From any thread. */
+void
+stasis_session_send (StasisSession *self, GByteArray *message_take)
+{
+  g_mutex_lock (&self->lock);
+  if (self->fd < 0)
+    {
+      g_mutex_unlock (&self->lock);
+      g_byte_array_unref (message_take);
+      return;
+    }
+  const gboolean was_empty = g_queue_is_empty (&self->out);
+  g_queue_push_tail (&self->out, message_take);
+  self->out_octets += message_take->len;
+  /* An end that is gone is seen by who reads it. */
+  if (was_empty && !flush (self))
+    g_debug ("client %" G_GUINT64_FORMAT " cannot be written to", self->number);
+  const gboolean is_left = !g_queue_is_empty (&self->out);
+  g_mutex_unlock (&self->lock);
+  if (is_left)
+    g_main_context_invoke_full (self->server->context, G_PRIORITY_DEFAULT, watch_again,
+                                stasis_session_ref (self), unref);
+}
+
+static gsize
+size_max (StasisSession *self)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  if (!self->is_open)
+    return SIZE_MAX_CLOSED;
+  return self->is_read_only ? SIZE_MAX_READERS : STASIS_MESSAGE_SIZE_MAX;
+}
+
+/* The next packet of what has come; FALSE where it is not whole yet, or is none (*out_why). */
+static gboolean
+take_packet (StasisSession *self, gsize *position, const char **out_why)
+{
+  const guint8 *octets = self->in->data + *position;
+  const gsize left = self->in->len - *position;
+  if (left < STASIS_MESSAGE_LENGTH_SIZE)
+    return FALSE;
+  const guint32 size = stasis_message_parse_size (octets);
+  if (size == 0 || size > size_max (self))
+    {
+      *out_why = "a packet has a length that is not allowed";
+      return FALSE;
+    }
+  if (left < size)
+    return FALSE;
+  StasisMessageHeader header;
+  stasis_message_parse_header (octets + STASIS_MESSAGE_LENGTH_SIZE, &header);
+  *position += size;
+  return stasis_dispatch (self, &header, octets + STASIS_MESSAGE_SIZE_MIN,
+                          size - STASIS_MESSAGE_SIZE_MIN, out_why);
+}
+
+/* All that is whole, as far as it is anybody's turn. */
+static void
+take_packets (StasisSession *self)
+{
+  const char *why = NULL;
+  gsize position = 0;
+  guint count = 0;
+  while (why == NULL && count < PACKETS_AT_ONCE && self->waiting.length < WAITING_MAX
+         && take_packet (self, &position, &why))
+    count++;
+  if (position > 0)
+    g_byte_array_remove_range (self->in, 0, (guint) position);
+  if (why != NULL)
+    stasis_session_close (self, why);
+  else if (count == PACKETS_AT_ONCE)
+    g_main_context_invoke_full (self->server->context, G_PRIORITY_DEFAULT_IDLE, watch_again,
+                                stasis_session_ref (self), unref);
+}
+
+/* FALSE where there is no more. */
+static gboolean
+receive (StasisSession *self, const char **out_why)
+{
+  const guint before = self->in->len;
+  g_byte_array_set_size (self->in, before + READ_SIZE);
+  const ssize_t done = recv (self->fd, self->in->data + before, READ_SIZE, MSG_DONTWAIT);
+  const int number = errno;
+  g_byte_array_set_size (self->in, before + (guint) MAX (done, 0));
+  if (done > 0)
+    {
+      self->last_input = g_get_monotonic_time ();
+      self->n_pings = 0;
+      return TRUE;
+    }
+  if (done < 0 && (number == EAGAIN || number == EWOULDBLOCK || number == EINTR))
+    return TRUE;
+  *out_why = done == 0 ? "it has left" : g_strerror (number);
+  return FALSE;
+}
+
+static gboolean
+on_ready (gint fd, GIOCondition condition, gpointer data)
+{
+  StasisSession *self = stasis_session_ref (data);
+  const char *why = NULL;
+  if ((condition & G_IO_OUT) != 0)
+    {
+      g_mutex_lock (&self->lock);
+      const gboolean ok = flush (self);
+      g_mutex_unlock (&self->lock);
+      if (!ok)
+        why = "it has left";
+    }
+  if (why == NULL && (condition & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0 && receive (self, &why))
+    take_packets (self);
+  if (why != NULL)
+    stasis_session_close (self, why);
+  else
+    stasis_session_go_on (self);
+  stasis_session_unref (self);
+  return G_SOURCE_CONTINUE;
+}
+
+/* What waited runs as far as it may, and more is read. */
+void
+stasis_session_go_on (StasisSession *self)
+{
+  GList *next;
+  for (GList *item = self->waiting.head; item != NULL; item = next)
+    {
+      next = item->next;
+      if (stasis_dispatch_push (item->data))
+        g_queue_delete_link (&self->waiting, item);
+    }
+  if (self->in->len > 0)
+    take_packets (self);
+  watch (self);
+}
+
+static void
+ping (StasisSession *self)
+{
+  const StasisMessageHeader header = {
+    .program = STASIS_PROGRAM_KEEPALIVE,
+    .version = STASIS_PROGRAM_VERSION,
+    .procedure = STASIS_KEEPALIVE_PING,
+    .type = STASIS_MESSAGE_EVENT,
+  };
+  GByteArray *message = stasis_message_begin (&header);
+  stasis_message_end (message);
+  self->n_pings++;
+  stasis_session_send (self, message);
+}
+
+/* Whether it still lives, and wants anything. */
+void
+stasis_session_tick (StasisSession *self, gint64 now)
+{
+  const StasisServerConfig *config = &self->server->config;
+  g_mutex_lock (&self->lock);
+  const gboolean is_open = self->is_open;
+  const gboolean is_asked = self->has_keepalive && config->keepalive_interval > 0;
+  g_mutex_unlock (&self->lock);
+  const gint64 silence = now - self->last_input;
+  const gint64 patience
+      = (gint64) config->keepalive_interval * (self->n_pings + 1) * G_USEC_PER_SEC;
+  if (!is_open && now - self->began > OPEN_US)
+    stasis_session_close (self, "it has not opened the connection");
+  else if (is_asked && silence >= patience && self->n_pings >= config->keepalive_count)
+    stasis_session_close (self, "it gives no sign of life");
+  else if (is_asked && silence >= patience)
+    ping (self);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session.c: what the functions behind the procedures may ask of, and tell, the connection
+ */
+
+#include "config.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "remote/server-private.h"
+
+/* Once. */
+gboolean
+stasis_session_open (StasisSession *self, gboolean is_read_only, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  if (self->is_open)
+    {
+      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_QEMU, _ ("connection already open"));
+      return FALSE;
+    }
+  self->is_open = TRUE;
+  self->is_read_only |= is_read_only;
+  return TRUE;
+}
+
+/* By its socket, or by its own wish. */
+gboolean
+stasis_session_is_read_only (StasisSession *self)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  return self->is_read_only;
+}
+
+/* It is asked for signs of life. */
+void
+stasis_session_begin_keepalive (StasisSession *self)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  self->has_keepalive = TRUE;
+}
+
+/* One more. */
+gint32
+stasis_session_add_callback (StasisSession *self, gint32 event, const StasisWireDomain *domain)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  StasisCallback callback = {
+    .id = self->last_callback++,
+    .event = event,
+    .is_of_one = domain != NULL,
+  };
+  if (domain != NULL)
+    memcpy (callback.uuid, domain->uuid, sizeof callback.uuid);
+  g_array_append_val (self->callbacks, callback);
+  return callback.id;
+}
+
+/* One less. */
+gboolean
+stasis_session_remove_callback (StasisSession *self, gint32 callback)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  for (guint i = 0; i < self->callbacks->len; i++)
+    if (g_array_index (self->callbacks, StasisCallback, i).id == callback)
+      {
+        g_array_remove_index (self->callbacks, i);
+        return TRUE;
+      }
+  return FALSE;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session.h: what the functions behind the procedures may ask of, and tell, the connection
+ *
+ * From any thread.
+ */
+
+#pragma once
+
+#include "remote/call.h"
+
+G_BEGIN_DECLS
+
+/* CONNECT_OPEN: once. */
+gboolean stasis_session_open (StasisSession *self, gboolean is_read_only, GError **error);
+gboolean stasis_session_is_read_only (StasisSession *self);
+
+/* The client can tell whether the server lives: from now on it is asked whether it does. */
+void stasis_session_begin_keepalive (StasisSession *self);
+
+/* Events of a number (libvirt's), of one domain or all: the number by which the client knows them.
+ */
+gint32 stasis_session_add_callback (StasisSession *self, gint32 event,
+                                    const StasisWireDomain *domain);
+gboolean stasis_session_remove_callback (StasisSession *self, gint32 callback);
+
+G_END_DECLS
