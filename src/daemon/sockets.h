@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sockets.h: where clients come in
+ */
+
+#pragma once
+
+#include "daemon/daemon-config.h"
+
+G_BEGIN_DECLS
+
+#define STASIS_DAEMON_SOCKET    "stasis-sock"
+#define STASIS_DAEMON_READ_ONLY "-ro" /* behind the name of the other */
+
+typedef struct
+{
+  char *path;            /* (owned) of the socket that may change things; the other has a suffix */
+  gboolean is_activated; /* they were handed over by systemd, which keeps them */
+} StasisDaemonSockets;
+
+/* Listen on those that systemd hands over (sd_listen_fds(3)), or else at @path and beside it: a
+ * folder that is missing is made.  @uid: who may connect besides root, or -1: whoever the modes
+ * let. */
+gboolean stasis_daemon_sockets_open (StasisDaemonSockets *self, const char *path,
+                                     const StasisDaemonConfig *config, StasisServer *server,
+                                     gint64 uid, GError **error);
+/* Their names go. */
+void stasis_daemon_sockets_close (StasisDaemonSockets *self);
+
+G_END_DECLS

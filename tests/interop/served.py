@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A stasisd for a test's state directory, and libvirt's own clients on it."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
+import harness  # pylint: disable=wrong-import-position
+
+STASISD = pathlib.Path(harness.STASIS).parent / "stasisd"
+
+
+class Failed(AssertionError):
+    def __init__(self, result):
+        super().__init__(f"{' '.join(map(str, result.args))}: exit {result.returncode}\n{result.stdout}{result.stderr}")
+        self.result = result
+
+
+class Daemon:
+    """It serves a test's domains at a socket in the test's folder."""
+
+    def __init__(self, t, *options, **env):
+        self.t = t
+        self.socket = t.dir / "sock"
+        self.log = t.dir / "stasisd.log"
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([STASISD, "--socket", self.socket, *map(str, options)],
+                                            env=t.environment(**env), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        harness.wait_for(self.is_ready, "stasisd to serve")
+
+    def is_ready(self):
+        assert self.process.poll() is None, f"stasisd has ended: {self.said()}"
+        return "serving" in self.said()
+
+    def said(self):
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def uri(self, **parameters):
+        more = "".join(f"&{key}={value}" for key, value in parameters.items())
+        return f"qemu:///system?socket={self.socket}{more}"
+
+    def virsh(self, *arguments, check=True, timeout=120, read_only=False):
+        """Run the real virsh; a result with returncode, stdout and stderr."""
+        command = ["virsh", *(["-r"] if read_only else []), "-c", self.uri(), *map(str, arguments)]
+        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
+                                env=dict(os.environ, LC_ALL="C.UTF-8"), check=False)
+        if check and result.returncode != 0:
+            raise Failed(result)
+        return result
+
+    def says(self, *arguments, **options):
+        return self.virsh(*arguments, **options).stdout.strip()
+
+    def stop(self, number=signal.SIGTERM):
+        """End it; its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@contextlib.contextmanager
+def daemon(t, *options, **env):
+    if not shutil.which("virsh"):
+        raise harness.Skip("no virsh here (./dev setup)")
+    served = Daemon(t, *options, **env)
+    try:
+        yield served
+        assert served.process.poll() is None, f"stasisd has ended: {served.said()}"
+    finally:
+        if served.process.poll() is None:
+            served.stop()
+        for word in ("CRITICAL", "runtime error", "AddressSanitizer", "ThreadSanitizer"):
+            assert word not in served.said(), served.said()
