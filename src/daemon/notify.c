@@ -26,7 +26,7 @@ stasis_daemon_notify (const char *state)
   struct sockaddr_un address = { .sun_family = AF_UNIX };
   if (path == NULL || (*path != '/' && *path != '@') || strlen (path) >= sizeof address.sun_path)
     return;
-  strcpy (address.sun_path, path);
+  memcpy (address.sun_path, path, strlen (path) + 1);
   if (*path == '@') /* abstract */
     address.sun_path[0] = '\0';
   const socklen_t length = (socklen_t) (offsetof (struct sockaddr_un, sun_path) + strlen (path));
