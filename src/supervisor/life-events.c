@@ -24,6 +24,39 @@ store (StasisLife *life, const StasisGuestState *guest)
     g_debug ("%s", error->message);
 }
 
+typedef struct
+{
+  StasisLifeChanged changed;
+  gpointer data;
+  StasisDomainState state;
+  const char *reason;
+} Change;
+
+static gboolean
+deliver (gpointer data)
+{
+  const Change *news = data;
+  news->changed (news->state, news->reason, news->data);
+  return G_SOURCE_REMOVE;
+}
+
+/* With the lock held: tell where there is anything new. */
+void
+stasis_life_tell (StasisLife *life)
+{
+  const char *reason = NULL;
+  const StasisDomainState state = stasis_guest_state_describe (&life->guest, life->job, &reason);
+  reason = g_intern_string (reason);
+  if (life->changed == NULL || !life->guest.is_known
+      || (state == life->told_state && reason == life->told_reason))
+    return;
+  life->told_state = state;
+  life->told_reason = reason;
+  Change *news = g_new (Change, 1);
+  *news = (Change){ life->changed, life->changed_data, state, reason };
+  g_idle_add_full (G_PRIORITY_DEFAULT, deliver, news, g_free);
+}
+
 /* Take a run state over, and keep on disk what a later supervisor cannot ask QEMU for. */
 static void
 change (StasisLife *life, StasisRunState state)
@@ -31,6 +64,7 @@ change (StasisLife *life, StasisRunState state)
   g_mutex_lock (&life->lock);
   const gboolean is_changed = stasis_guest_state_change (&life->guest, state, life->job);
   const StasisGuestState guest = life->guest;
+  stasis_life_tell (life);
   g_mutex_unlock (&life->lock);
 
   if (is_changed)

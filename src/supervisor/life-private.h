@@ -35,13 +35,17 @@ struct _StasisLife
   int wake;              /* (owned) eventfd */
 
   GMutex lock;
-  StasisGuestState guest; /* guarded by lock; written by the thread only */
-  const char *job;        /* guarded by lock; interned, nullable */
-  gboolean was_ended;     /* guarded by lock */
-  StasisMonitor *monitor; /* (owned) (nullable) guarded by lock where another thread reads it or
-                           * ours writes it */
-  guint n_lent;           /* guarded by lock: who uses monitor besides the thread */
-  GCond returned;         /* a monitor that was lent, or the answer to a request */
+  StasisGuestState guest;    /* guarded by lock; written by the thread only */
+  const char *job;           /* guarded by lock; interned, nullable */
+  gboolean was_ended;        /* guarded by lock */
+  StasisLifeChanged changed; /* (nullable) guarded by lock, and the next three */
+  gpointer changed_data;     /* (borrowed) */
+  StasisDomainState told_state;
+  const char *told_reason; /* (nullable) interned */
+  StasisMonitor *monitor;  /* (owned) (nullable) guarded by lock where another thread reads it or
+                            * ours writes it */
+  guint n_lent;            /* guarded by lock: who uses monitor besides the thread */
+  GCond returned;          /* a monitor that was lent, or the answer to a request */
 
   /* The thread's own. */
   const char *shutdown_cause; /* (nullable) interned: QEMU's word in the last SHUTDOWN */
@@ -53,7 +57,9 @@ struct _StasisLife
   guint look_wait_ms;         /* before that look; each one that fails doubles it */
 };
 
-/* life-events.c: take all queued events.  TRUE where the run state is to be asked anew. */
+/* life-events.c, with the lock held: tell where there is anything new. */
+void stasis_life_tell (StasisLife *life);
+/* Take all queued events.  TRUE where the run state is to be asked anew. */
 gboolean stasis_life_drain (StasisLife *life);
 /* Ask for the run state, and apply the policy where the guest has ended.  Where QEMU does not
  * answer look_at_us says when to try again: its events have been taken, nothing else would bring us

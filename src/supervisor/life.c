@@ -294,6 +294,17 @@ stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd,
   return life;
 }
 
+/* Tell of what changes from now on. */
+void
+stasis_life_set_changed (StasisLife *life, StasisLifeChanged changed, gpointer data)
+{
+  g_mutex_lock (&life->lock);
+  life->changed = changed;
+  life->changed_data = data;
+  stasis_life_tell (life);
+  g_mutex_unlock (&life->lock);
+}
+
 /* How the guest was when last heard of. */
 StasisGuestState
 stasis_life_get (StasisLife *life)

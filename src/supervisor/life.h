@@ -18,9 +18,15 @@ typedef void (*StasisLifeDone) (const GError *error, gpointer data);
 /* The same: the guest has ended and is to be reset, which needs the domain's lock. */
 typedef void (*StasisLifeRestart) (gpointer data);
 
+/* The same: its state, or why it is in it, is another one; @reason is interned. */
+typedef void (*StasisLifeChanged) (StasisDomainState state, const char *reason, gpointer data);
+
 /* Begin to watch.  @folder and @qemu_pidfd outlive it. */
 StasisLife *stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd,
                              StasisLifeRestart restart, gpointer data);
+
+/* Tell of what changes from now on, and first of how it is, where that is known. */
+void stasis_life_set_changed (StasisLife *life, StasisLifeChanged changed, gpointer data);
 
 /* How the guest was when last heard of.  Never blocks. */
 StasisGuestState stasis_life_get (StasisLife *life);

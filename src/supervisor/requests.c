@@ -18,6 +18,7 @@
 
 #include "driver/job-stats-json.h"
 #include "supervisor/control-server.h"
+#include "supervisor/history.h"
 
 #define OPERATION_MAX 64 /* octets */
 
@@ -25,6 +26,7 @@ struct _StasisRequests
 {
   StasisLife *life;
   StasisControlServer *server; /* (owned) */
+  StasisHistory *history;      /* (owned) */
   StasisJobLost job_lost;
   gpointer data;
   gint64 qemu_pid;
@@ -255,12 +257,28 @@ on_job_over (const GError *error, gpointer data)
   reply_ok (requests, waiting->client, NULL);
 }
 
+/* For those who watch; whose it is, and what, we know better. */
+static void
+note_end (StasisRequests *requests, const StasisJson *request)
+{
+  g_autoptr (StasisJobStats) stats
+      = stasis_job_stats_from_json (stasis_json_get (request, "stats"), NULL);
+  if (stats == NULL || requests->is_background)
+    return;
+  g_free (stats->operation);
+  stats->operation = g_strdup (requests->stats->operation);
+  stats->owner_pid = requests->stats->owner_pid;
+  stasis_history_add_job (requests->history, stats);
+}
+
 /* After one that was undone the guest goes on, or after a checkpoint. */
 static void
 do_job_end (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
-  if (has_job (requests, client))
-    stasis_life_sync (requests->life, on_job_over, new_waiting (requests, client));
+  if (!has_job (requests, client))
+    return;
+  note_end (requests, request);
+  stasis_life_sync (requests->life, on_job_over, new_waiting (requests, client));
 }
 
 static void
@@ -285,6 +303,13 @@ do_abort (StasisRequests *requests, StasisClientId client, const StasisJson *req
   reply_ok (requests, client, NULL);
 }
 
+static void
+do_watch (StasisRequests *requests, StasisClientId client, const StasisJson *request)
+{
+  const gint64 after = stasis_json_int (stasis_json_get (request, "after"), -1);
+  stasis_history_ask (requests->history, client, after);
+}
+
 static const struct
 {
   const char *name;
@@ -292,7 +317,7 @@ static const struct
 } handlers[] = {
   { "state", do_state },         { "sync", do_sync },       { "reboot", do_reboot },
   { "job-begin", do_job_begin }, { "job-end", do_job_end }, { "job-stats", do_job_stats },
-  { "job-info", do_job_info },   { "abort", do_abort },
+  { "job-info", do_job_info },   { "abort", do_abort },     { "watch", do_watch },
 };
 
 static void
@@ -312,6 +337,7 @@ static void
 on_closed (StasisClientId client, gpointer data)
 {
   StasisRequests *requests = data;
+  stasis_history_forget (requests->history, client);
   if (requests->owner != client)
     return;
   forget_job (requests);
@@ -324,6 +350,13 @@ is_kept (StasisClientId client, gpointer data)
 {
   const StasisRequests *requests = data;
   return requests->owner == client;
+}
+
+static void
+on_changed (StasisDomainState state, const char *reason, gpointer data)
+{
+  const StasisRequests *requests = data;
+  stasis_history_add_state (requests->history, state, reason);
 }
 
 /* The status file says this now. */
@@ -352,11 +385,15 @@ stasis_requests_new (const char *folder, StasisLife *life, StasisJobLost job_los
   requests->life = life;
   requests->job_lost = job_lost;
   requests->data = data;
+  requests->history = stasis_history_new ();
   requests->server = stasis_control_server_new (folder, &funcs, requests, error);
   if (requests->server == NULL)
     {
+      g_free (requests->history);
       g_free (requests);
       return NULL;
     }
+  stasis_history_set_server (requests->history, requests->server);
+  stasis_life_set_changed (life, on_changed, requests);
   return requests;
 }

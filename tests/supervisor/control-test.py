@@ -115,6 +115,39 @@ def job():
         assert domain.state() == "1 booted", domain.state()
 
 
+def watched():
+    """Who watches hears of each change, however many there are between two questions."""
+    def words(reply):
+        assert reply["ok"], reply
+        return [f"{event['state']} {event['reason']}" for event in reply["events"]]
+
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        watcher, idle = domain.control(), domain.control()
+        first = watcher.ask(do="watch")
+        assert words(first) == ["1 booted"], first
+        idle.send(do="watch", after=first["number"])
+        assert words(watcher.ask(do="watch", after=0))[-1] == "1 booted"
+        for _ in range(40):
+            domain.qmp("stop")
+            domain.qmp("cont")
+        domain.client("sync")
+        assert words(idle.receive()) == ["3 user"]
+        heard, after = [], first["number"]
+        while len(heard) < 80:
+            reply = watcher.ask(do="watch", after=after)
+            assert "lost" not in reply or len(heard) == 0, reply
+            heard += ["?"] * (reply["number"] - after - len(reply["events"])) + words(reply)
+            after = reply["number"]
+        assert heard[-4:] == ["3 user", "1 unpaused"] * 2 and len(heard) == 80, heard
+        idle.send(do="watch", after=after)
+        owner = domain.own(step="save", **{"was-running": True})
+        domain.client("abort")
+        assert owner.wait(10) == 0
+        job = idle.receive()["events"][0]["job"]
+        assert job["operation"] == "save" and job["owner-pid"] == owner.pid, job
+
+
 def job_survives_supervisor():
     """The owner finds the new supervisor by itself; before that, the journal tells of it."""
     with Domain("idle", run=True) as domain:
@@ -390,7 +423,7 @@ def no_descriptors_left():
 if __name__ == "__main__":
     sys.exit(run("control", [
         states, state_reply, socket_mode, starting_up, replaced, only_one, cannot_start, job,
-        job_survives_supervisor, paused_reasons, end_of_job, end_of_recovery, hostile_octets, too_long, pipelined,
+        watched, job_survives_supervisor, paused_reasons, end_of_job, end_of_recovery, hostile_octets, too_long, pipelined,
         slow_reader_and_half_request, idle_clients, gone_clients, busy_clients, memory,
         own_log, no_descriptors_left,
     ]))

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * history.c: what became of a guest lately, for those who want to hear of it
+ *
+ * Everything that happens has a number.  Who watches asks for what came after the last that it has
+ * heard of, and is answered when there is something: so nothing is lost between two questions, as
+ * long as not more happens than is kept.
+ */
+
+#include "config.h"
+
+#include "supervisor/history.h"
+
+#include "driver/job-stats-json.h"
+
+#define KEPT_MAX 64u
+
+struct _StasisHistory
+{
+  StasisControlServer *server; /* (borrowed) (nullable) */
+  GQueue events;               /* (owned) of StasisJson, the oldest first */
+  guint64 last;                /* number of the youngest; 0: none */
+  GHashTable *waiting;         /* (owned) StasisClientId -> guint64: after which */
+  StasisDomainState state;
+  const char *reason; /* (nullable) interned */
+};
+
+/* None yet. */
+StasisHistory *
+stasis_history_new (void)
+{
+  StasisHistory *self = g_new0 (StasisHistory, 1);
+  g_queue_init (&self->events);
+  self->waiting = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
+  return self;
+}
+
+/* Where those are answered who wait. */
+void
+stasis_history_set_server (StasisHistory *self, StasisControlServer *server)
+{
+  self->server = server;
+}
+
+static StasisJson *
+state_to_json (StasisDomainState state, const char *reason)
+{
+  StasisJson *json = stasis_json_new_object ();
+  stasis_json_set_int (json, "state", state);
+  stasis_json_set_string (json, "reason", reason != NULL ? reason : "unknown");
+  return json;
+}
+
+static StasisJson *
+new_reply (const StasisHistory *self)
+{
+  StasisJson *reply = stasis_json_new_object ();
+  stasis_json_set_boolean (reply, "ok", TRUE);
+  stasis_json_set_uint (reply, "number", self->last);
+  return reply;
+}
+
+static void
+answer (StasisHistory *self, StasisClientId client, guint64 after)
+{
+  const guint64 oldest = self->last - self->events.length; /* the number before the oldest */
+  StasisJson *reply = new_reply (self);
+  StasisJson *list = stasis_json_new_array ();
+  guint64 number = oldest;
+  for (GList *item = self->events.head; item != NULL; item = item->next)
+    if (++number > after)
+      stasis_json_array_append (list, stasis_json_ref (item->data));
+  stasis_json_set (reply, "events", list);
+  if (after < oldest)
+    stasis_json_set_boolean (reply, "lost", TRUE);
+  stasis_control_server_reply (self->server, client, reply);
+}
+
+static gboolean
+answer_one (gpointer key, gpointer value, gpointer data)
+{
+  StasisHistory *self = data;
+  const StasisClientId *client = key;
+  const guint64 *after = value;
+  answer (self, *client, *after);
+  return TRUE; /* it waits no more */
+}
+
+static void
+add (StasisHistory *self, StasisJson *event_take)
+{
+  g_queue_push_tail (&self->events, event_take);
+  self->last++;
+  if (self->events.length > KEPT_MAX)
+    stasis_json_unref (g_queue_pop_head (&self->events));
+  if (self->server != NULL)
+    g_hash_table_foreach_remove (self->waiting, answer_one, self);
+}
+
+/* The guest's state is another one. */
+void
+stasis_history_add_state (StasisHistory *self, StasisDomainState state, const char *reason)
+{
+  self->state = state;
+  self->reason = reason;
+  add (self, state_to_json (state, reason));
+}
+
+/* A job has come to its end. */
+void
+stasis_history_add_job (StasisHistory *self, const StasisJobStats *stats)
+{
+  StasisJson *json = stasis_json_new_object ();
+  stasis_json_set (json, "job", stasis_job_stats_to_json (stats));
+  add (self, json);
+}
+
+/* Answer, now or later. */
+void
+stasis_history_ask (StasisHistory *self, StasisClientId client, gint64 after)
+{
+  if (after < 0)
+    {
+      StasisJson *reply = new_reply (self);
+      StasisJson *list = stasis_json_new_array ();
+      if (self->last > 0)
+        stasis_json_array_append (list, state_to_json (self->state, self->reason));
+      stasis_json_set (reply, "events", list);
+      stasis_control_server_reply (self->server, client, reply);
+      return;
+    }
+  if ((guint64) after < self->last)
+    {
+      answer (self, client, (guint64) after);
+      return;
+    }
+  guint64 *number = g_new (guint64, 1);
+  *number = (guint64) after;
+  g_hash_table_replace (self->waiting, g_memdup2 (&client, sizeof client), number);
+}
+
+/* It has gone. */
+void
+stasis_history_forget (StasisHistory *self, StasisClientId client)
+{
+  g_hash_table_remove (self->waiting, &client);
+}
+
+/* TRUE for one that waits. */
+gboolean
+stasis_history_has (const StasisHistory *self, StasisClientId client)
+{
+  return g_hash_table_contains (self->waiting, &client);
+}

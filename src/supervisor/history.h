@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * history.h: what became of a guest lately, for those who want to hear of it
+ *
+ * All called in the default main context.
+ */
+
+#pragma once
+
+#include <stasis/domain.h>
+#include <stasis/job.h>
+
+#include "supervisor/control-server.h"
+
+G_BEGIN_DECLS
+
+typedef struct _StasisHistory StasisHistory;
+
+/* @server: outlives it; may come later, see below. */
+StasisHistory *stasis_history_new (void);
+/* Where those are answered who wait. */
+void stasis_history_set_server (StasisHistory *self, StasisControlServer *server);
+
+/* The guest's state is another one; @reason is interned. */
+void stasis_history_add_state (StasisHistory *self, StasisDomainState state, const char *reason);
+/* A job has come to its end. */
+void stasis_history_add_job (StasisHistory *self, const StasisJobStats *stats);
+
+/* Answer with all that came after number @after, now or once there is something; or, for -1, with
+ * the number of the last and the present state. */
+void stasis_history_ask (StasisHistory *self, StasisClientId client, gint64 after);
+/* It has gone. */
+void stasis_history_forget (StasisHistory *self, StasisClientId client);
+/* TRUE for one that waits. */
+gboolean stasis_history_has (const StasisHistory *self, StasisClientId client);
+
+G_END_DECLS
