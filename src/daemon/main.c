@@ -227,7 +227,7 @@ set_up (Daemon *self, GError **error)
   g_autofree char *path = choose_socket (self);
   const gint64 uid = self->paths->is_system ? -1 : (gint64) geteuid ();
   return stasis_daemon_sockets_open (&self->sockets, path, self->config, self->server, uid, error)
-         && adopt (self, error);
+         && stasis_server_watch (self->server, error) && adopt (self, error);
 }
 
 static int

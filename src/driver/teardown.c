@@ -243,6 +243,18 @@ remove_overlays (const StasisStatus *status, const char *folder, const char *fal
     g_warning ("%s", error->message);
 }
 
+/* For those who watch the folder; nobody else needs it. */
+static void
+announce (const char *folder, const char *fallback_reason)
+{
+  g_autofree char *noted = stasis_end_reason_read (folder);
+  g_autofree char *path = g_strdup_printf ("%s/" STASIS_TEARDOWN_ENDED "%s", folder,
+                                           noted != NULL ? noted : fallback_reason);
+  stasis_autofd int fd = open (path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0)
+    g_debug ("'%s': %s", path, g_strerror (errno));
+}
+
 /* End QEMU, write how the run ended, remove the folder.  A full disk does not keep a domain from
  * ending: then nobody will know why it did. */
 gboolean
@@ -256,5 +268,6 @@ stasis_teardown (const StasisStatus *status, const char *folder, const char *fal
   g_autoptr (GError) local = NULL;
   if (!write_last (status, folder, fallback_reason, &local))
     g_debug ("%s", local->message);
+  announce (folder, fallback_reason);
   return remove_folder (folder, error);
 }

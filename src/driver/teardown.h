@@ -26,4 +26,8 @@ char *stasis_end_reason_read (const char *folder) G_GNUC_WARN_UNUSED_RESULT;
 gboolean stasis_teardown (const StasisStatus *status, const char *folder,
                           const char *fallback_reason, GError **error);
 
+/* The name of a file that teardown makes in the run folder before it removes that: the reason
+ * follows. Who watches the folder needs not be fast to learn it (domain-news.c). */
+#define STASIS_TEARDOWN_ENDED "ended-"
+
 G_END_DECLS

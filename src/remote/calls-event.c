@@ -9,6 +9,7 @@
 
 #include "remote/calls.h"
 #include "remote/events.h"
+
 #include "remote/session.h"
 
 /* Every event that libvirt has can be asked for; not each of them comes. */

@@ -5,14 +5,25 @@
 
 #pragma once
 
-#include "remote/wire.h"
+#include "driver/domain-news.h"
 
 G_BEGIN_DECLS
 
-/* Of libvirt's virDomainEventID. */
-#define STASIS_EVENT_LIFECYCLE           0
-#define STASIS_EVENT_MIGRATION_ITERATION 20
-#define STASIS_EVENT_JOB_COMPLETED       21
-#define STASIS_EVENT_COUNT               28
+/* Of libvirt's virDomainEventID; all below the last can be asked for. */
+#define STASIS_EVENT_LIFECYCLE     0
+#define STASIS_EVENT_JOB_COMPLETED 21
+#define STASIS_EVENT_COUNT         28
+
+/* libvirt's virDomainEventType, and what it says besides. */
+typedef struct
+{
+  gint32 type;
+  gint32 detail;
+} StasisLifecycle;
+
+#define STASIS_LIFECYCLE_MAX 2u
+
+/* What libvirt would tell of it, at most STASIS_LIFECYCLE_MAX; how many. */
+guint stasis_events_lifecycle (const StasisDomainNews *news, StasisLifecycle *out);
 
 G_END_DECLS

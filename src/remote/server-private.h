@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include "driver/domain-news.h"
 #include "remote/message.h"
 #include "remote/procedures.h"
 #include "remote/server.h"
@@ -30,6 +31,7 @@ struct _StasisServer
   GThreadPool *workers;  /* (owned) */
   GThreadPool *quick;    /* (owned) */
   GSource *tick;         /* (owned) */
+  StasisNewsWatch *news; /* (owned) (nullable) */
   gboolean is_full;      /* nobody is accepted for now */
   gint is_stopping;      /* (atomic) */
   gint n_calls;          /* (atomic) */
@@ -95,6 +97,9 @@ void stasis_session_send (StasisSession *self, GByteArray *message_take);
 void stasis_session_tick (StasisSession *self, gint64 now);
 /* On the first thread: a call has ended, or something was sent; it may go on. */
 void stasis_session_go_on (StasisSession *self);
+
+/* events.c, on the first thread: who wants to hear of it does. */
+void stasis_server_tell (const StasisDomainNews *news, gpointer server);
 
 /* server.c, on the first thread */
 void stasis_server_forget (StasisServer *self, StasisSession *session);

@@ -233,6 +233,14 @@ stasis_server_n_calls (StasisServer *self)
   return (guint) g_atomic_int_get (&self->n_calls);
 }
 
+/* Clients hear of what becomes of the domains. */
+gboolean
+stasis_server_watch (StasisServer *self, GError **error)
+{
+  self->news = stasis_news_watch_new (self->driver, self->context, stasis_server_tell, self, error);
+  return self->news != NULL;
+}
+
 /* No new connections, no new calls. */
 void
 stasis_server_stop (StasisServer *self)
@@ -248,6 +256,7 @@ stasis_server_free (StasisServer *self)
   if (self == NULL)
     return;
   stasis_server_stop (self);
+  stasis_news_watch_free (self->news);
   g_thread_pool_free (self->quick, FALSE, TRUE);
   g_thread_pool_free (self->workers, FALSE, TRUE);
   while (self->sessions->len > 0)

@@ -44,6 +44,9 @@ void stasis_server_listen (StasisServer *self, int fd_take, gboolean is_read_onl
 void stasis_server_reload (StasisServer *self, StasisDriver *driver,
                            const StasisServerConfig *config);
 
+/* From now on clients hear of what becomes of the domains. */
+gboolean stasis_server_watch (StasisServer *self, GError **error);
+
 guint stasis_server_n_clients (StasisServer *self);
 
 /* No new connections, no new calls. */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain-news.h: what becomes of the domains of a state directory, by whomever
+ */
+
+#pragma once
+
+#include <stasis/driver.h>
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  STASIS_NEWS_DEFINED,   /* a definition is new, or another one */
+  STASIS_NEWS_UNDEFINED, /* it is kept no more */
+  STASIS_NEWS_STATE,     /* it runs, and its state is another one */
+  STASIS_NEWS_ENDED,     /* it runs no more */
+  STASIS_NEWS_JOB,       /* a job has come to its end */
+} StasisNewsKind;
+
+typedef struct
+{
+  StasisNewsKind kind;
+  const char *name;
+  const char *uuid;         /* as text */
+  int id;                   /* -1 where it does not run */
+  gboolean is_first;        /* DEFINED: it was not there before; STATE: the first of this run */
+  StasisDomainState before; /* STATE: NOSTATE where it is the first */
+  StasisDomainState state;
+  const char *reason;          /* (nullable) STATE, ENDED */
+  const StasisJobStats *stats; /* (nullable) JOB */
+} StasisDomainNews;
+
+/* Valid during the call only. */
+typedef void (*StasisNewsFunc) (const StasisDomainNews *news, gpointer data);
+
+typedef struct _StasisNewsWatch StasisNewsWatch;
+
+/* In this main context, which is never blocked for long.  How things are now is not told. */
+StasisNewsWatch *stasis_news_watch_new (StasisDriver *driver, GMainContext *context,
+                                        StasisNewsFunc func, gpointer data, GError **error);
+/* NULL is fine. */
+void stasis_news_watch_free (StasisNewsWatch *self);
+
+G_END_DECLS

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * job-params.c: a job in libvirt's numbers and names
+ */
+
+#include "config.h"
+
+#include "remote/job-params.h"
+
+enum
+{
+  JOB_NONE = STASIS_JOB_TYPE_NONE,
+  JOB_BOUNDED,
+  JOB_UNBOUNDED,
+  JOB_COMPLETED,
+  JOB_FAILED,
+  JOB_CANCELLED,
+};
+
+static const struct
+{
+  const char *name;
+  gint32 number; /* libvirt's virDomainJobOperation */
+} operations[] = {
+  { "start", 1 },   { "save", 2 },       { "managedsave", 2 }, { "checkpoint", 2 },
+  { "restore", 3 }, { "migrate-in", 4 }, { "migrate-out", 5 }, { "domdetach", 0 },
+};
+
+/* libvirt's virDomainJobType. */
+gint32
+stasis_job_params_type (const StasisJobStats *stats)
+{
+  switch (stats->state)
+    {
+    case STASIS_JOB_ACTIVE:
+      return stats->bytes_total > 0 ? JOB_BOUNDED : JOB_UNBOUNDED;
+    case STASIS_JOB_COMPLETED:
+      return JOB_COMPLETED;
+    case STASIS_JOB_FAILED:
+      return JOB_FAILED;
+    case STASIS_JOB_CANCELLED:
+      return JOB_CANCELLED;
+    default:
+      return JOB_NONE;
+    }
+}
+
+static gint32
+operation_number (const StasisJobStats *stats)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (operations); i++)
+    if (g_strcmp0 (stats->operation, operations[i].name) == 0)
+      return operations[i].number;
+  return 0;
+}
+
+/* Never negative. */
+guint64
+stasis_job_params_ms (gint64 us)
+{
+  return us > 0 ? (guint64) us / 1000 : 0;
+}
+
+static void
+add_numbers (GPtrArray *params, const StasisJobStats *stats)
+{
+  stasis_wire_params_add_ullong (params, "time_elapsed", stasis_job_params_ms (stats->elapsed_us));
+  if (stats->remaining_us >= 0)
+    stasis_wire_params_add_ullong (params, "time_remaining",
+                                   stasis_job_params_ms (stats->remaining_us));
+  if (stats->pause_us >= 0)
+    stasis_wire_params_add_ullong (params, "downtime",
+                                   stasis_job_params_ms (stats->pause_us + 999));
+  stasis_wire_params_add_ullong (params, "data_total", stats->bytes_total);
+  stasis_wire_params_add_ullong (params, "data_processed", stats->bytes_processed);
+  stasis_wire_params_add_ullong (params, "data_remaining", stats->bytes_remaining);
+  stasis_wire_params_add_ullong (params, "memory_total", stats->bytes_total);
+  stasis_wire_params_add_ullong (params, "memory_processed", stats->bytes_processed);
+  stasis_wire_params_add_ullong (params, "memory_remaining", stats->bytes_remaining);
+  stasis_wire_params_add_ullong (params, "memory_bps", stats->bytes_per_second);
+  stasis_wire_params_add_ullong (params, "memory_constant", stats->pages_zero);
+  stasis_wire_params_add_ullong (params, "memory_normal", stats->pages_normal);
+  stasis_wire_params_add_ullong (params, "memory_normal_bytes",
+                                 stats->pages_normal * stats->page_size);
+  if (stats->page_size > 0)
+    stasis_wire_params_add_ullong (params, "memory_page_size", stats->page_size);
+}
+
+/* Typed parameters. */
+GPtrArray *
+stasis_job_params_make (const StasisJobStats *stats)
+{
+  GPtrArray *params = stasis_wire_params_new ();
+  if (stats->state == STASIS_JOB_NONE)
+    return params;
+  stasis_wire_params_add_int (params, "operation", operation_number (stats));
+  add_numbers (params, stats);
+  if (stats->state != STASIS_JOB_ACTIVE)
+    stasis_wire_params_add_boolean (params, "success", stats->state == STASIS_JOB_COMPLETED);
+  if (stats->error != NULL)
+    stasis_wire_params_add_string (params, "errmsg", stats->error);
+  return params;
+}

@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Clients hear of what becomes of the domains, whoever does it."""
+
+import re
+import signal
+import subprocess
+
+from served import daemon, harness
+
+
+class Listener:
+    """A virsh that prints each event."""
+
+    def __init__(self, t, served, *options):
+        self.path = t.dir / "events"
+        with open(self.path, "ab") as file:
+            self.process = subprocess.Popen(["virsh", "-c", served.uri(), "event", "--loop", *options],
+                                            stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+
+    def lines(self):
+        return self.path.read_text(encoding="utf-8").splitlines()
+
+    def lifecycle(self, name):
+        """'Started Booted' and so on, in their order."""
+        found = [re.match(rf"event 'lifecycle' for domain '{name}': (.*)", line) for line in self.lines()]
+        return [one[1] for one in found if one]
+
+    def hears(self, name, *wanted):
+        """These, and nothing else, since the last time."""
+        harness.wait_for(lambda: len(self.lifecycle(name)) >= len(wanted), f"{wanted}, not {self.lifecycle(name)}")
+        assert self.lifecycle(name) == list(wanted), self.lifecycle(name)
+        self.path.write_text("")
+
+
+def begins(listener, t, name="begin"):
+    """Until it listens: events of a domain that is defined for that only."""
+    guest = t.boot_sector_guest(name)
+
+    def heard():
+        t.stasis("define", guest.xml_file())
+        t.stasis("undefine", name)
+        return listener.lifecycle(name)
+    harness.wait_for(heard, "the first event")
+
+
+@harness.test("the life of a domain that the command leads, as virsh hears of it")
+def life(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served, Listener(t, served, "--event", "lifecycle") as listener:
+        begins(listener, t)
+        listener.path.write_text("")
+        t.stasis("define", guest.xml_file())
+        listener.hears(guest.name, "Defined Added")
+        t.stasis("start", guest.name)
+        listener.hears(guest.name, "Started Booted")
+        guest.wait_for_tick(2)
+        t.stasis("suspend", guest.name)
+        listener.hears(guest.name, "Suspended Paused")
+        t.stasis("resume", guest.name)
+        listener.hears(guest.name, "Resumed Unpaused")
+        t.stasis("save", guest.name, t.dir / "image")
+        listener.hears(guest.name, "Suspended Paused", "Stopped Saved")
+        t.stasis("restore", t.dir / "image")
+        listener.hears(guest.name, "Started Restored")
+        t.stasis("save", guest.name, "/dev/full/nowhere", check=False)
+        t.stasis("managedsave", guest.name)
+        listener.hears(guest.name, "Suspended Paused", "Stopped Saved")
+        t.stasis("start", guest.name)
+        listener.hears(guest.name, "Started Restored")
+        t.stasis("destroy", guest.name)
+        listener.hears(guest.name, "Stopped Destroyed")
+        t.stasis("undefine", guest.name)
+        listener.hears(guest.name, "Undefined Removed")
+        t.stasis("create", guest.xml_file())
+        listener.hears(guest.name, "Started Booted")
+        served.virsh("destroy", guest.name)
+        listener.hears(guest.name, "Stopped Destroyed")
+
+
+@harness.test("a job that has ended, a guest that shuts down, one that runs before the daemon does")
+def jobs(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    with daemon(t) as served, Listener(t, served, "--all") as listener:
+        begins(listener, t)
+        t.stasis("checkpoint", guest.name, t.dir / "image", "--no-disks")
+        harness.wait_for(lambda: [line for line in listener.lines() if "job-completed" in line and guest.name in line],
+                         "the end of the job")
+        assert "operation: 2" in listener.path.read_text() and "success: 1" in listener.path.read_text(), listener.lines()
+        harness.kill(t.supervisor())
+        t.stasis("suspend", guest.name)
+        harness.wait_for(lambda: "Suspended Paused" in listener.lifecycle(guest.name), "the pause")
+        button = t.button_guest()
+        served.virsh("create", button.xml_file())
+        button.wait_for_tick(1)
+        served.virsh("shutdown", button.name)
+        harness.wait_for(lambda: "Stopped Shutdown" in listener.lifecycle(button.name), "the end of the guest")
+
+
+harness.main()
