@@ -10,12 +10,15 @@ packages_build='gcc libc6-dev meson ninja-build pkg-config gettext python3
 # the units of libvirt are in libvirt-daemon-system.
 packages_libvirt='libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients'
 
+# Clients of stasisd besides virsh.
+packages_clients='python3-libvirt'
+
 # The whole test run: guests, sanitizers, lint.  The emulator stands apart
 # (setup-qemu.sh), since Debian 12 takes it from its backports suite.  libnuma1, libudev1 and
 # liburing2 are what the guest agent in the test guest needs besides GLib (build-guest.sh).
 packages_test='git qemu-utils seabios ovmf busybox-static cpio kmod xz-utils bzip2 lz4 lzop zstd virtinst e2fsprogs
   libnuma1 libudev1 liburing2
-  valgrind clang clang-format codespell gcovr pyflakes3 shellcheck debootstrap '"$packages_libvirt"
+  valgrind clang clang-format codespell gcovr pyflakes3 shellcheck debootstrap '"$packages_libvirt $packages_clients"
 packages_qemu='qemu-system-x86 qemu-utils'
 
 # The peers of bench/.

@@ -16,6 +16,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "conf/error.h"
 #include "driver/firmware.h"
 #include "driver/registry.h"
 #include "driver/status.h"
@@ -157,6 +158,17 @@ network_bridge (const char *network, gpointer data)
   return g_hash_table_lookup (parse->driver->host->networks, network);
 }
 
+/* What is wrong with a definition is an error of the library for those outside. */
+static void
+make_public (GError *error)
+{
+  if (error->domain != STASIS_CONF_ERROR)
+    return;
+  error->code
+      = error->code == STASIS_CONF_ERROR_UNSUPPORTED ? STASIS_ERROR_UNSUPPORTED : STASIS_ERROR_XML;
+  error->domain = STASIS_ERROR;
+}
+
 /* Parse a definition as this host understands it. */
 StasisDomainDef *
 stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_name,
@@ -174,6 +186,7 @@ stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_nam
       = stasis_domain_def_parse (xml, -1, source_name, &context, flags, &local);
   if (def == NULL)
     {
+      make_public (local);
       /* The parser only knows that there is no such machine; here stands why. */
       const gboolean knows_better = parse.error != NULL;
       g_propagate_error (error,
