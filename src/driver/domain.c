@@ -190,10 +190,11 @@ stasis_domain_get_uuid (StasisDomain *self)
     self->uuid = g_strdup (status->uuid);
   else
     {
-      g_autoptr (StasisDomainDef) def = stasis_registry_load (self->driver, self->name, NULL);
-      if (def == NULL)
-        def = stasis_domain_load_live (self, NULL);
-      self->uuid = g_strdup (def != NULL ? def->uuid : "00000000-0000-0000-0000-000000000000");
+      self->uuid = stasis_registry_get_uuid (self->driver, self->name);
+      g_autoptr (StasisDomainDef) def
+          = self->uuid == NULL ? stasis_domain_load_live (self, NULL) : NULL;
+      if (self->uuid == NULL)
+        self->uuid = g_strdup (def != NULL ? def->uuid : "00000000-0000-0000-0000-000000000000");
     }
   return self->uuid;
 }

@@ -23,6 +23,7 @@ struct _StasisDriver
   StasisHostConfig *host; /* (owned) */
   GMutex lock;
   GHashTable *caps;        /* (owned) (guarded by lock) emulator (char *) -> StasisQemuCaps */
+  GHashTable *uuids;       /* (owned) (guarded by lock) see registry-uuid.c */
   GHashTable *unrecovered; /* (owned) (guarded by lock) name -> gint64, see look.c */
 };
 

@@ -46,6 +46,7 @@ stasis_driver_finalize (GObject *object)
   stasis_paths_free (self->paths);
   stasis_host_config_free (self->host);
   g_hash_table_unref (self->caps);
+  g_hash_table_unref (self->uuids);
   g_hash_table_unref (self->unrecovered);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (stasis_driver_parent_class)->finalize (object);
@@ -68,6 +69,7 @@ stasis_driver_init (StasisDriver *self)
 {
   g_mutex_init (&self->lock);
   self->caps = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, unref_caps);
+  self->uuids = stasis_registry_uuids_new ();
   self->unrecovered = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
 }
 

@@ -127,13 +127,15 @@ link_uuid (StasisDriver *driver, const char *uuid, const char *name, GError **er
 static gboolean
 has_uuid (StasisDriver *driver, const char *name, const char *uuid)
 {
+  g_autofree char *known = stasis_registry_recall_uuid (driver, name);
+  if (known != NULL)
+    return g_str_equal (known, uuid);
   g_autofree char *path = stasis_paths_definition (driver->paths, name);
   g_autofree char *xml = NULL;
   if (!g_file_get_contents (path, &xml, NULL, NULL) || strstr (xml, uuid) == NULL)
     return FALSE;
-  g_autoptr (StasisDomainDef) def
-      = stasis_driver_parse (driver, xml, path, STASIS_DOMAIN_PARSE_DEFAULT, NULL);
-  return def == NULL || g_str_equal (def->uuid, uuid);
+  g_autofree char *parsed = stasis_registry_get_uuid (driver, name);
+  return parsed == NULL || g_str_equal (parsed, uuid);
 }
 
 /* What the link says, if that is so. */

@@ -7,7 +7,10 @@
 
 #include "driver/registry.h"
 
+#include <fcntl.h>
+
 #include <stasis/error.h>
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -205,6 +208,46 @@ test_lock_deadline (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (error->message, who));
 }
 
+/* Of a file that has been as it is for a while. */
+static void
+age (Fixture *f)
+{
+  g_autofree char *path = stasis_paths_definition (f->paths, "web");
+  g_assert_cmpint (utimensat (AT_FDCWD, path, (const struct timespec[]){ { 1, 0 }, { 1, 0 } }, 0),
+                   ==, 0);
+  g_usleep (3 * G_USEC_PER_SEC); /* when the inode was changed nobody can set */
+}
+
+static void
+test_uuid_is_kept (Fixture *f, gconstpointer data)
+{
+  store (f);
+  g_autofree char *early = stasis_registry_get_uuid (f->driver, "web");
+  g_autofree char *unsettled = stasis_registry_recall_uuid (f->driver, "web");
+  g_assert_cmpstr (early, ==, UUID);
+  g_assert_null (unsettled);
+
+  age (f);
+  g_autofree char *before = stasis_registry_recall_uuid (f->driver, "web");
+  g_assert_null (before);
+  g_autofree char *read = stasis_registry_get_uuid (f->driver, "web");
+  g_autofree char *known = stasis_registry_recall_uuid (f->driver, "web");
+  g_assert_cmpstr (read, ==, UUID);
+  g_assert_cmpstr (known, ==, UUID);
+
+  g_free (f->def->uuid);
+  f->def->uuid = g_strdup (OTHER);
+  g_autofree char *path = stasis_paths_definition (f->paths, "web");
+  g_assert_cmpint (unlink (path), ==, 0);
+  g_autofree char *gone = stasis_registry_get_uuid (f->driver, "web");
+  g_assert_null (gone);
+  store (f);
+  g_autofree char *stale = stasis_registry_recall_uuid (f->driver, "web");
+  g_autofree char *anew = stasis_registry_get_uuid (f->driver, "web");
+  g_assert_null (stale);
+  g_assert_cmpstr (anew, ==, OTHER);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -218,6 +261,7 @@ main (int argc, char **argv)
     }
   g_test_add ("/driver/registry/no-repair", Fixture, NULL, set_up, test_no_repair, tear_down);
   g_test_add ("/driver/registry/damaged", Fixture, NULL, set_up, test_damaged, tear_down);
+  g_test_add ("/driver/registry/uuid-is-kept", Fixture, NULL, set_up, test_uuid_is_kept, tear_down);
   g_test_add ("/driver/registry/lock-deadline", Fixture, NULL, set_up, test_lock_deadline,
               tear_down);
   return g_test_run ();
