@@ -38,6 +38,16 @@ stasis_call_describe (StasisDomain *domain)
                                  stasis_domain_get_id (domain));
 }
 
+/* The first result. */
+gboolean
+stasis_call_give (StasisCall *call, StasisDomain *domain_take)
+{
+  g_autoptr (StasisDomain) domain = domain_take;
+  if (domain != NULL)
+    call->rets[0].domain = stasis_call_describe (domain);
+  return domain != NULL;
+}
+
 /* A path of this host. */
 gboolean
 stasis_call_check_path (const char *path, GError **error)

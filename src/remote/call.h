@@ -30,6 +30,8 @@ typedef gboolean (*StasisCallFunc) (StasisCall *call, GError **error);
 StasisDomain *stasis_call_domain (const StasisCall *call, guint index, GError **error);
 /* (transfer full): what a result says of a domain. */
 StasisWireDomain *stasis_call_describe (StasisDomain *domain);
+/* The first result is this domain; FALSE for NULL, where the error is set already. */
+gboolean stasis_call_give (StasisCall *call, StasisDomain *domain_take);
 /* A path of the host where the call is carried out: absolute, for nobody here knows of which folder
  * the client thinks. */
 gboolean stasis_call_check_path (const char *path, GError **error);

@@ -38,20 +38,11 @@ static const StasisFlagPair no_flags[] = {
   { 0, 0 },
 };
 
-static gboolean
-give (StasisCall *call, StasisDomain *domain_take)
-{
-  g_autoptr (StasisDomain) domain = domain_take;
-  if (domain != NULL)
-    call->rets[0].domain = stasis_call_describe (domain);
-  return domain != NULL;
-}
-
 /* Keep a definition. */
 gboolean
 stasis_call_domain_define_xml (StasisCall *call, GError **error)
 {
-  return give (call, stasis_driver_define (call->driver, call->args[0].s, NULL, error));
+  return stasis_call_give (call, stasis_driver_define (call->driver, call->args[0].s, NULL, error));
 }
 
 /* The same. */
@@ -71,8 +62,8 @@ stasis_call_domain_create_xml (StasisCall *call, GError **error)
   guint32 flags;
   return stasis_call_translate_flags (call->args[1].u, start_flags, G_N_ELEMENTS (start_flags),
                                       &flags, error)
-         && give (call,
-                  stasis_driver_create (call->driver, call->args[0].s, NULL, flags, NULL, error));
+         && stasis_call_give (
+             call, stasis_driver_create (call->driver, call->args[0].s, NULL, flags, NULL, error));
 }
 
 static gboolean
@@ -100,7 +91,7 @@ stasis_call_domain_create_with_flags (StasisCall *call, GError **error)
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   if (!start (domain, flags, error))
     return FALSE;
-  return give (call, g_steal_pointer (&domain));
+  return stasis_call_give (call, g_steal_pointer (&domain));
 }
 
 static gboolean

@@ -166,27 +166,19 @@ stasis_call_connect_list_defined_domains (StasisCall *call, GError **error)
   return TRUE;
 }
 
-static gboolean
-give (StasisCall *call, StasisDomain *domain_take)
-{
-  g_autoptr (StasisDomain) domain = domain_take;
-  if (domain != NULL)
-    call->rets[0].domain = stasis_call_describe (domain);
-  return domain != NULL;
-}
-
 /* A running one. */
 gboolean
 stasis_call_domain_lookup_by_id (StasisCall *call, GError **error)
 {
-  return give (call, stasis_driver_lookup_by_id (call->driver, call->args[0].i, error));
+  return stasis_call_give (call, stasis_driver_lookup_by_id (call->driver, call->args[0].i, error));
 }
 
 /* Running or not. */
 gboolean
 stasis_call_domain_lookup_by_name (StasisCall *call, GError **error)
 {
-  return give (call, stasis_driver_lookup_by_name (call->driver, call->args[0].s, error));
+  return stasis_call_give (call,
+                           stasis_driver_lookup_by_name (call->driver, call->args[0].s, error));
 }
 
 /* Running or not. */
@@ -194,5 +186,5 @@ gboolean
 stasis_call_domain_lookup_by_uuid (StasisCall *call, GError **error)
 {
   g_autofree char *uuid = stasis_uuid_format (call->args[0].uuid);
-  return give (call, stasis_driver_lookup_by_uuid (call->driver, uuid, error));
+  return stasis_call_give (call, stasis_driver_lookup_by_uuid (call->driver, uuid, error));
 }
