@@ -114,9 +114,9 @@ begin_listening (Listener *listener)
 static void
 look_whether_full (StasisServer *self)
 {
-  const gboolean is_full
-      = self->sessions->len >= self->config.max_clients || g_atomic_int_get (&self->is_stopping);
-  if (is_full && !self->is_full)
+  const gboolean is_stopping = g_atomic_int_get (&self->is_stopping);
+  const gboolean is_full = self->sessions->len >= self->config.max_clients || is_stopping;
+  if (is_full && !self->is_full && !is_stopping)
     g_message (_ ("no more connections: there are %u"), self->sessions->len);
   self->is_full = is_full;
   for (guint i = 0; i < self->listeners->len; i++)
