@@ -14,6 +14,8 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/save-form.h"
+
 #define NO_GROUP ((gid_t) -1)
 
 typedef struct
@@ -82,15 +84,25 @@ read_group (StasisDaemonConfig *self, const char *value, GError **error)
 }
 
 static gboolean
+parse_mode (const char *value, mode_t *out_mode, GError **error)
+{
+  guint mode;
+  if (!read_number (value, 8, 0, 0777, &mode, NULL))
+    return throw_value (_ ("an octal number from 0 to 0777"), value, error);
+  *out_mode = mode;
+  return TRUE;
+}
+
+static gboolean
 read_mode (StasisDaemonConfig *self, const char *value, GError **error)
 {
-  return read_number (value, 8, 0, 0777, &self->mode, error);
+  return parse_mode (value, &self->mode, error);
 }
 
 static gboolean
 read_read_only_mode (StasisDaemonConfig *self, const char *value, GError **error)
 {
-  return read_number (value, 8, 0, 0777, &self->read_only_mode, error);
+  return parse_mode (value, &self->read_only_mode, error);
 }
 
 static gboolean
@@ -132,7 +144,9 @@ read_count (StasisDaemonConfig *self, const char *value, GError **error)
 static gboolean
 read_format (StasisDaemonConfig *self, const char *value, GError **error)
 {
-  return take_text (&self->save_format, value);
+  StasisSaveForm form;
+  return stasis_save_form_choose (value, NULL, FALSE, &form, error)
+         && take_text (&self->save_format, value);
 }
 
 static gboolean
@@ -210,13 +224,24 @@ read_option (StasisDaemonConfig *self, GKeyFile *file, const char *group, const 
 }
 
 static gboolean
+check_group (const char *group, GError **error)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (options); i++)
+    if (g_str_equal (options[i].group, group))
+      return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT, _ ("there is no section [%s]"),
+               group);
+  return FALSE;
+}
+
+static gboolean
 read_file (StasisDaemonConfig *self, GKeyFile *file, GError **error)
 {
   g_auto (GStrv) groups = g_key_file_get_groups (file, NULL);
   for (guint i = 0; groups[i] != NULL; i++)
     {
       g_auto (GStrv) keys = g_key_file_get_keys (file, groups[i], NULL, error);
-      if (keys == NULL)
+      if (keys == NULL || !check_group (groups[i], error))
         return FALSE;
       for (guint j = 0; keys[j] != NULL; j++)
         if (!read_option (self, file, groups[i], keys[j], error))

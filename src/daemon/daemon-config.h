@@ -27,7 +27,7 @@ typedef struct
 } StasisDaemonConfig;
 
 /* A missing file means the defaults, unless @must_be_there.  A key that is not known is an error
- * that names it. */
+ * that names it, and so is a section. */
 StasisDaemonConfig *stasis_daemon_config_load (const char *path, gboolean must_be_there,
                                                GError **error);
 void stasis_daemon_config_free (StasisDaemonConfig *self);
