@@ -38,6 +38,8 @@
 #define FOLDER       "stasisd"
 #define STOP_POLL_MS 50
 
+#define STOP_MARGIN_S 15 /* from the end of our patience until the service manager's */
+
 typedef struct
 {
   char *config_path; /* (owned) (nullable) from the command line */
@@ -45,6 +47,7 @@ typedef struct
   gboolean is_session;
   gboolean is_system;
   gboolean is_verbose;
+  gboolean wants_check;
   gboolean wants_version;
 } Options;
 
@@ -123,7 +126,8 @@ choose_socket (const Daemon *self)
     return g_canonicalize_filename (self->options.socket_path, NULL);
   if (self->config->folder != NULL)
     return g_build_filename (self->config->folder, STASIS_DAEMON_SOCKET, NULL);
-  const gboolean is_host = self->paths->is_system && g_getenv ("STASIS_STATE_DIR") == NULL;
+  const char *root = g_getenv ("STASIS_STATE_DIR");
+  const gboolean is_host = self->paths->is_system && (root == NULL || *root == '\0');
   return is_host ? g_build_filename ("/run", FOLDER, STASIS_DAEMON_SOCKET, NULL)
                  : g_build_filename (self->paths->run, FOLDER, STASIS_DAEMON_SOCKET, NULL);
 }
@@ -143,8 +147,12 @@ adopt (Daemon *self, GError **error)
       if (!stasis_domain_get_state (domain, &state, NULL, &local))
         g_warning ("%s", local->message);
     }
-  g_message (_ ("serving %1$u running domains of '%2$s' at '%3$s'"), domains->len, self->paths->run,
-             self->sockets.path);
+  if (self->sockets.is_activated)
+    g_message (_ ("serving %1$u running domains of '%2$s' at the sockets of systemd"), domains->len,
+               self->paths->run);
+  else
+    g_message (_ ("serving %1$u running domains of '%2$s' at '%3$s'"), domains->len,
+               self->paths->run, self->sockets.path);
   return TRUE;
 }
 
@@ -167,7 +175,11 @@ on_stop (gpointer data)
       self->stop_by = g_get_monotonic_time (); /* somebody is in a hurry */
       return G_SOURCE_CONTINUE;
     }
-  stasis_daemon_notify ("STOPPING=1");
+  /* The service manager is to have more patience than we have. */
+  g_autofree char *state = g_strdup_printf (
+      "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" G_GUINT64_FORMAT,
+      (guint64) (self->config->shutdown_timeout + STOP_MARGIN_S) * G_USEC_PER_SEC);
+  stasis_daemon_notify (state);
   stasis_server_stop (self->server);
   self->stop_by
       = g_get_monotonic_time () + (gint64) self->config->shutdown_timeout * G_USEC_PER_SEC;
@@ -209,10 +221,21 @@ raise_limits (void)
     }
 }
 
+/* Before anybody can know of us: nobody's signal is to end us in passing.  They are looked at once
+ * the loop runs. */
+static void
+watch_signals (Daemon *self)
+{
+  self->loop = g_main_loop_new (NULL, FALSE);
+  signal (SIGPIPE, SIG_IGN);
+  g_unix_signal_add (SIGTERM, on_stop, self);
+  g_unix_signal_add (SIGINT, on_stop, self);
+  g_unix_signal_add (SIGHUP, on_reload, self);
+}
+
 static gboolean
 set_up (Daemon *self, GError **error)
 {
-  self->paths = stasis_paths_new (!self->options.is_session);
   if (!load_config (self, error))
     return FALSE;
   stasis_daemon_log_set_up (self->config);
@@ -224,6 +247,7 @@ set_up (Daemon *self, GError **error)
   if (self->driver == NULL)
     return FALSE;
   self->server = stasis_server_new (self->driver, &self->config->server);
+  watch_signals (self);
   g_autofree char *path = choose_socket (self);
   const gint64 uid = self->paths->is_system ? -1 : (gint64) geteuid ();
   return stasis_daemon_sockets_open (&self->sockets, path, self->config, self->server, uid, error)
@@ -233,11 +257,6 @@ set_up (Daemon *self, GError **error)
 static int
 run (Daemon *self)
 {
-  self->loop = g_main_loop_new (NULL, FALSE);
-  signal (SIGPIPE, SIG_IGN);
-  g_unix_signal_add (SIGTERM, on_stop, self);
-  g_unix_signal_add (SIGINT, on_stop, self);
-  g_unix_signal_add (SIGHUP, on_reload, self);
   stasis_daemon_notify ("READY=1");
   g_main_loop_run (self->loop);
   const guint n_calls = stasis_server_n_calls (self->server);
@@ -261,6 +280,8 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
       N_ ("Serve this user's domains (the default, unless run by root)"), NULL },
     { "system", 0, 0, G_OPTION_ARG_NONE, &options->is_system,
       N_ ("Serve the host's domains (root's default)"), NULL },
+    { "check-config", 0, 0, G_OPTION_ARG_NONE, &options->wants_check,
+      N_ ("Read the configuration, say what is wrong with it, and leave"), NULL },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->is_verbose, N_ ("Say everything"), NULL },
     { "version", 'V', 0, G_OPTION_ARG_NONE, &options->wants_version,
       N_ ("Print the version and leave"), NULL },
@@ -303,8 +324,9 @@ main (int argc, char *argv[])
       printf ("stasisd %s\n", stasis_version ());
       return EXIT_SUCCESS;
     }
-  if (set_up (&self, &error))
-    return run (&self);
+  self.paths = stasis_paths_new (!self.options.is_session);
+  if (self.options.wants_check ? load_config (&self, &error) : set_up (&self, &error))
+    return self.options.wants_check ? EXIT_SUCCESS : run (&self);
   fprintf (stderr, "stasisd: %s\n", error->message);
   return EXIT_FAILURE;
 }
