@@ -42,6 +42,17 @@ make_folder (const char *path, const StasisDaemonConfig *config, GError **error)
   return errno == EEXIST || stasis_throw_errno (error, _ ("cannot make the folder '%s'"), folder);
 }
 
+/* A name that is left over is replaced, that of somebody who listens is not. */
+static gboolean
+check_free (const char *path, GError **error)
+{
+  stasis_autofd int fd = stasis_unix_connect (path, NULL);
+  if (fd < 0)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY, _ ("another process listens on '%s'"), path);
+  return FALSE;
+}
+
 /* It is nobody's until it has its mode: made 0600, and only then opened to others. */
 static gboolean
 listen_at (const char *path, mode_t mode, gboolean is_read_only, const StasisDaemonConfig *config,
@@ -83,8 +94,21 @@ is_read_only (int fd, const char *name)
   return g_str_has_suffix (address.sun_path, STASIS_DAEMON_READ_ONLY);
 }
 
-static void
-take_activated (StasisServer *server, guint count, gint64 uid)
+/* Whoever waits on what is none would do so for ever, or not at all. */
+static gboolean
+check_activated (int fd, GError **error)
+{
+  int listens = 0;
+  socklen_t length = sizeof listens;
+  if (getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+               _ ("LISTEN_FDS: descriptor %d is no socket that listens"), fd);
+  return FALSE;
+}
+
+static gboolean
+take_activated (StasisServer *server, guint count, gint64 uid, GError **error)
 {
   const char *all = g_getenv ("LISTEN_FDNAMES");
   g_auto (GStrv) names = g_strsplit (all != NULL ? all : "", ":", -1);
@@ -92,12 +116,15 @@ take_activated (StasisServer *server, guint count, gint64 uid)
   for (guint i = 0; i < count; i++)
     {
       const int fd = ACTIVATED + (int) i;
+      if (!check_activated (fd, error))
+        return FALSE;
       fcntl (fd, F_SETFD, FD_CLOEXEC);
       stasis_server_listen (server, fd, is_read_only (fd, i < n_names ? names[i] : NULL), uid);
     }
   g_unsetenv ("LISTEN_PID");
   g_unsetenv ("LISTEN_FDS");
   g_unsetenv ("LISTEN_FDNAMES");
+  return TRUE;
 }
 
 /* Listen. */
@@ -107,16 +134,14 @@ stasis_daemon_sockets_open (StasisDaemonSockets *self, const char *path,
                             GError **error)
 {
   const guint count = count_activated ();
-  self->path = g_strdup (path);
   self->is_activated = count > 0;
   if (count > 0)
-    {
-      take_activated (server, count, uid);
-      return TRUE;
-    }
+    return take_activated (server, count, uid, error);
   g_autofree char *other = g_strconcat (path, STASIS_DAEMON_READ_ONLY, NULL);
-  return make_folder (path, config, error)
-         && listen_at (path, config->mode, FALSE, config, server, uid, error)
+  if (!make_folder (path, config, error) || !check_free (path, error) || !check_free (other, error))
+    return FALSE;
+  self->path = g_strdup (path); /* from now on the names are ours to remove */
+  return listen_at (path, config->mode, FALSE, config, server, uid, error)
          && listen_at (other, config->read_only_mode, TRUE, config, server, uid, error);
 }
 

@@ -14,7 +14,8 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  char *path;            /* (owned) of the socket that may change things; the other has a suffix */
+  char *path;            /* (owned) (nullable) of the socket that may change things, where it is
+                            ours; the other has a suffix */
   gboolean is_activated; /* they were handed over by systemd, which keeps them */
 } StasisDaemonSockets;
 
