@@ -28,6 +28,7 @@ class Daemon:
         self.t = t
         self.socket = t.dir / "sock"
         self.log = t.dir / "stasisd.log"
+        self.begun = self.said().count("serving") if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([STASISD, "--socket", self.socket, *map(str, options)],
                                             env=t.environment(**env), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -35,7 +36,7 @@ class Daemon:
 
     def is_ready(self):
         assert self.process.poll() is None, f"stasisd has ended: {self.said()}"
-        return "serving" in self.said()
+        return self.said().count("serving") > self.begun
 
     def said(self):
         return self.log.read_text(encoding="utf-8", errors="replace")
