@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Guests and the end of who started them, under a real systemd.
+"""Guests and the end of who started them, be it a login, a unit or stasisd, under a real systemd.
 
 Runs as root inside the machine that scripts/systemd-machine.sh boots.  Logins are
 real: ssh to the machine's own sshd, whose PAM tells logind.  logind stops a user's
@@ -7,6 +7,7 @@ manager at once at the last logout (UserStopDelaySec=0).
 """
 
 import contextlib
+import importlib
 import pathlib
 import pwd
 
@@ -170,6 +171,8 @@ def user_reboot(t):
             ssh(USER, "stasis destroy ureboot && stasis undefine ureboot")
         logged_out(USER)
 
+
+importlib.import_module("daemon_unit")  # registers its tests
 
 if __name__ == "__main__":
     make_users()
