@@ -61,7 +61,7 @@ static const Pair io_codes[] = {
   { G_IO_ERROR_FAILED, 38 }, /* and all others */
 };
 
-G_DEFINE_QUARK (stasis - remote - error - quark, stasis_remote_error)
+G_DEFINE_QUARK (stasis_remote_error_quark, stasis_remote_error)
 
 static gint32
 find_theirs (const Pair *pairs, gsize n_pairs, int ours, gint32 otherwise)
@@ -110,10 +110,13 @@ stasis_remote_error_put (GByteArray *out, const GError *error)
   stasis_xdr_put_u32 (out, 0); /* no network */
 }
 
+/* A system error has the code that stands for the end of a connection, and another domain. */
 static GError *
-make_error (gint32 code, const char *message)
+make_error (gint32 code, gint32 domain, const char *message)
 {
   const Pair *pair = find_ours (remote_codes, G_N_ELEMENTS (remote_codes), code);
+  if (pair != NULL && pair->ours == STASIS_REMOTE_ERROR_CLOSED && domain != FROM_RPC)
+    pair = NULL;
   if (code == STASIS_VIR_ERR_RPC && g_str_has_prefix (message, "unknown procedure"))
     return g_error_new_literal (STASIS_REMOTE_ERROR, STASIS_REMOTE_ERROR_UNKNOWN, message);
   if (pair != NULL)
@@ -134,7 +137,7 @@ stasis_remote_error_get (StasisXdrReader *in)
   StasisWireValue values[3];
   GError *error;
   if (stasis_wire_decode (in, "iiz", values))
-    error = make_error (values[0].i, values[2].s != NULL ? values[2].s : "");
+    error = make_error (values[0].i, values[1].i, values[2].s != NULL ? values[2].s : "");
   else
     error = g_error_new_literal (STASIS_REMOTE_ERROR, STASIS_REMOTE_ERROR_PROTOCOL,
                                  "the other end's error cannot be read");
