@@ -60,6 +60,7 @@ struct _StasisSession
   gint64 last_input; /* µs */
   guint n_pings;     /* unanswered */
   GQueue waiting;    /* (owned) of StasisTask: over the limit */
+  gboolean is_due;   /* more of what has come is taken when the others had their turn */
   gboolean is_held;  /* nothing is read for now */
 
   GMutex lock;      /* guards the rest */

@@ -108,7 +108,8 @@ watch (StasisSession *self)
   g_mutex_lock (&self->lock);
   const int fd = self->fd;
   const gboolean has_out = !g_queue_is_empty (&self->out);
-  self->is_held = self->out_octets > OUT_HIGH || self->waiting.length >= WAITING_MAX;
+  self->is_held
+      = self->is_due || self->out_octets > OUT_HIGH || self->waiting.length >= WAITING_MAX;
   g_mutex_unlock (&self->lock);
   if (self->source != NULL)
     {
@@ -225,6 +226,36 @@ take_packet (StasisSession *self, gsize *position, const char **out_why)
                           size - STASIS_MESSAGE_SIZE_MIN, out_why);
 }
 
+/* Whether it is for us to take its next packet. */
+static gboolean
+may_take (StasisSession *self)
+{
+  g_mutex_lock (&self->lock);
+  const gboolean is_taking = self->fd >= 0 && self->out_octets <= OUT_HIGH;
+  g_mutex_unlock (&self->lock);
+  return is_taking && self->waiting.length < WAITING_MAX;
+}
+
+static gboolean
+on_due (gpointer data)
+{
+  StasisSession *self = data;
+  self->is_due = FALSE;
+  stasis_session_go_on (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* After the others: what is left in our hands makes no descriptor ready. */
+static void
+take_turn (StasisSession *self)
+{
+  self->is_due = TRUE;
+  g_autoptr (GSource) source = g_idle_source_new ();
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, on_due, stasis_session_ref (self), unref);
+  g_source_attach (source, self->server->context);
+}
+
 /* All that is whole, as far as it is anybody's turn. */
 static void
 take_packets (StasisSession *self)
@@ -232,16 +263,16 @@ take_packets (StasisSession *self)
   const char *why = NULL;
   gsize position = 0;
   guint count = 0;
-  while (why == NULL && count < PACKETS_AT_ONCE && self->waiting.length < WAITING_MAX
-         && take_packet (self, &position, &why))
+  if (self->is_due)
+    return;
+  while (count < PACKETS_AT_ONCE && may_take (self) && take_packet (self, &position, &why))
     count++;
   if (position > 0)
     g_byte_array_remove_range (self->in, 0, (guint) position);
   if (why != NULL)
     stasis_session_close (self, why);
   else if (count == PACKETS_AT_ONCE)
-    g_main_context_invoke_full (self->server->context, G_PRIORITY_DEFAULT_IDLE, watch_again,
-                                stasis_session_ref (self), unref);
+    take_turn (self);
 }
 
 /* FALSE where there is no more. */

@@ -1,0 +1,220 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Clients that no library of libvirt's would be: raw octets on the sockets of stasisd."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+
+import wire
+from served import daemon, harness
+from wire import Client, packet, string, u32
+
+
+def rss_kib(served):
+    status = pathlib.Path(f"/proc/{served.process.pid}/status").read_text(encoding="utf-8")
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+def descriptors(served):
+    return len(os.listdir(f"/proc/{served.process.pid}/fd"))
+
+
+def is_closed(served, octets, flags=0):
+    """Whether the server closes a connection that sends this, and goes on serving others."""
+    with Client(served.socket, flags) as client, Client(served.socket) as other:
+        client.send(octets)
+        closed = client.receive() is None
+        return closed and other.lives()
+
+
+@harness.test("a length that no packet has closes the connection")
+def lengths(t):
+    with daemon(t) as served:
+        for length in (0, 1, 3, 27, 33554437, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
+            assert is_closed(served, u32(length)), length
+            assert is_closed(served, u32(length) + bytes(24), None), length
+        # Less, as long as nobody knows who it is, or where he may only read.
+        assert is_closed(served, u32(65537), None)
+        assert is_closed(served, u32(4 * 1024 * 1024 + 1), 1)
+        with Client(served.socket) as client:
+            assert client.call(wire.DEFINE, string("x" * 4194304)).status == wire.ERROR
+            assert client.lives()
+
+
+@harness.test("programs, versions and procedures that are not there")
+def unknown(t):
+    with daemon(t) as served, Client(served.socket) as client:
+        for program, version in ((5, 1), (wire.REMOTE, 2), (wire.REMOTE, 0), (0x06900690, 1), (0xFFFFFFFF, 0xFFFFFFFF)):
+            reply = client.call(3, program=program, version=version)
+            assert (reply.code, reply.message) == (wire.CODE_RPC, f"Cannot find program {program} version {version}")
+            assert (reply.program, reply.version, reply.procedure) == (program, version, 3), reply
+        for number in (0, 8, 454, 100000, -1, -2147483648):
+            reply = client.call(number)
+            assert (reply.code, reply.message) == (wire.CODE_RPC, f"unknown procedure: {number}")
+        assert client.call(55, program=wire.QEMU).message == "unknown procedure: 55"
+        assert client.lives()
+
+
+@harness.test("arguments that cannot be read are refused; surplus octets are not")
+def undecodable(t):
+    with daemon(t) as served, Client(served.socket) as client:
+        for procedure, payload in ((wire.BY_NAME, b""), (wire.BY_NAME, u32(5) + b"abcd"), (wire.BY_NAME, string(b"a\0b")),
+                                   (wire.BY_NAME, u32(0xFFFFFFFF)), (wire.BY_NAME, u32(4194305) + bytes(4194308)),
+                                   (wire.XML, bytes(8)), (344, u32(0xFFFFFFFF) + bytes(64)), (344, u32(16385)),
+                                   (440, wire.domain("x") + u32(1) + string("n") + u32(8) + bytes(12))):
+            reply = client.call(procedure, payload)
+            assert (reply.code, reply.message) == (wire.CODE_RPC, "Unable to decode message payload"), reply
+        assert client.call(wire.HOSTNAME, b"surplus!").status == wire.OK
+
+
+@harness.test("packets that are no calls: no answer, or the end")
+def kinds(t):
+    with daemon(t) as served:
+        with Client(served.socket) as client:
+            for kind in (wire.REPLY, wire.EVENT, wire.STREAM, 5, 6, 7, 0xFFFFFFFF):
+                client.send(packet(wire.HOSTNAME, kind=kind, serial=99))
+            client.send(packet(7, program=wire.KEEPALIVE, kind=wire.EVENT))
+            client.send(packet(wire.PING, program=wire.KEEPALIVE, kind=wire.CALL))
+            client.send(wire.PONG_PACKET)
+            assert client.lives() and client.says_nothing(0.2)
+        assert is_closed(served, packet(wire.HOSTNAME, kind=wire.CALL_WITH_FDS))
+
+
+@harness.test("nothing before the connection is open, and once only")
+def opening(t):
+    with daemon(t) as served, Client(served.socket, None) as client:
+        rows = table()
+        for program, number, _, access, layout in rows:
+            if access != "any":
+                reply = client.call(number, wire.arguments(layout, wire.domain("x")), program=program)
+                assert (reply.code, reply.message) == (1, "the connection is not open"), (number, reply)
+        client.send(wire.PING_PACKET)
+        assert client.receive().is_pong()
+        assert client.call(wire.OPEN, wire.optional("xen:///system") + u32(0)).status == wire.ERROR
+        assert client.call(wire.OPEN, wire.optional(None) + u32(2)).code == wire.CODE_INVALID
+        assert client.call(wire.HOSTNAME).code == 1
+        assert client.open().status == wire.OK
+        assert client.open().code == 1 and client.lives()
+
+
+@harness.test("octets one by one; many packets at once")
+def pieces(t):
+    with daemon(t) as served, Client(served.socket) as client:
+        for octet in packet(wire.BY_NAME, string("nobody"), serial=7) + wire.PING_PACKET + packet(wire.HOSTNAME, serial=8):
+            client.send(bytes([octet]))
+        assert sorted((client.receive().serial for _ in range(3))) == [0, 7, 8]
+
+        for procedure in (wire.HOSTNAME, wire.LIST, wire.FEATURE, 9999):
+            for count in (40, 300):
+                payload = {wire.LIST: u32(1) + u32(0), wire.FEATURE: u32(14)}.get(procedure, b"")
+                client.send(b"".join(packet(procedure, payload, serial=serial) for serial in range(count)))
+                serials = sorted(client.receive().serial for _ in range(count))
+                assert serials == list(range(count)), (procedure, count)
+        client.send(wire.PING_PACKET * 300)
+        assert all(client.receive().is_pong() for _ in range(300))
+
+
+@harness.test("a client that never reads holds up nobody, and costs little")
+def never_reads(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served, Client(served.socket) as client, Client(served.socket) as other:
+        t.stasis("define", guest.xml_file())
+        domain = other.lookup(guest.name)
+        before = rss_kib(served)
+        calls = packet(wire.XML, domain + u32(0)) * 200 + packet(wire.LIST, u32(1) + u32(0)) * 200
+        client.socket.settimeout(2)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 64 * 1024 * 1024:
+                sent += client.socket.send(calls)
+        # It is not read from any more.
+        assert sent < 64 * 1024 * 1024
+        assert other.lives() and other.call(wire.XML, domain + u32(0)).status == wire.OK
+        assert rss_kib(served) - before < 128 * 1024, (before, rss_kib(served))
+
+
+@harness.test("200 clients at once are all answered")
+def crowd(t):
+    with daemon(t) as served, contextlib.ExitStack() as stack:
+        before = descriptors(served)
+        clients = [stack.enter_context(Client(served.socket)) for _ in range(200)]
+        for client in clients:
+            client.ask(wire.LIST, u32(1) + u32(0))
+        assert all(client.receive().status == wire.OK for client in clients)
+        stack.close()
+        harness.wait_for(lambda: descriptors(served) <= before, "the connections to be closed")
+
+
+@harness.test("clients that end in the middle of a packet leave nothing behind")
+def halves(t):
+    half = packet(wire.DEFINE, string("x" * 60000))[:30000]
+    with daemon(t) as served, Client(served.socket) as other:
+        before = descriptors(served)
+        for flags in (None, 0):
+            for _ in range(30):
+                with Client(served.socket, flags) as client:
+                    client.send(half)
+        child = os.fork()
+        if child == 0:
+            client = Client(served.socket)
+            client.send(half)
+            signal.pause()
+        harness.wait_for(lambda: descriptors(served) > before, "the child to connect")
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        harness.wait_for(lambda: descriptors(served) <= before, "the connections to be closed")
+        assert other.lives()
+
+
+@harness.test("a silent client is asked for signs of life, if it wants that, and given up")
+def keepalive(t):
+    config = t.dir / "stasisd.conf"
+    config.write_text("[keepalive]\ninterval=1\ncount=2\n", encoding="utf-8")
+    with daemon(t, "--config", config) as served, Client(served.socket) as never, \
+         Client(served.socket) as dead, Client(served.socket) as alive, Client(served.socket, None) as unopened:
+        for client in (dead, alive, unopened):
+            assert client.call(wire.FEATURE, u32(wire.FEATURE_KEEPALIVE)).payload == u32(1)
+        for _ in range(2):
+            assert dead.receive().is_ping() and unopened.receive().is_ping() and alive.receive().is_ping()
+            alive.send(wire.PONG_PACKET)
+        assert dead.receive() is None and unopened.receive() is None
+        for _ in range(2):
+            assert alive.receive().is_ping()
+            alive.send(wire.PONG_PACKET)
+        assert alive.lives()
+        assert never.says_nothing(0.1) and never.lives()
+
+
+def table():
+    """What is served: (program, number, name, access, layout of the arguments)."""
+    printer = harness.BUILD / "tests" / "remote" / "procedures-print"
+    result = subprocess.run([printer], capture_output=True, text=True, check=True)
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert len(rows) > 60
+    return [(int(program), int(number), name, access, layout) for program, number, name, access, layout, _ in rows]
+
+
+@harness.test("who may only read can call nothing that changes anything, and all else")
+def read_only(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served, Client(served.socket) as other:
+        t.stasis("define", guest.xml_file("<graphics type='vnc' passwd='SESAME'/>"))
+        domain = other.lookup(guest.name)
+        path = t.dir / "image"
+        for place, flags in ((f"{served.socket}-ro", 0), (f"{served.socket}-ro", 1), (served.socket, 1)):
+            with Client(place, flags) as client:
+                for program, number, name, access, layout in table():
+                    reply = client.call(number, wire.arguments(layout, domain, path), program=program)
+                    is_denied = reply.status == wire.ERROR and reply.code == wire.CODE_DENIED
+                    assert is_denied == (access == "write"), (name, reply)
+                    assert not is_denied or "read only" in reply.message, reply
+                assert client.call(wire.XML, domain + u32(1)).code == wire.CODE_DENIED
+                assert "SESAME" not in client.call(wire.XML, domain + u32(0)).text()
+        assert not path.exists() and t.domstate(guest) == "shut off"
+        assert "SESAME" in other.call(wire.XML, domain + u32(1)).text()
+
+
+harness.main()
