@@ -275,6 +275,13 @@ take_packets (StasisSession *self)
     take_turn (self);
 }
 
+static void
+note_life (StasisSession *self, gint64 now)
+{
+  self->last_input = now;
+  self->n_pings = 0;
+}
+
 /* FALSE where there is no more. */
 static gboolean
 receive (StasisSession *self, const char **out_why)
@@ -286,8 +293,7 @@ receive (StasisSession *self, const char **out_why)
   g_byte_array_set_size (self->in, before + (guint) MAX (done, 0));
   if (done > 0)
     {
-      self->last_input = g_get_monotonic_time ();
-      self->n_pings = 0;
+      note_life (self, g_get_monotonic_time ());
       return TRUE;
     }
   if (done < 0 && (number == EAGAIN || number == EWOULDBLOCK || number == EINTR))
@@ -359,6 +365,9 @@ stasis_session_tick (StasisSession *self, gint64 now)
   const gboolean is_open = self->is_open;
   const gboolean is_asked = self->has_keepalive && config->keepalive_interval > 0;
   g_mutex_unlock (&self->lock);
+  /* While its calls wait we do not listen. */
+  if (self->waiting.length >= WAITING_MAX)
+    note_life (self, now);
   const gint64 silence = now - self->last_input;
   const gint64 patience
       = (gint64) config->keepalive_interval * (self->n_pings + 1) * G_USEC_PER_SEC;

@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import wire
 from served import daemon, harness
@@ -167,6 +168,45 @@ def halves(t):
         os.waitpid(child, 0)
         harness.wait_for(lambda: descriptors(served) <= before, "the connections to be closed")
         assert other.lives()
+
+
+@contextlib.contextmanager
+def busy(t, name):
+    """Another process changes the domain: who else wants to waits for it."""
+    import fcntl
+    import struct
+    path = t.state / "run" / "locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as file:
+        fcntl.fcntl(file, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))  # F_OFD_SETLK
+        yield
+
+
+@harness.test("calls that wait hold up neither signs of life nor quick calls, nor end the connection")
+def waiting(t):
+    guest = t.boot_sector_guest()
+    config = t.dir / "stasisd.conf"
+    config.write_text("[keepalive]\ninterval=1\ncount=2\n", encoding="utf-8")
+    with daemon(t, "--config", config) as served, Client(served.socket) as client:
+        t.stasis("define", guest.xml_file())
+        domain = client.lookup(guest.name)
+        assert client.call(wire.FEATURE, u32(wire.FEATURE_KEEPALIVE)).payload == u32(1)
+        with busy(t, guest.name):
+            waits = [client.ask(wire.SUSPEND, domain) for _ in range(20)]
+            client.send(wire.PING_PACKET)
+            assert client.receive().is_pong()
+            assert client.lives()
+            # More than is read: that nobody listens to this client is not its silence.
+            waits += [client.ask(wire.SUSPEND, domain) for _ in range(80)]
+            time.sleep(4)
+        served_serials = []
+        while len(served_serials) < len(waits):
+            reply = client.receive()
+            assert reply is not None, "the connection was closed"
+            if reply.kind == wire.REPLY:
+                assert "is not running" in reply.message, reply
+                served_serials.append(reply.serial)
+        assert sorted(served_serials) == waits
 
 
 @harness.test("a silent client is asked for signs of life, if it wants that, and given up")
