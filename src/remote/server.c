@@ -209,6 +209,9 @@ stasis_server_reload (StasisServer *self, StasisDriver *driver, const StasisServ
   g_free (self->save_format);
   self->save_format = g_strdup (config->save_format);
   g_mutex_unlock (&self->lock);
+  /* What waits may be within the limit now.  From the end: one that is closed is removed. */
+  for (guint i = self->sessions->len; i > 0; i--)
+    stasis_session_go_on (g_ptr_array_index (self->sessions, i - 1));
   look_whether_full (self);
 }
 

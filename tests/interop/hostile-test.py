@@ -209,6 +209,24 @@ def waiting(t):
         assert sorted(served_serials) == waits
 
 
+@harness.test("what waits for the limit of calls goes on when the limit is raised")
+def raised_limit(t):
+    guest = t.boot_sector_guest()
+    config = t.dir / "stasisd.conf"
+    config.write_text("[limits]\nmax-requests=1\n", encoding="utf-8")
+    with daemon(t, "--config", config) as served, Client(served.socket) as client:
+        t.stasis("define", guest.xml_file())
+        domain = client.lookup(guest.name)
+        with busy(t, guest.name):
+            waits = [client.ask(wire.SUSPEND, domain) for _ in range(3)]
+            assert client.lives()
+            config.write_text("[limits]\nmax-requests=9\n", encoding="utf-8")
+            served.process.send_signal(signal.SIGHUP)
+            harness.wait_for(lambda: "read anew" in served.said(), "the configuration to be read")
+        client.socket.settimeout(20)
+        assert sorted(client.receive().serial for _ in waits) == waits
+
+
 @harness.test("a silent client is asked for signs of life, if it wants that, and given up")
 def keepalive(t):
     config = t.dir / "stasisd.conf"
