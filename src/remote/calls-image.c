@@ -8,6 +8,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "remote/calls.h"
+#include "remote/session.h"
 
 #define XML_SECURE 0x1u
 
@@ -24,7 +25,8 @@ static gboolean
 get_xml (StasisCall *call, const char *path, guint32 flags, GError **error)
 {
   guint32 ours;
-  if (!stasis_call_translate_flags (flags, xml_flags, G_N_ELEMENTS (xml_flags), &ours, error))
+  if (!stasis_call_translate_flags (flags, xml_flags, G_N_ELEMENTS (xml_flags), &ours, error)
+      || !stasis_session_check_xml (call->session, ours, error))
     return FALSE;
   call->rets[0].s = stasis_image_get_xml (path, ours, error);
   return call->rets[0].s != NULL;

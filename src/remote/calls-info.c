@@ -54,20 +54,15 @@ stasis_call_domain_get_state (StasisCall *call, GError **error)
   return TRUE;
 }
 
-/* Passwords are not for those who may only read. */
+/* Of the running one, or that which it is started with. */
 gboolean
 stasis_call_domain_get_xml_desc (StasisCall *call, GError **error)
 {
   guint32 flags;
   if (!stasis_call_translate_flags (call->args[1].u, xml_flags, G_N_ELEMENTS (xml_flags), &flags,
-                                    error))
+                                    error)
+      || !stasis_session_check_xml (call->session, flags, error))
     return FALSE;
-  if ((flags & STASIS_XML_SECURE) != 0 && stasis_session_is_read_only (call->session))
-    {
-      g_set_error_literal (error, STASIS_REMOTE_ERROR, STASIS_REMOTE_ERROR_DENIED,
-                           _ ("operation forbidden for read only access: passwords"));
-      return FALSE;
-    }
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   call->rets[0].s = domain != NULL ? stasis_domain_get_xml (domain, flags, error) : NULL;
   return call->rets[0].s != NULL;

@@ -26,12 +26,16 @@ stasis_session_open (StasisSession *self, gboolean is_read_only, GError **error)
   return TRUE;
 }
 
-/* By its socket, or by its own wish. */
+/* Read-only by its socket, or by its own wish. */
 gboolean
-stasis_session_is_read_only (StasisSession *self)
+stasis_session_check_xml (StasisSession *self, StasisXmlFlags flags, GError **error)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  return self->is_read_only;
+  if ((flags & STASIS_XML_SECURE) == 0 || !self->is_read_only)
+    return TRUE;
+  g_set_error_literal (error, STASIS_REMOTE_ERROR, STASIS_REMOTE_ERROR_DENIED,
+                       _ ("operation forbidden for read only access: passwords"));
+  return FALSE;
 }
 
 /* It is asked for signs of life. */

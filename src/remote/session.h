@@ -13,7 +13,8 @@ G_BEGIN_DECLS
 
 /* CONNECT_OPEN: once. */
 gboolean stasis_session_open (StasisSession *self, gboolean is_read_only, GError **error);
-gboolean stasis_session_is_read_only (StasisSession *self);
+/* Passwords are not for those who may only read: an error where XML is to have them. */
+gboolean stasis_session_check_xml (StasisSession *self, StasisXmlFlags flags, GError **error);
 
 /* The client can tell whether the server lives: from now on it is asked whether it does. */
 void stasis_session_begin_keepalive (StasisSession *self);

@@ -275,4 +275,17 @@ def read_only(t):
         assert "SESAME" in other.call(wire.XML, domain + u32(1)).text()
 
 
+@harness.test("who may only read gets no passwords out of a managed save image")
+def managed_password(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served, Client(served.socket) as other, Client(f"{served.socket}-ro") as reader:
+        t.stasis("define", guest.xml_file("<graphics type='vnc' passwd='SESAME'/>"))
+        t.stasis("start", guest.name)
+        t.stasis("managedsave", guest.name)
+        domain = other.lookup(guest.name)
+        assert "SESAME" in other.call(wire.MANAGED_XML, domain + u32(1)).text()
+        assert "SESAME" not in reader.call(wire.MANAGED_XML, domain + u32(0)).text()
+        assert reader.call(wire.MANAGED_XML, domain + u32(1)).code == wire.CODE_DENIED
+
+
 harness.main()
