@@ -116,6 +116,14 @@ def mounted(*command, at):
         subprocess.run(["umount", "-l", str(at)], check=True)
 
 
+def fill(folder):
+    """Take all the space that is left."""
+    with open(folder / "fill", "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    assert os.statvfs(folder).f_bfree == 0
+
+
 class Test:
     def __init__(self, name):
         self.name = name

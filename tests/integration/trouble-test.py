@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Something is stopped, spoilt, or happens at the same moment: the driver copes, and says what it is."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -330,14 +329,6 @@ def unremovable_image(t):
     assert not image.exists()
 
 
-def fill(folder):
-    """Take all the space that is left."""
-    with open(folder / "fill", "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(bytes(4096)):
-            pass
-    assert os.statvfs(folder).f_bfree == 0
-
-
 @harness.test("destroy ends a guest although the state folder is full")
 def full_state(t):
     config = (t.state / "config" / "stasis.conf").read_text()
@@ -350,7 +341,7 @@ def full_state(t):
                 t.stasis("define", guest.xml_file())
             t.stasis(*(["start", guest.name] if defined else ["create", guest.xml_file()]))
             guest.wait_for_tick(1)
-            fill(state)
+            harness.fill(state)
             t.stasis("destroy", guest.name)
             assert not t.run_folder(guest).exists()
             harness.wait_for(lambda: not t.processes(), "QEMU and its supervisor to end")

@@ -288,4 +288,81 @@ def managed_password(t):
         assert reader.call(wire.MANAGED_XML, domain + u32(1)).code == wire.CODE_DENIED
 
 
+def link_of_nobody(path, to):
+    path.symlink_to(to)
+    os.chown(path, 65534, 65534, follow_symlinks=False)
+    return path
+
+
+@harness.test("paths that no image has are refused by name, and touch nothing")
+def paths(t):
+    if os.geteuid() != 0:
+        raise harness.Skip("only root can make another user's link")
+    guest = t.boot_sector_guest()
+    folder = t.dir / "folder"
+    folder.mkdir()
+    os.mkfifo(t.dir / "fifo")
+    strange = ["", "relative", "./relative", "../relative", folder, f"{folder}/", folder / "..", "/", "/dev/null", "/dev/full",
+               "/proc/self/mem", "/proc/self/fd/0", "/nowhere/image", t.dir / "sock", "/" + "x" * 5000,
+               link_of_nobody(t.dir / "link", folder / "victim"), link_of_nobody(t.dir / "way", folder) / "victim"]
+    with daemon(t) as served, Client(served.socket) as client:
+        t.stasis("create", guest.xml_file())
+        domain = client.lookup(guest.name)
+        xml = string(guest.xml())
+        for path in strange:
+            for procedure, payload in ((wire.SAVE, domain + string(path)), (wire.RESTORE, string(path)),
+                                       (wire.IMAGE_XML, string(path) + u32(0)), (wire.IMAGE_DEFINE, string(path) + xml + u32(0))):
+                reply = client.call(procedure, payload)
+                assert reply.status == wire.ERROR and reply.code not in (1, wire.CODE_RPC), (path, reply)
+                assert str(path).startswith("/proc/self") or str(path).rstrip("/") in reply.message \
+                    or str(pathlib.Path(path).resolve()) in reply.message, (path, reply)
+        for procedure, payload in ((wire.IMAGE_XML, u32(0)), (wire.IMAGE_DEFINE, xml + u32(0))):
+            assert "fifo" in client.call(procedure, string(t.dir / "fifo") + payload).message
+        assert list(folder.iterdir()) == [] and not (t.dir / "relative").exists() and t.domstate(guest) == "running"
+
+
+@harness.test("signs of life are answered while a call waits for another process's save")
+def long_call(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served, Client(served.socket) as client:
+        t.stasis("create", guest.xml_file())
+        guest.wait_for_tick(1)
+        domain = client.lookup(guest.name)
+        save = t.start("save", guest.name, t.dir / "image", STASIS_FAULT="save-copied=stop")
+        harness.wait_for(lambda: harness.is_stopped(save.pid), "the save to come to its end")
+        destroy = client.ask(wire.DESTROY, domain)
+        client.send(wire.PING_PACKET)
+        assert client.receive().is_pong()
+        assert client.call(wire.JOB_INFO, domain).status == wire.OK
+        save.send_signal(signal.SIGCONT)
+        reply = client.receive()
+        assert (reply.serial, reply.status) == (destroy, wire.OK), reply
+        save.communicate(timeout=60)
+
+
+@harness.test("with the disk of the state directory full, calls say so, and the daemon lives")
+def full_disk(t):
+    config = (t.state / "config" / "stasis.conf").read_text(encoding="utf-8")
+    guest = t.boot_sector_guest()
+    with harness.mounted("-t", "tmpfs", "-o", "size=4m,mode=700", "none", at=t.state) as state:
+        (state / "config").mkdir(mode=0o700)
+        (state / "config" / "stasis.conf").write_text(config, encoding="utf-8")
+        with daemon(t) as served, Client(served.socket) as client:
+            harness.fill(state)
+            for procedure, payload in ((wire.DEFINE, b""), (wire.CREATE, u32(0))):
+                reply = client.call(procedure, string(guest.xml()) + payload)
+                assert reply.code == 38 and "No space left on device" in reply.message, (reply.code, reply.message)
+            assert client.call(wire.LIST, u32(1) + u32(0)).payload == u32(0) + u32(0)
+            with Client(served.socket) as other:
+                assert other.lives()
+            (state / "fill").unlink()
+            assert client.call(wire.CREATE, string(guest.xml()) + u32(0)).status == wire.OK
+            guest.wait_for_tick(1)
+            harness.fill(state)
+            domain = client.lookup(guest.name)
+            assert client.call(wire.XML, domain + u32(0)).status == wire.OK
+            # Its end needs no room.
+            assert client.call(wire.DESTROY, domain).status == wire.OK
+
+
 harness.main()
