@@ -314,6 +314,8 @@ on_ready (gint fd, GIOCondition condition, gpointer data)
       g_mutex_unlock (&self->lock);
       if (!ok)
         why = "it has left";
+      /* It has made room by reading. */
+      note_life (self, g_get_monotonic_time ());
     }
   if (why == NULL && (condition & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0 && receive (self, &why))
     take_packets (self);

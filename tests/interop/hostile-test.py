@@ -137,6 +137,34 @@ def never_reads(t):
         assert rss_kib(served) - before < 128 * 1024, (before, rss_kib(served))
 
 
+@harness.test("a client that reads slowly is not taken for silent")
+def slow_reader(t):
+    guest = t.boot_sector_guest()
+    config = t.dir / "stasisd.conf"
+    config.write_text("[keepalive]\ninterval=1\ncount=2\n[limits]\nmax-requests=1000\n", encoding="utf-8")
+    with daemon(t, "--config", config) as served, Client(served.socket) as client:
+        t.stasis("define", guest.xml_file())
+        domain = client.lookup(guest.name)
+        assert client.call(wire.FEATURE, u32(wire.FEATURE_KEEPALIVE)).payload == u32(1)
+        size = 28 + len(client.call(wire.XML, domain + u32(0)).payload)
+        call, count = packet(wire.XML, domain + u32(0), serial=1), 0
+        client.socket.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            while count < 100000:
+                client.send(call)
+                count += 1
+        # From now on nobody listens to it, as it has not taken what it asked for.
+        client.socket.settimeout(60)
+        taken = 0
+        for _ in range(45):
+            time.sleep(0.1)
+            taken += len(client.socket.recv(32768))
+        while taken < count * size:
+            more = len(client.socket.recv(1024 * 1024))
+            assert more > 0, f"the connection was closed after {taken} octets"
+            taken += more
+
+
 @harness.test("200 clients at once are all answered")
 def crowd(t):
     with daemon(t) as served, contextlib.ExitStack() as stack:
