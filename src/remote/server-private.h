@@ -63,12 +63,13 @@ struct _StasisSession
   gboolean is_due;   /* more of what has come is taken when the others had their turn */
   gboolean is_held;  /* nothing is read for now */
 
-  GMutex lock;      /* guards the rest */
-  int fd;           /* (owned) or -1: it is closed */
-  GQueue out;       /* (owned) of GByteArray */
-  gsize out_done;   /* octets of the first that are sent */
-  gsize out_octets; /* that are not sent yet */
-  guint n_running;  /* calls */
+  GMutex lock;           /* guards the rest */
+  int fd;                /* (owned) or -1: it is closed */
+  GQueue out;            /* (owned) of GByteArray */
+  gsize out_done;        /* octets of the first that are sent */
+  gsize out_octets;      /* that are not sent yet */
+  gboolean is_looked_at; /* the first thread is about to look at what is not sent yet */
+  guint n_running;       /* calls */
   guint n_quick;
   gboolean is_open;
   gboolean is_read_only;

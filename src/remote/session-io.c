@@ -27,6 +27,7 @@
 #define SIZE_MAX_READERS (4u * 1024 * 1024)  /* of one of a client that may only read */
 #define OUT_HIGH         (4u * 1024 * 1024)  /* not read from before that is taken */
 #define OUT_MAX          (96u * 1024 * 1024) /* given up: three of the longest packets */
+#define JOINED_MAX       65536u
 #define WAITING_MAX      64u
 #define OPEN_US          (60 * G_USEC_PER_SEC)
 
@@ -150,12 +151,30 @@ stasis_session_close (StasisSession *self, const char *why)
   stasis_server_forget (self->server, self);
 }
 
+static void
+unref (gpointer data)
+{
+  stasis_session_unref (data);
+}
+
+/* On the first thread, but not here and now: it may end the connection, of which the caller may
+ * have more to say. */
+static void
+later (StasisSession *self, GSourceFunc function)
+{
+  g_autoptr (GSource) source = g_idle_source_new ();
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, function, stasis_session_ref (self), unref);
+  g_source_attach (source, self->server->context);
+}
+
 static gboolean
 watch_again (gpointer data)
 {
   StasisSession *self = data;
   g_mutex_lock (&self->lock);
   const gboolean is_too_much = self->out_octets > OUT_MAX;
+  self->is_looked_at = FALSE;
   g_mutex_unlock (&self->lock);
   if (is_too_much)
     stasis_session_close (self, "it takes nothing of what is sent to it");
@@ -164,10 +183,19 @@ watch_again (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+/* Many small ones cost little more than their octets. */
 static void
-unref (gpointer data)
+queue (StasisSession *self, GByteArray *message_take)
 {
-  stasis_session_unref (data);
+  GByteArray *last = g_queue_peek_tail (&self->out);
+  self->out_octets += message_take->len;
+  if (last != NULL && last->len + message_take->len <= JOINED_MAX)
+    {
+      g_byte_array_append (last, message_take->data, message_take->len);
+      g_byte_array_unref (message_take);
+    }
+  else
+    g_queue_push_tail (&self->out, message_take);
 }
 
 /* From any thread. */
@@ -182,16 +210,15 @@ stasis_session_send (StasisSession *self, GByteArray *message_take)
       return;
     }
   const gboolean was_empty = g_queue_is_empty (&self->out);
-  g_queue_push_tail (&self->out, message_take);
-  self->out_octets += message_take->len;
+  queue (self, message_take);
   /* An end that is gone is seen by who reads it. */
   if (was_empty && !flush (self))
     g_debug ("client %" G_GUINT64_FORMAT " cannot be written to", self->number);
-  const gboolean is_left = !g_queue_is_empty (&self->out);
+  const gboolean is_news = !self->is_looked_at && !g_queue_is_empty (&self->out);
+  self->is_looked_at |= is_news;
   g_mutex_unlock (&self->lock);
-  if (is_left)
-    g_main_context_invoke_full (self->server->context, G_PRIORITY_DEFAULT, watch_again,
-                                stasis_session_ref (self), unref);
+  if (is_news)
+    later (self, watch_again);
 }
 
 static gsize
@@ -245,17 +272,6 @@ on_due (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* After the others: what is left in our hands makes no descriptor ready. */
-static void
-take_turn (StasisSession *self)
-{
-  self->is_due = TRUE;
-  g_autoptr (GSource) source = g_idle_source_new ();
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, on_due, stasis_session_ref (self), unref);
-  g_source_attach (source, self->server->context);
-}
-
 /* All that is whole, as far as it is anybody's turn. */
 static void
 take_packets (StasisSession *self)
@@ -272,7 +288,11 @@ take_packets (StasisSession *self)
   if (why != NULL)
     stasis_session_close (self, why);
   else if (count == PACKETS_AT_ONCE)
-    take_turn (self);
+    {
+      /* After the others: what is left in our hands makes no descriptor ready. */
+      self->is_due = TRUE;
+      later (self, on_due);
+    }
 }
 
 static void

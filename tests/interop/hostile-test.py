@@ -5,6 +5,7 @@
 import contextlib
 import os
 import pathlib
+import select
 import signal
 import subprocess
 import time
@@ -163,6 +164,30 @@ def slow_reader(t):
             more = len(client.socket.recv(1024 * 1024))
             assert more > 0, f"the connection was closed after {taken} octets"
             taken += more
+
+
+def has_hung_up(client):
+    poll = select.poll()
+    poll.register(client.socket, 0)
+    return bool(poll.poll(0))
+
+
+@harness.test("a client that wants to hear of everything, and never listens, is given up")
+def deaf(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served, Client(f"{served.socket}-ro") as client, Client(served.socket) as other:
+        before = rss_kib(served)
+        for _ in range(64):
+            client.send(packet(wire.REGISTER, u32(0) + u32(0)) * 256)
+            assert all(client.receive().status == wire.OK for _ in range(256))
+        t.stasis("create", guest.xml_file())
+        domain = other.lookup(guest.name)
+        for _ in range(100):
+            assert other.call(wire.SUSPEND, domain).status == other.call(wire.RESUME, domain).status == wire.OK
+            if has_hung_up(client):
+                break
+        assert has_hung_up(client)
+        assert rss_kib(served) - before < 1024 * 1024, (before, rss_kib(served))
 
 
 @harness.test("200 clients at once are all answered")
