@@ -23,8 +23,8 @@ stasis_call_connect_domain_event_callback_register_any (StasisCall *call, GError
                    _ ("unsupported event ID %d"), event);
       return FALSE;
     }
-  call->rets[0].i = stasis_session_add_callback (call->session, event, call->args[1].domain);
-  return TRUE;
+  return stasis_session_add_callback (call->session, event, call->args[1].domain, &call->rets[0].i,
+                                      error);
 }
 
 /* No more. */

@@ -11,6 +11,9 @@
 
 #include "remote/server-private.h"
 
+/* Of one connection: clients ask once for each event, or for each of it and a domain. */
+#define CALLBACKS_MAX STASIS_WIRE_DOMAINS_MAX
+
 /* Once. */
 gboolean
 stasis_session_open (StasisSession *self, gboolean is_read_only, GError **error)
@@ -47,10 +50,17 @@ stasis_session_begin_keepalive (StasisSession *self)
 }
 
 /* One more. */
-gint32
-stasis_session_add_callback (StasisSession *self, gint32 event, const StasisWireDomain *domain)
+gboolean
+stasis_session_add_callback (StasisSession *self, gint32 event, const StasisWireDomain *domain,
+                             gint32 *out_callback, GError **error)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  if (self->callbacks->len >= CALLBACKS_MAX)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                   _ ("too many event callbacks: there are %u"), self->callbacks->len);
+      return FALSE;
+    }
   StasisCallback callback = {
     .id = self->last_callback++,
     .event = event,
@@ -59,7 +69,8 @@ stasis_session_add_callback (StasisSession *self, gint32 event, const StasisWire
   if (domain != NULL)
     memcpy (callback.uuid, domain->uuid, sizeof callback.uuid);
   g_array_append_val (self->callbacks, callback);
-  return callback.id;
+  *out_callback = callback.id;
+  return TRUE;
 }
 
 /* One less. */

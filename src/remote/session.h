@@ -21,8 +21,9 @@ void stasis_session_begin_keepalive (StasisSession *self);
 
 /* Events of a number (libvirt's), of one domain or all: the number by which the client knows them.
  */
-gint32 stasis_session_add_callback (StasisSession *self, gint32 event,
-                                    const StasisWireDomain *domain);
+gboolean stasis_session_add_callback (StasisSession *self, gint32 event,
+                                      const StasisWireDomain *domain, gint32 *out_callback,
+                                      GError **error);
 gboolean stasis_session_remove_callback (StasisSession *self, gint32 callback);
 
 G_END_DECLS

@@ -180,6 +180,7 @@ def deaf(t):
         for _ in range(64):
             client.send(packet(wire.REGISTER, u32(0) + u32(0)) * 256)
             assert all(client.receive().status == wire.OK for _ in range(256))
+        assert client.call(wire.REGISTER, u32(0) + u32(0)).code == wire.CODE_INVALID
         t.stasis("create", guest.xml_file())
         domain = other.lookup(guest.name)
         for _ in range(100):
