@@ -15,6 +15,10 @@ from served import daemon, harness
 from wire import Client, packet, string, u32
 
 
+# So that what is measured is not what a sanitizer keeps.
+MEASURED = {"ASAN_OPTIONS": "quarantine_size_mb=1"}
+
+
 def rss_kib(served):
     status = pathlib.Path(f"/proc/{served.process.pid}/status").read_text(encoding="utf-8")
     return int(status.partition("VmRSS:")[2].split()[0])
@@ -122,7 +126,7 @@ def pieces(t):
 @harness.test("a client that never reads holds up nobody, and costs little")
 def never_reads(t):
     guest = t.boot_sector_guest()
-    with daemon(t) as served, Client(served.socket) as client, Client(served.socket) as other:
+    with daemon(t, **MEASURED) as served, Client(served.socket) as client, Client(served.socket) as other:
         t.stasis("define", guest.xml_file())
         domain = other.lookup(guest.name)
         before = rss_kib(served)
@@ -135,7 +139,7 @@ def never_reads(t):
         # It is not read from any more.
         assert sent < 64 * 1024 * 1024
         assert other.lives() and other.call(wire.XML, domain + u32(0)).status == wire.OK
-        assert rss_kib(served) - before < 128 * 1024, (before, rss_kib(served))
+        assert rss_kib(served) - before < 256 * 1024, (before, rss_kib(served))
 
 
 @harness.test("a client that reads slowly is not taken for silent")
@@ -175,7 +179,7 @@ def has_hung_up(client):
 @harness.test("a client that wants to hear of everything, and never listens, is given up")
 def deaf(t):
     guest = t.boot_sector_guest()
-    with daemon(t) as served, Client(f"{served.socket}-ro") as client, Client(served.socket) as other:
+    with daemon(t, **MEASURED) as served, Client(f"{served.socket}-ro") as client, Client(served.socket) as other:
         before = rss_kib(served)
         for _ in range(64):
             client.send(packet(wire.REGISTER, u32(0) + u32(0)) * 256)
@@ -188,7 +192,7 @@ def deaf(t):
             if has_hung_up(client):
                 break
         assert has_hung_up(client)
-        assert rss_kib(served) - before < 1024 * 1024, (before, rss_kib(served))
+        assert rss_kib(served) - before < 256 * 1024, (before, rss_kib(served))
 
 
 @harness.test("200 clients at once are all answered")
