@@ -32,7 +32,8 @@ struct _StasisServer
   GThreadPool *quick;    /* (owned) */
   GSource *tick;         /* (owned) */
   StasisNewsWatch *news; /* (owned) (nullable) */
-  gboolean is_full;      /* nobody is accepted for now */
+  guint n_readers;       /* (first thread's) of the sessions */
+  gboolean is_full;      /* not everybody is accepted for now */
   gint is_stopping;      /* (atomic) */
   gint n_calls;          /* (atomic) */
 };
@@ -52,6 +53,7 @@ struct _StasisSession
   guint64 number;       /* for messages */
   uid_t uid;
   pid_t pid;
+  gboolean is_reader; /* by its socket */
 
   /* The first thread's. */
   GSource *source;   /* (owned) (nullable) */

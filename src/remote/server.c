@@ -110,23 +110,33 @@ begin_listening (Listener *listener)
   g_source_attach (listener->source, listener->server->context);
 }
 
+/* Whoever can reach the read-only socket does not take the last places of those who may do more. */
+static gboolean
+is_full_for (StasisServer *self, const Listener *listener)
+{
+  const guint readers_max = MAX (self->config.max_clients / 2, 1);
+  return g_atomic_int_get (&self->is_stopping) || self->sessions->len >= self->config.max_clients
+         || (listener->is_read_only && self->n_readers >= readers_max);
+}
+
 /* Who is over the limit waits to be accepted. */
 static void
 look_whether_full (StasisServer *self)
 {
-  const gboolean is_stopping = g_atomic_int_get (&self->is_stopping);
-  const gboolean is_full = self->sessions->len >= self->config.max_clients || is_stopping;
-  if (is_full && !self->is_full && !is_stopping)
-    g_message (_ ("no more connections: there are %u"), self->sessions->len);
-  self->is_full = is_full;
+  gboolean is_full = FALSE;
   for (guint i = 0; i < self->listeners->len; i++)
     {
       Listener *listener = g_ptr_array_index (self->listeners, i);
-      if (is_full)
+      if (is_full_for (self, listener))
         stop_listening (listener);
       else
         begin_listening (listener);
+      is_full |= listener->source == NULL;
     }
+  if (is_full && !self->is_full && !g_atomic_int_get (&self->is_stopping))
+    g_message (_ ("no more connections: there are %1$u, %2$u of them read-only"),
+               self->sessions->len, self->n_readers);
+  self->is_full = is_full;
 }
 
 static gboolean
@@ -152,6 +162,8 @@ add_session (Listener *listener, int fd_take)
     }
   StasisSession *session = stasis_session_new (self, stasis_fd_steal (&fd), listener->is_read_only);
   session->number = ++last_number;
+  session->is_reader = listener->is_read_only;
+  self->n_readers += session->is_reader ? 1 : 0;
   session->uid = peer.uid;
   session->pid = peer.pid;
   g_debug ("client %" G_GUINT64_FORMAT ": process %d of user %u", session->number, peer.pid,
@@ -165,7 +177,7 @@ on_connection (gint fd, GIOCondition condition, gpointer data)
 {
   Listener *listener = data;
   StasisServer *self = listener->server;
-  for (guint i = 0; i < ACCEPTED_AT_ONCE && self->sessions->len < self->config.max_clients; i++)
+  for (guint i = 0; i < ACCEPTED_AT_ONCE && !is_full_for (self, listener); i++)
     {
       const int accepted = accept4 (fd, NULL, NULL, SOCK_CLOEXEC);
       if (accepted < 0)
@@ -219,6 +231,7 @@ stasis_server_reload (StasisServer *self, StasisDriver *driver, const StasisServ
 void
 stasis_server_forget (StasisServer *self, StasisSession *session)
 {
+  self->n_readers -= session->is_reader ? 1 : 0;
   g_ptr_array_remove_fast (self->sessions, session);
   if (self->is_full)
     look_whether_full (self);

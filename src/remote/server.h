@@ -21,7 +21,7 @@ typedef struct _StasisServer StasisServer;
 
 typedef struct
 {
-  guint max_clients;        /* connections at once; more wait to be accepted */
+  guint max_clients;        /* connections at once, readers half of them; more wait */
   guint max_workers;        /* calls at once, besides the quick ones */
   guint max_requests;       /* of one connection at once, likewise */
   guint keepalive_interval; /* seconds of silence until a client is asked for a sign of life; 0:

@@ -207,6 +207,22 @@ def crowd(t):
         harness.wait_for(lambda: descriptors(served) <= before, "the connections to be closed")
 
 
+@harness.test("those who may only read do not keep others out")
+def places(t):
+    config = t.dir / "stasisd.conf"
+    config.write_text("[limits]\nmax-clients=4\n", encoding="utf-8")
+    with daemon(t, "--config", config) as served, contextlib.ExitStack() as stack:
+        readers = [stack.enter_context(Client(f"{served.socket}-ro", None)) for _ in range(6)]
+        for client in readers:
+            client.ask(wire.FEATURE, u32(14))
+        assert all(client.receive().status == wire.OK for client in readers[:2])
+        with Client(served.socket) as first, Client(served.socket) as second:
+            assert first.lives() and second.lives() and readers[2].says_nothing(0.1)
+        # A place is free: the next one has it.
+        readers[0].close()
+        assert readers[2].receive().status == wire.OK and readers[3].says_nothing(0.1)
+
+
 @harness.test("clients that end in the middle of a packet leave nothing behind")
 def halves(t):
     half = packet(wire.DEFINE, string("x" * 60000))[:30000]
