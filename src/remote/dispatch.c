@@ -11,7 +11,10 @@
 
 #include "remote/server-private.h"
 
-/* What a client may have waiting on top of what runs; more is not read. */
+/* Of one connection at once, so that it cannot take all threads: such a call waits a while, too,
+ * where a domain's supervisor hangs. */
+#define QUICK_MAX 4
+
 #define NOT_OPEN _ ("the connection is not open")
 
 static void
@@ -143,7 +146,8 @@ stasis_dispatch_push (StasisTask *task_take)
   const gboolean is_quick = task->procedure->is_quick;
   g_mutex_lock (&session->lock);
   guint *count = is_quick ? &session->n_quick : &session->n_running;
-  const gboolean is_allowed = (gint) *count < g_atomic_int_get (&server->max_requests);
+  const gint max = g_atomic_int_get (&server->max_requests);
+  const gboolean is_allowed = (gint) *count < (is_quick ? MIN (max, QUICK_MAX) : max);
   if (is_allowed)
     (*count)++;
   g_mutex_unlock (&session->lock);

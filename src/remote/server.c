@@ -18,7 +18,7 @@
 #include "remote/server-private.h"
 #include "util/fd.h"
 
-#define QUICK_WORKERS    5
+#define QUICK_WORKERS    32
 #define ACCEPTED_AT_ONCE 16u
 
 typedef struct

@@ -414,6 +414,24 @@ def long_call(t):
         save.communicate(timeout=60)
 
 
+@harness.test("a supervisor that hangs holds up those who ask for its domain, and nobody else")
+def hanging(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served, Client(served.socket) as client, Client(served.socket) as other:
+        t.stasis("create", guest.xml_file())
+        domain = client.lookup(guest.name)
+        supervisor = t.supervisor()
+        os.kill(supervisor, signal.SIGSTOP)
+        try:
+            for _ in range(10):
+                client.ask(wire.JOB_INFO, domain)
+            time.sleep(0.2)
+            assert other.lives() and client.says_nothing(0)
+        finally:
+            os.kill(supervisor, signal.SIGCONT)
+        assert all(client.receive().kind == wire.REPLY for _ in range(10))
+
+
 @harness.test("with the disk of the state directory full, calls say so, and the daemon lives")
 def full_disk(t):
     config = (t.state / "config" / "stasis.conf").read_text(encoding="utf-8")

@@ -156,7 +156,7 @@ class Client:
         self.socket.settimeout(seconds)
         try:
             return self.socket.recv(1, socket.MSG_PEEK) is None
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return True
         finally:
             self.socket.settimeout(60)
