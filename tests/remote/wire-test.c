@@ -166,11 +166,6 @@ static void
 test_zeros (gconstpointer data)
 {
   const char *layout = data;
-  if (strchr (layout, 'D') != NULL)
-    {
-      g_test_skip ("a domain is never missing");
-      return;
-    }
   const StasisWireValue nothing[STASIS_WIRE_MEMBERS_MAX] = { 0 };
   g_autoptr (GByteArray) octets = g_byte_array_new ();
   stasis_wire_encode (octets, layout, nothing);
@@ -351,7 +346,8 @@ main (int argc, char **argv)
     {
       add ("round-trip", layouts[i], test_round_trip);
       add ("prefixes", layouts[i], test_prefixes);
-      add ("zeros", layouts[i], test_zeros);
+      if (strchr (layouts[i], 'D') == NULL) /* a domain is never missing */
+        add ("zeros", layouts[i], test_zeros);
     }
   g_test_add_func ("/remote/wire/counts", test_counts);
   g_test_add_func ("/remote/wire/limits", test_limits);
