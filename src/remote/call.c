@@ -7,6 +7,8 @@
 
 #include "remote/call.h"
 
+#include <sys/stat.h>
+
 #include <glib/gi18n-lib.h>
 
 /* The domain that an argument names. */
@@ -56,6 +58,20 @@ stasis_call_check_path (const char *path, GError **error)
     return TRUE;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
                _ ("'%s' is not an absolute path"), path);
+  return FALSE;
+}
+
+/* The same, and a plain file. */
+gboolean
+stasis_call_check_file (const char *path, GError **error)
+{
+  struct stat st;
+  if (!stasis_call_check_path (path, error))
+    return FALSE;
+  if (stat (path, &st) < 0 || S_ISREG (st.st_mode) || S_ISDIR (st.st_mode))
+    return TRUE; /* what is wrong with it is said by who opens it */
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+               _ ("'%s' is no plain file: pipes and devices are for the stasis command"), path);
   return FALSE;
 }
 

@@ -35,6 +35,9 @@ gboolean stasis_call_give (StasisCall *call, StasisDomain *domain_take);
 /* A path of the host where the call is carried out: absolute, for nobody here knows of which folder
  * the client thinks. */
 gboolean stasis_call_check_path (const char *path, GError **error);
+/* The same, and nothing but a plain file is there: others may keep who opens them waiting for ever,
+ * and with it a thread, and the domain. */
+gboolean stasis_call_check_file (const char *path, GError **error);
 /* A bit of libvirt's and one of ours. */
 typedef struct
 {

@@ -45,7 +45,7 @@ define_xml (StasisCall *call, const char *path, const char *xml, guint32 flags, 
 gboolean
 stasis_call_domain_save_image_get_xml_desc (StasisCall *call, GError **error)
 {
-  return stasis_call_check_path (call->args[0].s, error)
+  return stasis_call_check_file (call->args[0].s, error)
          && get_xml (call, call->args[0].s, call->args[1].u, error);
 }
 
@@ -53,7 +53,7 @@ stasis_call_domain_save_image_get_xml_desc (StasisCall *call, GError **error)
 gboolean
 stasis_call_domain_save_image_define_xml (StasisCall *call, GError **error)
 {
-  return stasis_call_check_path (call->args[0].s, error)
+  return stasis_call_check_file (call->args[0].s, error)
          && define_xml (call, call->args[0].s, call->args[1].s, call->args[2].u, error);
 }
 

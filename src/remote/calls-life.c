@@ -9,7 +9,9 @@
 
 #include "remote/calls.h"
 
-#define SHUTDOWN_AGENT_ONLY 2u /* every other way comes to the power button */
+/* libvirt's virDomainShutdownFlagValues; every way but the agent comes to the power button. */
+#define SHUTDOWN_AGENT 0x2u
+#define SHUTDOWN_KNOWN 0x1fu
 
 static const StasisFlagPair define_flags[] = {
   { 0x1, 0 }, /* validate: always */
@@ -146,7 +148,11 @@ stasis_call_domain_destroy_flags (StasisCall *call, GError **error)
 static gboolean
 check_mode (guint32 flags, GError **error)
 {
-  if (flags != SHUTDOWN_AGENT_ONLY)
+  const StasisFlagPair known = { SHUTDOWN_KNOWN, SHUTDOWN_KNOWN };
+  guint32 modes;
+  if (!stasis_call_translate_flags (flags, &known, 1, &modes, error))
+    return FALSE;
+  if (modes != SHUTDOWN_AGENT)
     return TRUE;
   g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
                        _ ("a guest is asked by its power button (mode 'acpi'), not by its agent"));

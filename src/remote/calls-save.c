@@ -35,7 +35,7 @@ save (StasisCall *call, const char *path, const char *xml, const char *format, g
       GError **error)
 {
   guint32 ours;
-  if (!stasis_call_check_path (path, error)
+  if (!stasis_call_check_file (path, error)
       || !stasis_call_translate_flags (flags, save_flags, G_N_ELEMENTS (save_flags), &ours, error))
     return FALSE;
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
@@ -161,7 +161,7 @@ static gboolean
 restore (StasisCall *call, const char *path, const char *xml, guint32 flags, GError **error)
 {
   guint32 ours;
-  if (!stasis_call_check_path (path, error)
+  if (!stasis_call_check_file (path, error)
       || !stasis_call_translate_flags (flags, restore_flags, G_N_ELEMENTS (restore_flags), &ours,
                                        error))
     return FALSE;

@@ -390,8 +390,10 @@ def paths(t):
                 assert reply.status == wire.ERROR and reply.code not in (1, wire.CODE_RPC), (path, reply)
                 assert str(path).startswith("/proc/self") or str(path).rstrip("/") in reply.message \
                     or str(pathlib.Path(path).resolve()) in reply.message, (path, reply)
-        for procedure, payload in ((wire.IMAGE_XML, u32(0)), (wire.IMAGE_DEFINE, xml + u32(0))):
-            assert "fifo" in client.call(procedure, string(t.dir / "fifo") + payload).message
+        fifo = string(t.dir / "fifo")  # nobody is at its other end
+        for procedure, payload in ((wire.IMAGE_XML, fifo + u32(0)), (wire.IMAGE_DEFINE, fifo + xml + u32(0)),
+                                   (wire.SAVE, domain + fifo), (wire.RESTORE, fifo)):
+            assert "fifo" in client.call(procedure, payload).message
         assert list(folder.iterdir()) == [] and not (t.dir / "relative").exists() and t.domstate(guest) == "running"
 
 

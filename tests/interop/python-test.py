@@ -93,6 +93,8 @@ def errors(t):
         raises(libvirt.VIR_ERR_NO_SUPPORT, conn.listAllSecrets)
         raises(libvirt.VIR_ERR_INVALID_ARG, conn.restoreFlags, "image", None, 1 << 20)
         domain = conn.defineXML(guest.xml())
+        raises(libvirt.VIR_ERR_INVALID_ARG, domain.shutdownFlags, 1 << 10)
+        raises(libvirt.VIR_ERR_INVALID_ARG, domain.reboot, 1 << 10)
         raises(libvirt.VIR_ERR_OPERATION_INVALID, domain.suspend)
         raises(libvirt.VIR_ERR_OPERATION_INVALID, domain.save, str(t.dir / "image"))
         reader = libvirt.openReadOnly(served.uri())
