@@ -137,7 +137,7 @@ on_event (const StasisJson *event, gboolean is_present, gpointer data)
   if (job != NULL)
     take_job (run, job);
   else
-    take_state (run, event, is_present && run->is_adopted && run->state == STASIS_DOMAIN_NOSTATE);
+    take_state (run, event, run->is_adopted && run->state == STASIS_DOMAIN_NOSTATE);
 }
 
 static void
@@ -150,6 +150,9 @@ begin_run (StasisNewsWatch *self, const char *name, gboolean is_adopted)
   run->name = g_strdup (name);
   run->is_adopted = is_adopted;
   g_hash_table_replace (self->running, run->name, run);
+  /* One that ran before us may end before its supervisor has said a word. */
+  if (is_adopted)
+    identify (run);
   g_autofree char *folder = stasis_paths_domain (self->paths, name, NULL);
   run->folder = inotify_add_watch (self->inotify, folder, IN_CREATE | IN_ONLYDIR);
   if (run->folder >= 0)
@@ -174,7 +177,7 @@ end_run (StasisNewsWatch *self, const char *name)
     .state = STASIS_DOMAIN_SHUTOFF,
     .reason = run->end_reason,
   };
-  if (run->uuid != NULL && run->state != STASIS_DOMAIN_NOSTATE)
+  if (run->uuid != NULL && (run->is_adopted || run->state != STASIS_DOMAIN_NOSTATE))
     tell (run, &news);
   run_free (run);
 }

@@ -23,7 +23,8 @@ struct _StasisDriver
   StasisHostConfig *host; /* (owned) */
   GMutex lock;
   GHashTable *caps;        /* (owned) (guarded by lock) emulator (char *) -> StasisQemuCaps */
-  GHashTable *uuids;       /* (owned) (guarded by lock) see registry-uuid.c */
+  GMutex uuids_lock;       /* nobody waits while it is held */
+  GHashTable *uuids;       /* (owned) (guarded by uuids_lock) see registry-uuid.c */
   GHashTable *unrecovered; /* (owned) (guarded by lock) name -> gint64, see look.c */
 };
 

@@ -48,6 +48,7 @@ stasis_driver_finalize (GObject *object)
   g_hash_table_unref (self->caps);
   g_hash_table_unref (self->uuids);
   g_hash_table_unref (self->unrecovered);
+  g_mutex_clear (&self->uuids_lock);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (stasis_driver_parent_class)->finalize (object);
 }
@@ -68,6 +69,7 @@ static void
 stasis_driver_init (StasisDriver *self)
 {
   g_mutex_init (&self->lock);
+  g_mutex_init (&self->uuids_lock);
   self->caps = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, unref_caps);
   self->uuids = stasis_registry_uuids_new ();
   self->unrecovered = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);

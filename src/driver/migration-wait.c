@@ -67,13 +67,29 @@ look (StasisMonitor *monitor, StasisJob *job, guint *passes_max, StasisMigration
   return FALSE;
 }
 
+/* What QEMU says of it before the guest stands still. */
+static StasisRunState
+announced_trouble (const StasisMonitorEvent *event)
+{
+  const char *action = stasis_json_string (stasis_json_get (event->data, "action"), "");
+  if (g_str_equal (event->name, "BLOCK_IO_ERROR") && g_str_equal (action, "stop"))
+    return STASIS_RUN_STATE_IO_ERROR;
+  if (g_str_equal (event->name, "WATCHDOG") && g_str_equal (action, "pause"))
+    return STASIS_RUN_STATE_WATCHDOG;
+  return STASIS_RUN_STATE_UNKNOWN;
+}
+
 /* Whether the guest of a migration that is live was stopped by itself: that event has one reason or
  * the other, which QEMU tells until the migration is complete. */
 static gboolean
 check_stop (StasisMonitor *monitor, gboolean is_live, const StasisMonitorEvent *event,
             GError **error)
 {
-  if (!is_live || !g_str_equal (event->name, "STOP"))
+  if (!is_live)
+    return TRUE;
+  if (!stasis_still_check_trouble (announced_trouble (event), error))
+    return FALSE;
+  if (!g_str_equal (event->name, "STOP"))
     return TRUE;
   StasisRunState state;
   return stasis_monitor_query_status (monitor, &state, NULL, error)

@@ -73,14 +73,14 @@ remember (StasisDriver *driver, const char *name, const struct stat *st, const c
     .changed = st->st_ctim,
     .uuid = g_strdup (uuid),
   };
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&driver->lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&driver->uuids_lock);
   g_hash_table_replace (driver->uuids, g_strdup (name), known);
 }
 
 static char *
 recall (StasisDriver *driver, const char *name, const struct stat *st)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&driver->lock);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&driver->uuids_lock);
   const Known *known = g_hash_table_lookup (driver->uuids, name);
   return known != NULL && is_same (known, st) ? g_strdup (known->uuid) : NULL;
 }

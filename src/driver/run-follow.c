@@ -133,7 +133,7 @@ static void
 try_connect (StasisRunFollow *self)
 {
   g_autoptr (GError) error = NULL;
-  self->fd = stasis_unix_connect (self->path, &error);
+  self->fd = stasis_unix_connect_now (self->path, &error);
   if (self->fd < 0 || !ask (self))
     retry (self);
   else

@@ -258,6 +258,8 @@ static gboolean
 is_idle (const Client *client)
 {
   const StasisControlServer *server = client->server;
+  if (server->funcs->is_waiting (client->id, server->data))
+    return TRUE;
   return !has_asked (client) && client->out->len == 0
          && !server->funcs->is_kept (client->id, server->data);
 }

@@ -27,6 +27,9 @@ typedef struct
   /* TRUE where it stands for something even while it asks for nothing: its place is not needed for
    * another one. */
   gboolean (*is_kept) (StasisClientId client, gpointer data);
+  /* TRUE where its request is answered only once something happens: it makes room like one that has
+   * asked for nothing. */
+  gboolean (*is_waiting) (StasisClientId client, gpointer data);
 } StasisControlServerFuncs;
 
 /* Listen on @folder's control.sock.  @funcs outlives it. */

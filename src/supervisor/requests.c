@@ -359,6 +359,13 @@ on_changed (StasisDomainState state, const char *reason, gpointer data)
   stasis_history_add_state (requests->history, state, reason);
 }
 
+static gboolean
+is_waiting (StasisClientId client, gpointer data)
+{
+  const StasisRequests *requests = data;
+  return stasis_history_has (requests->history, client) && requests->owner != client;
+}
+
 /* The status file says this now. */
 void
 stasis_requests_set_status (StasisRequests *requests, const StasisStatus *status)
@@ -380,7 +387,7 @@ StasisRequests *
 stasis_requests_new (const char *folder, StasisLife *life, StasisJobLost job_lost, gpointer data,
                      GError **error)
 {
-  static const StasisControlServerFuncs funcs = { on_request, on_closed, is_kept };
+  static const StasisControlServerFuncs funcs = { on_request, on_closed, is_kept, is_waiting };
   StasisRequests *requests = g_new0 (StasisRequests, 1);
   requests->life = life;
   requests->job_lost = job_lost;

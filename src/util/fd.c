@@ -289,16 +289,15 @@ stasis_unix_listen_in (int folder, const char *name, const char *path, int backl
   return listen_at (&address, path, backlog, error);
 }
 
-/* Connect to the unix stream socket at @path, whatever its length. */
-int
-stasis_unix_connect (const char *path, GError **error)
+static int
+connect_to (const char *path, int type, GError **error)
 {
   struct sockaddr_un address;
   stasis_autofd int folder = -1;
   if (!fill_address (path, &address, &folder, error))
     return -1;
 
-  stasis_autofd int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  stasis_autofd int fd = socket (AF_UNIX, type | SOCK_CLOEXEC, 0);
   if (fd < 0)
     {
       stasis_throw_errno (error, _ ("cannot make a socket"));
@@ -315,4 +314,18 @@ stasis_unix_connect (const char *path, GError **error)
     }
   setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &no_limit, sizeof no_limit);
   return stasis_fd_steal (&fd);
+}
+
+/* Connect to the unix stream socket at @path, whatever its length. */
+int
+stasis_unix_connect (const char *path, GError **error)
+{
+  return connect_to (path, SOCK_STREAM, error);
+}
+
+/* The same, and nobody waits. */
+int
+stasis_unix_connect_now (const char *path, GError **error)
+{
+  return connect_to (path, SOCK_STREAM | SOCK_NONBLOCK, error);
 }

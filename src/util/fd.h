@@ -49,5 +49,7 @@ int stasis_unix_listen (const char *path, int backlog, GError **error);
 int stasis_unix_listen_in (int folder, const char *name, const char *path, int backlog,
                            GError **error);
 int stasis_unix_connect (const char *path, GError **error);
+/* The same, and a listener that has no place at this moment is an error at once.  Non-blocking. */
+int stasis_unix_connect_now (const char *path, GError **error);
 
 G_END_DECLS

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Clients hear of what becomes of the domains, whoever does it."""
 
+import os
 import re
 import signal
 import subprocess
@@ -103,6 +104,31 @@ def jobs(t):
         button.wait_for_tick(1)
         served.virsh("shutdown", button.name)
         harness.wait_for(lambda: "Stopped Shutdown" in listener.lifecycle(button.name), "the end of the guest")
+
+
+@harness.test("a guest that ran before the daemon: its supervisor was killed, or hangs, and it ends")
+def adopted(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    qemu = t.status(guest)["qemu"]["pid"]
+    harness.kill(t.supervisor())
+    os.kill(qemu, signal.SIGSTOP)  # its next supervisor learns late how it is
+    with daemon(t) as served, Listener(t, served, "--event", "lifecycle") as listener:
+        begins(listener, t)
+        os.kill(qemu, signal.SIGCONT)
+        assert served.says("domstate", guest.name) == "running"
+        t.stasis("suspend", guest.name)
+        harness.wait_for(lambda: listener.lifecycle(guest.name), "the first event")
+        assert listener.lifecycle(guest.name) == ["Suspended Paused"], listener.lifecycle(guest.name)
+    supervisor = t.supervisor()
+    os.kill(supervisor, signal.SIGSTOP)  # it says no word to the next daemon
+    with daemon(t) as served, Listener(t, served, "--event", "lifecycle") as listener:
+        begins(listener, t)
+        listener.path.write_text("")
+        t.stasis("destroy", guest.name)
+        os.kill(supervisor, signal.SIGCONT)
+        listener.hears(guest.name, "Stopped Destroyed")
 
 
 harness.main()

@@ -148,6 +148,25 @@ def watched():
         assert job["operation"] == "save" and job["owner-pid"] == owner.pid, job
 
 
+def waiting_watchers():
+    """However many watch, nobody who asks is locked out by them."""
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        watchers = [domain.control() for _ in range(40)]
+        for watcher in watchers:
+            try:
+                watcher.send(do="watch", after=10**6)
+            except OSError:
+                pass  # it has made room
+        assert domain.state() == "1 booted", domain.state()
+        owner = domain.own(step="save", **{"was-running": True})
+        eventually(lambda: json.loads(domain.client("job"))["state"] == "active", "the job is known")
+        domain.client("abort")
+        assert owner.wait(10) == 0
+        for watcher in watchers:
+            watcher.close()
+
+
 def job_survives_supervisor():
     """The owner finds the new supervisor by itself; before that, the journal tells of it."""
     with Domain("idle", run=True) as domain:
@@ -423,7 +442,7 @@ def no_descriptors_left():
 if __name__ == "__main__":
     sys.exit(run("control", [
         states, state_reply, socket_mode, starting_up, replaced, only_one, cannot_start, job,
-        watched, job_survives_supervisor, paused_reasons, end_of_job, end_of_recovery, hostile_octets, too_long, pipelined,
+        watched, waiting_watchers, job_survives_supervisor, paused_reasons, end_of_job, end_of_recovery, hostile_octets, too_long, pipelined,
         slow_reader_and_half_request, idle_clients, gone_clients, busy_clients, memory,
         own_log, no_descriptors_left,
     ]))
