@@ -182,6 +182,22 @@ run_commands (StasisMonitor *monitor, char **commands, GError **error)
   return TRUE;
 }
 
+/* Who says nothing of a job is known by the journal, and what it does to the guest is taken for the
+ * job's only once the supervisor has seen that, which may be late on a busy host. */
+static void
+await_notice (const char *folder)
+{
+  for (guint i = 0; i < 500; i++)
+    {
+      g_autoptr (StasisControl) control = stasis_control_open (folder, NULL);
+      g_autoptr (StasisJobStats) stats
+          = control != NULL ? stasis_control_get_job (control, NULL) : NULL;
+      if (stats == NULL || stats->state != STASIS_JOB_NONE)
+        return;
+      g_usleep (10000);
+    }
+}
+
 /* Write the journal and do what the job does with QEMU. */
 static gboolean
 act (const char *folder, StasisStatus *status, const StasisJson *json, char **commands,
@@ -192,10 +208,14 @@ act (const char *folder, StasisStatus *status, const StasisJson *json, char **co
     return stasis_status_write (status, folder, error) && blurt (folder, count, error);
 
   StasisMonitor *monitor = open_monitor (folder, error);
-  return monitor != NULL
-         && (stasis_json_get (json, "pass-fds") == NULL
-             || pass_fds (monitor, &status->journal, error))
-         && stasis_status_write (status, folder, error) && run_commands (monitor, commands, error);
+  if (monitor == NULL
+      || (stasis_json_get (json, "pass-fds") != NULL
+          && !pass_fds (monitor, &status->journal, error))
+      || !stasis_status_write (status, folder, error))
+    return FALSE;
+  if (*commands != NULL && stasis_json_boolean (stasis_json_get (json, "silent"), FALSE))
+    await_notice (folder);
+  return run_commands (monitor, commands, error);
 }
 
 static gboolean
