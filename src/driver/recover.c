@@ -38,6 +38,7 @@
 #include "driver/kept-definitions.h"
 #include "driver/migration-end.h"
 #include "driver/snapshot-undo.h"
+#include "driver/still.h"
 #include "driver/teardown.h"
 #include "driver/thaw.h"
 #include "driver/userfault.h"
@@ -73,7 +74,7 @@ stasis_recover_let_run (StasisMonitor *monitor, GError **error)
   StasisRunState state = STASIS_RUN_STATE_UNKNOWN;
   for (guint i = 0; i < RESTART_TRIES; i++)
     {
-      if (!stasis_monitor_query_status (monitor, &state, NULL, error))
+      if (!stasis_still_query (monitor, &state, error))
         return FALSE;
       if (state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_SUSPENDED)
         return TRUE;

@@ -33,6 +33,7 @@
 #include "driver/recover.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
+#include "util/fault.h"
 #include "util/fd.h"
 
 /* Without a page cache in between a disk wants some writes at a time, however few processors. */
@@ -337,7 +338,8 @@ stasis_save_engine_begin (const StasisSaveEngine *engine, StasisMonitor *monitor
                            journal->fdset, body->offset);
   else
     uri = g_strdup ("fd:" STASIS_SAVE_FD_NAME);
-  return stasis_monitor_migrate (monitor, uri, cancellable, error);
+  return stasis_fault ("save-configured", error)
+         && stasis_monitor_migrate (monitor, uri, cancellable, error);
 }
 
 /* Write the state and wait until it is done. */

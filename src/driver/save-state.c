@@ -230,7 +230,7 @@ static gboolean
 check_trouble (StasisSave *save, GError **error)
 {
   StasisRunState state;
-  return stasis_monitor_query_status (save->monitor, &state, NULL, error)
+  return stasis_still_query (save->monitor, &state, error)
          && stasis_still_check_trouble (state, error);
 }
 
@@ -251,19 +251,35 @@ keeps_disks (const StasisSave *save)
   return save->snapshot != NULL && stasis_disk_snapshot_is_needed (save->snapshot);
 }
 
+/* Until QEMU has stopped the guest. */
+static gboolean
+migrate_to_pause (StasisSave *save, GError **error)
+{
+  const StasisSaveBody body = stasis_save_output_body (save->output);
+  const StasisJournal *journal = &save->hold->status->journal;
+  g_autoptr (GError) local = NULL;
+  save->engine->waits_for_us = keeps_disks (save);
+  const gboolean ok = save->engine->waits_for_us
+                          ? stasis_save_engine_run_to_pause (save->engine, save->monitor, &body,
+                                                             journal, save->job, &local)
+                          : stasis_save_engine_run (save->engine, save->monitor, &body, journal,
+                                                    save->job, &local);
+  if (ok && check_trouble (save, &local))
+    return TRUE;
+  if (g_error_matches (local, STASIS_ERROR, STASIS_ERROR_INVALID_STATE))
+    forget_running (save);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
 /* Disks are kept once QEMU has stopped the guest, before it lets go of them. */
 static gboolean
 migrate (StasisSave *save, GError **error)
 {
-  const StasisSaveBody body = stasis_save_output_body (save->output);
-  const StasisJournal *journal = &save->hold->status->journal;
-  save->engine->waits_for_us = keeps_disks (save);
-  if (!save->engine->waits_for_us)
-    return stasis_save_engine_run (save->engine, save->monitor, &body, journal, save->job, error);
-  return stasis_save_engine_run_to_pause (save->engine, save->monitor, &body, journal, save->job,
-                                          error)
-         && stasis_fault ("save-waited-for", error) && keep_disks (save, error)
-         && stasis_save_engine_run_on (save->monitor, save->job, error);
+  return stasis_fault ("save-migrating", error) && migrate_to_pause (save, error)
+         && (!save->engine->waits_for_us
+             || (stasis_fault ("save-waited-for", error) && keep_disks (save, error)
+                 && stasis_save_engine_run_on (save->monitor, save->job, error)));
 }
 
 /* QEMU copies while it runs, and pauses it at the end, before anybody could have frozen its file
@@ -274,14 +290,8 @@ migrate_live (StasisSave *save, gboolean is_quiesced, GError **error)
   if (!check_trouble (save, error) || (!is_quiesced && !quiesce (save, error)))
     return FALSE;
   stasis_job_set_phase (save->job, "copy");
-  g_autoptr (GError) local = NULL;
-  if (!stasis_fault ("save-migrating", &local) || !migrate (save, &local))
-    {
-      if (g_error_matches (local, STASIS_ERROR, STASIS_ERROR_INVALID_STATE))
-        forget_running (save);
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
+  if (!migrate (save, error))
+    return FALSE;
   g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (save->monitor, NULL, error);
   if (info == NULL)
     return FALSE;

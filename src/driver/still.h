@@ -26,6 +26,10 @@ typedef struct
 gboolean stasis_still_begin (StasisStill *still, StasisMonitor *monitor, const StasisProcess *qemu,
                              const char *name, gboolean was_running, GError **error);
 
+/* The run state; of one that stopped over a disk before QEMU came to the end of its migration that
+ * of then, although QEMU tells only that it has come there. */
+gboolean stasis_still_query (StasisMonitor *monitor, StasisRunState *out_state, GError **error);
+
 /* An error (STASIS_ERROR_INVALID_STATE) where the guest stopped by itself. */
 gboolean stasis_still_check_trouble (StasisRunState state, GError **error);
 

@@ -144,6 +144,8 @@ add_block (GPtrArray *items, const StasisJson *element, GError **error)
   block->file = dup_member (inserted, "file");
   block->driver = dup_member (inserted, "drv");
   block->is_read_only = boolean_member (inserted, "ro");
+  const char *io_status = stasis_json_string (stasis_json_get (element, "io-status"), "ok");
+  block->has_failed = !g_str_equal (io_status, "ok");
   block->virtual_size = stasis_json_uint (stasis_json_get (image, "virtual-size"), 0);
   g_ptr_array_add (items, block);
   return TRUE;

@@ -47,9 +47,9 @@ def stops_by_itself(t, guest):
     harness.wait_for(lambda: t.domstate(guest, "--reason") == STATE, "the guest to stop over its disk")
 
 
-def stays(t, guest, filler):
+def stays(t, guest, filler, state=STATE):
     """It stands still as it did by itself, and goes on when somebody who has made room says so."""
-    assert t.domstate(guest, "--reason") == STATE, t.domstate(guest, "--reason")
+    assert t.domstate(guest, "--reason") == state, t.domstate(guest, "--reason")
     filler.unlink()
     t.stasis("resume", guest.name)
     guest.wait_for_agent()
@@ -109,6 +109,56 @@ def migrated(t):
         for command in (["save", "--live"], ["checkpoint", "--no-disks"]):
             save_stops(t, guest, filler, "save-passed", *command)
             save_stops(t, guest, filler, "save-migrating", *command)
+
+
+def ask(t, guest, command):
+    """Its supervisor has been killed (by_hand)."""
+    return t.qmp(guest, "supervisor.sock", command)["status"]
+
+
+def limit(t, guest, octets):
+    """How fast QEMU migrates, in octets a second; 0: as fast as it can."""
+    t.qmp(guest, "supervisor.sock", {"execute": "migrate-set-parameters", "arguments": {"max-bandwidth": octets}})
+
+
+def save_is_overtaken(t, guest, filler, *command, is_killed):
+    """The guest stops over its disk in the middle of QEMU's migration, while none of ours looks."""
+    fill(filler)
+    process = t.start(*command, guest.name, t.dir / "image", STASIS_FAULT="save-configured=stop")
+    await_stop(process, "save-configured")
+    t.by_hand(guest)
+    limit(t, guest, 1 << 20)
+    os.kill(process.pid, signal.SIGCONT)
+    harness.wait_for(lambda: ask(t, guest, "query-migrate") == "active", "QEMU to migrate")
+    os.kill(process.pid, signal.SIGSTOP)
+    guest.agent("sh cat /dev/zero >/dev/vda 2>/dev/null &")
+    harness.wait_for(lambda: ask(t, guest, "query-status") == "io-error", "the guest to stop over its disk")
+    held = filler.with_name("held")
+    filler.rename(held)
+    held.write_bytes(b"")
+    limit(t, guest, 0)
+    harness.wait_for(lambda: ask(t, guest, "query-status") == "postmigrate", "QEMU to come to the end")
+    if is_killed:
+        process.kill()
+        process.communicate()
+        t.domstate(guest)  # whoever comes first recovers it
+    else:
+        os.kill(process.pid, signal.SIGCONT)
+        errors = process.communicate(timeout=60)[1]
+        assert process.returncode == 1 and "stopped by itself (io-error)" in errors, errors
+    t.wait_for_no_job(guest)
+    assert not (t.dir / "image").exists() and list(t.dir.glob(".image*")) == []
+    stays(t, guest, held, state="paused (user)")  # QEMU tells no more
+
+
+@harness.test("the same in the middle of QEMU's migration, which comes to its end before anybody looks", timeout=300)
+def overtaken(t):
+    with full_disk(t, "none") as (guest, path, filler):
+        t.stasis("create", shared_memory(t, guest), STASIS_LIBEXEC_DIR=helpers_without_library(t))
+        guest.wait_for_agent(timeout=120)
+        for is_killed in (False, True):
+            for command in (["save", "--live"], ["checkpoint", "--no-disks"]):
+                save_is_overtaken(t, guest, filler, *command, is_killed=is_killed)
 
 
 harness.main()
