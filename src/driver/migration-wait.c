@@ -96,6 +96,22 @@ check_stop (StasisMonitor *monitor, gboolean is_live, const StasisMonitorEvent *
          && stasis_still_check_trouble (state, error);
 }
 
+/* The same of all that came before QEMU said that it has completed. */
+static gboolean
+check_queued (StasisMonitor *monitor, gboolean is_live, GError **error)
+{
+  for (;;)
+    {
+      g_autoptr (StasisMonitorEvent) event = NULL;
+      if (!stasis_monitor_wait_event (monitor, 0, &event, NULL, error))
+        return FALSE;
+      if (event == NULL)
+        return TRUE;
+      if (!check_stop (monitor, is_live, event, error))
+        return FALSE;
+    }
+}
+
 /* Its events wake us; in between we look for progress. */
 gboolean
 stasis_migration_wait_for (StasisMonitor *monitor, StasisJob *job, StasisMigrationStatus status,
@@ -117,7 +133,7 @@ stasis_migration_wait_for (StasisMonitor *monitor, StasisJob *job, StasisMigrati
       if (!look (monitor, job, &passes_max, &now, error))
         return FALSE;
       if (now == status || now == STASIS_MIGRATION_COMPLETED)
-        return TRUE;
+        return check_queued (monitor, is_live, error);
     }
 }
 

@@ -74,7 +74,7 @@ stasis_recover_let_run (StasisMonitor *monitor, GError **error)
   StasisRunState state = STASIS_RUN_STATE_UNKNOWN;
   for (guint i = 0; i < RESTART_TRIES; i++)
     {
-      if (!stasis_still_query (monitor, &state, error))
+      if (!stasis_monitor_query_status (monitor, &state, NULL, error))
         return FALSE;
       if (state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_SUSPENDED)
         return TRUE;
@@ -129,6 +129,17 @@ remove_temp (const StasisJournal *journal, GError **error)
   return stasis_throw_errno (error, _ ("cannot remove '%s'"), journal->temp);
 }
 
+/* It is not, where it stopped over a disk while QEMU migrated it, and QEMU has come to the end of
+ * that since. */
+static gboolean
+let_run (StasisMonitor *monitor, const StasisJournal *journal, GError **error)
+{
+  gboolean have_failed = FALSE;
+  if (journal->are_disks_fine && !stasis_still_query_disks (monitor, &have_failed, error))
+    return FALSE;
+  return have_failed || stasis_recover_let_run (monitor, error);
+}
+
 /* As it was before: it ran, or it stood still. */
 static gboolean
 free_guest (StasisMonitor *monitor, const StasisStatus *status, GError **error)
@@ -138,7 +149,7 @@ free_guest (StasisMonitor *monitor, const StasisStatus *status, GError **error)
   if (status->journal.is_released)
     return TRUE;
   if (status->journal.was_running)
-    return stasis_recover_let_run (monitor, error);
+    return let_run (monitor, &status->journal, error);
   if (!stasis_monitor_stop (monitor, NULL, error))
     return FALSE;
   /* A save from outside may have had QEMU let go of the disks; a guest that runs has them again. */

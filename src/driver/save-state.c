@@ -230,8 +230,31 @@ static gboolean
 check_trouble (StasisSave *save, GError **error)
 {
   StasisRunState state;
-  return stasis_still_query (save->monitor, &state, error)
+  return stasis_monitor_query_status (save->monitor, &state, NULL, error)
          && stasis_still_check_trouble (state, error);
+}
+
+/* Of a guest that QEMU migrates, for check_disks_since() and who recovers it. */
+static gboolean
+note_disks (StasisSave *save, GError **error)
+{
+  gboolean have_failed = TRUE;
+  if (save->is_live && save->was_running && save->engine->capture == NULL
+      && !stasis_still_query_disks (save->monitor, &have_failed, error))
+    return FALSE;
+  save->hold->status->journal.are_disks_fine = !have_failed;
+  return TRUE;
+}
+
+/* QEMU has come to the end: its run state tells nothing any more, and its announcement may have
+ * been held back (10.0 makes one in a second). */
+static gboolean
+check_disks_since (const StasisSave *save, GError **error)
+{
+  gboolean have_failed = FALSE;
+  return !save->hold->status->journal.are_disks_fine
+         || (stasis_still_query_disks (save->monitor, &have_failed, error)
+             && (!have_failed || stasis_still_check_trouble (STASIS_RUN_STATE_IO_ERROR, error)));
 }
 
 /* Nor is one that did so meanwhile let run again, although QEMU may have come to the end by now,
@@ -264,7 +287,7 @@ migrate_to_pause (StasisSave *save, GError **error)
                                                              journal, save->job, &local)
                           : stasis_save_engine_run (save->engine, save->monitor, &body, journal,
                                                     save->job, &local);
-  if (ok && check_trouble (save, &local))
+  if (ok && check_disks_since (save, &local))
     return TRUE;
   if (g_error_matches (local, STASIS_ERROR, STASIS_ERROR_INVALID_STATE))
     forget_running (save);
@@ -380,7 +403,8 @@ stasis_save_write_state (StasisSave *save, GError **error)
    * (background.c), would have QEMU write something else. */
   if (!stasis_migration_reset (save->monitor, error))
     return FALSE;
-  if (!stasis_save_engine_pass (save->engine, save->monitor, &body, journal, cancellable, error)
+  if (!note_disks (save, error)
+      || !stasis_save_engine_pass (save->engine, save->monitor, &body, journal, cancellable, error)
       || !stasis_hold_write (save->hold, error) || !stasis_fault ("save-passed", error)
       || !prepare_disks (save, error))
     return FALSE;

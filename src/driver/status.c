@@ -148,6 +148,8 @@ journal_to_json (const StasisJournal *journal)
   stasis_json_set_string (json, "operation", journal->operation);
   stasis_json_set (json, "owner", process_to_json (&journal->owner));
   stasis_json_set_boolean (json, "was-running", journal->was_running);
+  if (journal->are_disks_fine)
+    stasis_json_set_boolean (json, "disks-fine", TRUE);
   if (journal->is_released)
     stasis_json_set_boolean (json, "released", TRUE);
   if (journal->is_turning)
@@ -340,6 +342,7 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
   if (!process_from_json (stasis_json_get (json, "owner"), &journal->owner, error))
     return FALSE;
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
+  journal->are_disks_fine = stasis_json_boolean (stasis_json_get (json, "disks-fine"), FALSE);
   journal->is_released = stasis_json_boolean (stasis_json_get (json, "released"), FALSE);
   journal->is_turning = stasis_json_boolean (stasis_json_get (json, "turning"), FALSE);
   journal->target = stasis_json_dup_path (json, "target");

@@ -30,19 +30,20 @@ typedef enum
 typedef struct
 {
   StasisStep step;
-  char *operation;       /* (owned) "start", "save", "managedsave", "restore", "restart" */
-  StasisProcess owner;   /* the process that does it */
-  gboolean was_running;  /* save: the guest ran before */
-  gboolean is_released;  /* save: it went on beside its image since: whoever stops it means it */
-  char *target;          /* (owned) (nullable) save: the image's final path; resume: the managed
-                            image that is used up by it */
-  char *temp;            /* (owned) (nullable) save: its hidden name, if it has one */
-  StasisFileId image;    /* that image */
-  StasisFileId replaced; /* save: what it is to replace, if that is there */
-  char *mark;            /* (owned) (nullable) start: the mark "resumed once", to be taken back */
-  gint64 fdset;          /* save: the fd set in QEMU, or -1 */
-  gboolean is_turning;   /* save: QEMU is about to have the disks below the overlays again */
-  GPtrArray *overlays;   /* (owned) (nullable) of StasisJournalOverlay: laid over disks */
+  char *operation;         /* (owned) "start", "save", "managedsave", "restore", "restart" */
+  StasisProcess owner;     /* the process that does it */
+  gboolean was_running;    /* save: the guest ran before */
+  gboolean are_disks_fine; /* save by QEMU: the guest had never stopped over a disk before */
+  gboolean is_released;    /* save: it went on beside its image since: whoever stops it means it */
+  char *target;            /* (owned) (nullable) save: the image's final path; resume: the managed
+                              image that is used up by it */
+  char *temp;              /* (owned) (nullable) save: its hidden name, if it has one */
+  StasisFileId image;      /* that image */
+  StasisFileId replaced;   /* save: what it is to replace, if that is there */
+  char *mark;              /* (owned) (nullable) start: the mark "resumed once", to be taken back */
+  gint64 fdset;            /* save: the fd set in QEMU, or -1 */
+  gboolean is_turning;     /* save: QEMU is about to have the disks below the overlays again */
+  GPtrArray *overlays;     /* (owned) (nullable) of StasisJournalOverlay: laid over disks */
 } StasisJournal;
 
 /* When the image that a guest's memory is mapped from is verified. */

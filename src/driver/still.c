@@ -25,28 +25,17 @@
 
 #define END_MS 1000 /* from the end of QEMU's connection to that of its process */
 
-/* Over a disk: QEMU keeps that of each until it lets the guest run. */
-static gboolean
-query_disks (StasisMonitor *monitor, StasisRunState *out_state, GError **error)
+/* Whether it ever stopped over a disk. */
+gboolean
+stasis_still_query_disks (StasisMonitor *monitor, gboolean *out_have_failed, GError **error)
 {
   g_autoptr (GPtrArray) blocks = stasis_monitor_query_block (monitor, NULL, error);
   if (blocks == NULL)
     return FALSE;
+  *out_have_failed = FALSE;
   for (guint i = 0; i < blocks->len; i++)
-    if (((const StasisMonitorBlock *) g_ptr_array_index (blocks, i))->has_failed)
-      *out_state = STASIS_RUN_STATE_IO_ERROR;
+    *out_have_failed |= ((const StasisMonitorBlock *) g_ptr_array_index (blocks, i))->has_failed;
   return TRUE;
-}
-
-/* The run state, or that which a migration has hidden since. */
-gboolean
-stasis_still_query (StasisMonitor *monitor, StasisRunState *out_state, GError **error)
-{
-  if (!stasis_monitor_query_status (monitor, out_state, NULL, error))
-    return FALSE;
-  return (*out_state != STASIS_RUN_STATE_PAUSED && *out_state != STASIS_RUN_STATE_FINISH_MIGRATE
-          && *out_state != STASIS_RUN_STATE_POSTMIGRATE)
-         || query_disks (monitor, out_state, error);
 }
 
 /* An error where the guest stopped by itself. */

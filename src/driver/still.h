@@ -26,9 +26,11 @@ typedef struct
 gboolean stasis_still_begin (StasisStill *still, StasisMonitor *monitor, const StasisProcess *qemu,
                              const char *name, gboolean was_running, GError **error);
 
-/* The run state; of one that stopped over a disk before QEMU came to the end of its migration that
- * of then, although QEMU tells only that it has come there. */
-gboolean stasis_still_query (StasisMonitor *monitor, StasisRunState *out_state, GError **error);
+/* Whether the guest ever stopped over one of its disks.  The run state tells that no more once QEMU
+ * has come to the end of a migration; this stays, although the guest may have been let run since.
+ */
+gboolean stasis_still_query_disks (StasisMonitor *monitor, gboolean *out_have_failed,
+                                   GError **error);
 
 /* An error (STASIS_ERROR_INVALID_STATE) where the guest stopped by itself. */
 gboolean stasis_still_check_trouble (StasisRunState state, GError **error);

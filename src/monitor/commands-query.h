@@ -29,7 +29,7 @@ typedef struct
   char *file;      /* the file name of that node */
   char *driver;    /* its format */
   gboolean is_read_only;
-  gboolean has_failed;  /* the guest has been stopped over it since it was last let run */
+  gboolean has_failed;  /* the guest has been stopped over it, perhaps long ago */
   guint64 virtual_size; /* octets, 0 where there is no medium */
 } StasisMonitorBlock;
 
