@@ -34,6 +34,7 @@
 #include "util/fault.h"
 
 #define HASH_THREADS 2u
+#define STOP_TRIES   3u
 
 static StasisCaptureTarget
 capture_target (const StasisSave *save)
@@ -122,6 +123,25 @@ quiesce (StasisSave *save, GError **error)
                                stasis_job_cancellable (save->job), error);
 }
 
+/* A guest that reset itself in the instant before is stopped with that still to be done, and is not
+ * one that stands still: it is let run, and stopped again. */
+static gboolean
+stop_guest (StasisSave *save, GError **error)
+{
+  for (guint i = 0;; i++)
+    {
+      StasisRunState state;
+      if (!stasis_monitor_stop (save->monitor, stasis_job_cancellable (save->job), error)
+          || !stasis_fault ("save-stopped", error)
+          || !stasis_monitor_query_status (save->monitor, &state, NULL, error))
+        return FALSE;
+      if (state != STASIS_RUN_STATE_PRELAUNCH || i == STOP_TRIES)
+        return TRUE;
+      if (!stasis_monitor_cont (save->monitor, NULL, error))
+        return FALSE;
+    }
+}
+
 static gboolean
 pause_guest (StasisSave *save, GError **error)
 {
@@ -131,8 +151,7 @@ pause_guest (StasisSave *save, GError **error)
     stasis_disk_snapshot_flush (save->snapshot);
   stasis_job_set_phase (save->job, "pause");
   save->paused_us = g_get_monotonic_time ();
-  if (save->was_running
-      && !stasis_monitor_stop (save->monitor, stasis_job_cancellable (save->job), error))
+  if (save->was_running && !stop_guest (save, error))
     return FALSE;
   return begin_still (save, error) && stasis_fault ("save-paused", error);
 }

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import harness
+from live import await_stop, let_end
 
 STEPS = ["save-paused", "save-copied", "save-written", "save-linked", "save-commit"]
 
@@ -74,6 +75,21 @@ def paused(t):
         assert guest.last_tick() == last, step
     t.stasis("resume", guest.name)
     guest.wait_for_tick(last + 2)
+
+
+@harness.test("a guest that resets itself in the instant in which it is stopped is saved as it boots anew")
+def reset_as_it_stops(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    process = t.start("save", guest.name, t.dir / "image", STASIS_FAULT="save-stopped=stop")
+    await_stop(process, "save-stopped")
+    t.by_hand(guest, "system_reset")
+    os.kill(process.pid, signal.SIGCONT)
+    await_stop(process, "save-stopped again")
+    let_end(process)
+    t.stasis("restore", t.dir / "image")
+    harness.wait_for(lambda: guest.ticks().count(1) == 2, "the guest to boot anew")
 
 
 @harness.test("a guest that is reset in the middle of its save is not saved", timeout=300)
