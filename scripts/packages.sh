@@ -16,7 +16,7 @@ packages_clients='python3-libvirt'
 # The whole test run: guests, sanitizers, lint.  The emulator stands apart
 # (setup-qemu.sh), since Debian 12 takes it from its backports suite.  libnuma1, libudev1 and
 # liburing2 are what the guest agent in the test guest needs besides GLib (build-guest.sh).
-packages_test='git qemu-utils seabios ovmf busybox-static cpio kmod xz-utils bzip2 lz4 lzop zstd virtinst e2fsprogs
+packages_test='git dpkg-dev qemu-utils seabios ovmf busybox-static cpio kmod xz-utils bzip2 lz4 lzop zstd virtinst e2fsprogs
   libnuma1 libudev1 liburing2
   valgrind clang clang-format codespell gcovr pyflakes3 shellcheck debootstrap '"$packages_libvirt $packages_clients"
 packages_qemu='qemu-system-x86 qemu-utils'

@@ -139,7 +139,8 @@ def never_reads(t):
         # It is not read from any more.
         assert sent < 64 * 1024 * 1024
         assert other.lives() and other.call(wire.XML, domain + u32(0)).status == wire.OK
-        assert rss_kib(served) - before < 256 * 1024, (before, rss_kib(served))
+        most = (1024 if "TSAN_OPTIONS" in os.environ else 256) * 1024  # it keeps notes of its own
+        assert rss_kib(served) - before < most, (before, rss_kib(served))
 
 
 @harness.test("a client that reads slowly is not taken for silent")
@@ -409,7 +410,8 @@ def long_call(t):
         destroy = client.ask(wire.DESTROY, domain)
         client.send(wire.PING_PACKET)
         assert client.receive().is_pong()
-        assert client.call(wire.JOB_INFO, domain).status == wire.OK
+        told = client.call(wire.JOB_INFO, domain)
+        assert told.status == wire.OK, told
         save.send_signal(signal.SIGCONT)
         reply = client.receive()
         assert (reply.serial, reply.status) == (destroy, wire.OK), reply
