@@ -4,7 +4,7 @@
 #
 # For Debian 12 and 13: a minimal debootstrap root, the committed tree cloned
 # into it, ./dev build, the unit tests, the whole ./dev setup, and the interop
-# matrix with that Debian's libvirt (9.0 and 11.3).  Nothing is installed by
+# matrix with that Debian's libvirt (9.0 and 11.3), whose virsh and python3 also drive stasisd.  Nothing is installed by
 # hand, so a step missing from the set-up fails here.  The roots are
 # mounted in a namespace of their own and every way out removes them.  Needs root.
 #
@@ -14,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 suites=("$@")
 ((${#suites[@]})) || suites=(bookworm trixie)
-steps=('minimal root' './dev build' 'unit tests' './dev setup' 'interop with libvirt')
+steps=('minimal root' './dev build' 'unit tests' './dev setup' 'interop with libvirt' 'stasisd')
 
 # shellcheck source=scripts/debian-root.sh
 . scripts/debian-root.sh
@@ -98,6 +98,8 @@ for suite in "${suites[@]}"; do
   report $? "$suite: ${steps[3]}" "$log"
   inside "$root" ./dev test --qemu 10 integration/interop >"$log" 2>&1
   report $? "$suite: ${steps[4]}" "$log"
+  inside "$root" ./dev test --qemu 10 interop/compare interop/events interop/python interop/virsh >"$log" 2>&1
+  report $? "$suite: ${steps[5]} with virsh $(inside "$root" virsh --version)" "$log"
   grep -hE '^# (libvirt|kind)' "$root"/srv/stasis/build/meson-logs/testlog*.txt
   rm -rf --one-file-system "$root"
 done
