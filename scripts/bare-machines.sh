@@ -98,9 +98,9 @@ for suite in "${suites[@]}"; do
   report $? "$suite: ${steps[3]}" "$log"
   inside "$root" ./dev test --qemu 10 integration/interop >"$log" 2>&1
   report $? "$suite: ${steps[4]}" "$log"
+  grep -hE '^# (libvirt|kind)' "$root"/srv/stasis/build/meson-logs/testlog*.txt
   inside "$root" ./dev test --qemu 10 interop/compare interop/events interop/python interop/virsh >"$log" 2>&1
   report $? "$suite: ${steps[5]} with virsh $(inside "$root" virsh --version)" "$log"
-  grep -hE '^# (libvirt|kind)' "$root"/srv/stasis/build/meson-logs/testlog*.txt
   rm -rf --one-file-system "$root"
 done
 exit $failed
