@@ -24,6 +24,8 @@ G_BEGIN_DECLS
  * @STASIS_ERROR_XML: a definition that is wrong; the message names file and line
  * @STASIS_ERROR_IMAGE: a save image that is damaged, incomplete or of another kind
  * @STASIS_ERROR_QEMU: QEMU refused or died; the message carries its words
+ * @STASIS_ERROR_HOOK: a hook of the administrator refused, or could not be called; the message
+ *   carries its words
  *
  * Errors of the library.  System errors (no space, no permission) stay #GIOErrorEnum, and a
  * cancelled operation is %G_IO_ERROR_CANCELLED.
@@ -41,6 +43,7 @@ typedef enum
   STASIS_ERROR_XML,
   STASIS_ERROR_IMAGE,
   STASIS_ERROR_QEMU,
+  STASIS_ERROR_HOOK,
 } StasisError;
 
 #define STASIS_ERROR (stasis_error_quark ())

@@ -120,6 +120,7 @@ stasis_status_free (StasisStatus *status)
   g_free (status->clone_of);
   g_free (status->clone_image);
   g_free (status->overlays);
+  g_free (status->hooks);
   stasis_tracked_free (status->tracked);
   g_free (status);
 }
@@ -278,6 +279,11 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   if (status->clone_of != NULL)
     stasis_json_set (json, "clone", clone_to_json (status));
   stasis_json_set_path (json, "overlays", status->overlays);
+  if (status->hooks != NULL)
+    {
+      stasis_json_set_path (json, "hooks", status->hooks);
+      stasis_json_set_uint (json, "hook-timeout", status->hook_timeout);
+    }
   if (status->tracked != NULL)
     stasis_json_set (json, "tracked", tracked_to_json (status->tracked));
   if (status->journal.step != STASIS_STEP_NONE)
@@ -466,6 +472,8 @@ status_from_json (const StasisJson *json, GError **error)
   status->clone_of = dup_optional (clone, "of");
   status->clone_image = stasis_json_dup_path (clone, "image");
   status->overlays = stasis_json_dup_path (json, "overlays");
+  status->hooks = stasis_json_dup_path (json, "hooks");
+  status->hook_timeout = (guint32) stasis_json_uint (stasis_json_get (json, "hook-timeout"), 0);
   status->tracked = tracked_from_json (stasis_json_get (json, "tracked"));
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))

@@ -89,6 +89,8 @@ typedef struct
   char *clone_of;         /* (owned) (nullable) a clone: the domain that the image is of */
   char *clone_image;      /* (owned) (nullable) and the image that it was started from */
   char *overlays;         /* (owned) (nullable) the folder of its disks, which goes with it */
+  char *hooks;            /* (owned) (nullable) the folder of the hooks that are called for it */
+  guint32 hook_timeout;   /* seconds for each */
   StasisTracked
       *tracked; /* (owned) (nullable) the image that its writes are, or were, tracked since */
   StasisJournal journal;

@@ -40,6 +40,7 @@ static const Pair library_codes[] = {
   { STASIS_ERROR_XML, 27 },
   { STASIS_ERROR_IMAGE, 9 },
   { STASIS_ERROR_QEMU, 1 },
+  { STASIS_ERROR_HOOK, 70 },
   { STASIS_ERROR_FAILED, 9 },
   { STASIS_ERROR_UNSUPPORTED, 84 },
   { STASIS_ERROR_UNSUPPORTED, 74 },

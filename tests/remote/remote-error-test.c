@@ -43,6 +43,7 @@ static const Case cases[] = {
   { "xml", OURS, STASIS_ERROR_XML, 27, OURS, STASIS_ERROR_XML },
   { "image", OURS, STASIS_ERROR_IMAGE, 9, OURS, STASIS_ERROR_FAILED },
   { "qemu", OURS, STASIS_ERROR_QEMU, 1, OURS, STASIS_ERROR_QEMU },
+  { "hook", OURS, STASIS_ERROR_HOOK, 70, OURS, STASIS_ERROR_HOOK },
   { "protocol", REMOTE, STASIS_REMOTE_ERROR_PROTOCOL, 39, REMOTE, STASIS_REMOTE_ERROR_PROTOCOL },
   { "denied", REMOTE, STASIS_REMOTE_ERROR_DENIED, 29, REMOTE, STASIS_REMOTE_ERROR_DENIED },
   { "closed", REMOTE, STASIS_REMOTE_ERROR_CLOSED, 38, REMOTE, STASIS_REMOTE_ERROR_CLOSED },
@@ -97,7 +98,7 @@ static void
 test_all_codes (void)
 {
   g_assert_cmpstr (g_quark_to_string (STASIS_REMOTE_ERROR), ==, "stasis_remote_error_quark");
-  for (int code = STASIS_ERROR_FAILED; code <= STASIS_ERROR_QEMU; code++)
+  for (int code = STASIS_ERROR_FAILED; code <= STASIS_ERROR_HOOK; code++)
     {
       gboolean is_there = FALSE;
       for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
