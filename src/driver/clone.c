@@ -27,6 +27,7 @@
 #include "driver/disks.h"
 #include "driver/domain-private.h"
 #include "driver/hold.h"
+#include "driver/hook-begin.h"
 #include "driver/job.h"
 #include "driver/late-options.h"
 #include "driver/marks.h"
@@ -295,7 +296,8 @@ load (Clone *clone, int view, GError **error)
          && check_unchanged (clones, error)
          && stasis_late_options_links (clone->def, clone->monitor,
                                        stasis_job_cancellable (clone->job), error)
-         && stasis_fault (step, error);
+         && stasis_fault (step, error)
+         && stasis_hook_begin_in_job (clone->hold, clone->def, "started", clone->job, error);
 }
 
 /* Up to a guest that is loaded, and stands still. */

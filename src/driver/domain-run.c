@@ -13,6 +13,7 @@
 
 #include "driver/domain-private.h"
 #include "driver/hold.h"
+#include "driver/hook.h"
 #include "driver/job.h"
 #include "driver/look.h"
 #include "driver/memory-check.h"
@@ -354,6 +355,8 @@ destroy_lost (StasisDomain *self, const char *folder, StasisDestroyFlags flags, 
   status->name = g_strdup (name);
   status->uuid = g_strdup (stasis_domain_get_uuid (self));
   status->last = stasis_paths_last (driver->paths, name);
+  status->hooks = driver->host->hooks.is_off ? NULL : g_strdup (driver->host->hooks.folder);
+  status->hook_timeout = driver->host->hooks.timeout;
   status->started_us = g_get_real_time ();
   return stasis_teardown (status, folder, "destroyed", error);
 }
@@ -388,8 +391,9 @@ stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **er
     return FALSE;
 
   /* The job notices, fails and lets go of the lock; taking it clears the rest away. */
-  g_autoptr (StasisLock) lock = stasis_hold_lock (driver, name, /* through_jobs= */ TRUE,
-                                                  STASIS_HOLD_DEADLINE_MS, NULL, error);
+  const int deadline_ms = STASIS_HOLD_DEADLINE_MS + stasis_hook_end_bound_ms (status);
+  g_autoptr (StasisLock) lock
+      = stasis_hold_lock (driver, name, /* through_jobs= */ TRUE, deadline_ms, NULL, error);
   if (lock == NULL)
     return FALSE;
   g_autoptr (StasisStatus) left = stasis_status_read (folder, NULL);

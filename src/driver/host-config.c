@@ -20,6 +20,10 @@
  *   parallel=2                   guests at once
  *   shutdown-timeout=300         seconds; 0: no limit
  *   start-delay=0                seconds
+ *   [hooks]                      programs that are called: docs/hooks.md
+ *   enabled=yes                  or no
+ *   folder=/etc/stasis/hooks
+ *   timeout=30                   seconds for each
  */
 
 #include "config.h"
@@ -41,6 +45,8 @@
 #define PARALLEL_MAX             64u
 #define DEFAULT_SHUTDOWN_TIMEOUT 300u /* seconds, as libvirt-guests waits */
 #define SECONDS_MAX              86400u
+#define DEFAULT_HOOK_TIMEOUT     30u
+#define HOOK_TIMEOUT_MAX         3600u
 
 static const char *const default_allowed[]
     = { "/usr/bin/qemu-system-*", "/usr/local/bin/qemu-system-*", "/usr/bin/kvm",
@@ -57,6 +63,7 @@ stasis_host_config_free (StasisHostConfig *config)
   g_free (config->emulator);
   g_strfreev (config->emulators);
   g_hash_table_unref (config->networks);
+  g_free (config->hooks.folder);
   g_free (config);
 }
 
@@ -88,20 +95,21 @@ read_text (GKeyFile *file, const char *group, const char *key, GError **error)
   return NULL;
 }
 
+/* In place of *@path (owned). */
 static gboolean
-read_default (StasisHostConfig *config, GKeyFile *file, GError **error)
+read_path (GKeyFile *file, const char *group, const char *key, char **path, GError **error)
 {
-  g_autofree char *emulator = read_text (file, "emulators", "default", error);
-  if (emulator == NULL)
+  g_autofree char *text = read_text (file, group, key, error);
+  if (text == NULL)
     return FALSE;
-  if (!g_path_is_absolute (emulator))
+  if (!g_path_is_absolute (text))
     {
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
-                   _ ("[emulators] default: '%s' is not an absolute path"), emulator);
+                   _ ("[%1$s] %2$s: '%3$s' is not an absolute path"), group, key, text);
       return FALSE;
     }
-  g_free (config->emulator);
-  config->emulator = g_steal_pointer (&emulator);
+  g_free (*path);
+  *path = g_steal_pointer (&text);
   return TRUE;
 }
 
@@ -182,6 +190,19 @@ read_guests (StasisGuestsConfig *guests, GKeyFile *file, const char *group, cons
 }
 
 static gboolean
+read_hooks (StasisHooksConfig *hooks, GKeyFile *file, const char *group, const char *key,
+            GError **error)
+{
+  if (g_str_equal (key, "enabled"))
+    return read_choice (file, group, key, "yes", "no", &hooks->is_off, error);
+  if (g_str_equal (key, "folder"))
+    return read_path (file, group, key, &hooks->folder, error);
+  if (g_str_equal (key, "timeout"))
+    return read_within (file, group, key, 1, HOOK_TIMEOUT_MAX, &hooks->timeout, error);
+  return throw_unknown (error, group, key);
+}
+
+static gboolean
 read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const char *key,
           GError **error)
 {
@@ -193,7 +214,7 @@ read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const cha
       return bridge != NULL;
     }
   if (g_str_equal (group, "emulators") && g_str_equal (key, "default"))
-    return read_default (config, file, error);
+    return read_path (file, group, key, &config->emulator, error);
   if (g_str_equal (group, "emulators") && g_str_equal (key, "allowed"))
     return read_allowed (config, file, error);
   if (g_str_equal (group, "security") && g_str_equal (key, "uid-base"))
@@ -202,6 +223,8 @@ read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const cha
     return read_uint (file, group, key, &config->uid_count, error);
   if (g_str_equal (group, "guests"))
     return read_guests (&config->guests, file, group, key, error);
+  if (g_str_equal (group, "hooks"))
+    return read_hooks (&config->hooks, file, group, key, error);
   return throw_unknown (error, group, key);
 }
 
@@ -246,6 +269,9 @@ stasis_host_config_load (const char *folder, GError **error)
   config->uid_count = DEFAULT_UID_COUNT;
   config->guests.parallel = DEFAULT_PARALLEL;
   config->guests.shutdown_timeout = DEFAULT_SHUTDOWN_TIMEOUT;
+
+  config->hooks.folder = g_build_filename (folder, "hooks", NULL);
+  config->hooks.timeout = DEFAULT_HOOK_TIMEOUT;
 
   config->path = g_build_filename (folder, "stasis.conf", NULL);
   g_autoptr (GKeyFile) file = g_key_file_new ();

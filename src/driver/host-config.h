@@ -21,6 +21,14 @@ typedef struct
   guint32 start_delay;      /* seconds between the starts of two */
 } StasisGuestsConfig;
 
+/* Programs that are called when something is done to a domain. */
+typedef struct
+{
+  gboolean is_off;
+  char *folder;    /* (owned) absolute */
+  guint32 timeout; /* seconds for each */
+} StasisHooksConfig;
+
 typedef struct
 {
   char *path;           /* (owned) of the file, there or not */
@@ -30,6 +38,7 @@ typedef struct
   guint32 uid_base;     /* system: QEMU's users are uid_base ... uid_base + uid_count - 1 */
   guint32 uid_count;    /* 0: QEMU runs as the driver's own user */
   StasisGuestsConfig guests;
+  StasisHooksConfig hooks;
 } StasisHostConfig;
 
 /* Read @folder/stasis.conf; a missing file means the defaults.  A key that is not known is an

@@ -12,6 +12,7 @@
 #include "driver/disk-writers.h"
 #include "driver/domain-private.h"
 #include "driver/hold.h"
+#include "driver/hook-begin.h"
 #include "driver/parse-new.h"
 #include "driver/job.h"
 #include "driver/registry.h"
@@ -40,6 +41,7 @@ boot (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def, gboolean is_
       return FALSE;
     }
   if (stasis_fault ("start-started", error)
+      && stasis_hook_begin (hold, def, "started", cancellable, error)
       && stasis_start_finish (hold, monitor, (flags & STASIS_START_PAUSED) == 0, error))
     return TRUE;
   stasis_start_abandon (hold);
@@ -62,13 +64,18 @@ start_from_managed (StasisDomain *self, const char *path, StasisStartFlags flags
 {
   const StasisRestoreFlags restore
       = flags & STASIS_START_PAUSED ? STASIS_RESTORE_PAUSED : STASIS_RESTORE_NONE;
+  GError *local = NULL;
   g_autoptr (StasisDomain) domain
       = stasis_restore_image (stasis_domain_get_driver (self), path, NULL, restore,
-                              /* is_managed= */ TRUE, progress, user_data, cancellable, error);
-  if (domain == NULL)
-    g_prefix_error (error, _ ("the managed save image cannot be used (start --force-boot or "
-                              "managedsave-remove drops it): "));
-  return domain != NULL;
+                              /* is_managed= */ TRUE, progress, user_data, cancellable, &local);
+  if (domain != NULL)
+    return TRUE;
+  /* What a hook refuses is no fault of the image's. */
+  if (!g_error_matches (local, STASIS_ERROR, STASIS_ERROR_HOOK))
+    g_prefix_error (&local, _ ("the managed save image cannot be used (start --force-boot or "
+                               "managedsave-remove drops it): "));
+  g_propagate_error (error, local);
+  return FALSE;
 }
 
 static gboolean

@@ -35,6 +35,7 @@
 #include <stasis/error.h>
 
 #include "driver/guest-reset.h"
+#include "driver/hook.h"
 #include "driver/kept-definitions.h"
 #include "driver/migration-end.h"
 #include "driver/snapshot-undo.h"
@@ -206,6 +207,7 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
   GError *next = NULL;
   const gboolean is_free = free_guest_and_disks (folder, status, monitor, &first);
   end_tracking (status);
+  const gboolean is_complete = is_journals_file (journal->target, journal);
   remove_temp (journal, &next);
   keep_first (&first, g_steal_pointer (&next));
 
@@ -219,6 +221,7 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
   /* A guest that stands still and should not keeps its journal: somebody is to try again. */
   if (is_free || !stasis_process_is_alive (&status->qemu))
     {
+      stasis_hook_end_save (status, folder, is_complete ? "success" : "failure");
       stasis_journal_clear (journal);
       stasis_status_write (status, folder, &next);
       keep_first (&first, g_steal_pointer (&next));
@@ -241,6 +244,7 @@ stasis_recover_leave_paused (const char *folder, StasisStatus *status, StasisMon
       || !stasis_monitor_stop (monitor, NULL, error))
     return FALSE;
   take_fds_back (monitor, &status->journal);
+  stasis_hook_end_save (status, folder, "undecided");
   stasis_journal_clear (&status->journal);
   status->is_undecided = TRUE;
   /* The state first: what is left on in QEMU does no harm to a guest that stands still. */

@@ -15,6 +15,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "driver/error.h"
+#include "driver/hook-begin.h"
+#include "driver/hook.h"
 #include "driver/image-owner.h"
 #include "driver/overlay-bases.h"
 #include "driver/overlays.h"
@@ -79,20 +81,34 @@ parse_image_xml (const StasisRestorable *self, GError **error)
   return NULL;
 }
 
+/* @xml instead, of the same guest ABI. */
 static gboolean
-load_definition (StasisRestorable *self, const char *xml, GError **error)
+replace_definition (StasisRestorable *self, const char *xml, const char *source_name,
+                    GError **error)
 {
-  self->def = parse_image_xml (self, error);
-  if (self->def == NULL || xml == NULL)
-    return self->def != NULL;
-
   g_autoptr (StasisDomainDef) wanted
-      = stasis_driver_parse (self->driver, xml, NULL, STASIS_DOMAIN_PARSE_DEFAULT, error);
+      = stasis_driver_parse (self->driver, xml, source_name, STASIS_DOMAIN_PARSE_DEFAULT, error);
   if (wanted == NULL || !stasis_domain_def_check_abi (self->def, wanted, error))
     return FALSE;
   stasis_domain_def_free (self->def);
   self->def = g_steal_pointer (&wanted);
   return TRUE;
+}
+
+/* The image's, or the caller's; hooks have the last word. */
+static gboolean
+load_definition (StasisRestorable *self, const char *xml, GCancellable *cancellable, GError **error)
+{
+  self->def = parse_image_xml (self, error);
+  if (self->def == NULL || (xml != NULL && !replace_definition (self, xml, NULL, error)))
+    return FALSE;
+  g_autofree char *filtered = NULL;
+  if (!stasis_hook_filter (self->driver, self->def, &filtered, cancellable, error))
+    return FALSE;
+  g_autoptr (GError) local = NULL;
+  return filtered == NULL
+         || replace_definition (self, filtered, _ ("the definition from a hook"), &local)
+         || stasis_hook_throw (g_steal_pointer (&local), error);
 }
 
 static gboolean
@@ -171,8 +187,8 @@ gboolean
 stasis_restorable_open (StasisRestorable *self, int fd_take, const char *path, const char *xml,
                         GCancellable *cancellable, GError **error)
 {
-  return open_input (self, fd_take, path, cancellable, error) && load_definition (self, xml, error)
-         && check_emulator (self, error);
+  return open_input (self, fd_take, path, cancellable, error)
+         && load_definition (self, xml, cancellable, error) && check_emulator (self, error);
 }
 
 /* Look whether the memory can be mapped; what stands against it is told with the statistics. */

@@ -26,6 +26,7 @@
 #include "driver/devices.h"
 #include "driver/disks.h"
 #include "driver/error.h"
+#include "driver/hook-begin.h"
 #include "driver/instant.h"
 #include "driver/job.h"
 #include "driver/marks.h"
@@ -254,7 +255,10 @@ bring_back (Restore *restore, GError **error)
 {
   stasis_job_attach (restore->job, restore->hold->folder);
   if (!stasis_fault ("restore-started", error) || !load (restore, error)
-      || !stasis_fault ("restore-loaded", error) || !note_in_journal (restore, error))
+      || !stasis_fault ("restore-loaded", error)
+      || !stasis_hook_begin_in_job (restore->hold, restore->from.def, "started", restore->job,
+                                    error)
+      || !note_in_journal (restore, error))
     return FALSE;
 
   /* The mark comes first: a guest that ran without it could run twice. */

@@ -29,6 +29,7 @@
 #include "driver/devices.h"
 #include "driver/disks.h"
 #include "driver/domain-private.h"
+#include "driver/hook-begin.h"
 #include "driver/memory-check.h"
 #include "driver/migration-end.h"
 #include "driver/overlay-bases.h"
@@ -366,6 +367,28 @@ begin (Save *save, GError **error)
   return FALSE;
 }
 
+/* The guest goes on meanwhile, and may come to stand still by itself. */
+static gboolean
+ask_hooks (Save *save, GError **error)
+{
+  const char *operation = stasis_save_keeps_running (save) ? "checkpoint" : "save";
+  if (!stasis_hold_write (save->hold, error))
+    return FALSE;
+  stasis_job_attach (save->job, save->hold->folder);
+  StasisRunState state;
+  if (!stasis_hook_begin_in_job (save->hold, save->def, operation, save->job, error)
+      || !stasis_monitor_query_status (save->monitor, &state, NULL, error))
+    return FALSE;
+  const gboolean is_running
+      = state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_SUSPENDED;
+  if (is_running == save->was_running)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+               _ ("domain '%1$s' came into the state '%2$s' while its hooks were asked"),
+               save->hold->status->name, stasis_run_state_to_string (state));
+  return FALSE;
+}
+
 /* From here on this process may die and the guest must not notice for long. */
 static gboolean
 open_journal (Save *save, GError **error)
@@ -373,13 +396,15 @@ open_journal (Save *save, GError **error)
   StasisJournal *journal = &save->hold->status->journal;
   stasis_journal_begin (journal, STASIS_STEP_SAVE, operation_name (save->is_managed, save->flags));
   journal->was_running = save->was_running;
-  stasis_save_track_begin (save);
   /* A guest that goes on goes on with them, and beyond the image. */
   const char *overlays = stasis_save_keeps_running (save) ? NULL : save->hold->status->overlays;
   if (!stasis_save_place_note (save->place, journal, error)
       || (overlays != NULL
           && !stasis_overlay_bases_keep (save->def, overlays, journal->target, error))
-      || !stasis_hold_write (save->hold, error))
+      || (stasis_hook_may_be_asked (save->hold) && !ask_hooks (save, error)))
+    return FALSE;
+  stasis_save_track_begin (save);
+  if (!stasis_hold_write (save->hold, error))
     return FALSE;
   stasis_job_attach (save->job, save->hold->folder);
   return stasis_fault ("save-journal", error);

@@ -28,6 +28,7 @@
 #include "driver/command.h"
 #include "driver/domain-private.h"
 #include "driver/firmware.h"
+#include "driver/hook-begin.h"
 #include "driver/kept-definitions.h"
 #include "driver/late-options.h"
 #include "driver/live-def.h"
@@ -55,6 +56,7 @@ typedef struct
   StasisHold *hold;     /* (borrowed) */
   StasisDomainDef *def; /* (borrowed) */
   const StasisStartRequest *request;
+  GCancellable *cancellable;      /* (borrowed) (nullable) */
   StasisQemuCaps *caps;           /* (owned) */
   GPtrArray *resources;           /* (owned) of StasisResource */
   StasisSpawn *spawn;             /* (owned) */
@@ -157,6 +159,9 @@ make_status (Start *start, GError **error)
       status->clone_image = g_strdup (start->request->clone->image);
       status->overlays = g_strdup (start->request->clone->folder);
     }
+  const StasisHooksConfig *hooks = &start->driver->host->hooks;
+  status->hooks = hooks->is_off ? NULL : g_strdup (hooks->folder);
+  status->hook_timeout = hooks->timeout;
   stasis_journal_begin (&status->journal, STASIS_STEP_START, start->request->operation);
   return status;
 }
@@ -376,7 +381,8 @@ launch (Start *start, GError **error)
   if (status->uid != geteuid ())
     stasis_spawn_set_user (start->spawn, status->uid, status->uid, kvm_group (start->def));
 
-  if (!stasis_spawn_begin (start->spawn, &status->qemu, error)
+  if (!stasis_hook_begin (start->hold, start->def, "start", start->cancellable, error)
+      || !stasis_spawn_begin (start->spawn, &status->qemu, error)
       || !stasis_hold_write (start->hold, error) || !stasis_fault ("start-spawned", error))
     return FALSE;
   stasis_scope_enter (status->name, status->qemu.pid);
@@ -407,8 +413,14 @@ StasisMonitor *
 stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
                    const StasisStartRequest *request, GCancellable *cancellable, GError **error)
 {
-  g_auto (Start) start
-      = { .driver = driver, .hold = hold, .def = def, .request = request, .ram = { .fd = -1 } };
+  g_auto (Start) start = {
+    .driver = driver,
+    .hold = hold,
+    .def = def,
+    .request = request,
+    .cancellable = cancellable,
+    .ram = { .fd = -1 },
+  };
   if (!stasis_lost_check_removed (hold->folder, error))
     return NULL;
   start.caps = stasis_driver_get_caps (driver, def->emulator, error);
@@ -419,7 +431,8 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
     return NULL;
 
   StasisMonitor *monitor = NULL;
-  if (claim (&start, error) && launch (&start, error) && stasis_fault ("start-launched", error))
+  if (claim (&start, error) && stasis_hook_begin (hold, def, "prepare", cancellable, error)
+      && launch (&start, error) && stasis_fault ("start-launched", error))
     monitor = meet (&start, cancellable, error);
   if (monitor == NULL)
     stasis_start_abandon (hold);
@@ -446,6 +459,12 @@ gboolean
 stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run, GError **error)
 {
   StasisJournal *journal = &hold->status->journal;
+  /* Somebody has ended it meanwhile, which is no start. */
+  if (stasis_monitor_is_closed (monitor))
+    {
+      g_propagate_error (error, stasis_monitor_ended (hold->status->log, hold->status->log_start));
+      return FALSE;
+    }
   journal->step = STASIS_STEP_RESUME;
   journal->was_running = run;
   if (!stasis_fault ("start-resume", error) || !stasis_hold_write (hold, error)

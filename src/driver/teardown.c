@@ -8,6 +8,7 @@
  * it end, or the next command that finds what they left.  Any of them may die in the middle, so
  * every step can be repeated: the last file says which run it is of and is not written twice, and
  * status.json, by which the others see that something is left to do, goes last from the folder.
+ * Hooks are called once by all of them together (hook-marks.c).
  */
 
 #include "config.h"
@@ -25,6 +26,7 @@
 #include <stasis/error.h>
 
 #include "driver/bound-sockets.h"
+#include "driver/hook.h"
 #include "driver/overlay-folder.h"
 #include "util/atomic-file.h"
 #include "util/fd.h"
@@ -255,6 +257,13 @@ announce (const char *folder, const char *fallback_reason)
     g_debug ("'%s': %s", path, g_strerror (errno));
 }
 
+/* Of a save that goes on, or has come to its end with this. */
+static void
+tell_of_save (const StasisStatus *status, const char *folder, const char *reason)
+{
+  stasis_hook_end_save (status, folder, g_str_equal (reason, "saved") ? "success" : "failure");
+}
+
 /* End QEMU, write how the run ended, remove the folder.  A full disk does not keep a domain from
  * ending: then nobody will know why it did. */
 gboolean
@@ -263,11 +272,16 @@ stasis_teardown (const StasisStatus *status, const char *folder, const char *fal
 {
   if (!end_qemu (status, error))
     return FALSE;
+  g_autofree char *noted = stasis_end_reason_read (folder);
+  const char *reason = noted != NULL ? noted : fallback_reason;
+  tell_of_save (status, folder, reason);
+  stasis_hook_stopped (status, folder);
   stasis_bound_sockets_remove (status->sockets);
   remove_overlays (status, folder, fallback_reason);
   g_autoptr (GError) local = NULL;
   if (!write_last (status, folder, fallback_reason, &local))
     g_debug ("%s", local->message);
+  stasis_hook_release (status, folder, reason);
   announce (folder, fallback_reason);
   return remove_folder (folder, error);
 }

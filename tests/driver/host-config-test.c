@@ -42,6 +42,9 @@ assert_defaults (const StasisHostConfig *config)
   g_assert_cmpuint (config->guests.parallel, ==, 2);
   g_assert_cmpuint (config->guests.shutdown_timeout, ==, 300);
   g_assert_cmpuint (config->guests.start_delay, ==, 0);
+  g_assert_false (config->hooks.is_off);
+  g_assert_true (g_str_has_suffix (config->hooks.folder, "/hooks"));
+  g_assert_cmpuint (config->hooks.timeout, ==, 30);
 }
 
 static void
@@ -77,7 +80,11 @@ test_every_key (void)
                                               "on-boot=ignore\n"
                                               "parallel=64\n"
                                               "shutdown-timeout=0\n"
-                                              "start-delay=7\n");
+                                              "start-delay=7\n"
+                                              "[hooks]\n"
+                                              "enabled=no\n"
+                                              "folder=/etc/libvirt/hooks\n"
+                                              "timeout=3600\n");
   g_assert_cmpstr (config->emulator, ==, "/opt/q/qemu");
   g_assert_cmpuint (g_strv_length (config->emulators), ==, 2);
   g_assert_cmpstr (config->emulators[0], ==, "/opt/q/*");
@@ -94,6 +101,9 @@ test_every_key (void)
   g_assert_cmpuint (config->guests.parallel, ==, 64);
   g_assert_cmpuint (config->guests.shutdown_timeout, ==, 0);
   g_assert_cmpuint (config->guests.start_delay, ==, 7);
+  g_assert_true (config->hooks.is_off);
+  g_assert_cmpstr (config->hooks.folder, ==, "/etc/libvirt/hooks");
+  g_assert_cmpuint (config->hooks.timeout, ==, 3600);
 }
 
 /* The example that is installed: as it is, and with the '#' of each option taken away. */
@@ -111,10 +121,11 @@ test_example (void)
 
   g_autoptr (GRegex) option = g_regex_new ("^#([a-z-]+=)", G_REGEX_MULTILINE, 0, NULL);
   g_autofree char *all = g_regex_replace (option, text, -1, 0, "\\1", 0, NULL);
-  static const char *const keys[]
-      = { "\ndefault=/",  "\nallowed=",          "\ndefault=br0",   "\nuid-base=",
-          "\nuid-count=", "\non-shutdown=",      "\nif-not-saved=", "\non-boot=",
-          "\nparallel=",  "\nshutdown-timeout=", "\nstart-delay=",  "\nquiesce=" };
+  static const char *const keys[] = {
+    "\ndefault=/",    "\nallowed=",      "\ndefault=br0", "\nuid-base=", "\nuid-count=",
+    "\non-shutdown=", "\nif-not-saved=", "\non-boot=",    "\nparallel=", "\nshutdown-timeout=",
+    "\nstart-delay=", "\nquiesce=",      "\nenabled=",    "\nfolder=/",  "\ntimeout="
+  };
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     g_assert_nonnull (strstr (all, keys[i]));
   g_autoptr (StasisHostConfig) told = load (all);
@@ -124,6 +135,9 @@ test_example (void)
   g_assert_cmpuint (told->uid_base, ==, plain->uid_base);
   g_assert_cmpuint (told->uid_count, ==, plain->uid_count);
   g_assert_cmpmem (&told->guests, sizeof told->guests, &plain->guests, sizeof plain->guests);
+  g_assert_cmpuint (told->hooks.timeout, ==, plain->hooks.timeout);
+  g_assert_cmpint (told->hooks.is_off, ==, plain->hooks.is_off);
+  g_assert_cmpstr (told->hooks.folder, ==, "/etc/stasis/hooks");
   g_assert_cmpstr (g_hash_table_lookup (told->networks, "default"), ==, "br0");
 }
 
@@ -179,6 +193,13 @@ static const BadCase bad[] = {
   { "guests-too-many", "[guests]\nparallel=65\n", "[guests] parallel: 65" },
   { "guests-time-is-text", "[guests]\nshutdown-timeout=5m\n", "[guests] shutdown-timeout" },
   { "guests-time-too-long", "[guests]\nstart-delay=86401\n", "[guests] start-delay" },
+  { "hooks-unknown", "[hooks]\nscript=/x\n", "[hooks] script" },
+  { "hooks-word", "[hooks]\nenabled=maybe\n",
+    "[hooks] enabled: 'maybe' is neither 'yes' nor 'no'" },
+  { "hooks-relative", "[hooks]\nfolder=hooks\n",
+    "[hooks] folder: 'hooks' is not an absolute path" },
+  { "hooks-no-time", "[hooks]\ntimeout=0\n", "[hooks] timeout: 0" },
+  { "hooks-time-too-long", "[hooks]\ntimeout=3601\n", "[hooks] timeout: 3601" },
   { "no-group", "uid-base=1\n", "" },
   { "no-value", "[security]\nuid-base\n", "" },
   { "not-utf8", "[networks]\nlan=br\xff\n", "" },
