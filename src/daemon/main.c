@@ -29,6 +29,7 @@
 #include "daemon/daemon-config.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "daemon/reconnect.h"
 #include "daemon/sockets.h"
 #include "driver/paths.h"
 #include "util/lock.h"
@@ -59,15 +60,17 @@ typedef struct
   StasisDriver *driver;       /* (owned) */
   StasisServer *server;       /* (owned) */
   StasisDaemonSockets sockets;
-  StasisLock *lock; /* (owned) */
-  GMainLoop *loop;  /* (owned) */
-  gint64 stop_by;   /* µs; 0: not stopping */
+  StasisReconnect *reconnect; /* (owned) (nullable) */
+  StasisLock *lock;           /* (owned) */
+  GMainLoop *loop;            /* (owned) */
+  gint64 stop_by;             /* µs; 0: not stopping */
 } Daemon;
 
 static void
 daemon_clear (Daemon *self)
 {
   stasis_daemon_sockets_close (&self->sockets);
+  stasis_reconnect_end (self->reconnect);
   stasis_server_free (self->server);
   g_clear_object (&self->driver);
   stasis_lock_release (self->lock);
@@ -153,6 +156,7 @@ adopt (Daemon *self, GError **error)
   else
     g_message (_ ("serving %1$u running domains of '%2$s' at '%3$s'"), domains->len,
                self->paths->run, self->sockets.path);
+  self->reconnect = stasis_reconnect_begin (domains);
   return TRUE;
 }
 
