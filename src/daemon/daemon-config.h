@@ -11,6 +11,8 @@
 
 G_BEGIN_DECLS
 
+#define STASIS_DAEMON_CONFIG_FILE "stasisd.conf" /* in the folder of the configuration */
+
 typedef struct
 {
   char *path;   /* (owned) of the file, there or not */

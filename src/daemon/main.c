@@ -34,9 +34,7 @@
 #include "driver/paths.h"
 #include "util/lock.h"
 
-#define CONFIG_FILE  "stasisd.conf"
 #define LOCK_FILE    "stasisd.lock"
-#define FOLDER       "stasisd"
 #define STOP_POLL_MS 50
 
 #define STOP_MARGIN_S 15 /* from the end of our patience until the service manager's */
@@ -86,7 +84,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Daemon, daemon_clear)
 static gboolean
 load_config (Daemon *self, GError **error)
 {
-  g_autofree char *by_default = g_build_filename (self->paths->config, CONFIG_FILE, NULL);
+  g_autofree char *by_default
+      = g_build_filename (self->paths->config, STASIS_DAEMON_CONFIG_FILE, NULL);
   const char *path = self->options.config_path;
   StasisDaemonConfig *config
       = stasis_daemon_config_load (path != NULL ? path : by_default, path != NULL, error);
@@ -120,19 +119,6 @@ take_lock (Daemon *self, GError **error)
   else
     g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
-}
-
-static char *
-choose_socket (const Daemon *self)
-{
-  if (self->options.socket_path != NULL)
-    return g_canonicalize_filename (self->options.socket_path, NULL);
-  if (self->config->folder != NULL)
-    return g_build_filename (self->config->folder, STASIS_DAEMON_SOCKET, NULL);
-  const char *root = g_getenv ("STASIS_STATE_DIR");
-  const gboolean is_host = self->paths->is_system && (root == NULL || *root == '\0');
-  return is_host ? g_build_filename ("/run", FOLDER, STASIS_DAEMON_SOCKET, NULL)
-                 : g_build_filename (self->paths->run, FOLDER, STASIS_DAEMON_SOCKET, NULL);
 }
 
 /* Looking at each domain recovers what a dead driver left, and gives it a supervisor. */
@@ -252,7 +238,9 @@ set_up (Daemon *self, GError **error)
     return FALSE;
   self->server = stasis_server_new (self->driver, &self->config->server);
   watch_signals (self);
-  g_autofree char *path = choose_socket (self);
+  g_autofree char *path = self->options.socket_path != NULL
+                              ? g_canonicalize_filename (self->options.socket_path, NULL)
+                              : stasis_daemon_sockets_path (self->paths, self->config->folder);
   const gint64 uid = self->paths->is_system ? -1 : (gint64) geteuid ();
   return stasis_daemon_sockets_open (&self->sockets, path, self->config, self->server, uid, error)
          && stasis_server_watch (self->server, error) && adopt (self, error);

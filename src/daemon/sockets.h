@@ -6,6 +6,7 @@
 #pragma once
 
 #include "daemon/daemon-config.h"
+#include "driver/paths.h"
 
 G_BEGIN_DECLS
 
@@ -18,6 +19,10 @@ typedef struct
                             ours; the other has a suffix */
   gboolean is_activated; /* they were handed over by systemd, which keeps them */
 } StasisDaemonSockets;
+
+/* (transfer full): where the daemon of these folders listens unless it is told otherwise; @folder
+ * (nullable) is that of its configuration. */
+char *stasis_daemon_sockets_path (const StasisPaths *paths, const char *folder);
 
 /* Listen on those that systemd hands over (sd_listen_fds(3)), or else at @path and beside it: a
  * folder that is missing is made.  @uid: who may connect besides root, or -1: whoever the modes

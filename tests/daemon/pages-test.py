@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "tests/cli"))
 import tap  # noqa: E402
 
 STASISD = os.environ["STASISD"]
-PAGES = [ROOT / "man/stasisd.8", ROOT / "man/stasisd.conf.5"]
+PAGES = [ROOT / "man/stasis-connect.1", ROOT / "man/stasisd.8", ROOT / "man/stasisd.conf.5"]
 PROGRAMS = {"REMOTE": 0x20008086, "QEMU": 0x20008087}
 
 
@@ -30,15 +30,20 @@ def section(page, title):
     return re.split(r"^\.SH ", read(page).split(f".SH {title}\n", 1)[1], flags=re.M)[0]
 
 
-def test_options():
-    """stasisd.8 has the options of the help, with their short names and arguments"""
-    shown = subprocess.run([STASISD, "--help"], capture_output=True, text=True, check=True,
+def check_options(program, page):
+    shown = subprocess.run([program, "--help"], capture_output=True, text=True, check=True,
                            env={**os.environ, "LC_ALL": "C"}).stdout
     wanted = re.findall(r"^  (?:(-\w), )?(--[a-z-]+(?:=[A-Z]+)?)  ", shown, re.M)
     found = [re.fullmatch(r'\.BR? (?:(-\w) ", " )?(--[a-z-]+)\s*(=[A-Z]+)?', plain(line)).groups(default="")
-             for line in section("man/stasisd.8", "OPTIONS").splitlines() if re.match(r"\.BR? .*\\-\\-", line)
+             for line in section(page, "OPTIONS").splitlines() if re.match(r"\.BR? .*\\-\\-", line)
              and not line.endswith(" .")]
     tap.equal(sorted((short, name + value) for short, name, value in found), sorted(wanted))
+
+
+def test_options():
+    """stasisd.8 and stasis-connect.1 have the options of the help, with their short names and arguments"""
+    check_options(STASISD, "man/stasisd.8")
+    check_options(pathlib.Path(STASISD).with_name("stasis-connect"), "man/stasis-connect.1")
 
 
 def options_known():
