@@ -99,7 +99,7 @@ for suite in "${suites[@]}"; do
   inside "$root" ./dev test --qemu 10 integration/interop >"$log" 2>&1
   report $? "$suite: ${steps[4]}" "$log"
   grep -hE '^# (libvirt|kind)' "$root"/srv/stasis/build/meson-logs/testlog*.txt
-  inside "$root" ./dev test --qemu 10 interop/compare interop/events interop/python interop/virsh >"$log" 2>&1
+  inside "$root" ./dev test --qemu 10 interop/compare interop/events interop/python interop/ssh interop/virsh >"$log" 2>&1
   report $? "$suite: ${steps[5]} with virsh $(inside "$root" virsh --version)" "$log"
   rm -rf --one-file-system "$root"
 done

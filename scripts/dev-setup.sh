@@ -33,6 +33,11 @@ install_level () {
   if [ $# != 0 ]; then
     echo "setup: installing $*"
     apt_install "$@"
+    case " $* " in
+      *' openssh-server '*)
+        ! command -v systemctl >/dev/null || as_root systemctl disable ssh.service ||
+          echo "setup: ssh.service stays enabled" >&2 ;;
+    esac
   fi
 }
 

@@ -13,12 +13,16 @@ packages_libvirt='libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients'
 # Clients of stasisd besides virsh.
 packages_clients='python3-libvirt'
 
+# Another host: the tests run an sshd of their own on loopback.  The one that comes with
+# openssh-server is neither started nor enabled (dev-setup.sh).
+packages_ssh='openssh-server openssh-client netcat-openbsd'
+
 # The whole test run: guests, sanitizers, lint.  The emulator stands apart
 # (setup-qemu.sh), since Debian 12 takes it from its backports suite.  libnuma1, libudev1 and
 # liburing2 are what the guest agent in the test guest needs besides GLib (build-guest.sh).
 packages_test='git dpkg-dev qemu-utils seabios ovmf busybox-static cpio kmod xz-utils bzip2 lz4 lzop zstd virtinst e2fsprogs
   libnuma1 libudev1 liburing2
-  valgrind clang clang-format codespell gcovr pyflakes3 shellcheck debootstrap '"$packages_libvirt $packages_clients"
+  valgrind clang clang-format codespell gcovr pyflakes3 shellcheck debootstrap '"$packages_libvirt $packages_clients $packages_ssh"
 packages_qemu='qemu-system-x86 qemu-utils'
 
 # The peers of bench/.
