@@ -22,6 +22,7 @@ typedef struct
   const StasisWireValue *args; /* (borrowed) by the layout of the procedure */
   StasisWireValue *rets;       /* all zeros; cleared by the caller, also where the call fails */
   const char *save_format;     /* (borrowed) (nullable) where the client names none */
+  int stream_fd; /* -1; a call that opens a stream leaves there what is behind it (owned) */
 } StasisCall;
 
 typedef gboolean (*StasisCallFunc) (StasisCall *call, GError **error);

@@ -106,6 +106,9 @@ STASIS_CALL (connect_get_all_domain_stats);
 STASIS_CALL (connect_domain_event_callback_register_any);
 STASIS_CALL (connect_domain_event_callback_deregister_any);
 
+/* calls-stream.c */
+STASIS_CALL (domain_open_console);
+
 /* calls-qemu.c */
 STASIS_CALL (qemu_domain_monitor_command);
 

@@ -10,6 +10,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "remote/server-private.h"
+#include "remote/stream.h"
+#include "util/fd.h"
 
 /* Of one connection at once, so that it cannot take all threads: such a call waits a while, too,
  * where a domain's supervisor hangs. */
@@ -17,16 +19,24 @@
 
 #define NOT_OPEN _ ("the connection is not open")
 
-static void
-send_error (StasisSession *session, const StasisMessageHeader *call, const GError *error)
+/* What a client is told that something went wrong by. */
+void
+stasis_dispatch_send_error (StasisSession *session, const StasisMessageHeader *call,
+                            StasisMessageType type, const GError *error)
 {
   StasisMessageHeader header = *call;
-  header.type = STASIS_MESSAGE_REPLY;
+  header.type = type;
   header.status = STASIS_MESSAGE_ERROR;
   GByteArray *message = stasis_message_begin (&header);
   stasis_remote_error_put (message, error);
   stasis_message_end (message);
   stasis_session_send (session, message);
+}
+
+static void
+send_error (StasisSession *session, const StasisMessageHeader *call, const GError *error)
+{
+  stasis_dispatch_send_error (session, call, STASIS_MESSAGE_REPLY, error);
 }
 
 static void
@@ -37,15 +47,21 @@ refuse (StasisSession *session, const StasisMessageHeader *call, StasisRemoteErr
   send_error (session, call, &error);
 }
 
+/* With what a stream goes on from, or -1. */
 static void
-send_results (StasisTask *task, const StasisWireValue *rets)
+send_results (StasisTask *task, const StasisWireValue *rets, int fd_take)
 {
+  stasis_autofd int fd = fd_take;
   StasisMessageHeader header = task->header;
   header.type = STASIS_MESSAGE_REPLY;
   header.status = STASIS_MESSAGE_OK;
   g_autoptr (GByteArray) message = stasis_message_begin (&header);
   stasis_wire_encode (message, task->procedure->rets, rets);
-  if (stasis_message_end (message))
+  const gboolean fits = stasis_message_end (message);
+  if (fits && fd >= 0)
+    stasis_stream_open (task->session, &task->header, stasis_fd_steal (&fd),
+                        g_steal_pointer (&message));
+  else if (fits)
     stasis_session_send (task->session, g_steal_pointer (&message));
   else
     refuse (task->session, &task->header, STASIS_REMOTE_ERROR_PROTOCOL,
@@ -79,10 +95,11 @@ carry_out (StasisTask *task)
         .args = args,
         .rets = rets,
         .save_format = save_format,
+        .stream_fd = -1,
       };
       g_autoptr (GError) error = NULL;
       if (procedure->call (&call, &error))
-        send_results (task, rets);
+        send_results (task, rets, call.stream_fd);
       else
         send_error (task->session, &task->header, error);
     }
@@ -261,6 +278,10 @@ stasis_dispatch (StasisSession *session, const StasisMessageHeader *header, cons
       /* The descriptors' octets follow, and are not in the length. */
       *out_why = "it sends descriptors, which we have said that we do not take";
       return FALSE;
+    case STASIS_MESSAGE_STREAM:
+    case STASIS_MESSAGE_STREAM_HOLE:
+      stasis_stream_take_packet (session, header, payload, length);
+      return TRUE;
     default:
       g_debug ("client %" G_GUINT64_FORMAT ": a packet of type %u that nobody waits for",
                session->number, header->type);

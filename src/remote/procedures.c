@@ -75,6 +75,7 @@ static const StasisProcedure procedures[] = {
   REMOTE (184, "domain-managed-save-remove", "Du", "", WRITE, FALSE, domain_managed_save_remove),
   REMOTE (187, "domain-snapshot-num", "Du", "i", READ, TRUE, domain_snapshot_num),
   REMOTE (196, "domain-create-with-flags", "Du", "D", WRITE, FALSE, domain_create_with_flags),
+  REMOTE (201, "domain-open-console", "Dzu", "", WRITE, FALSE, domain_open_console),
   REMOTE (202, "domain-is-updated", "D", "i", READ, TRUE, domain_is_updated),
   REMOTE (212, "domain-get-state", "Du", "ii", READ, TRUE, domain_get_state),
   REMOTE (231, "domain-undefine-flags", "Du", "", WRITE, FALSE, domain_undefine_flags),

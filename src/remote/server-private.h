@@ -56,14 +56,15 @@ struct _StasisSession
   gboolean is_reader; /* by its socket */
 
   /* The first thread's. */
-  GSource *source;   /* (owned) (nullable) */
-  GByteArray *in;    /* (owned) what has come of the next packets */
-  gint64 began;      /* µs */
-  gint64 last_input; /* µs */
-  guint n_pings;     /* unanswered */
-  GQueue waiting;    /* (owned) of StasisTask: over the limit */
-  gboolean is_due;   /* more of what has come is taken when the others had their turn */
-  gboolean is_held;  /* nothing is read for now */
+  GSource *source;    /* (owned) (nullable) */
+  GByteArray *in;     /* (owned) what has come of the next packets */
+  gint64 began;       /* µs */
+  gint64 last_input;  /* µs */
+  guint n_pings;      /* unanswered */
+  GQueue waiting;     /* (owned) of StasisTask: over the limit */
+  GPtrArray *streams; /* (owned) see stream.c */
+  gboolean is_due;    /* more of what has come is taken when the others had their turn */
+  gboolean is_held;   /* nothing is read for now */
 
   GMutex lock;           /* guards the rest */
   int fd;                /* (owned) or -1: it is closed */
@@ -116,5 +117,8 @@ void stasis_dispatch_run (gpointer task, gpointer server);
 /* Have it run, where the limit allows it. */
 gboolean stasis_dispatch_push (StasisTask *task_take);
 void stasis_task_free (gpointer task);
+/* From any thread: a packet of that type with the numbers of a call. */
+void stasis_dispatch_send_error (StasisSession *session, const StasisMessageHeader *call,
+                                 StasisMessageType type, const GError *error);
 
 G_END_DECLS

@@ -19,6 +19,7 @@
 #include <glib-unix.h>
 
 #include "remote/server-private.h"
+#include "remote/stream.h"
 #include "util/fd.h"
 
 #define READ_SIZE        65536u
@@ -43,6 +44,7 @@ stasis_session_new (StasisServer *server, int fd_take, gboolean is_read_only)
   self->in = g_byte_array_new ();
   self->began = self->last_input = g_get_monotonic_time ();
   self->callbacks = g_array_new (FALSE, FALSE, sizeof (StasisCallback));
+  self->streams = stasis_streams_new ();
   g_queue_init (&self->waiting);
   g_queue_init (&self->out);
   g_mutex_init (&self->lock);
@@ -72,6 +74,7 @@ stasis_session_unref (StasisSession *self)
   stasis_fd_clear (&self->fd);
   g_byte_array_unref (self->in);
   g_array_unref (self->callbacks);
+  g_ptr_array_unref (self->streams);
   g_queue_clear_full (&self->out, free_message);
   g_mutex_clear (&self->lock);
   g_free (self);
@@ -100,6 +103,13 @@ flush (StasisSession *self)
   return TRUE;
 }
 
+/* It has said more than is taken for now. */
+static gboolean
+is_at_limit (const StasisSession *self)
+{
+  return self->waiting.length >= WAITING_MAX || stasis_streams_are_full (self);
+}
+
 static gboolean on_ready (gint fd, GIOCondition condition, gpointer data);
 
 /* The first thread watches for what is of use. */
@@ -109,8 +119,7 @@ watch (StasisSession *self)
   g_mutex_lock (&self->lock);
   const int fd = self->fd;
   const gboolean has_out = !g_queue_is_empty (&self->out);
-  self->is_held
-      = self->is_due || self->out_octets > OUT_HIGH || self->waiting.length >= WAITING_MAX;
+  self->is_held = self->is_due || self->out_octets > OUT_HIGH || is_at_limit (self);
   g_mutex_unlock (&self->lock);
   if (self->source != NULL)
     {
@@ -148,6 +157,7 @@ stasis_session_close (StasisSession *self, const char *why)
   g_debug ("client %" G_GUINT64_FORMAT " is closed: %s", self->number, why);
   watch (self);
   g_queue_clear_full (&self->waiting, stasis_task_free);
+  g_ptr_array_set_size (self->streams, 0);
   stasis_server_forget (self->server, self);
 }
 
@@ -260,7 +270,7 @@ may_take (StasisSession *self)
   g_mutex_lock (&self->lock);
   const gboolean is_taking = self->fd >= 0 && self->out_octets <= OUT_HIGH;
   g_mutex_unlock (&self->lock);
-  return is_taking && self->waiting.length < WAITING_MAX;
+  return is_taking && !is_at_limit (self);
 }
 
 static gboolean
@@ -360,6 +370,7 @@ stasis_session_go_on (StasisSession *self)
     }
   if (self->in->len > 0)
     take_packets (self);
+  stasis_streams_go_on (self);
   watch (self);
 }
 
@@ -378,6 +389,16 @@ ping (StasisSession *self)
   stasis_session_send (self, message);
 }
 
+/* Where one held up the connection it goes on, which may be its end. */
+static void
+tick_streams (StasisSession *self, gint64 now)
+{
+  const gboolean was_full = stasis_streams_are_full (self);
+  stasis_streams_tick (self, now);
+  if (was_full && !stasis_streams_are_full (self))
+    stasis_session_go_on (self);
+}
+
 /* Whether it still lives, and wants anything. */
 void
 stasis_session_tick (StasisSession *self, gint64 now)
@@ -387,8 +408,8 @@ stasis_session_tick (StasisSession *self, gint64 now)
   const gboolean is_open = self->is_open;
   const gboolean is_asked = self->has_keepalive && config->keepalive_interval > 0;
   g_mutex_unlock (&self->lock);
-  /* While its calls wait we do not listen. */
-  if (self->waiting.length >= WAITING_MAX)
+  /* While its calls wait, or its streams, we do not listen. */
+  if (is_at_limit (self))
     note_life (self, now);
   const gint64 silence = now - self->last_input;
   const gint64 patience
@@ -399,4 +420,6 @@ stasis_session_tick (StasisSession *self, gint64 now)
     stasis_session_close (self, "it gives no sign of life");
   else if (is_asked && silence >= patience)
     ping (self);
+  else if (self->streams->len > 0)
+    tick_streams (self, now);
 }

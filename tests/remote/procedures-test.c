@@ -65,7 +65,8 @@ test_access (void)
   static const char *const words[]
       = { "create", "define", "destroy",  "reboot",          "reset",
           "resume", "set-",   "shutdown", "suspend",         "restore",
-          "-save",  "remove", "abort",    "monitor-command", "-undefine" };
+          "-save",  "remove", "abort",    "monitor-command", "-undefine",
+          "open-" };
   static const char *const harmless[]
       = { "domain-has-managed-save-image", "domain-managed-save-get-xml-desc",
           "connect-num-of-defined-domains", "connect-list-defined-domains" };
