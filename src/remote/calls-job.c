@@ -7,11 +7,17 @@
 
 #include "config.h"
 
+#include <glib/gi18n-lib.h>
+
 #include "remote/calls.h"
 #include "remote/job-params.h"
 
 #define STATS_COMPLETED 0x1u
 #define STATS_KEEP      0x2u
+
+/* Of libvirt's virDomainControlState. */
+#define CONTROL_OK  0u
+#define CONTROL_JOB 1u
 
 static StasisJobStats *
 ask (StasisCall *call, gboolean completed, GError **error)
@@ -76,4 +82,30 @@ stasis_call_domain_abort_job_flags (StasisCall *call, GError **error)
   guint32 flags;
   return stasis_call_translate_flags (call->args[1].u, &none, 0, &flags, error)
          && stasis_call_domain_abort_job (call, error);
+}
+
+/* Whether QEMU can be asked for something: not while a job is at it. */
+gboolean
+stasis_call_domain_get_control_info (StasisCall *call, GError **error)
+{
+  static const StasisFlagPair none = { 0, 0 };
+  guint32 flags;
+  if (!stasis_call_translate_flags (call->args[1].u, &none, 0, &flags, error))
+    return FALSE;
+  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
+  if (domain == NULL)
+    return FALSE;
+  if (stasis_domain_get_id (domain) < 0)
+    {
+      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                           _ ("Requested operation is not valid: domain is not running"));
+      return FALSE;
+    }
+  g_autoptr (StasisJobStats) stats = stasis_domain_get_job (domain, FALSE, error);
+  if (stats == NULL)
+    return FALSE;
+  const gboolean has_job = stasis_job_params_type (stats) != STASIS_JOB_TYPE_NONE;
+  call->rets[0].u = has_job ? CONTROL_JOB : CONTROL_OK;
+  call->rets[2].ul = has_job ? stasis_job_params_ms (stats->elapsed_us) : 0;
+  return TRUE;
 }

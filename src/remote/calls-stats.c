@@ -7,6 +7,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/device-stats.h"
 #include "remote/calls.h"
 #include "remote/state-reason.h"
 
@@ -15,6 +16,8 @@
 #define STATS_CPU     0x2u
 #define STATS_BALLOON 0x4u
 #define STATS_VCPU    0x8u
+#define STATS_NET     0x10u
+#define STATS_BLOCK   0x20u
 #define STATS_ENFORCE 0x80000000u /* an error where a group is not known */
 #define STATS_NOWAIT  0x20000000u
 #define STATS_BACKING 0x40000000u
@@ -24,6 +27,74 @@ static const StasisFlagPair list_flags[] = {
   { 0x8, STASIS_LIST_TRANSIENT }, { STATS_ENFORCE, 0 },          { STATS_NOWAIT, 0 },
   { STATS_BACKING, 0 },
 };
+
+/* "net.0.rx.bytes" */
+static void
+add_number (GPtrArray *params, const char *group, guint index, const char *name, guint64 value)
+{
+  g_autofree char *full = g_strdup_printf ("%s.%u.%s", group, index, name);
+  stasis_wire_params_add_ullong (params, full, value);
+}
+
+static void
+add_text (GPtrArray *params, const char *group, guint index, const char *name, const char *value)
+{
+  g_autofree char *full = g_strdup_printf ("%s.%u.%s", group, index, name);
+  if (value != NULL)
+    stasis_wire_params_add_string (params, full, value);
+}
+
+/* Of one that does not run nothing is known. */
+static void
+add_interfaces (GPtrArray *params, StasisDomain *domain)
+{
+  g_autoptr (GPtrArray) interfaces = stasis_domain_interface_stats (domain, NULL);
+  if (interfaces == NULL)
+    return;
+  stasis_wire_params_add_uint (params, "net.count", interfaces->len);
+  for (guint i = 0; i < interfaces->len; i++)
+    {
+      const StasisInterfaceStats *one = g_ptr_array_index (interfaces, i);
+      add_text (params, "net", i, "name", one->target);
+      add_number (params, "net", i, "rx.bytes", one->rx_octets);
+      add_number (params, "net", i, "rx.pkts", one->rx_packets);
+      add_number (params, "net", i, "rx.errs", one->rx_errors);
+      add_number (params, "net", i, "rx.drop", one->rx_drops);
+      add_number (params, "net", i, "tx.bytes", one->tx_octets);
+      add_number (params, "net", i, "tx.pkts", one->tx_packets);
+      add_number (params, "net", i, "tx.errs", one->tx_errors);
+      add_number (params, "net", i, "tx.drop", one->tx_drops);
+    }
+}
+
+static void
+add_disks (GPtrArray *params, StasisDomain *domain, gboolean is_running)
+{
+  g_autoptr (GPtrArray) disks = stasis_domain_disk_stats (domain, NULL);
+  if (disks == NULL)
+    return;
+  stasis_wire_params_add_uint (params, "block.count", disks->len);
+  for (guint i = 0; i < disks->len; i++)
+    {
+      const StasisDiskStats *disk = g_ptr_array_index (disks, i);
+      add_text (params, "block", i, "name", disk->target);
+      add_text (params, "block", i, "path", disk->source);
+      if (is_running)
+        {
+          add_number (params, "block", i, "rd.reqs", disk->read_requests);
+          add_number (params, "block", i, "rd.bytes", disk->read_octets);
+          add_number (params, "block", i, "rd.times", disk->read_ns);
+          add_number (params, "block", i, "wr.reqs", disk->write_requests);
+          add_number (params, "block", i, "wr.bytes", disk->write_octets);
+          add_number (params, "block", i, "wr.times", disk->write_ns);
+          add_number (params, "block", i, "fl.reqs", disk->flush_requests);
+          add_number (params, "block", i, "fl.times", disk->flush_ns);
+        }
+      add_number (params, "block", i, "allocation", disk->allocation);
+      add_number (params, "block", i, "capacity", disk->capacity);
+      add_number (params, "block", i, "physical", disk->physical);
+    }
+}
 
 /* One that went away since it was listed is left out. */
 static GPtrArray *
@@ -54,6 +125,10 @@ gather (StasisDomain *domain, guint32 groups)
       stasis_wire_params_add_uint (params, "vcpu.current", info.vcpus);
       stasis_wire_params_add_uint (params, "vcpu.maximum", info.vcpus);
     }
+  if ((groups & STATS_NET) != 0)
+    add_interfaces (params, domain);
+  if ((groups & STATS_BLOCK) != 0)
+    add_disks (params, domain, info.pid != 0);
   return params;
 }
 
@@ -80,7 +155,8 @@ choose (StasisCall *call, guint32 flags, GError **error)
 gboolean
 stasis_call_connect_get_all_domain_stats (StasisCall *call, GError **error)
 {
-  const guint32 known = STATS_STATE | STATS_CPU | STATS_BALLOON | STATS_VCPU;
+  const guint32 known
+      = STATS_STATE | STATS_CPU | STATS_BALLOON | STATS_VCPU | STATS_NET | STATS_BLOCK;
   const guint32 wanted = call->args[1].u != 0 ? call->args[1].u : known;
   guint32 flags;
   if ((call->args[2].u & STATS_ENFORCE) != 0 && (wanted & ~known) != 0)

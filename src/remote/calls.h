@@ -96,6 +96,7 @@ STASIS_CALL (domain_managed_save_define_xml);
 /* calls-job.c */
 STASIS_CALL (domain_get_job_info);
 STASIS_CALL (domain_get_job_stats);
+STASIS_CALL (domain_get_control_info);
 STASIS_CALL (domain_abort_job);
 STASIS_CALL (domain_abort_job_flags);
 
@@ -105,6 +106,21 @@ STASIS_CALL (connect_get_all_domain_stats);
 /* calls-event.c */
 STASIS_CALL (connect_domain_event_callback_register_any);
 STASIS_CALL (connect_domain_event_callback_deregister_any);
+
+/* calls-usage.c */
+STASIS_CALL (domain_get_block_info);
+STASIS_CALL (domain_block_stats);
+STASIS_CALL (domain_block_stats_flags);
+STASIS_CALL (domain_interface_stats);
+STASIS_CALL (domain_memory_stats);
+STASIS_CALL (domain_get_vcpus);
+STASIS_CALL (domain_get_vcpu_pin_info);
+
+/* calls-node.c */
+STASIS_CALL (node_get_free_memory);
+STASIS_CALL (node_get_cpu_stats);
+STASIS_CALL (node_get_memory_stats);
+STASIS_CALL (node_get_cpu_map);
 
 /* calls-stream.c */
 STASIS_CALL (domain_open_console);

@@ -150,3 +150,18 @@ stasis_wire_params_find (const GPtrArray *params, const char *name, StasisWireTy
     }
   return NULL;
 }
+
+/* Empty. */
+GArray *
+stasis_wire_rows_new (void)
+{
+  return g_array_new (FALSE, TRUE, sizeof (StasisWireRow));
+}
+
+/* One of two members. */
+void
+stasis_wire_rows_add (GArray *rows, gint32 tag, guint64 value)
+{
+  const StasisWireRow row = { .number = tag, .value = value };
+  g_array_append_val (rows, row);
+}

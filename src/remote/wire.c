@@ -15,8 +15,12 @@
 #define STRINGS_MAX     16384u
 #define CHARACTERS_MAX  4097u
 #define CHARACTERS_FEW  32u
+#define ROWS_MAX        16384u
 #define DOMAIN_SIZE_MIN (4u + STASIS_UUID_SIZE + 4u)
 #define PARAM_SIZE_MIN  12u
+#define NAMED_SIZE_MIN  12u
+#define TAGGED_SIZE     12u
+#define VCPU_SIZE       20u
 
 static StasisWireDomain *
 get_domain (StasisXdrReader *in)
@@ -97,6 +101,23 @@ get_params (StasisXdrReader *in, guint32 max)
   return params;
 }
 
+/* Parameters of one kind only, which is not written. */
+static GPtrArray *
+get_named (StasisXdrReader *in)
+{
+  GPtrArray *params = stasis_wire_params_new ();
+  const guint32 count = stasis_xdr_get_count (in, PARAMS_MAX, NAMED_SIZE_MIN);
+  for (guint32 i = 0; i < count && stasis_xdr_is_ok (in); i++)
+    {
+      StasisWireParam *param = g_new0 (StasisWireParam, 1);
+      g_ptr_array_add (params, param);
+      param->name = stasis_xdr_get_string (in, STASIS_WIRE_STRING_MAX);
+      param->type = STASIS_WIRE_ULLONG;
+      param->value.ul = stasis_xdr_get_u64 (in);
+    }
+  return params;
+}
+
 static void
 put_param (GByteArray *out, const StasisWireParam *param)
 {
@@ -165,6 +186,41 @@ get_numbers (StasisXdrReader *in)
   return numbers;
 }
 
+static GArray *
+get_rows (StasisXdrReader *in, gboolean is_vcpu)
+{
+  GArray *rows = stasis_wire_rows_new ();
+  const guint32 count = stasis_xdr_get_count (in, ROWS_MAX, is_vcpu ? VCPU_SIZE : TAGGED_SIZE);
+  for (guint32 i = 0; i < count; i++)
+    {
+      StasisWireRow row = { .number = stasis_xdr_get_i32 (in) };
+      if (is_vcpu)
+        row.state = stasis_xdr_get_i32 (in);
+      row.value = stasis_xdr_get_u64 (in);
+      if (is_vcpu)
+        row.cpu = stasis_xdr_get_i32 (in);
+      g_array_append_val (rows, row);
+    }
+  return rows;
+}
+
+static void
+put_rows (GByteArray *out, const GArray *rows, gboolean is_vcpu)
+{
+  const guint count = rows != NULL ? rows->len : 0;
+  stasis_xdr_put_u32 (out, count);
+  for (guint i = 0; i < count; i++)
+    {
+      const StasisWireRow *row = &g_array_index (rows, StasisWireRow, i);
+      stasis_xdr_put_i32 (out, row->number);
+      if (is_vcpu)
+        stasis_xdr_put_i32 (out, row->state);
+      stasis_xdr_put_u64 (out, row->value);
+      if (is_vcpu)
+        stasis_xdr_put_i32 (out, row->cpu);
+    }
+}
+
 /* One in each word. */
 static char *
 get_characters (StasisXdrReader *in, guint32 count)
@@ -197,6 +253,12 @@ put_items (GByteArray *out, char letter, const GPtrArray *items)
         put_domain (out, item);
       else if (letter == 'S')
         stasis_xdr_put_string (out, item);
+      else if (letter == 'N')
+        {
+          const StasisWireParam *param = item;
+          stasis_xdr_put_string (out, param->name);
+          stasis_xdr_put_u64 (out, param->value.ul);
+        }
       else if (letter == 'R')
         {
           put_domain (out, record->domain);
@@ -269,6 +331,10 @@ get_value (StasisXdrReader *in, char letter, StasisWireValue *value)
     value->items = get_records (in);
   else if (letter == 'S')
     value->items = get_strings (in);
+  else if (letter == 'N')
+    value->items = get_named (in);
+  else if (letter == 'T' || letter == 'V')
+    value->rows = get_rows (in, letter == 'V');
   else if (letter == 'I')
     value->numbers = get_numbers (in);
   else if (letter == 'm')
@@ -332,6 +398,8 @@ put_value (GByteArray *out, char letter, const StasisWireValue *value)
     put_bytes (out, value->bytes);
   else if (letter == 'I')
     put_numbers (out, value->numbers);
+  else if (letter == 'T' || letter == 'V')
+    put_rows (out, value->rows, letter == 'V');
   else if (letter == 'm')
     put_characters (out, value->s, CHARACTERS_FEW);
   else if (letter == 'M')
@@ -340,7 +408,7 @@ put_value (GByteArray *out, char letter, const StasisWireValue *value)
       stasis_xdr_put_u32 (out, (guint32) count);
       put_characters (out, value->s, count);
     }
-  else if (strchr ("ApPRS", letter) != NULL)
+  else if (strchr ("ANpPRS", letter) != NULL)
     put_items (out, letter, value->items);
   else
     put_scalar (out, letter, value);
@@ -368,7 +436,9 @@ stasis_wire_clear (const char *layout, StasisWireValue *values)
         g_clear_pointer (&values[i].bytes, g_bytes_unref);
       else if (layout[i] == 'I')
         g_clear_pointer (&values[i].numbers, g_array_unref);
-      else if (strchr ("ApPRS", layout[i]) != NULL)
+      else if (strchr ("TV", layout[i]) != NULL)
+        g_clear_pointer (&values[i].rows, g_array_unref);
+      else if (strchr ("ANpPRS", layout[i]) != NULL)
         g_clear_pointer (&values[i].items, g_ptr_array_unref);
     }
 }

@@ -7,10 +7,13 @@
  *
  *   i u   integer, unsigned        s z  string, optional string     D O  domain, optional domain
  *   l U   hyper, unsigned hyper    b    opaque data (4 MiB)         A    domains (16384)
- *   d     double                   x    UUID                        p P  typed parameters (64;
- * 262144) I     integers (16384)         S    strings (16384)            R    domains with
- * parameters m     32 characters, one in each word                           M    characters, so,
- * with a count
+ *   d     double                   x    UUID                        R    domains with parameters
+ *   I     integers (16384)         S    strings (16384)
+ *   p P   typed parameters (64; 262144)
+ *   m M   32 characters, one in each word; a counted number of them
+ *   N     names, each with an unsigned hyper (64)
+ *   T V   rows of integers (16384): a tag and an unsigned hyper; a virtual processor's number,
+ *         state, time (unsigned hyper) and processor of the host
  */
 
 #pragma once
@@ -66,6 +69,15 @@ typedef struct
   GPtrArray *params;        /* (owned) of StasisWireParam */
 } StasisWireRecord;
 
+/* A row of the letters T and V. */
+typedef struct
+{
+  gint32 number;
+  gint32 state; /* V only */
+  guint64 value;
+  gint32 cpu; /* V only */
+} StasisWireRow;
+
 /* One member; zeros are a value of each kind, where NULL is no string, no octets and no items. */
 typedef union
 {
@@ -79,6 +91,7 @@ typedef union
   StasisWireDomain *domain; /* (owned) (nullable) */
   GPtrArray *items;         /* (owned) (nullable) domains, parameters, records or strings */
   GArray *numbers;          /* (owned) (nullable) of gint32 */
+  GArray *rows;             /* (owned) (nullable) of StasisWireRow */
   guint8 uuid[STASIS_UUID_SIZE];
 } StasisWireValue;
 
@@ -102,6 +115,10 @@ StasisWireRecord *stasis_wire_record_new (StasisWireDomain *domain_take, GPtrArr
 GPtrArray *stasis_wire_domains_new (void);
 GPtrArray *stasis_wire_records_new (void);
 GPtrArray *stasis_wire_strings_new (void);
+
+/* An array for the letters T and V, and a row more. */
+GArray *stasis_wire_rows_new (void);
+void stasis_wire_rows_add (GArray *rows, gint32 tag, guint64 value);
 
 /* @values: as many as @layout has letters, to be cleared in any case.  FALSE where the octets are
  * not that; more octets than that are left to the caller. */

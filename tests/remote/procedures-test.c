@@ -9,7 +9,7 @@
 
 #include "remote/procedures.h"
 
-#define LETTERS "iulUdszDOxbmMApPRSI"
+#define LETTERS "iulUdszDOxbmMANpPRSITV"
 
 static void
 check_layout (const StasisProcedure *procedure, const char *layout)
@@ -66,10 +66,12 @@ test_access (void)
       = { "create", "define", "destroy",  "reboot",          "reset",
           "resume", "set-",   "shutdown", "suspend",         "restore",
           "-save",  "remove", "abort",    "monitor-command", "-undefine",
-          "open-" };
+          "fs",     "agent",  "get-time", "get-hostname",    "send-key",
+          "inject", "open-",  "rename",   "screenshot",      "domain-capabilities" };
   static const char *const harmless[]
       = { "domain-has-managed-save-image", "domain-managed-save-get-xml-desc",
-          "connect-num-of-defined-domains", "connect-list-defined-domains" };
+          "connect-num-of-defined-domains", "connect-list-defined-domains",
+          "connect-get-hostname" };
   guint count;
   const StasisProcedure *procedures = stasis_procedures (&count);
   for (guint i = 0; i < count; i++)

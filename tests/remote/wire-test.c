@@ -65,6 +65,19 @@ fill (char letter, StasisWireValue *value)
                        stasis_wire_record_new (stasis_wire_domain_new ("two", uuid, 2),
                                                stasis_wire_params_new ()));
     }
+  else if (letter == 'N')
+    {
+      value->items = stasis_wire_params_new ();
+      stasis_wire_params_add_ullong (value->items, "one", G_MAXUINT64);
+      stasis_wire_params_add_ullong (value->items, "", 0);
+    }
+  else if (strchr ("TV", letter) != NULL)
+    {
+      const StasisWireRow row = { -1, 2, G_MAXUINT64, -3 };
+      value->rows = stasis_wire_rows_new ();
+      stasis_wire_rows_add (value->rows, 6, 65536);
+      g_array_append_val (value->rows, row);
+    }
   else if (letter == 'd')
     value->d = -1.5;
   else
@@ -94,37 +107,23 @@ decode (const char *layout, const guint8 *octets, gsize length, StasisWireValue 
   return ok;
 }
 
-static const char *const layouts[] = { "i",
-                                       "u",
-                                       "l",
-                                       "U",
-                                       "d",
-                                       "s",
-                                       "z",
-                                       "D",
-                                       "O",
-                                       "x",
-                                       "b",
-                                       "m",
-                                       "M",
-                                       "A",
-                                       "p",
-                                       "P",
-                                       "R",
-                                       "S",
-                                       "I",
-                                       "",
-                                       "zu",
-                                       "Ds",
-                                       "Dszu",
-                                       "iUUuU",
-                                       "mUiiiiii",
-                                       "Dpu",
-                                       "Au",
-                                       "ssu",
-                                       "iO",
-                                       "Mi",
-                                       "sxbzSIRPpAmMOD" };
+static const char *const layouts[] = { "i",     "u",
+                                       "l",     "U",
+                                       "d",     "s",
+                                       "z",     "D",
+                                       "O",     "x",
+                                       "b",     "m",
+                                       "M",     "A",
+                                       "p",     "P",
+                                       "R",     "S",
+                                       "I",     "N",
+                                       "T",     "V",
+                                       "",      "zu",
+                                       "Ds",    "Dszu",
+                                       "iUUuU", "mUiiiiii",
+                                       "Dpu",   "Au",
+                                       "ssu",   "iO",
+                                       "Mi",    "sxbzSIRPpAmMOD" };
 
 /* What is decoded, encoded again, is the same; what follows is left. */
 static void
