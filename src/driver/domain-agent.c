@@ -8,6 +8,8 @@
 
 #include "config.h"
 
+#include "driver/domain-agent.h"
+
 #include <glib/gi18n-lib.h>
 
 #include "driver/agent-channel.h"
@@ -201,4 +203,16 @@ stasis_domain_set_time (StasisDomain *self, gint64 ns, StasisSetTimeFlags flags,
     return stasis_agent_set_time_from_rtc (talk.agent, cancellable, error);
   return stasis_agent_set_time (talk.agent, is_now ? g_get_real_time () * 1000 : ns, cancellable,
                                 error);
+}
+
+/* Any command of the agent; its answer. */
+gboolean
+stasis_domain_agent_command (StasisDomain *self, const char *command, StasisJson *arguments_take,
+                             gint64 timeout_ms, StasisJson **out_return, GError **error)
+{
+  g_autoptr (StasisJson) arguments = arguments_take;
+  g_auto (Talk) talk = { 0 };
+  return talk_begin (&talk, self, /* wait_ms= */ 0, NULL, error)
+         && stasis_agent_command (talk.agent, command, g_steal_pointer (&arguments), timeout_ms,
+                                  out_return, NULL, error);
 }

@@ -255,9 +255,11 @@ await_answer (StasisAgent *agent, const char *command, StasisJson **out_return,
   return TRUE;
 }
 
-static gboolean
-run (StasisAgent *agent, const char *command, StasisJson *arguments_take, gint64 timeout_ms,
-     StasisJson **out_return, GCancellable *cancellable, GError **error)
+/* Any command. */
+gboolean
+stasis_agent_command (StasisAgent *agent, const char *command, StasisJson *arguments_take,
+                      gint64 timeout_ms, StasisJson **out_return, GCancellable *cancellable,
+                      GError **error)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   append_line (text, command, arguments_take);
@@ -282,7 +284,7 @@ run_count (StasisAgent *agent, const char *command, guint *out_count, gint64 tim
 {
   g_autoptr (StasisJson) value = NULL;
   gint64 count = 0;
-  if (!run (agent, command, NULL, timeout_ms, &value, cancellable, error)
+  if (!stasis_agent_command (agent, command, NULL, timeout_ms, &value, cancellable, error)
       || !to_int (command, value, G_MAXINT, &count, error))
     return FALSE;
   *out_count = (guint) count;
@@ -293,7 +295,7 @@ run_count (StasisAgent *agent, const char *command, guint *out_count, gint64 tim
 gboolean
 stasis_agent_ping (StasisAgent *agent, GCancellable *cancellable, GError **error)
 {
-  return run (agent, "guest-ping", NULL, COMMAND_MS, NULL, cancellable, error);
+  return stasis_agent_command (agent, "guest-ping", NULL, COMMAND_MS, NULL, cancellable, error);
 }
 
 /* What it is, and can do. */
@@ -301,7 +303,7 @@ StasisJson *
 stasis_agent_info (StasisAgent *agent, GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisJson) value = NULL;
-  if (!run (agent, "guest-info", NULL, COMMAND_MS, &value, cancellable, error))
+  if (!stasis_agent_command (agent, "guest-info", NULL, COMMAND_MS, &value, cancellable, error))
     return NULL;
   if (stasis_json_kind (value) == STASIS_JSON_OBJECT)
     return g_steal_pointer (&value);
@@ -332,7 +334,7 @@ stasis_agent_fs_status (StasisAgent *agent, gboolean *out_is_frozen, GCancellabl
 {
   static const char command[] = "guest-fsfreeze-status";
   g_autoptr (StasisJson) value = NULL;
-  if (!run (agent, command, NULL, COMMAND_MS, &value, cancellable, error))
+  if (!stasis_agent_command (agent, command, NULL, COMMAND_MS, &value, cancellable, error))
     return FALSE;
   const char *word = stasis_json_string (value, NULL);
   if (g_strcmp0 (word, "frozen") != 0 && g_strcmp0 (word, "thawed") != 0)
@@ -389,14 +391,15 @@ stasis_agent_get_time (StasisAgent *agent, gint64 *out_ns, GCancellable *cancell
 {
   static const char command[] = "guest-get-time";
   g_autoptr (StasisJson) value = NULL;
-  return run (agent, command, NULL, COMMAND_MS, &value, cancellable, error)
+  return stasis_agent_command (agent, command, NULL, COMMAND_MS, &value, cancellable, error)
          && to_int (command, value, G_MAXINT64, out_ns, error);
 }
 
 static gboolean
 set_time (StasisAgent *agent, StasisJson *arguments_take, GCancellable *cancellable, GError **error)
 {
-  return run (agent, "guest-set-time", arguments_take, COMMAND_MS, NULL, cancellable, error);
+  return stasis_agent_command (agent, "guest-set-time", arguments_take, COMMAND_MS, NULL,
+                               cancellable, error);
 }
 
 /* Set it. */

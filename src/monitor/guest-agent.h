@@ -34,6 +34,12 @@ StasisAgent *stasis_agent_open (int socket_take, gint64 timeout_ms, GCancellable
 /* NULL is fine. */
 void stasis_agent_close (StasisAgent *agent);
 
+/* Any command, for which no function stands below.
+ * @arguments_take: (nullable): consumed; @out_return: (nullable) (transfer full) */
+gboolean stasis_agent_command (StasisAgent *agent, const char *command, StasisJson *arguments_take,
+                               gint64 timeout_ms, StasisJson **out_return,
+                               GCancellable *cancellable, GError **error);
+
 gboolean stasis_agent_ping (StasisAgent *agent, GCancellable *cancellable, GError **error);
 
 /* (transfer full): what `guest-info` says: version, commands. */

@@ -107,6 +107,15 @@ STASIS_CALL (connect_get_all_domain_stats);
 STASIS_CALL (connect_domain_event_callback_register_any);
 STASIS_CALL (connect_domain_event_callback_deregister_any);
 
+/* calls-agent.c */
+STASIS_CALL (domain_get_time);
+STASIS_CALL (domain_set_time);
+STASIS_CALL (domain_fsfreeze);
+STASIS_CALL (domain_fsthaw);
+STASIS_CALL (domain_fstrim);
+STASIS_CALL (domain_get_hostname);
+STASIS_CALL (qemu_domain_agent_command);
+
 /* calls-usage.c */
 STASIS_CALL (domain_get_block_info);
 STASIS_CALL (domain_block_stats);

@@ -101,14 +101,20 @@ static const StasisProcedure procedures[] = {
   REMOTE (258, "domain-shutdown-flags", "Du", "", WRITE, FALSE, domain_shutdown_flags),
   REMOTE (265, "domain-get-metadata", "Dizu", "s", READ, FALSE, domain_get_metadata),
   REMOTE (273, "connect-list-all-domains", "iu", "Au", READ, FALSE, connect_list_all_domains),
+  REMOTE (277, "domain-get-hostname", "Du", "s", WRITE, FALSE, domain_get_hostname),
   REMOTE (281, "connect-list-all-storage-pools", "iu", "Su", READ, TRUE, connect_list_nothing),
   REMOTE (283, "connect-list-all-networks", "iu", "Su", READ, TRUE, connect_list_nothing),
   REMOTE (293, "node-get-cpu-map", "iiu", "bui", READ, TRUE, node_get_cpu_map),
+  REMOTE (294, "domain-fstrim", "DzUu", "", WRITE, FALSE, domain_fstrim),
   REMOTE (298, "domain-get-job-stats", "Du", "ip", READ, TRUE, domain_get_job_stats),
   REMOTE (316, "connect-domain-event-callback-register-any", "iO", "i", READ, TRUE,
           connect_domain_event_callback_register_any),
   REMOTE (317, "connect-domain-event-callback-deregister-any", "i", "", READ, TRUE,
           connect_domain_event_callback_deregister_any),
+  REMOTE (335, "domain-fsfreeze", "DSu", "i", WRITE, FALSE, domain_fsfreeze),
+  REMOTE (336, "domain-fsthaw", "DSu", "i", WRITE, FALSE, domain_fsthaw),
+  REMOTE (337, "domain-get-time", "Du", "lu", WRITE, FALSE, domain_get_time),
+  REMOTE (338, "domain-set-time", "Dluu", "", WRITE, FALSE, domain_set_time),
   REMOTE (344, "connect-get-all-domain-stats", "Auu", "R", READ, FALSE,
           connect_get_all_domain_stats),
   REMOTE (350, "domain-define-xml-flags", "su", "D", WRITE, FALSE, domain_define_xml_flags),
@@ -125,6 +131,7 @@ static const StasisProcedure procedures[] = {
   REMOTE (449, "domain-get-autostart-once", "D", "i", READ, TRUE, domain_get_autostart_once),
 
   QEMU (1, "domain-monitor-command", "Dsu", "s", WRITE, FALSE, qemu_domain_monitor_command),
+  QEMU (3, "domain-agent-command", "Dsiu", "z", WRITE, FALSE, qemu_domain_agent_command),
 };
 /* clang-format on */
 
