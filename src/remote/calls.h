@@ -125,6 +125,10 @@ STASIS_CALL (domain_memory_stats);
 STASIS_CALL (domain_get_vcpus);
 STASIS_CALL (domain_get_vcpu_pin_info);
 
+/* calls-keys.c */
+STASIS_CALL (domain_send_key);
+STASIS_CALL (domain_inject_nmi);
+
 /* calls-node.c */
 STASIS_CALL (node_get_free_memory);
 STASIS_CALL (node_get_cpu_stats);
