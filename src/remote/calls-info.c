@@ -12,9 +12,6 @@
 #include "remote/state-reason.h"
 #include "util/xml-peek.h"
 
-#define METADATA_DESCRIPTION 0
-#define METADATA_TITLE       1
-
 static const StasisFlagPair xml_flags[] = {
   { 0x1, STASIS_XML_SECURE },
   { 0x2, STASIS_XML_INACTIVE },
@@ -116,30 +113,6 @@ stasis_call_domain_get_messages (StasisCall *call, GError **error)
 {
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   return domain != NULL;
-}
-
-/* Its title or description. */
-gboolean
-stasis_call_domain_get_metadata (StasisCall *call, GError **error)
-{
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
-  g_autofree char *xml
-      = domain != NULL ? stasis_domain_get_xml (domain, STASIS_XML_NONE, error) : NULL;
-  if (xml == NULL)
-    return FALSE;
-  const gint32 type = call->args[1].i;
-  const char *path = type == METADATA_DESCRIPTION ? "domain/description"
-                     : type == METADATA_TITLE     ? "domain/title"
-                                                  : NULL;
-  call->rets[0].s = path != NULL ? stasis_xml_peek (xml, path) : NULL;
-  if (call->rets[0].s != NULL)
-    return TRUE;
-  g_set_error_literal (error, STASIS_REMOTE_ERROR, STASIS_REMOTE_ERROR_NO_METADATA,
-                       type == METADATA_TITLE ? _ ("metadata not found: Requested metadata element "
-                                                   "is not present: title")
-                                              : _ ("metadata not found: Requested metadata element "
-                                                   "is not present"));
-  return FALSE;
 }
 
 /* Whether it starts from an image. */

@@ -52,7 +52,6 @@ STASIS_CALL (domain_get_autostart);
 STASIS_CALL (domain_get_autostart_once);
 STASIS_CALL (domain_get_security_label);
 STASIS_CALL (domain_get_messages);
-STASIS_CALL (domain_get_metadata);
 STASIS_CALL (domain_has_managed_save_image);
 STASIS_CALL (domain_is_active);
 STASIS_CALL (domain_is_persistent);
@@ -128,6 +127,10 @@ STASIS_CALL (domain_get_vcpu_pin_info);
 /* calls-keys.c */
 STASIS_CALL (domain_send_key);
 STASIS_CALL (domain_inject_nmi);
+
+/* calls-metadata.c */
+STASIS_CALL (domain_get_metadata);
+STASIS_CALL (domain_set_metadata);
 
 /* calls-node.c */
 STASIS_CALL (node_get_free_memory);

@@ -101,6 +101,7 @@ static const StasisProcedure procedures[] = {
   REMOTE (243, "domain-block-stats-flags", "Dsiu", "pi", READ, FALSE, domain_block_stats_flags),
   REMOTE (245, "domain-reset", "Du", "", WRITE, FALSE, domain_reset),
   REMOTE (258, "domain-shutdown-flags", "Du", "", WRITE, FALSE, domain_shutdown_flags),
+  REMOTE (264, "domain-set-metadata", "Dizzzu", "", WRITE, FALSE, domain_set_metadata),
   REMOTE (265, "domain-get-metadata", "Dizu", "s", READ, FALSE, domain_get_metadata),
   REMOTE (273, "connect-list-all-domains", "iu", "Au", READ, FALSE, connect_list_all_domains),
   REMOTE (277, "domain-get-hostname", "Du", "s", WRITE, FALSE, domain_get_hostname),
