@@ -194,6 +194,9 @@ gboolean stasis_domain_suspend (StasisDomain *self, GError **error);
 gboolean stasis_domain_resume (StasisDomain *self, GError **error);
 gboolean stasis_domain_undefine (StasisDomain *self, StasisUndefineFlags flags, GError **error);
 
+/* (does not run): @self goes by the old name, and is good for nothing more. */
+gboolean stasis_domain_rename (StasisDomain *self, const char *new_name, GError **error);
+
 /* Its state.  @xml (nullable): a replacement definition of the same guest ABI. */
 gboolean stasis_domain_save (StasisDomain *self, const char *path, const char *xml,
                              StasisSaveFlags flags, StasisProgressFunc progress, gpointer user_data,

@@ -21,6 +21,7 @@ static const StasisCliCommand *const commands[] = {
   &stasis_cmd_destroy,
   &stasis_cmd_domid,
   &stasis_cmd_domname,
+  &stasis_cmd_domrename,
   &stasis_cmd_domuuid,
   &stasis_cmd_dumpxml,
   &stasis_cmd_edit,

@@ -221,6 +221,19 @@ stasis_registry_check_unique (StasisDriver *driver, const char *name, const char
   return check_running (driver, name, uuid, error);
 }
 
+/* Under the lock. */
+static gboolean
+store (StasisDriver *driver, const StasisDomainDef *def, GError **error)
+{
+  g_autofree char *path = stasis_paths_definition (driver->paths, def->name);
+  g_autofree char *folder = g_path_get_dirname (path);
+  g_autofree char *xml
+      = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_INACTIVE | STASIS_DOMAIN_FORMAT_SECURE);
+  /* The link first: without its definition it says nothing, the other way round it is missed. */
+  return stasis_paths_make (folder, error) && link_uuid (driver, def->uuid, def->name, error)
+         && stasis_atomic_file_write (path, xml, strlen (xml), 0600, error);
+}
+
 /* Store a definition, in place of an older one of the same name. */
 gboolean
 stasis_registry_store (StasisDriver *driver, const StasisDomainDef *def, GError **error)
@@ -229,13 +242,41 @@ stasis_registry_store (StasisDriver *driver, const StasisDomainDef *def, GError 
   if (lock == NULL || !stasis_registry_check_unique (driver, def->name, def->uuid, error))
     return FALSE;
 
-  g_autofree char *path = stasis_paths_definition (driver->paths, def->name);
-  g_autofree char *folder = g_path_get_dirname (path);
-  g_autofree char *xml
-      = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_INACTIVE | STASIS_DOMAIN_FORMAT_SECURE);
-  /* The link first: without its definition it says nothing, the other way round it is missed. */
-  return stasis_paths_make (folder, error) && link_uuid (driver, def->uuid, def->name, error)
-         && stasis_atomic_file_write (path, xml, strlen (xml), 0600, error);
+  return store (driver, def, error);
+}
+
+/* Under the lock. */
+static gboolean
+move_autostart (StasisDriver *driver, const char *name, const char *new_name, GError **error)
+{
+  g_autofree char *before = stasis_paths_autostart (driver->paths, name);
+  g_autofree char *after = stasis_paths_autostart (driver->paths, new_name);
+  g_autofree char *target = g_strdup_printf ("../domains/%s.xml", new_name);
+  if (!g_file_test (before, G_FILE_TEST_IS_SYMLINK))
+    return TRUE;
+  if (!replace_link (after, target, error))
+    return FALSE;
+  unlink (before);
+  return TRUE;
+}
+
+/* The new one is there before the old one goes. */
+gboolean
+stasis_registry_rename (StasisDriver *driver, const char *name, const StasisDomainDef *def,
+                        GError **error)
+{
+  g_autoptr (StasisLock) lock = take_lock (driver, error);
+  if (lock == NULL)
+    return FALSE;
+  if (stasis_registry_has (driver, def->name))
+    return throw_exists (error, def->name, def->uuid);
+  g_autofree char *before = stasis_paths_definition (driver->paths, name);
+  g_autofree char *after = stasis_paths_definition (driver->paths, def->name);
+  if (store (driver, def, error) && move_autostart (driver, name, def->name, error)
+      && (unlink (before) == 0 || stasis_throw_errno (error, _ ("cannot remove '%s'"), before)))
+    return TRUE;
+  unlink (after); /* the link to it is found out */
+  return FALSE;
 }
 
 /* Forget a definition and what points at it. */

@@ -63,3 +63,21 @@ stasis_call_domain_get_metadata (StasisCall *call, GError **error)
                        _ ("metadata not found: Requested metadata element is not present"));
   return FALSE;
 }
+
+/* Another name. */
+gboolean
+stasis_call_domain_rename (StasisCall *call, GError **error)
+{
+  static const StasisFlagPair none = { 0, 0 };
+  guint32 flags;
+  if (!stasis_call_translate_flags (call->args[2].u, &none, 0, &flags, error))
+    return FALSE;
+  if (call->args[1].s == NULL)
+    {
+      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                           _ ("no new name was given"));
+      return FALSE;
+    }
+  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
+  return domain != NULL && stasis_domain_rename (domain, call->args[1].s, error);
+}

@@ -131,6 +131,7 @@ STASIS_CALL (domain_inject_nmi);
 /* calls-metadata.c */
 STASIS_CALL (domain_get_metadata);
 STASIS_CALL (domain_set_metadata);
+STASIS_CALL (domain_rename);
 
 /* calls-node.c */
 STASIS_CALL (node_get_free_memory);

@@ -121,6 +121,7 @@ static const StasisProcedure procedures[] = {
   REMOTE (344, "connect-get-all-domain-stats", "Auu", "R", READ, FALSE,
           connect_get_all_domain_stats),
   REMOTE (350, "domain-define-xml-flags", "su", "D", WRITE, FALSE, domain_define_xml_flags),
+  REMOTE (358, "domain-rename", "Dzu", "i", WRITE, FALSE, domain_rename),
   REMOTE (360, "connect-register-close-callback", "", "", READ, TRUE, connect_close_callback),
   REMOTE (361, "connect-unregister-close-callback", "", "", READ, TRUE, connect_close_callback),
   REMOTE (388, "domain-managed-save-get-xml-desc", "Du", "s", READ, FALSE,

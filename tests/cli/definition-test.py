@@ -225,6 +225,44 @@ def test_autostart():
     tap.equal(run("-q", "list", "--all", "--autostart", "--name").stdout, "")
 
 
+def test_rename():
+    """domrename: the definition, the mark for autostart and the NVRAM go by the new name"""
+    uuid = run("domuuid", "web").stdout
+    run("autostart", "web")
+    state = pathlib.Path(FOLDER.name) / "state"
+    (state / "lib/nvram").mkdir(parents=True, exist_ok=True)
+    nvram = state / "lib/nvram/web_VARS.fd"
+    nvram.write_bytes(b"variables")
+    tap.equal(run("domrename", "web", "net").stdout, "Domain successfully renamed\n\n")
+    tap.equal((nvram.exists(), (state / "lib/nvram/net_VARS.fd").read_bytes()), (False, b"variables"))
+    tap.equal(run("domuuid", "net").stdout, uuid)
+    tap.equal(run("domname", uuid.strip()).stdout, "net\n\n")
+    tap.equal(run("-q", "list", "--all", "--name", "--autostart").stdout, "net\n")
+    tap.contains(run("dumpxml", "net").stdout, "<name>net</name>")
+    tap.equal(run("domstate", "web").returncode, 1)
+    tap.equal([link.name for link in (state / "config/autostart").iterdir()], ["net.xml"])
+    # What is in the way of it.
+    other = pathlib.Path(FOLDER.name) / "db.xml"
+    text = run("dumpxml", "net").stdout.replace("<name>net<", "<name>db<")
+    other.write_text(text.replace(uuid.strip(), "00000000-0000-0000-0000-000000000007"))
+    tap.equal(run("define", str(other)).returncode, 0)
+    for name, message in (("net", "has that name already"), ("db", "domain 'db' exists already"),
+                          ("a/b", "cannot be the name of a domain")):
+        done = run("domrename", "net", name)
+        tap.equal((done.returncode, message in done.stderr), (1, True))
+    managed = state / "lib/save/net.stasis"
+    for path, message in ((managed, "has a managed save image"), (nvram, "is there already")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+        done = run("domrename", "net", "web")
+        tap.equal((done.returncode, message in done.stderr), (1, True))
+        path.unlink()
+    tap.equal(run("domrename", "net", "web").returncode, 0)
+    tap.equal(run("undefine", "db").returncode, 0)
+    tap.equal(run("autostart", "web", "--disable").returncode, 0)
+    (state / "lib/nvram/web_VARS.fd").unlink()
+
+
 def test_edit():
     """edit changes a definition and leaves nothing behind"""
     before = run("dumpxml", "web", "--inactive", "--security-info").stdout
@@ -313,7 +351,7 @@ def test_undefine():
     tap.equal(run("-q", "list", "--all").stdout, "")
 
 
-TESTS = [test_define, test_define_refuses, test_names, test_foreign_text, test_list, test_dominfo, test_dumpxml, test_not_running, test_autostart,
+TESTS = [test_define, test_define_refuses, test_names, test_foreign_text, test_list, test_dominfo, test_dumpxml, test_not_running, test_autostart, test_rename,
          test_edit, test_edit_refused, test_edit_no_editor, test_edit_asks, test_edit_again, test_edit_race,
          test_undefine]
 
