@@ -10,6 +10,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/domain-capabilities.h"
 #include "remote/calls.h"
 #include "remote/node-info.h"
 
@@ -65,6 +66,26 @@ gboolean
 stasis_call_connect_get_capabilities (StasisCall *call, GError **error)
 {
   call->rets[0].s = stasis_driver_get_capabilities (call->driver, error);
+  return call->rets[0].s != NULL;
+}
+
+/* What a domain can have. */
+gboolean
+stasis_call_connect_get_domain_capabilities (StasisCall *call, GError **error)
+{
+  static const StasisFlagPair none = { 0, 0 };
+  guint32 flags;
+  if (!stasis_call_translate_flags (call->args[4].u, &none, 0, &flags, error))
+    return FALSE;
+  const StasisDomainCapabilities wanted = {
+    .emulator = call->args[0].s,
+    .arch = call->args[1].s,
+    .machine = call->args[2].s,
+    .type = call->args[3].s,
+  };
+  if (wanted.emulator != NULL && !stasis_call_check_path (wanted.emulator, error))
+    return FALSE;
+  call->rets[0].s = stasis_driver_get_domain_capabilities (call->driver, &wanted, error);
   return call->rets[0].s != NULL;
 }
 

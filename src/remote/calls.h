@@ -29,6 +29,7 @@ STASIS_CALL (connect_get_lib_version);
 STASIS_CALL (connect_get_hostname);
 STASIS_CALL (connect_get_max_vcpus);
 STASIS_CALL (connect_get_capabilities);
+STASIS_CALL (connect_get_domain_capabilities);
 STASIS_CALL (node_get_info);
 STASIS_CALL (node_get_security_model);
 

@@ -118,6 +118,8 @@ static const StasisProcedure procedures[] = {
   REMOTE (336, "domain-fsthaw", "DSu", "i", WRITE, FALSE, domain_fsthaw),
   REMOTE (337, "domain-get-time", "Du", "lu", WRITE, FALSE, domain_get_time),
   REMOTE (338, "domain-set-time", "Dluu", "", WRITE, FALSE, domain_set_time),
+  REMOTE (342, "connect-get-domain-capabilities", "zzzzu", "s", WRITE, FALSE,
+          connect_get_domain_capabilities),
   REMOTE (344, "connect-get-all-domain-stats", "Auu", "R", READ, FALSE,
           connect_get_all_domain_stats),
   REMOTE (350, "domain-define-xml-flags", "su", "D", WRITE, FALSE, domain_define_xml_flags),

@@ -8,6 +8,7 @@ of the comparison: ids, times, what time has been spent.
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -23,7 +24,10 @@ SAME, WELL = "same", "well"
 
 # In this order; N stands for the domain's name.
 COMMANDS = [
-    (WELL, "uri"), (SAME, "hostname"), (SAME, "list --all"), (SAME, "nodeinfo"), (WELL, "version"),
+    (WELL, "uri"), (SAME, "hostname"), (SAME, "list --all"), (SAME, "nodeinfo"),
+    (SAME, "nodecpumap"), (WELL, "nodecpustats"), (WELL, "nodecpustats --cpu 0"), (SAME, "nodecpustats --cpu 4000", 1),
+    (WELL, "nodememstats"), (WELL, "freecell"), (WELL, "domcapabilities"),
+    (WELL, "domcapabilities --virttype qemu --machine q35"), (SAME, "domcapabilities --arch sparc", 1), (WELL, "version"),
     (WELL, "version --daemon"), (WELL, "capabilities"), (SAME, "maxvcpus --type qemu"), (SAME, "domstate N", 1),
     (SAME, "define {xml}"), (SAME, "list --all"), (SAME, "list --inactive"), (SAME, "list --all --persistent"),
     (SAME, "list --all --transient"), (SAME, "list --all --no-autostart"), (SAME, "list --all --autostart"),
@@ -33,15 +37,30 @@ COMMANDS = [
     (SAME, "domstate N"), (SAME, "domid N"), (SAME, "domuuid N"), (SAME, "domname " + UUID), (SAME, "dominfo N"),
     (SAME, "desc N"), (SAME, "desc N --title"), (WELL, "dumpxml N"), (WELL, "dumpxml N --inactive"),
     (WELL, "dumpxml N --migratable"), (WELL, "dumpxml N --security-info"), (SAME, "domblklist N"),
-    (SAME, "domblklist N --details"), (SAME, "domiflist N"), (SAME, "vcpucount N --maximum --config", None),
+    (SAME, "domblklist N --details"), (SAME, "domblkinfo N vda"), (SAME, "domblkstat N vda", 1), (SAME, "dommemstat N", 1),
+    (SAME, "domcontrol N", 1), (SAME, "vcpuinfo N"), (SAME, "desc N 'a definition of mine'"), (SAME, "desc N"),
+    (SAME, "metadata N --uri urn:one --key k --set '<a/>'"), (SAME, "metadata N --uri urn:one"),
+    (SAME, "metadata N --uri urn:one --remove"), (SAME, "metadata N --uri urn:one", 1), (SAME, "desc N --title"),
+    (SAME, "domrename N other"), (SAME, "dominfo N", 1), (SAME, "domstate other --reason"), (SAME, "list --all"),
+    (SAME, "domrename other other", 1), (SAME, "domrename other N"), (SAME, "domrename nobody N", 1), (SAME, "domiflist N"), (SAME, "vcpucount N --maximum --config", None),
     (SAME, "autostart N"), (SAME, "list --all --autostart"), (SAME, "autostart N --disable"),
     (SAME, "suspend N", 1), (SAME, "resume N", 1), (SAME, "destroy N", 1), (SAME, "domjobinfo N", None),
     (SAME, "managedsave-remove N"), (SAME, "snapshot-list N"), (SAME, "start N"), (SAME, "start N", 1),
     (SAME, "domstate N"), (SAME, "domstate N --reason"), (SAME, "list"), (SAME, "list --state-running"),
     (SAME, "list --state-paused"), (SAME, "list --state-other"), (SAME, "dominfo N"), (SAME, "domjobinfo N"),
-    (WELL, "domcontrol N", None), (SAME, "domblklist N"), (SAME, "suspend N"), (SAME, "domstate N --reason"),
+    (SAME, "domcontrol N"), (SAME, "domblklist N"), (SAME, "domblkinfo N vda"), (SAME, "domblkinfo N vdb"),
+    (SAME, "domblkinfo N --all"), (SAME, "domblkstat N vda"), (SAME, "domblkstat N"), (SAME, "domifstat N vnet7", 1),
+    (WELL, "dommemstat N"), (SAME, "vcpuinfo N"), (SAME, "desc N --live 'a live one'"),
+    (SAME, "desc N"), (SAME, "desc N --config"), (SAME, "desc N --config --title 'a title'"), (SAME, "list --title"),
+    (SAME, "metadata N --uri urn:one", 1), (SAME, "metadata N --uri urn:one --key k --set '<a><b>c</b></a>'"),
+    (SAME, "metadata N --uri urn:one"), (SAME, "metadata N --uri urn:one --config", 1),
+    (SAME, "metadata N --uri urn:two --key l --set '<l:d/>' --config", None),
+    (SAME, "metadata N --uri urn:one --remove --live"), (SAME, "metadata N --uri urn:one", 1),
+    (SAME, "domrename N other", 1), (SAME, "send-key N KEY_A KEY_B"), (SAME, "send-key N --codeset xt 30 --holdtime 9"),
+    (SAME, "send-key N --codeset linux KEY_NOTHING", 1), (SAME, "inject-nmi N"), (SAME, "domhostname N", 1),
+    (SAME, "domtime N", 1), (SAME, "domfsfreeze N", 1), (SAME, 'qemu-agent-command N \'{"execute":"guest-ping"}\'', 1), (SAME, "suspend N"), (SAME, "domstate N --reason"),
     (SAME, "resume N"), (SAME, "domstate N --reason"), (SAME, "reset N"), (SAME, "domjobabort N", 1),
-    (SAME, "domstats N --state"), (WELL, "domstats N --vcpu"), (SAME, "undefine N"), (SAME, "dominfo N"),
+    (SAME, "domstats N --state"), (WELL, "domstats N --vcpu"), (WELL, "domstats N --block"), (SAME, "domstats N --interface"), (WELL, "domstats"), (SAME, "undefine N"), (SAME, "dominfo N"),
     (SAME, "managedsave N", 1), (SAME, "define {xml}"), (SAME, "save N {image}"), (SAME, "domstate N --reason"),
     (WELL, "save-image-dumpxml {image}"), (SAME, "restore {image}"), (SAME, "domstate N --reason"),
     (SAME, "save N {image} --paused"), (SAME, "restore {image}"), (SAME, "domstate N"), (WELL, "domstate N --reason"),
@@ -64,7 +83,8 @@ class Side:
                       "{dumped}": str(t.dir / f"{label}.dumped.xml")}
 
     def run(self, command):
-        arguments = [self.words.get(word, "alike" if word == "N" else word) for word in command.split()]
+        words = shlex.split(command)
+        arguments = [self.words.get(word, "alike" if word == "N" else word) for word in words]
         result = subprocess.run(["virsh", "-c", self.uri, *arguments], stdin=subprocess.DEVNULL, text=True,
                                 capture_output=True, env=dict(os.environ, LC_ALL="C.UTF-8"), timeout=120, check=False)
         if command.startswith("save-image-dumpxml"):
@@ -77,6 +97,8 @@ class Side:
         for word, path in self.words.items():
             text = text.replace(path, word)
         text = re.sub(r"(CPU time:\s+|CPU frequency:\s+)[\d.]+.*", r"\1?", text)
+        text = re.sub(r"(?m)^(CPU:\s+|CPU time:\s+)\S+$", r"\1?", text)
+        text = re.sub(r"(?m)^(vda|) ?(\w+(?:_\w+)*) \d+ *$", r"\1 \2 ?", text)
         text = re.sub(r"(?m)^(Id:\s+)\d+$", r"\1?", text)
         text = re.sub(r"(?m)^ \d+(\s+alike)", r" ?\1", text)
         text = re.sub(r"(?m)^Security (model|DOI|label):.*\n", "", text)
@@ -88,7 +110,9 @@ def alike(t):
     reason = virsh_peer.why_not()
     if reason:
         raise harness.Skip(reason)
-    guest = t.boot_sector_guest("alike")
+    disk = t.dir / "disk.raw"
+    disk.write_bytes(bytes(3 * 1024 * 1024))
+    guest = t.boot_sector_guest("alike", disks=[(disk, "raw", "virtio", True)])
     text = guest.xml().replace("<name>alike</name>", f"<name>alike</name><uuid>{UUID}</uuid>")
     xml = t.dir / "alike.xml"
     xml.write_text(text)
