@@ -128,6 +128,13 @@ take_job (Run *run, const StasisJson *json)
 }
 
 static void
+take_qemu (Run *run, const StasisJson *event)
+{
+  StasisDomainNews news = { .kind = STASIS_NEWS_QEMU, .state = run->state, .event = event };
+  tell (run, &news);
+}
+
+static void
 on_event (const StasisJson *event, gboolean is_present, gpointer data)
 {
   Run *run = data;
@@ -136,6 +143,8 @@ on_event (const StasisJson *event, gboolean is_present, gpointer data)
   const StasisJson *job = stasis_json_get (event, "job");
   if (job != NULL)
     take_job (run, job);
+  else if (stasis_json_get (event, "qemu") != NULL)
+    take_qemu (run, event);
   else
     take_state (run, event, run->is_adopted && run->state == STASIS_DOMAIN_NOSTATE);
 }

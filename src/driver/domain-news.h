@@ -7,6 +7,8 @@
 
 #include <stasis/driver.h>
 
+#include "util/json.h"
+
 G_BEGIN_DECLS
 
 typedef enum
@@ -16,6 +18,7 @@ typedef enum
   STASIS_NEWS_STATE,     /* it runs, and its state is another one */
   STASIS_NEWS_ENDED,     /* it runs no more */
   STASIS_NEWS_JOB,       /* a job has come to its end */
+  STASIS_NEWS_QEMU,      /* its QEMU has said something */
 } StasisNewsKind;
 
 typedef struct
@@ -29,6 +32,7 @@ typedef struct
   StasisDomainState state;
   const char *reason;          /* (nullable) STATE, ENDED */
   const StasisJobStats *stats; /* (nullable) JOB */
+  const StasisJson *event;     /* (nullable) QEMU: as in docs/supervisor.md */
 } StasisDomainNews;
 
 /* Valid during the call only. */

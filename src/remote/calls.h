@@ -106,6 +106,10 @@ STASIS_CALL (connect_get_all_domain_stats);
 /* calls-event.c */
 STASIS_CALL (connect_domain_event_callback_register_any);
 STASIS_CALL (connect_domain_event_callback_deregister_any);
+STASIS_CALL (connect_domain_event_register);
+STASIS_CALL (connect_domain_event_deregister);
+STASIS_CALL (qemu_connect_domain_monitor_event_register);
+STASIS_CALL (qemu_connect_domain_monitor_event_deregister);
 
 /* calls-agent.c */
 STASIS_CALL (domain_get_time);

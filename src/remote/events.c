@@ -9,11 +9,14 @@
 
 #include <string.h>
 
+#include "remote/events-qemu.h"
 #include "remote/job-params.h"
 #include "remote/server-private.h"
 
+#define PROCEDURE_OLD_LIFECYCLE 107
 #define PROCEDURE_LIFECYCLE     318
 #define PROCEDURE_JOB_COMPLETED 363
+#define PROCEDURE_QEMU_EVENT    6
 
 /* libvirt's virDomainEventType. */
 enum
@@ -99,84 +102,210 @@ stasis_events_lifecycle (const StasisDomainNews *news, StasisLifecycle *out)
     case STASIS_NEWS_ENDED:
       return add (out, 0, STOPPED, find (stopped, G_N_ELEMENTS (stopped), news->reason, 2));
     case STASIS_NEWS_JOB:
+    case STASIS_NEWS_QEMU:
       break;
     }
   return 0;
 }
 
+/* A packet of one kind for all who want it. */
+typedef struct
+{
+  guint32 program;
+  gint32 event; /* of the callbacks */
+  gint32 procedure;
+  const char *layout;
+  StasisWireValue *values; /* (borrowed) the first is the number of the callback, or not there */
+  gboolean is_numbered;
+  const guint8 *uuid; /* (borrowed) of the domain */
+  const char *name;   /* (borrowed) (nullable) of the event, where callbacks choose by it */
+} Mail;
+
 static void
-send_event (StasisSession *session, gint32 procedure, const char *layout,
-            const StasisWireValue *values)
+send_mail (StasisSession *session, const Mail *mail)
 {
   const StasisMessageHeader header = {
-    .program = STASIS_PROGRAM_REMOTE,
+    .program = mail->program,
     .version = STASIS_PROGRAM_VERSION,
-    .procedure = procedure,
+    .procedure = mail->procedure,
     .type = STASIS_MESSAGE_EVENT,
   };
   GByteArray *message = stasis_message_begin (&header);
-  stasis_wire_encode (message, layout, values);
+  stasis_wire_encode (message, mail->layout, mail->values);
   stasis_message_end (message);
   stasis_session_send (session, message);
 }
 
+static gboolean
+is_wanted (const StasisCallback *callback, const Mail *mail)
+{
+  if (callback->event != mail->event
+      || (callback->is_of_one && memcmp (callback->uuid, mail->uuid, sizeof callback->uuid) != 0))
+    return FALSE;
+  if (callback->name == NULL || mail->name == NULL)
+    return TRUE;
+  return callback->any_case ? g_ascii_strcasecmp (callback->name, mail->name) == 0
+                            : g_str_equal (callback->name, mail->name);
+}
+
 /* (transfer full): the numbers by which the client knows what wants this. */
 static GArray *
-find_callbacks (StasisSession *session, gint32 event, const StasisWireDomain *domain)
+find_callbacks (StasisSession *session, const Mail *mail)
 {
   GArray *ids = g_array_new (FALSE, FALSE, sizeof (gint32));
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&session->lock);
   for (guint i = 0; i < session->callbacks->len; i++)
     {
       const StasisCallback *callback = &g_array_index (session->callbacks, StasisCallback, i);
-      if (callback->event == event
-          && (!callback->is_of_one
-              || memcmp (callback->uuid, domain->uuid, sizeof callback->uuid) == 0))
+      if (is_wanted (callback, mail))
         g_array_append_val (ids, callback->id);
     }
   return ids;
 }
 
-/* The first value is the number of the callback. */
 static void
-send_to_all (StasisServer *server, gint32 event, gint32 procedure, const char *layout,
-             StasisWireValue *values)
+send_to_all (StasisServer *server, const Mail *mail)
 {
   for (guint i = 0; i < server->sessions->len; i++)
     {
       StasisSession *session = g_ptr_array_index (server->sessions, i);
-      g_autoptr (GArray) ids = find_callbacks (session, event, values[1].domain);
+      g_autoptr (GArray) ids = find_callbacks (session, mail);
       for (guint j = 0; j < ids->len; j++)
         {
-          values[0].i = g_array_index (ids, gint32, j);
-          send_event (session, procedure, layout, values);
+          if (mail->is_numbered)
+            mail->values[0].i = g_array_index (ids, gint32, j);
+          send_mail (session, mail);
         }
     }
 }
 
-/* On the first thread. */
-void
-stasis_server_tell (const StasisDomainNews *news, gpointer data)
+static StasisWireDomain *
+describe (const StasisDomainNews *news, const guint8 *uuid)
 {
-  StasisServer *server = data;
-  guint8 uuid[STASIS_UUID_SIZE];
-  if (!stasis_uuid_parse (news->uuid, uuid, NULL))
-    return;
+  return stasis_wire_domain_new (news->name, uuid, news->id);
+}
+
+/* In both ways; the old one has no number of a callback. */
+static void
+tell_lifecycle (StasisServer *server, const StasisDomainNews *news, const guint8 *uuid)
+{
   StasisWireValue values[4] = { 0 };
-  values[1].domain = stasis_wire_domain_new (news->name, uuid, news->id);
   StasisLifecycle lifecycle[STASIS_LIFECYCLE_MAX];
   const guint count = stasis_events_lifecycle (news, lifecycle);
+  const Mail mail = {
+    .program = STASIS_PROGRAM_REMOTE,
+    .event = STASIS_EVENT_LIFECYCLE,
+    .procedure = PROCEDURE_LIFECYCLE,
+    .layout = "iDii",
+    .values = values,
+    .is_numbered = TRUE,
+    .uuid = uuid,
+  };
+  const Mail old = {
+    .program = STASIS_PROGRAM_REMOTE,
+    .event = STASIS_EVENT_OLD,
+    .procedure = PROCEDURE_OLD_LIFECYCLE,
+    .layout = "Dii",
+    .values = values + 1,
+    .uuid = uuid,
+  };
+  values[1].domain = describe (news, uuid);
   for (guint i = 0; i < count; i++)
     {
       values[2].i = lifecycle[i].type;
       values[3].i = lifecycle[i].detail;
-      send_to_all (server, STASIS_EVENT_LIFECYCLE, PROCEDURE_LIFECYCLE, "iDii", values);
+      send_to_all (server, &mail);
+      send_to_all (server, &old);
     }
   stasis_wire_clear ("iDii", values);
-  if (news->kind != STASIS_NEWS_JOB)
-    return;
-  values[1].domain = stasis_wire_domain_new (news->name, uuid, news->id);
+}
+
+static void
+tell_job (StasisServer *server, const StasisDomainNews *news, const guint8 *uuid)
+{
+  StasisWireValue values[3] = { 0 };
+  const Mail mail = {
+    .program = STASIS_PROGRAM_REMOTE,
+    .event = STASIS_EVENT_JOB_COMPLETED,
+    .procedure = PROCEDURE_JOB_COMPLETED,
+    .layout = "iDp",
+    .values = values,
+    .is_numbered = TRUE,
+    .uuid = uuid,
+  };
+  values[1].domain = describe (news, uuid);
   values[2].items = stasis_job_params_make (news->stats);
-  send_to_all (server, STASIS_EVENT_JOB_COMPLETED, PROCEDURE_JOB_COMPLETED, "iDp", values);
+  send_to_all (server, &mail);
   stasis_wire_clear ("iDp", values);
+}
+
+/* In its own words. */
+static void
+tell_raw (StasisServer *server, const StasisDomainNews *news, const guint8 *uuid)
+{
+  const gint64 at = stasis_json_int (stasis_json_get (news->event, "at"), 0);
+  const StasisJson *data = stasis_json_get (news->event, "data");
+  StasisWireValue values[6] = { 0 };
+  const Mail mail = {
+    .program = STASIS_PROGRAM_QEMU,
+    .event = STASIS_EVENT_QEMU,
+    .procedure = PROCEDURE_QEMU_EVENT,
+    .layout = "iDsluz",
+    .values = values,
+    .is_numbered = TRUE,
+    .uuid = uuid,
+    .name = stasis_json_string (stasis_json_get (news->event, "qemu"), ""),
+  };
+  values[1].domain = describe (news, uuid);
+  values[2].s = g_strdup (mail.name);
+  values[3].l = MAX (at, 0) / G_USEC_PER_SEC;
+  values[4].u = (guint32) (MAX (at, 0) % G_USEC_PER_SEC);
+  values[5].s = data != NULL ? stasis_json_to_string (data) : NULL;
+  send_to_all (server, &mail);
+  stasis_wire_clear (mail.layout, values);
+}
+
+/* And in libvirt's. */
+static void
+tell_qemu (StasisServer *server, const StasisDomainNews *news, const guint8 *uuid)
+{
+  g_auto (StasisEventDevice) device = { NULL };
+  const char *node = NULL;
+  const char *alias = NULL;
+  if (stasis_events_need_device (news->event, &node, &alias))
+    stasis_event_device_find (server->driver, news->name, node, alias, &device);
+  StasisEventPacket packets[STASIS_EVENT_PACKETS_MAX];
+  const guint count = stasis_events_of_qemu (news->event, &device, packets);
+  for (guint i = 0; i < count; i++)
+    {
+      StasisEventPacket *packet = &packets[i];
+      const Mail mail = {
+        .program = STASIS_PROGRAM_REMOTE,
+        .event = packet->event,
+        .procedure = packet->procedure,
+        .layout = packet->layout,
+        .values = packet->values,
+        .is_numbered = TRUE,
+        .uuid = uuid,
+      };
+      packet->values[packet->domain_at].domain = describe (news, uuid);
+      send_to_all (server, &mail);
+      stasis_wire_clear (packet->layout, packet->values);
+    }
+  tell_raw (server, news, uuid);
+}
+
+/* On the first thread. */
+void
+stasis_server_tell (const StasisDomainNews *news, gpointer server)
+{
+  guint8 uuid[STASIS_UUID_SIZE];
+  if (!stasis_uuid_parse (news->uuid, uuid, NULL))
+    return;
+  if (news->kind == STASIS_NEWS_QEMU)
+    tell_qemu (server, news, uuid);
+  else if (news->kind == STASIS_NEWS_JOB)
+    tell_job (server, news, uuid);
+  else
+    tell_lifecycle (server, news, uuid);
 }

@@ -14,6 +14,10 @@ G_BEGIN_DECLS
 #define STASIS_EVENT_JOB_COMPLETED 21
 #define STASIS_EVENT_COUNT         28
 
+/* Ours, for two other ways to ask: the old one for lifecycle events, and that for QEMU's own. */
+#define STASIS_EVENT_OLD  (-1)
+#define STASIS_EVENT_QEMU (-2)
+
 /* libvirt's virDomainEventType, and what it says besides. */
 typedef struct
 {

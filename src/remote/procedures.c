@@ -64,6 +64,9 @@ static const StasisProcedure procedures[] = {
   REMOTE (65, "domain-interface-stats", "Ds", "llllllll", READ, FALSE, domain_interface_stats),
   REMOTE (66, "auth-list", "", "I", ANY, TRUE, auth_list),
   REMOTE (102, "node-get-free-memory", "", "U", READ, TRUE, node_get_free_memory),
+  REMOTE (105, "connect-domain-event-register", "", "i", READ, TRUE, connect_domain_event_register),
+  REMOTE (106, "connect-domain-event-deregister", "", "i", READ, TRUE,
+          connect_domain_event_deregister),
   REMOTE (110, "connect-get-uri", "", "s", READ, TRUE, connect_get_uri),
   REMOTE (121, "domain-get-security-label", "D", "Mi", READ, FALSE, domain_get_security_label),
   REMOTE (122, "node-get-security-model", "", "MM", READ, TRUE, node_get_security_model),
@@ -138,6 +141,10 @@ static const StasisProcedure procedures[] = {
 
   QEMU (1, "domain-monitor-command", "Dsu", "s", WRITE, FALSE, qemu_domain_monitor_command),
   QEMU (3, "domain-agent-command", "Dsiu", "z", WRITE, FALSE, qemu_domain_agent_command),
+  QEMU (4, "connect-domain-monitor-event-register", "Ozu", "i", WRITE, TRUE,
+        qemu_connect_domain_monitor_event_register),
+  QEMU (5, "connect-domain-monitor-event-deregister", "i", "", WRITE, TRUE,
+        qemu_connect_domain_monitor_event_deregister),
 };
 /* clang-format on */
 

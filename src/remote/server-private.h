@@ -42,6 +42,8 @@ typedef struct
 {
   gint32 id;
   gint32 event;
+  char *name;        /* (owned) (nullable) QEMU's events: of this name only */
+  gboolean any_case; /* in whatever letters */
   gboolean is_of_one;
   guint8 uuid[STASIS_UUID_SIZE];
 } StasisCallback;

@@ -32,6 +32,12 @@
 #define WAITING_MAX      64u
 #define OPEN_US          (60 * G_USEC_PER_SEC)
 
+static void
+clear_callback (gpointer callback)
+{
+  g_free (((StasisCallback *) callback)->name);
+}
+
 /* Not attached yet. */
 StasisSession *
 stasis_session_new (StasisServer *server, int fd_take, gboolean is_read_only)
@@ -44,6 +50,7 @@ stasis_session_new (StasisServer *server, int fd_take, gboolean is_read_only)
   self->in = g_byte_array_new ();
   self->began = self->last_input = g_get_monotonic_time ();
   self->callbacks = g_array_new (FALSE, FALSE, sizeof (StasisCallback));
+  g_array_set_clear_func (self->callbacks, clear_callback);
   self->streams = stasis_streams_new ();
   g_queue_init (&self->waiting);
   g_queue_init (&self->out);

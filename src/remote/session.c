@@ -9,6 +9,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "remote/events.h"
 #include "remote/server-private.h"
 
 /* Of one connection: clients ask once for each event, or for each of it and a domain. */
@@ -49,40 +50,81 @@ stasis_session_begin_keepalive (StasisSession *self)
   self->has_keepalive = TRUE;
 }
 
-/* One more. */
-gboolean
-stasis_session_add_callback (StasisSession *self, gint32 event, const StasisWireDomain *domain,
-                             gint32 *out_callback, GError **error)
+/* With the lock held. */
+static gboolean
+add_callback (StasisSession *self, StasisCallback *callback, const StasisWireDomain *domain,
+              gint32 *out_callback, GError **error)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   if (self->callbacks->len >= CALLBACKS_MAX)
     {
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
                    _ ("too many event callbacks: there are %u"), self->callbacks->len);
       return FALSE;
     }
-  StasisCallback callback = {
-    .id = self->last_callback++,
-    .event = event,
-    .is_of_one = domain != NULL,
-  };
+  callback->id = self->last_callback++;
+  callback->is_of_one = domain != NULL;
   if (domain != NULL)
-    memcpy (callback.uuid, domain->uuid, sizeof callback.uuid);
-  g_array_append_val (self->callbacks, callback);
-  *out_callback = callback.id;
+    memcpy (callback->uuid, domain->uuid, sizeof callback->uuid);
+  g_array_append_val (self->callbacks, *callback);
+  *out_callback = callback->id;
   return TRUE;
+}
+
+/* One more. */
+gboolean
+stasis_session_add_callback (StasisSession *self, gint32 event, const StasisWireDomain *domain,
+                             gint32 *out_callback, GError **error)
+{
+  StasisCallback callback = { .event = event };
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  return add_callback (self, &callback, domain, out_callback, error);
+}
+
+/* One more. */
+gboolean
+stasis_session_add_qemu_callback (StasisSession *self, const char *name, gboolean any_case,
+                                  const StasisWireDomain *domain, gint32 *out_callback,
+                                  GError **error)
+{
+  StasisCallback callback
+      = { .event = STASIS_EVENT_QEMU, .name = g_strdup (name), .any_case = any_case };
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  if (add_callback (self, &callback, domain, out_callback, error))
+    return TRUE;
+  g_free (callback.name);
+  return FALSE;
+}
+
+/* On or off. */
+gboolean
+stasis_session_set_old_callback (StasisSession *self, gboolean is_on)
+{
+  StasisCallback callback = { .event = STASIS_EVENT_OLD };
+  gint32 id;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  for (guint i = 0; i < self->callbacks->len; i++)
+    if (g_array_index (self->callbacks, StasisCallback, i).event == STASIS_EVENT_OLD)
+      {
+        if (!is_on)
+          g_array_remove_index (self->callbacks, i);
+        return !is_on;
+      }
+  return is_on && add_callback (self, &callback, NULL, &id, NULL);
 }
 
 /* One less. */
 gboolean
-stasis_session_remove_callback (StasisSession *self, gint32 callback)
+stasis_session_remove_callback (StasisSession *self, gint32 callback, gboolean is_qemu)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   for (guint i = 0; i < self->callbacks->len; i++)
-    if (g_array_index (self->callbacks, StasisCallback, i).id == callback)
-      {
-        g_array_remove_index (self->callbacks, i);
-        return TRUE;
-      }
+    {
+      const StasisCallback *one = &g_array_index (self->callbacks, StasisCallback, i);
+      if (one->id != callback || one->event == STASIS_EVENT_OLD
+          || (one->event == STASIS_EVENT_QEMU) != is_qemu)
+        continue;
+      g_array_remove_index (self->callbacks, i);
+      return TRUE;
+    }
   return FALSE;
 }

@@ -24,6 +24,12 @@ void stasis_session_begin_keepalive (StasisSession *self);
 gboolean stasis_session_add_callback (StasisSession *self, gint32 event,
                                       const StasisWireDomain *domain, gint32 *out_callback,
                                       GError **error);
-gboolean stasis_session_remove_callback (StasisSession *self, gint32 callback);
+/* Events of QEMU's, of this name (nullable: of any). */
+gboolean stasis_session_add_qemu_callback (StasisSession *self, const char *name, gboolean any_case,
+                                           const StasisWireDomain *domain, gint32 *out_callback,
+                                           GError **error);
+/* Lifecycle events in the old way, or no more; FALSE where it was so already. */
+gboolean stasis_session_set_old_callback (StasisSession *self, gboolean is_on);
+gboolean stasis_session_remove_callback (StasisSession *self, gint32 callback, gboolean is_qemu);
 
 G_END_DECLS

@@ -4,25 +4,40 @@
  *
  * Everything that happens has a number.  Who watches asks for what came after the last that it has
  * heard of, and is answered when there is something: so nothing is lost between two questions, as
- * long as not more happens than is kept.
+ * long as not more happens than is kept.  What QEMU has said makes room before states and jobs do:
+ * a guest can bring about as much of it as it likes.
  */
 
 #include "config.h"
 
 #include "supervisor/history.h"
 
+#include <string.h>
+
 #include "driver/job-stats-json.h"
 
-#define KEPT_MAX 64u
+#define KEPT_MAX        64u
+#define QEMU_SIZE_MAX   4096u /* octets of an event of QEMU's */
+#define QEMU_SECOND_MAX 16u   /* of them in a second */
+
+typedef struct
+{
+  guint64 number;
+  StasisJson *event; /* (owned) */
+  gboolean is_qemu;  /* QEMU has said so */
+} Entry;
 
 struct _StasisHistory
 {
   StasisControlServer *server; /* (borrowed) (nullable) */
-  GQueue events;               /* (owned) of StasisJson, the oldest first */
+  GQueue entries;              /* (owned) of Entry, the oldest first */
+  guint64 lost;                /* number of the youngest state or job that is kept no more */
   guint64 last;                /* number of the youngest; 0: none */
   GHashTable *waiting;         /* (owned) StasisClientId -> guint64: after which */
   StasisDomainState state;
   const char *reason; /* (nullable) interned */
+  gint64 second;      /* in which QEMU was heard of last (monotonic) */
+  guint n_in_second;  /* events of QEMU's */
 };
 
 /* None yet. */
@@ -30,7 +45,7 @@ StasisHistory *
 stasis_history_new (void)
 {
   StasisHistory *self = g_new0 (StasisHistory, 1);
-  g_queue_init (&self->events);
+  g_queue_init (&self->entries);
   self->waiting = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
   return self;
 }
@@ -63,15 +78,16 @@ new_reply (const StasisHistory *self)
 static void
 answer (StasisHistory *self, StasisClientId client, guint64 after)
 {
-  const guint64 oldest = self->last - self->events.length; /* the number before the oldest */
   StasisJson *reply = new_reply (self);
   StasisJson *list = stasis_json_new_array ();
-  guint64 number = oldest;
-  for (GList *item = self->events.head; item != NULL; item = item->next)
-    if (++number > after)
-      stasis_json_array_append (list, stasis_json_ref (item->data));
+  for (GList *item = self->entries.head; item != NULL; item = item->next)
+    {
+      const Entry *entry = item->data;
+      if (entry->number > after)
+        stasis_json_array_append (list, stasis_json_ref (entry->event));
+    }
   stasis_json_set (reply, "events", list);
-  if (after < oldest)
+  if (after < self->lost)
     stasis_json_set_boolean (reply, "lost", TRUE);
   stasis_control_server_reply (self->server, client, reply);
 }
@@ -86,13 +102,31 @@ answer_one (gpointer key, gpointer value, gpointer data)
   return TRUE; /* it waits no more */
 }
 
+/* The oldest of QEMU's, if there is any. */
 static void
-add (StasisHistory *self, StasisJson *event_take)
+make_room (StasisHistory *self)
 {
-  g_queue_push_tail (&self->events, event_take);
-  self->last++;
-  if (self->events.length > KEPT_MAX)
-    stasis_json_unref (g_queue_pop_head (&self->events));
+  GList *item = self->entries.head;
+  while (item != NULL && !((const Entry *) item->data)->is_qemu)
+    item = item->next;
+  if (item == NULL)
+    item = self->entries.head;
+  Entry *entry = item->data;
+  if (!entry->is_qemu)
+    self->lost = entry->number;
+  stasis_json_unref (entry->event);
+  g_free (entry);
+  g_queue_delete_link (&self->entries, item);
+}
+
+static void
+add (StasisHistory *self, StasisJson *event_take, gboolean is_qemu)
+{
+  Entry *entry = g_new (Entry, 1);
+  *entry = (Entry){ ++self->last, event_take, is_qemu };
+  g_queue_push_tail (&self->entries, entry);
+  if (self->entries.length > KEPT_MAX)
+    make_room (self);
   if (self->server != NULL)
     g_hash_table_foreach_remove (self->waiting, answer_one, self);
 }
@@ -103,7 +137,7 @@ stasis_history_add_state (StasisHistory *self, StasisDomainState state, const ch
 {
   self->state = state;
   self->reason = reason;
-  add (self, state_to_json (state, reason));
+  add (self, state_to_json (state, reason), FALSE);
 }
 
 /* A job has come to its end. */
@@ -112,7 +146,20 @@ stasis_history_add_job (StasisHistory *self, const StasisJobStats *stats)
 {
   StasisJson *json = stasis_json_new_object ();
   stasis_json_set (json, "job", stasis_job_stats_to_json (stats));
-  add (self, json);
+  add (self, json, FALSE);
+}
+
+/* QEMU has said this. */
+void
+stasis_history_add_qemu (StasisHistory *self, StasisJson *event)
+{
+  const gint64 second = g_get_monotonic_time () / G_USEC_PER_SEC;
+  if (second != self->second)
+    self->n_in_second = 0;
+  self->second = second;
+  g_autofree char *text = stasis_json_to_string (event);
+  if (strlen (text) <= QEMU_SIZE_MAX && self->n_in_second++ < QEMU_SECOND_MAX)
+    add (self, stasis_json_ref (event), TRUE);
 }
 
 /* Answer, now or later. */

@@ -26,6 +26,10 @@ void stasis_history_add_state (StasisHistory *self, StasisDomainState state, con
 /* A job has come to its end. */
 void stasis_history_add_job (StasisHistory *self, const StasisJobStats *stats);
 
+/* QEMU has said this.  More than some in a second, or longer ones, are not told, and they are kept
+ * for as long only as there is room beside states and jobs. */
+void stasis_history_add_qemu (StasisHistory *self, StasisJson *event);
+
 /* Answer with all that came after number @after, now or once there is something; or, for -1, with
  * the number of the last and the present state. */
 void stasis_history_ask (StasisHistory *self, StasisClientId client, gint64 after);

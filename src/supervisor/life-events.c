@@ -169,10 +169,51 @@ static const struct
   { STASIS_MONITOR_EVENTS_LOST, on_other },
 };
 
+typedef struct
+{
+  StasisLifeHeard heard;
+  gpointer data;
+  StasisJson *event; /* (owned) */
+} Heard;
+
+static void
+heard_free (gpointer data)
+{
+  Heard *heard = data;
+  stasis_json_unref (heard->event);
+  g_free (heard);
+}
+
+static gboolean
+deliver_heard (gpointer data)
+{
+  const Heard *heard = data;
+  heard->heard (heard->event, heard->data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+pass_on (StasisLife *life, const StasisMonitorEvent *event)
+{
+  g_mutex_lock (&life->lock);
+  const Heard to = { life->heard, life->heard_data, NULL };
+  g_mutex_unlock (&life->lock);
+  if (to.heard == NULL || g_str_equal (event->name, STASIS_MONITOR_EVENTS_LOST))
+    return;
+  Heard *heard = g_memdup2 (&to, sizeof to);
+  heard->event = stasis_json_new_object ();
+  stasis_json_set_string (heard->event, "qemu", event->name);
+  stasis_json_set_int (heard->event, "at", event->timestamp_us);
+  if (event->data != NULL)
+    stasis_json_set (heard->event, "data", stasis_json_ref (event->data));
+  g_idle_add_full (G_PRIORITY_DEFAULT, deliver_heard, heard, heard_free);
+}
+
 /* Take one event. */
 gboolean
 stasis_life_take_event (StasisLife *life, const StasisMonitorEvent *event)
 {
+  pass_on (life, event);
   for (gsize i = 0; i < G_N_ELEMENTS (handlers); i++)
     if (g_str_equal (event->name, handlers[i].name))
       {

@@ -40,6 +40,8 @@ struct _StasisLife
   gboolean was_ended;        /* guarded by lock */
   StasisLifeChanged changed; /* (nullable) guarded by lock, and the next three */
   gpointer changed_data;     /* (borrowed) */
+  StasisLifeHeard heard;     /* (nullable) guarded by lock, and the next one */
+  gpointer heard_data;       /* (borrowed) */
   StasisDomainState told_state;
   const char *told_reason; /* (nullable) interned */
   StasisMonitor *monitor;  /* (owned) (nullable) guarded by lock where another thread reads it or

@@ -305,6 +305,16 @@ stasis_life_set_changed (StasisLife *life, StasisLifeChanged changed, gpointer d
   g_mutex_unlock (&life->lock);
 }
 
+/* Tell of each event of QEMU. */
+void
+stasis_life_set_heard (StasisLife *life, StasisLifeHeard heard, gpointer data)
+{
+  g_mutex_lock (&life->lock);
+  life->heard = heard;
+  life->heard_data = data;
+  g_mutex_unlock (&life->lock);
+}
+
 /* How the guest was when last heard of. */
 StasisGuestState
 stasis_life_get (StasisLife *life)

@@ -28,6 +28,12 @@ StasisLife *stasis_life_new (const char *folder, const StasisStatus *status, int
 /* Tell of what changes from now on, and first of how it is, where that is known. */
 void stasis_life_set_changed (StasisLife *life, StasisLifeChanged changed, gpointer data);
 
+/* QEMU has said this: {"qemu": NAME, "at": µs, "data": {...}} (borrowed). */
+typedef void (*StasisLifeHeard) (StasisJson *event, gpointer data);
+
+/* Tell of each event of QEMU from now on, before what it means. */
+void stasis_life_set_heard (StasisLife *life, StasisLifeHeard heard, gpointer data);
+
 /* How the guest was when last heard of.  Never blocks. */
 StasisGuestState stasis_life_get (StasisLife *life);
 

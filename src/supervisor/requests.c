@@ -359,6 +359,13 @@ on_changed (StasisDomainState state, const char *reason, gpointer data)
   stasis_history_add_state (requests->history, state, reason);
 }
 
+static void
+on_heard (StasisJson *event, gpointer data)
+{
+  const StasisRequests *requests = data;
+  stasis_history_add_qemu (requests->history, event);
+}
+
 static gboolean
 is_waiting (StasisClientId client, gpointer data)
 {
@@ -401,6 +408,7 @@ stasis_requests_new (const char *folder, StasisLife *life, StasisJobLost job_los
       return NULL;
     }
   stasis_history_set_server (requests->history, requests->server);
+  stasis_life_set_heard (life, on_heard, requests);
   stasis_life_set_changed (life, on_changed, requests);
   return requests;
 }

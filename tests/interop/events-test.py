@@ -4,9 +4,13 @@
 
 import os
 import signal
+import subprocess
 
+import wire
 from listener import Listener, begins
 from served import daemon, harness
+
+OLD_REGISTER, OLD_DEREGISTER = 105, 106
 
 
 @harness.test("the life of a domain that the command leads, as virsh hears of it")
@@ -86,6 +90,70 @@ def adopted(t):
         t.stasis("destroy", guest.name)
         os.kill(supervisor, signal.SIGCONT)
         listener.hears(guest.name, "Stopped Destroyed")
+
+
+@harness.test("what QEMU says: resets, trays, the agent's channel, and in QEMU's own words")
+def qemu(t):
+    disc = t.dir / "disc.iso"
+    disc.write_bytes(bytes(65536))
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file(f"""<disk type='file' device='cdrom'><source file='{disc}'/>
+        <target dev='sdb' bus='sata'/><readonly/></disk>"""))
+    raw = t.dir / "raw"
+    with daemon(t) as served, Listener(t, served, "--all") as listener, open(raw, "wb") as file, \
+            wire.Client(served.socket) as client:
+        begins(listener, t)
+        monitor = subprocess.Popen(["virsh", "-c", served.uri(), "qemu-monitor-event", "--loop", "--no-case", "--event",
+                                    "reset", "--domain", guest.name], stdin=subprocess.DEVNULL, stdout=file)
+        assert client.call(OLD_REGISTER).payload == wire.u32(1)
+        assert client.call(OLD_REGISTER).status == wire.ERROR
+
+        def is_heard():
+            served.virsh("reset", guest.name)
+            return "event RESET at" in raw.read_text(encoding="utf-8")
+        harness.wait_for(is_heard, "QEMU's event")
+        monitor.send_signal(signal.SIGINT)
+        monitor.wait(30)
+        harness.wait_for(lambda: f"event 'reboot' for domain '{guest.name}'" in listener.lines(), "the reboot")
+        served.virsh("qemu-monitor-command", guest.name,
+                     '{"execute":"blockdev-open-tray","arguments":{"id":"sata0-0-1","force":true}}')
+        harness.wait_for(lambda: [line for line in listener.lines() if "tray-change" in line and "sata0-0-1" in line
+                                  and "opened" in line], f"the tray, not {listener.lines()}")
+        served.virsh("suspend", guest.name)
+        packet = client.receive()
+        assert (packet.procedure, packet.kind, packet.serial) == (107, wire.EVENT, 0), packet
+        assert packet.payload.endswith(wire.u32(3) + wire.u32(0)), packet
+        assert client.call(OLD_DEREGISTER).status == wire.OK and client.call(OLD_DEREGISTER).status == wire.ERROR
+        served.virsh("resume", guest.name)
+        for flags, name, code in ((1, "RESET", wire.CODE_UNSUPPORTED), (8, "RESET", wire.CODE_INVALID)):
+            reply = client.call(4, wire.u32(0) + wire.optional(name) + wire.u32(flags), program=wire.QEMU)
+            assert reply.code == code, reply.message
+        reply = client.call(4, wire.u32(0) + wire.optional("STOP") + wire.u32(0), program=wire.QEMU)
+        assert reply.status == wire.OK
+        served.virsh("suspend", guest.name)
+        packet = client.receive()
+        assert (packet.program, packet.procedure, packet.kind) == (wire.QEMU, 6, wire.EVENT), packet
+        assert packet.payload.startswith(reply.payload) and b"STOP" in packet.payload
+        # The two kinds of callbacks do not know each other.
+        assert client.call(317, reply.payload).code == wire.CODE_INVALID
+        assert client.call(5, reply.payload, program=wire.QEMU).status == wire.OK
+        assert client.call(5, reply.payload, program=wire.QEMU).code == wire.CODE_INVALID
+
+
+@harness.test("a guest that is reset without end pushes no state out of what is told")
+def flood(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    with daemon(t) as served, Listener(t, served, "--event", "lifecycle") as listener:
+        begins(listener, t)
+        listener.path.write_text("")
+        os.kill(served.process.pid, signal.SIGSTOP)
+        t.stasis("suspend", guest.name)
+        for _ in range(200):
+            t.qmp_command(guest, "system_reset")
+        t.stasis("resume", guest.name)
+        os.kill(served.process.pid, signal.SIGCONT)
+        listener.hears(guest.name, "Suspended Paused", "Resumed Unpaused")
 
 
 harness.main()
