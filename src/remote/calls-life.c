@@ -8,6 +8,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "remote/calls.h"
+#include "remote/session.h"
 
 /* libvirt's virDomainShutdownFlagValues; every way but the agent comes to the power button. */
 #define SHUTDOWN_AGENT 0x2u
@@ -17,9 +18,13 @@ static const StasisFlagPair define_flags[] = {
   { 0x1, 0 }, /* validate: always */
 };
 
+/* Of libvirt's virDomainCreateFlags: it ends with the connection. */
+#define START_AUTODESTROY 0x2u
+
 static const StasisFlagPair start_flags[] = {
   { 0x1, STASIS_START_PAUSED },
-  { 0x4, 0 }, /* bypass the cache: chosen anyway */
+  { START_AUTODESTROY, 0 }, /* see end_with_client() */
+  { 0x4, 0 },               /* bypass the cache: chosen anyway */
   { 0x8, STASIS_START_FORCE_BOOT },
   { 0x10, 0 }, /* validate */
 };
@@ -57,15 +62,26 @@ stasis_call_domain_define_xml_flags (StasisCall *call, GError **error)
          && stasis_call_domain_define_xml (call, error);
 }
 
+/* Where it was asked for. */
+static void
+end_with_client (StasisCall *call, guint32 flags, StasisDomain *domain)
+{
+  if (domain != NULL && (flags & START_AUTODESTROY) != 0)
+    stasis_session_end_with (call->session, call->driver, domain);
+}
+
 /* Start one that is not kept. */
 gboolean
 stasis_call_domain_create_xml (StasisCall *call, GError **error)
 {
   guint32 flags;
-  return stasis_call_translate_flags (call->args[1].u, start_flags, G_N_ELEMENTS (start_flags),
-                                      &flags, error)
-         && stasis_call_give (
-             call, stasis_driver_create (call->driver, call->args[0].s, NULL, flags, NULL, error));
+  if (!stasis_call_translate_flags (call->args[1].u, start_flags, G_N_ELEMENTS (start_flags),
+                                    &flags, error))
+    return FALSE;
+  StasisDomain *domain
+      = stasis_driver_create (call->driver, call->args[0].s, NULL, flags, NULL, error);
+  end_with_client (call, call->args[1].u, domain);
+  return stasis_call_give (call, domain);
 }
 
 static gboolean
@@ -93,6 +109,7 @@ stasis_call_domain_create_with_flags (StasisCall *call, GError **error)
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   if (!start (domain, flags, error))
     return FALSE;
+  end_with_client (call, call->args[1].u, domain);
   return stasis_call_give (call, g_steal_pointer (&domain));
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "driver/domain-news.h"
+#include "remote/autodestroy.h"
 #include "remote/message.h"
 #include "remote/procedures.h"
 #include "remote/server.h"
@@ -30,6 +31,7 @@ struct _StasisServer
   GPtrArray *sessions;   /* (owned) (first thread's) */
   GThreadPool *workers;  /* (owned) */
   GThreadPool *quick;    /* (owned) */
+  StasisReaper *reaper;  /* (owned) */
   GSource *tick;         /* (owned) */
   StasisNewsWatch *news; /* (owned) (nullable) */
   guint n_readers;       /* (first thread's) of the sessions */
@@ -81,6 +83,7 @@ struct _StasisSession
   gboolean has_keepalive;
   GArray *callbacks; /* (owned) of StasisCallback */
   gint32 last_callback;
+  GArray *mortals; /* (owned) of StasisMortal: guests that end with us */
 };
 
 typedef struct

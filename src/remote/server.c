@@ -91,6 +91,7 @@ stasis_server_new (StasisDriver *driver, const StasisServerConfig *config)
                                           (gint) config->max_workers, FALSE, NULL);
   self->quick = g_thread_pool_new_full (stasis_dispatch_run, self, stasis_task_free, QUICK_WORKERS,
                                         FALSE, NULL);
+  self->reaper = stasis_reaper_new ();
   stasis_server_reload (self, driver, config);
   self->tick = g_timeout_source_new_seconds (1);
   g_source_set_callback (self->tick, on_tick, self, NULL);
@@ -277,6 +278,7 @@ stasis_server_free (StasisServer *self)
   g_thread_pool_free (self->workers, FALSE, TRUE);
   while (self->sessions->len > 0)
     stasis_session_close (g_ptr_array_index (self->sessions, 0), "the server ends");
+  stasis_reaper_free (self->reaper);
   /* What threads have left to do for the first one holds references. */
   while (g_main_context_iteration (self->context, FALSE))
     ;

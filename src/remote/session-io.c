@@ -51,6 +51,7 @@ stasis_session_new (StasisServer *server, int fd_take, gboolean is_read_only)
   self->began = self->last_input = g_get_monotonic_time ();
   self->callbacks = g_array_new (FALSE, FALSE, sizeof (StasisCallback));
   g_array_set_clear_func (self->callbacks, clear_callback);
+  self->mortals = g_array_new (FALSE, FALSE, sizeof (StasisMortal));
   self->streams = stasis_streams_new ();
   g_queue_init (&self->waiting);
   g_queue_init (&self->out);
@@ -81,6 +82,7 @@ stasis_session_unref (StasisSession *self)
   stasis_fd_clear (&self->fd);
   g_byte_array_unref (self->in);
   g_array_unref (self->callbacks);
+  g_array_unref (self->mortals);
   g_ptr_array_unref (self->streams);
   g_queue_clear_full (&self->out, free_message);
   g_mutex_clear (&self->lock);
@@ -158,11 +160,14 @@ stasis_session_close (StasisSession *self, const char *why)
   g_queue_clear_full (&self->out, free_message);
   self->out_octets = 0;
   g_array_set_size (self->callbacks, 0);
+  g_autoptr (GArray) mortals = self->mortals;
+  self->mortals = g_array_new (FALSE, FALSE, sizeof (StasisMortal));
   g_mutex_unlock (&self->lock);
   if (!was_open)
     return;
   g_debug ("client %" G_GUINT64_FORMAT " is closed: %s", self->number, why);
   watch (self);
+  stasis_reaper_end (self->server->reaper, self->server->driver, mortals);
   g_queue_clear_full (&self->waiting, stasis_task_free);
   g_ptr_array_set_size (self->streams, 0);
   stasis_server_forget (self->server, self);

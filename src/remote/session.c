@@ -50,6 +50,21 @@ stasis_session_begin_keepalive (StasisSession *self)
   self->has_keepalive = TRUE;
 }
 
+/* Now or later. */
+void
+stasis_session_end_with (StasisSession *self, StasisDriver *driver, StasisDomain *domain)
+{
+  StasisMortal mortal = { .id = stasis_domain_get_id (domain) };
+  if (mortal.id < 0 || !stasis_uuid_parse (stasis_domain_get_uuid (domain), mortal.uuid, NULL))
+    return;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_array_append_val (self->mortals, mortal);
+  if (self->fd >= 0)
+    return;
+  stasis_reaper_end (self->server->reaper, driver, self->mortals);
+  g_array_set_size (self->mortals, 0);
+}
+
 /* With the lock held. */
 static gboolean
 add_callback (StasisSession *self, StasisCallback *callback, const StasisWireDomain *domain,

@@ -19,6 +19,9 @@ gboolean stasis_session_check_xml (StasisSession *self, StasisXmlFlags flags, GE
 /* The client can tell whether the server lives: from now on it is asked whether it does. */
 void stasis_session_begin_keepalive (StasisSession *self);
 
+/* A run of a domain that is to end with the connection: at once, where that is over already. */
+void stasis_session_end_with (StasisSession *self, StasisDriver *driver, StasisDomain *domain);
+
 /* Events of a number (libvirt's), of one domain or all: the number by which the client knows them.
  */
 gboolean stasis_session_add_callback (StasisSession *self, gint32 event,

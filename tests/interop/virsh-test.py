@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An unmodified virsh drives stasisd."""
 
+import contextlib
 import os
 import re
 import signal
@@ -135,6 +136,47 @@ def read_only(t):
         guest.wait_for_tick(guest.last_tick() + 2)
         secret = served.virsh("dumpxml", "--security-info", guest.name, check=False, read_only=True)
         assert secret.returncode == 1, secret.stdout
+
+
+@contextlib.contextmanager
+def starter(served, guest):
+    """A virsh that has started the guest to end with it, and waits for the next command."""
+    with subprocess.Popen(["virsh", "-c", served.uri()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True) as client:
+        client.stdin.write(f"start {guest.name} --autodestroy\n")
+        client.stdin.flush()
+        while "started" not in (line := client.stdout.readline()):
+            assert line, "virsh has ended"
+        try:
+            yield client
+        finally:
+            client.stdin.close()
+
+
+@harness.test("a guest that ends with its client: however that goes, and no other one")
+def autodestroy(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served:
+        served.virsh("create", "--autodestroy", guest.xml_file())
+        harness.wait_for(lambda: not served.says("list", "--name"), "the guest to end with virsh")
+        served.virsh("define", guest.xml_file())
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            with starter(served, guest) as client:
+                assert served.says("domstate", guest.name) == "running"
+                client.send_signal(number)
+            harness.wait_for(lambda: not served.says("list", "--name"), "the guest to end")
+            assert served.says("domstate", guest.name, "--reason") == "shut off (destroyed)"
+        with starter(served, guest):
+            served.virsh("destroy", guest.name)
+            served.virsh("start", guest.name)
+        # Another run, which nobody meant.
+        time.sleep(0.5)
+        guest.wait_for_tick(guest.last_tick() + 2)
+        served.virsh("destroy", guest.name)
+        with starter(served, guest):
+            served.stop()
+            assert not t.stasis("list", "--name").stdout.strip()
+            served.__init__(t)
 
 
 @harness.test("a daemon that ends, or is killed, touches no guest; a second one is refused")
