@@ -5,6 +5,9 @@
 
 #include "config.h"
 
+#include <glib/gi18n-lib.h>
+
+#include "driver/screenshot.h"
 #include "remote/calls.h"
 
 /* Of libvirt's virDomainConsoleFlags. */
@@ -29,5 +32,26 @@ stasis_call_domain_open_console (StasisCall *call, GError **error)
     return FALSE;
   call->stream_fd
       = stasis_domain_open_console (domain, call->args[1].s, (flags & CONSOLE_FORCE) != 0, error);
+  return call->stream_fd >= 0;
+}
+
+/* A picture of the first display. */
+gboolean
+stasis_call_domain_screenshot (StasisCall *call, GError **error)
+{
+  static const StasisFlagPair none = { 0, 0 };
+  guint32 flags;
+  if (!stasis_call_translate_flags (call->args[2].u, &none, 0, &flags, error))
+    return FALSE;
+  if (call->args[1].u != 0)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                   _ ("there are pictures of the first display only, not of number %u"),
+                   call->args[1].u);
+      return FALSE;
+    }
+  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
+  call->stream_fd = domain != NULL ? stasis_domain_screenshot (domain, error) : -1;
+  call->rets[0].s = g_strdup (STASIS_SCREENSHOT_MIME);
   return call->stream_fd >= 0;
 }

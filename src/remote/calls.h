@@ -146,6 +146,7 @@ STASIS_CALL (node_get_cpu_map);
 
 /* calls-stream.c */
 STASIS_CALL (domain_open_console);
+STASIS_CALL (domain_screenshot);
 
 /* calls-qemu.c */
 STASIS_CALL (qemu_domain_monitor_command);

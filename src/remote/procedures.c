@@ -87,6 +87,7 @@ static const StasisProcedure procedures[] = {
   REMOTE (201, "domain-open-console", "Dzu", "", WRITE, FALSE, domain_open_console),
   REMOTE (202, "domain-is-updated", "D", "i", READ, TRUE, domain_is_updated),
   REMOTE (210, "domain-inject-nmi", "Du", "", WRITE, FALSE, domain_inject_nmi),
+  REMOTE (211, "domain-screenshot", "Duu", "z", WRITE, FALSE, domain_screenshot),
   REMOTE (212, "domain-get-state", "Du", "ii", READ, TRUE, domain_get_state),
   REMOTE (226, "domain-send-key", "DuuIu", "", WRITE, FALSE, domain_send_key),
   REMOTE (227, "node-get-cpu-stats", "iiu", "Ni", READ, TRUE, node_get_cpu_stats),

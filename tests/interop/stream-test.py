@@ -121,6 +121,26 @@ def console(t):
         assert refused.returncode == 1, refused
 
 
+@harness.test("virsh screenshot: a whole picture, or a word why there is none")
+def screenshot(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served:
+        served.virsh("create", guest.xml_file("<video><model type='vga'/></video>"))
+        guest.wait_for_tick(1)
+        for _ in range(3):
+            assert "image/x-portable-pixmap" in served.says("screenshot", guest.name, t.dir / "picture.ppm")
+            octets = (t.dir / "picture.ppm").read_bytes()
+            kind, width, height, depth = octets.split(maxsplit=4)[:4]
+            assert (kind, depth) == (b"P6", b"255") and len(octets) > int(width) * int(height) * 3, octets[:40]
+        failed = served.virsh("screenshot", guest.name, t.dir / "other", "--screen", 1, check=False)
+        assert failed.returncode == 1 and "first display" in failed.stderr, failed.stderr
+        assert served.virsh("screenshot", guest.name, t.dir / "other", read_only=True, check=False).returncode == 1
+        served.virsh("destroy", guest.name)
+        served.virsh("create", guest.xml_file("<video><model type='none'/></video>"))
+        failed = served.virsh("screenshot", guest.name, t.dir / "other", check=False)
+        assert failed.returncode == 1 and "screendump" in failed.stderr, failed.stderr
+
+
 @harness.test("libvirt's streams: both directions, the end, and an abort")
 def bindings(t):
     if not libvirt:
