@@ -74,12 +74,26 @@ change (StasisLife *life, StasisRunState state)
 static void
 on_stop (StasisLife *life, const StasisMonitorEvent *event)
 {
-  change (life, STASIS_RUN_STATE_PAUSED);
+  change (life, life->stop_state != STASIS_RUN_STATE_UNKNOWN ? life->stop_state
+                                                             : STASIS_RUN_STATE_PAUSED);
+}
+
+/* The guest is about to be stopped for that, so that it is never told to be paused for no reason.
+ */
+static void
+on_trouble (StasisLife *life, const StasisMonitorEvent *event)
+{
+  const char *action = stasis_json_string (stasis_json_get (event->data, "action"), "");
+  if (g_str_equal (event->name, "BLOCK_IO_ERROR") && g_str_equal (action, "stop"))
+    life->stop_state = STASIS_RUN_STATE_IO_ERROR;
+  else if (g_str_equal (event->name, "WATCHDOG") && g_str_equal (action, "pause"))
+    life->stop_state = STASIS_RUN_STATE_WATCHDOG;
 }
 
 static void
 on_resume (StasisLife *life, const StasisMonitorEvent *event)
 {
+  life->stop_state = STASIS_RUN_STATE_UNKNOWN;
   change (life, STASIS_RUN_STATE_RUNNING);
 }
 
@@ -162,9 +176,9 @@ static const struct
   { "SUSPEND", on_other },
   { "SUSPEND_DISK", on_other },
   { "WAKEUP", on_other },
-  { "BLOCK_IO_ERROR", on_other },
+  { "BLOCK_IO_ERROR", on_trouble },
   { "GUEST_PANICKED", on_turn },
-  { "WATCHDOG", on_other },
+  { "WATCHDOG", on_trouble },
   { "MIGRATION", on_other },
   { STASIS_MONITOR_EVENTS_LOST, on_other },
 };

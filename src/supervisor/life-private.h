@@ -51,6 +51,7 @@ struct _StasisLife
 
   /* The thread's own. */
   const char *shutdown_cause; /* (nullable) interned: QEMU's word in the last SHUTDOWN */
+  StasisRunState stop_state;  /* what the next STOP means, or UNKNOWN: somebody paused it */
   guint own_powerdowns;       /* POWERDOWN events that are ours */
   gboolean is_restart_due;    /* the guest has ended and is to be reset */
   gboolean is_restarting;     /* that is being done: its end is not to be judged again */

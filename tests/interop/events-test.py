@@ -140,6 +140,26 @@ def qemu(t):
         assert client.call(5, reply.payload, program=wire.QEMU).code == wire.CODE_INVALID
 
 
+@harness.test("a disk without room: which one, what became of the guest, and why", timeout=300)
+def full(t):
+    with harness.mounted("-t", "tmpfs", "-o", "size=4m", "none", at=t.dir / "small") as folder:
+        disk = folder / "disk.img"
+        with open(disk, "wb") as file:
+            file.truncate(32 << 20)
+        guest = t.linux_guest(disks=[(disk, "raw", "virtio", False)])
+        with daemon(t) as served, Listener(t, served, "--all") as listener:
+            served.virsh("create", guest.xml_file())
+            guest.wait_for_agent()
+            guest.agent("sh cat /dev/zero >/dev/vda 2>/dev/null &")
+            wanted = (f"event 'io-error' for domain '{guest.name}': {disk} (virtio-disk0) pause",
+                      f"event 'io-error-reason' for domain '{guest.name}': {disk} (virtio-disk0) pause due to enospc")
+            for line in wanted:
+                harness.wait_for(lambda line=line: line in listener.lines(), f"{line}, not {listener.lines()}")
+            harness.wait_for(lambda: "Suspended I/O Error" in listener.lifecycle(guest.name), "the pause")
+            guest.close()
+            served.virsh("destroy", guest.name)
+
+
 @harness.test("a guest that is reset without end pushes no state out of what is told")
 def flood(t):
     guest = t.boot_sector_guest()
