@@ -12,7 +12,7 @@ import time
 
 import wire
 from served import daemon, harness
-from wire import Client, packet, string, u32
+from wire import Client, optional, packet, string, u32
 
 
 # So that what is measured is not what a sanitizer keeps.
@@ -74,6 +74,47 @@ def undecodable(t):
             reply = client.call(procedure, payload)
             assert (reply.code, reply.message) == (wire.CODE_RPC, "Unable to decode message payload"), reply
         assert client.call(wire.HOSTNAME, b"surplus!").status == wire.OK
+
+
+@harness.test("numbers that make no sense are refused, or cut down, and nothing is kept for them")
+def numbers(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    huge = (0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+    with daemon(t, **MEASURED) as served, Client(served.socket) as client:
+        domain = client.lookup(guest.name)
+        before = rss_kib(served)
+        assert all(client.call(20, domain + u32(number) + u32(1)).status == wire.ERROR for number in huge)
+        assert all(client.call(20, domain + u32(1) + u32(number)).status == wire.ERROR for number in huge)
+        assert all(client.call(230, domain + u32(number) + u32(8) + u32(0)).status == wire.ERROR for number in huge)
+        assert client.call(230, domain + u32(16384) + u32(4096) + u32(0)).code == wire.CODE_RPC
+        assert client.call(20, domain + u32(16384) + u32(256)).status == wire.OK
+        for number in (0, 1, *huge):
+            assert client.call(227, u32(-1) + u32(number) + u32(0)).status == wire.OK
+            assert client.call(228, u32(number) + u32(-1) + u32(0)).status == wire.OK
+            assert client.call(159, domain + u32(number) + u32(0)).status == wire.OK
+            assert client.call(243, domain + string("") + u32(number) + u32(0)).status == wire.OK
+            assert client.call(338, domain + u32(number) * 2 + u32(number) + u32(0)).status == wire.ERROR
+        assert client.call(227, u32(5000) + u32(4) + u32(0)).code == wire.CODE_INVALID
+        for keys in (0, 17, 16384):
+            assert client.call(226, domain + u32(0) + u32(1) + u32(keys) + u32(30) * keys + u32(0)).code == wire.CODE_INVALID
+        assert client.call(226, domain + u32(0) + u32(0xFFFFFFFF) + u32(1) + u32(30) + u32(0)).code == wire.CODE_INVALID
+        for timeout in (0, 0x80000000, -3):
+            payload = domain + string('{"execute":"guest-ping"}') + u32(timeout) + u32(0)
+            assert client.call(3, payload, program=wire.QEMU).code == wire.CODE_INVALID
+        deep = "<a>" * 5000 + "</a>" * 5000
+        for text in (deep, "x" * 4000000, "<a " + "".join(f"b{n}='' " for n in range(30000)) + "/>"):
+            payload = domain + u32(2) + optional(text) + optional("k") + optional("urn:x") + u32(0)
+            assert client.call(264, payload).status == wire.ERROR
+        for kind in (3, 0x80000000):
+            assert client.call(264, domain + u32(kind) + u32(0) * 3 + u32(0)).code == wire.CODE_INVALID
+        for name in ("../x", "a/b", "", ".", "x" * 300, "a\nb"):
+            assert client.call(358, domain + optional(name) + u32(0)).status == wire.ERROR, name
+        for emulator in ("qemu", "../bin/sh", "/bin/sh", "/dev/zero", "/nowhere"):
+            payload = optional(emulator) + u32(0) * 3 + u32(0)
+            assert client.call(342, payload).status == wire.ERROR, emulator
+        assert client.lives() and rss_kib(served) - before < 64 * 1024
+        guest.wait_for_tick(guest.last_tick() + 2)
 
 
 @harness.test("packets that are no calls: no answer, or the end")
