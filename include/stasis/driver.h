@@ -30,6 +30,23 @@ typedef enum /*< flags >*/
 /* The library's version, "0.1.0". */
 const char *stasis_version (void);
 
+/**
+ * StasisUriKind:
+ * @STASIS_URI_EMBEDDED: it runs in this process
+ * @STASIS_URI_LOCAL: it is behind a socket of this host: paths mean the same here and there
+ * @STASIS_URI_REMOTE: it may be on another host, whose paths they are
+ *
+ * Where a driver is that is opened by a URI.
+ */
+typedef enum
+{
+  STASIS_URI_EMBEDDED,
+  STASIS_URI_LOCAL,
+  STASIS_URI_REMOTE,
+} StasisUriKind;
+
+StasisUriKind stasis_driver_uri_kind (const char *uri);
+
 /* Open the driver.  @uri (nullable): "stasis:///session", "stasis:///system"; by default the
  * system's as root, else the session's. */
 StasisDriver *stasis_driver_open (const char *uri, GCancellable *cancellable, GError **error);

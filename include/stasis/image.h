@@ -17,6 +17,14 @@ G_BEGIN_DECLS
  * "libvirt-bzip2", "libvirt-xz", "libvirt-lzop", "libvirt-zstd", "libvirt-sparse", "trailer". Where
  * a function takes a descriptor it is borrowed, and may be a pipe. */
 
+/* What is done with a @path is done on the host of the driver that is given: one that was opened
+ * by the URI of a daemon has its own.  %NULL: this one. */
+char *stasis_driver_get_image_info (StasisDriver *driver, const char *path, GError **error);
+char *stasis_driver_get_image_xml (StasisDriver *driver, const char *path, StasisXmlFlags flags,
+                                   GError **error);
+GBytes *stasis_driver_draw_image_map (StasisDriver *driver, const char *path, const char *format,
+                                      GCancellable *cancellable, GError **error);
+
 /* All that an image says of itself, as JSON text for programs: its UUID, the domain's name and
  * UUID, when and by what it was written, memory, QEMU's facts, disks, sizes.  docs/save-image.md
  * describes the members. */

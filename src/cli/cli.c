@@ -44,6 +44,17 @@ stasis_cli_driver (StasisCli *cli, GError **error)
   return cli->driver;
 }
 
+/* The driver that has them. */
+gboolean
+stasis_cli_files_driver (StasisCli *cli, StasisDriver **out_driver, GError **error)
+{
+  *out_driver = NULL;
+  if (stasis_driver_uri_kind (cli->uri) == STASIS_URI_EMBEDDED)
+    return TRUE;
+  *out_driver = stasis_cli_driver (cli, error);
+  return *out_driver != NULL;
+}
+
 /* Say which domain may be meant where there is none of that name. */
 static void
 suggest_domain (StasisDriver *driver, const char *key, GError *error)

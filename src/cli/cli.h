@@ -33,6 +33,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (StasisCli, stasis_cli_clear)
 /* The driver (borrowed). */
 StasisDriver *stasis_cli_driver (StasisCli *cli, GError **error);
 
+/* On whose host the files are that a command names: NULL (*@out_driver) where that is this one, and
+ * no driver is needed to look at them. */
+gboolean stasis_cli_files_driver (StasisCli *cli, StasisDriver **out_driver, GError **error);
+
 /* The domain that option --domain names by id, UUID or name (owned by the caller). */
 StasisDomain *stasis_cli_domain (StasisCli *cli, const StasisCliArgs *args,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;

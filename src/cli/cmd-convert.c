@@ -60,8 +60,8 @@ parse_fd (const char *option, const char *text, int *out_fd, GError **error)
 
 /* One end: a path, "-", or a descriptor. */
 static gboolean
-take_end (const char *word, const char *fd_option, const char *fd_text, int standard,
-          char **out_path, int *out_fd, GError **error)
+take_end (const StasisCli *cli, const char *word, const char *fd_option, const char *fd_text,
+          int standard, char **out_path, int *out_fd, GError **error)
 {
   if ((word == NULL) == (fd_text == NULL))
     return throw_usage (error, _ ("name what is converted and what it becomes, each by a file, by "
@@ -71,13 +71,13 @@ take_end (const char *word, const char *fd_option, const char *fd_text, int stan
     return parse_fd (fd_option, fd_text, out_fd, error);
   if (strcmp (word, "-") == 0)
     return TRUE;
-  *out_path = stasis_cli_image_path (word, error);
+  *out_path = stasis_cli_image_path (cli, word, error);
   return *out_path != NULL;
 }
 
 /* With --in-fd the only word is the output. */
 static gboolean
-fill_request (const StasisCliArgs *args, Request *request, GError **error)
+fill_request (const StasisCli *cli, const StasisCliArgs *args, Request *request, GError **error)
 {
   const char *in = stasis_cli_args_get (args, "in");
   const char *out = stasis_cli_args_get (args, "out");
@@ -88,8 +88,9 @@ fill_request (const StasisCliArgs *args, Request *request, GError **error)
       in = NULL;
     }
   StasisImageConversion *conversion = &request->request;
-  if (!take_end (in, "in-fd", in_fd, STDIN_FILENO, &request->in_path, &conversion->in_fd, error)
-      || !take_end (out, "out-fd", stasis_cli_args_get (args, "out-fd"), STDOUT_FILENO,
+  if (!take_end (cli, in, "in-fd", in_fd, STDIN_FILENO, &request->in_path, &conversion->in_fd,
+                 error)
+      || !take_end (cli, out, "out-fd", stasis_cli_args_get (args, "out-fd"), STDOUT_FILENO,
                     &request->out_path, &conversion->out_fd, error))
     return FALSE;
   conversion->in_path = request->in_path;
@@ -126,7 +127,7 @@ static gboolean
 run_convert (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   g_auto (Request) request = { .in_path = NULL };
-  if (!fill_request (args, &request, error))
+  if (!fill_request (cli, args, &request, error))
     return FALSE;
   const gboolean json = stasis_cli_args_has (args, "json");
   const gboolean to_stdout = request.out_path == NULL && request.request.out_fd == STDOUT_FILENO;

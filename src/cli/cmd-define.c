@@ -15,8 +15,8 @@
 static void
 explain_image (const char *file, GError **failure)
 {
-  g_autofree char *path = stasis_cli_image_path (file, NULL);
-  g_autofree char *info = path != NULL ? stasis_image_get_info_json (path, NULL) : NULL;
+  const gboolean is_file = !g_str_equal (file, "-");
+  g_autofree char *info = is_file ? stasis_image_get_info_json (file, NULL) : NULL;
   if (info == NULL)
     return;
   g_clear_error (failure);

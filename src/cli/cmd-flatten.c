@@ -16,9 +16,9 @@
 static gboolean
 run_flatten (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
-  g_autofree char *in = stasis_cli_image_path (stasis_cli_args_get (args, "in"), error);
+  g_autofree char *in = stasis_cli_image_path (cli, stasis_cli_args_get (args, "in"), error);
   g_autofree char *out
-      = in != NULL ? stasis_cli_image_path (stasis_cli_args_get (args, "out"), error) : NULL;
+      = in != NULL ? stasis_cli_image_path (cli, stasis_cli_args_get (args, "out"), error) : NULL;
   StasisDriver *driver = out != NULL ? stasis_cli_driver (cli, error) : NULL;
   if (driver == NULL)
     return FALSE;

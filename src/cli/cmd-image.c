@@ -27,11 +27,12 @@ run_info (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to read save image %1$s"), file);
   const gboolean is_pipe = strcmp (file, "-") == 0;
-  g_autofree char *path = is_pipe ? NULL : stasis_cli_image_path (file, error);
-  if (path == NULL && !is_pipe)
+  g_autofree char *path = is_pipe ? NULL : stasis_cli_image_path (cli, file, error);
+  StasisDriver *driver = NULL;
+  if (!is_pipe && (path == NULL || !stasis_cli_files_driver (cli, &driver, error)))
     return FALSE;
   g_autofree char *text = is_pipe ? stasis_image_get_info_json_fd (STDIN_FILENO, error)
-                                  : stasis_image_get_info_json (path, error);
+                                  : stasis_driver_get_image_info (driver, path, error);
   if (text == NULL)
     return FALSE;
   g_autoptr (StasisJson) json = stasis_json_parse (text, -1, error);
@@ -71,12 +72,13 @@ run_dumpxml (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to read save image %1$s"), file);
-  g_autofree char *path = stasis_cli_image_path (file, error);
-  if (path == NULL)
+  g_autofree char *path = stasis_cli_image_path (cli, file, error);
+  StasisDriver *driver = NULL;
+  if (path == NULL || !stasis_cli_files_driver (cli, &driver, error))
     return FALSE;
   const guint flags
       = stasis_cli_args_has (args, "security-info") ? STASIS_XML_SECURE : STASIS_XML_NONE;
-  g_autofree char *xml = stasis_image_get_xml (path, flags, error);
+  g_autofree char *xml = stasis_driver_get_image_xml (driver, path, flags, error);
   if (xml == NULL)
     return FALSE;
   stasis_cli_print_text (cli, xml);
@@ -198,7 +200,8 @@ run_verify (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to look at save image %1$s"), file);
   const gboolean is_pipe = strcmp (file, "-") == 0;
-  g_autofree char *path = is_pipe ? g_strdup ("/dev/stdin") : stasis_cli_image_path (file, error);
+  g_autofree char *path
+      = is_pipe ? g_strdup ("/dev/stdin") : stasis_cli_image_path (cli, file, error);
   if (path == NULL)
     return FALSE;
 

@@ -71,7 +71,8 @@ run_dumpxml (StasisCli *cli, const StasisCliArgs *args, GError **error)
   g_autofree char *path = image_path (domain, error);
   const guint flags
       = stasis_cli_args_has (args, "security-info") ? STASIS_XML_SECURE : STASIS_XML_NONE;
-  g_autofree char *xml = path != NULL ? stasis_image_get_xml (path, flags, error) : NULL;
+  g_autofree char *xml
+      = path != NULL ? stasis_driver_get_image_xml (cli->driver, path, flags, error) : NULL;
   if (xml == NULL)
     return FALSE;
   stasis_cli_print_text (cli, xml);

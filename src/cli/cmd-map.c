@@ -136,11 +136,13 @@ run_map (StasisCli *cli, const StasisCliArgs *args, GError **error)
     }
   stasis_cli_doing (cli, _ ("failed to draw the memory in save image %1$s"), file);
   g_auto (Target) target = { .path = svg != NULL ? svg : png, .is_svg = svg != NULL, .folder = -1 };
-  g_autofree char *path = stasis_cli_image_path (file, error);
-  if (path == NULL || !target_init (&target, path, error))
+  g_autofree char *path = stasis_cli_image_path (cli, file, error);
+  StasisDriver *driver = NULL;
+  if (path == NULL || !target_init (&target, path, error)
+      || !stasis_cli_files_driver (cli, &driver, error))
     return FALSE;
   g_autoptr (GBytes) picture
-      = stasis_image_draw_map (path, target.is_svg ? "svg" : "png", NULL, error);
+      = stasis_driver_draw_image_map (driver, path, target.is_svg ? "svg" : "png", NULL, error);
   return picture != NULL && write_picture (cli, picture, &target, error);
 }
 

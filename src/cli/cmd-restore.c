@@ -168,7 +168,7 @@ run_restore (StasisCli *cli, const StasisCliArgs *args, GError **error)
   const gboolean json = stasis_cli_args_has (args, "json");
   stasis_cli_doing (cli, _ ("failed to restore domain from %1$s"), file);
   const gboolean is_stdin = g_str_equal (file, "-");
-  g_autofree char *path = is_stdin ? NULL : stasis_cli_image_path (file, error);
+  g_autofree char *path = is_stdin ? NULL : stasis_cli_image_path (cli, file, error);
   if ((path == NULL && !is_stdin)
       || !stasis_cli_read_optional (stasis_cli_args_get (args, "xml"), &xml, error))
     return FALSE;

@@ -18,7 +18,7 @@ run_edit (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to edit save image %1$s"), file);
-  g_autofree char *path = stasis_cli_image_path (file, error);
+  g_autofree char *path = stasis_cli_image_path (cli, file, error);
   g_autofree char *word = stasis_cli_shell_word (file);
   g_autofree char *define = g_strconcat ("stasis save-image-define ", word, NULL);
   gboolean changed = FALSE;
@@ -52,7 +52,7 @@ run_define (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   const char *file = stasis_cli_args_get (args, "file");
   stasis_cli_doing (cli, _ ("failed to update %1$s"), file);
-  g_autofree char *path = stasis_cli_image_path (file, error);
+  g_autofree char *path = stasis_cli_image_path (cli, file, error);
   if (path == NULL || !stasis_cli_image_define (cli, args, path, error))
     return FALSE;
   stasis_cli_say (cli, _ ("State file %1$s updated.\n"), file);

@@ -149,7 +149,8 @@ check_open (const Target *target, GError **error)
 
 /* @fd: (nullable): a number */
 static gboolean
-target_init (Target *target, const StasisCliArgs *args, const char *fd, GError **error)
+target_init (Target *target, const StasisCli *cli, const StasisCliArgs *args, const char *fd,
+             GError **error)
 {
   const char *file = stasis_cli_args_get (args, "file");
   if (file == NULL && fd == NULL)
@@ -165,7 +166,7 @@ target_init (Target *target, const StasisCliArgs *args, const char *fd, GError *
     target->fd = STDOUT_FILENO;
   else if (file != NULL)
     {
-      target->path = stasis_cli_image_path (file, error);
+      target->path = stasis_cli_image_path (cli, file, error);
       target->is_stdout = target->path != NULL && is_standard_output (target->path);
       return target->path != NULL;
     }
@@ -273,7 +274,7 @@ save_domain (StasisCli *cli, const StasisCliArgs *args, const char *fd, StasisSa
              GError **error)
 {
   g_auto (Target) target = { .fd = -1 };
-  if (!target_init (&target, args, fd, error) || !check_output (args, &target, error))
+  if (!target_init (&target, cli, args, fd, error) || !check_output (args, &target, error))
     return FALSE;
   g_autoptr (StasisDomain) domain = stasis_cli_domain (cli, args, error);
   if (domain == NULL)
@@ -285,13 +286,14 @@ save_domain (StasisCli *cli, const StasisCliArgs *args, const char *fd, StasisSa
 
 /* --base alone says what is wanted. */
 static gboolean
-take_base (const StasisCliArgs *args, guint *flags, char **out_base, GError **error)
+take_base (const StasisCli *cli, const StasisCliArgs *args, guint *flags, char **out_base,
+           GError **error)
 {
   const char *base = stasis_cli_args_get (args, "base");
   if (base == NULL)
     return TRUE;
   *flags |= STASIS_SAVE_INCREMENTAL;
-  *out_base = stasis_cli_image_path (base, error);
+  *out_base = stasis_cli_image_path (cli, base, error);
   return *out_base != NULL;
 }
 
@@ -308,7 +310,7 @@ run_save (StasisCli *cli, const StasisCliArgs *args, GError **error)
   stasis_cli_args_flag (args, "incremental", STASIS_SAVE_INCREMENTAL, &flags);
   stasis_cli_args_flag (args, "track", STASIS_SAVE_TRACK, &flags);
   g_autofree char *base = NULL;
-  if (!take_base (args, &flags, &base, error))
+  if (!take_base (cli, args, &flags, &base, error))
     return FALSE;
   StasisSaveRequest request = {
     .base = base,
@@ -331,7 +333,7 @@ run_checkpoint (StasisCli *cli, const StasisCliArgs *args, GError **error)
   stasis_cli_args_flag (args, "incremental", STASIS_SAVE_INCREMENTAL, &flags);
   stasis_cli_args_flag (args, "track", STASIS_SAVE_TRACK, &flags);
   g_autofree char *base = NULL;
-  if (!take_base (args, &flags, &base, error))
+  if (!take_base (cli, args, &flags, &base, error))
     return FALSE;
   StasisSaveRequest request = { .flags = flags, .base = base };
   return save_domain (cli, args, NULL, &request, error);

@@ -22,7 +22,7 @@ static char *
 fetch (gpointer data, GError **error)
 {
   const Edited *edited = data;
-  return stasis_image_get_xml (edited->path, STASIS_XML_SECURE, error);
+  return stasis_driver_get_image_xml (edited->driver, edited->path, STASIS_XML_SECURE, error);
 }
 
 static gboolean
@@ -61,7 +61,8 @@ run_state_flags (const StasisCliArgs *args, guint *out_flags, GError **error)
 static gboolean
 apply_flags (const Edited *edited, GError **error)
 {
-  g_autofree char *xml = stasis_image_get_xml (edited->path, STASIS_XML_SECURE, error);
+  g_autofree char *xml
+      = stasis_driver_get_image_xml (edited->driver, edited->path, STASIS_XML_SECURE, error);
   return xml != NULL
          && stasis_image_define_xml (edited->driver, edited->path, xml, NULL, edited->flags, error);
 }

@@ -105,7 +105,7 @@ stasis_cli_shell_word (const char *word)
 
 /* Make the path of an image absolute. */
 char *
-stasis_cli_image_path (const char *path, GError **error)
+stasis_cli_image_path (const StasisCli *cli, const char *path, GError **error)
 {
   if (strcmp (path, "-") == 0)
     {
@@ -115,6 +115,13 @@ stasis_cli_image_path (const char *path, GError **error)
     }
   if (g_path_is_absolute (path))
     return g_strdup (path);
+  if (stasis_driver_uri_kind (cli->uri) == STASIS_URI_REMOTE)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                   _ ("'%1$s' is not an absolute path: files are those of the host of '%2$s'"),
+                   path, cli->uri);
+      return NULL;
+    }
 
   g_autofree char *folder = getcwd (NULL, 0);
   if (folder == NULL)

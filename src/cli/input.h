@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include <gio/gio.h>
+#include "cli/cli.h"
 
 G_BEGIN_DECLS
 
@@ -25,6 +25,7 @@ char *stasis_cli_shell_word (const char *word);
 
 /* The absolute path of an image, however it was given.  Nothing else is changed in it: "..", behind
  * a link to a folder, is what the kernel takes it for.  "-" is refused. */
-char *stasis_cli_image_path (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+char *stasis_cli_image_path (const StasisCli *cli, const char *path,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS

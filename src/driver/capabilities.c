@@ -65,6 +65,10 @@ append_machines (GString *xml, const StasisQemuCaps *caps)
 char *
 stasis_driver_get_capabilities (StasisDriver *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->get_capabilities (self, error);
+
   g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (self, self->host->emulator, error);
   if (caps == NULL)
     return NULL;

@@ -499,6 +499,10 @@ stasis_driver_clone (StasisDriver *self, const StasisCloneRequest *request,
                      StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
                      GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->clone (self, request, progress, user_data, cancellable, error);
+
   if (!stasis_restorable_check_flags (request->flags, error))
     return NULL;
   if (request->count < 1 || request->count > STASIS_CLONES_MAX)
@@ -537,6 +541,10 @@ stasis_driver_clone (StasisDriver *self, const StasisCloneRequest *request,
 char *
 stasis_domain_get_clone_of (StasisDomain *self, char **out_image, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_clone_of (self, out_image, error);
+
   if (out_image != NULL)
     *out_image = NULL;
   g_autoptr (StasisStatus) status = NULL;

@@ -61,6 +61,13 @@ open_pty (const char *path, gboolean force, GError **error)
 int
 stasis_domain_open_console (StasisDomain *self, const char *device, gboolean force, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    {
+      ops->refuse (stasis_domain_get_driver (self), _ ("a console"), error);
+      return -1;
+    }
+
   g_autoptr (StasisStatus) status = stasis_domain_need_status (self, error);
   g_autoptr (StasisDomainDef) def = status != NULL ? stasis_domain_load_live (self, error) : NULL;
   if (def == NULL)

@@ -31,6 +31,10 @@
 StasisDomain *
 stasis_driver_define (StasisDriver *self, const char *xml, const char *source_name, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->define (self, xml, source_name, error);
+
   g_autoptr (StasisDomainDef) def = stasis_driver_parse_new (self, xml, source_name, error);
   if (def == NULL)
     return NULL;
@@ -110,6 +114,10 @@ remove_definition (StasisDriver *driver, const char *name, const char *uuid,
 gboolean
 stasis_domain_undefine (StasisDomain *self, StasisUndefineFlags flags, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->undefine (self, flags, error);
+
   StasisDriver *driver = stasis_domain_get_driver (self);
   const char *name = stasis_domain_get_name (self);
   g_autoptr (StasisHold) hold = stasis_hold_take (driver, name, error);
@@ -145,6 +153,10 @@ stasis_domain_undefine (StasisDomain *self, StasisUndefineFlags flags, GError **
 gboolean
 stasis_domain_get_autostart (StasisDomain *self, gboolean *out_autostart, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_autostart (self, out_autostart, error);
+
   g_autofree char *link = stasis_paths_autostart (stasis_domain_get_driver (self)->paths,
                                                   stasis_domain_get_name (self));
   *out_autostart = g_file_test (link, G_FILE_TEST_IS_SYMLINK);
@@ -162,6 +174,10 @@ stasis_domain_get_autostart (StasisDomain *self, gboolean *out_autostart, GError
 gboolean
 stasis_domain_set_autostart (StasisDomain *self, gboolean autostart, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->set_autostart (self, autostart, error);
+
   StasisDriver *driver = stasis_domain_get_driver (self);
   const char *name = stasis_domain_get_name (self);
   if (!stasis_registry_has (driver, name))

@@ -427,6 +427,10 @@ stasis_domain_detach_image (StasisDomain *self, StasisDetachFlags flags,
                             StasisProgressFunc progress, gpointer user_data,
                             GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->detach_image (self, flags, progress, user_data, cancellable, error);
+
   g_autoptr (StasisJob) job = stasis_job_new ("detach", progress, user_data, cancellable);
   g_auto (Detach) detach = {
     .driver = stasis_domain_get_driver (self),

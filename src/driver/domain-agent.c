@@ -112,6 +112,10 @@ gboolean
 stasis_domain_fs_freeze (StasisDomain *self, guint *out_count, GCancellable *cancellable,
                          GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->fs_freeze (self, out_count, cancellable, error);
+
   g_auto (Talk) talk = { 0 };
   if (!talk_begin (&talk, self, /* wait_ms= */ 0, cancellable, error))
     return FALSE;
@@ -140,6 +144,10 @@ gboolean
 stasis_domain_fs_thaw (StasisDomain *self, guint *out_count, GCancellable *cancellable,
                        GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->fs_thaw (self, out_count, cancellable, error);
+
   g_auto (Talk) talk = { 0 };
   if (!talk_begin (&talk, self, /* wait_ms= */ 0, cancellable, error)
       || !stasis_agent_fs_thaw (talk.agent, out_count, cancellable, error))
@@ -166,6 +174,10 @@ gboolean
 stasis_domain_get_time (StasisDomain *self, gint64 *out_ns, GCancellable *cancellable,
                         GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_time (self, out_ns, cancellable, error);
+
   g_auto (Talk) talk = { 0 };
   return talk_begin (&talk, self, /* wait_ms= */ 0, cancellable, error)
          && stasis_agent_get_time (talk.agent, out_ns, cancellable, error);
@@ -188,6 +200,10 @@ gboolean
 stasis_domain_set_time (StasisDomain *self, gint64 ns, StasisSetTimeFlags flags,
                         GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->set_time (self, ns, flags, cancellable, error);
+
   const gboolean is_now = (flags & STASIS_SET_TIME_NOW) != 0;
   const gboolean is_from_rtc = (flags & STASIS_SET_TIME_FROM_RTC) != 0;
   if (is_now && is_from_rtc)

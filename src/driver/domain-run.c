@@ -89,6 +89,10 @@ throw_state (GError **error, StasisDomain *self, const char *state)
 gboolean
 stasis_domain_suspend (StasisDomain *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->suspend (self, error);
+
   g_auto (Grip) grip = { 0 };
   if (!grip_take (&grip, self, error))
     return FALSE;
@@ -144,6 +148,10 @@ let_run (const Grip *grip, GError **error)
 gboolean
 stasis_domain_resume (StasisDomain *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->resume (self, error);
+
   g_auto (Grip) grip = { 0 };
   if (!grip_take (&grip, self, error))
     return FALSE;
@@ -181,6 +189,10 @@ stasis_domain_resume (StasisDomain *self, GError **error)
 gboolean
 stasis_domain_shutdown (StasisDomain *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->shutdown (self, error);
+
   g_auto (Grip) grip = { 0 };
   if (!grip_take (&grip, self, error))
     return FALSE;
@@ -201,6 +213,10 @@ stasis_domain_shutdown (StasisDomain *self, GError **error)
 gboolean
 stasis_domain_reboot (StasisDomain *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->reboot (self, error);
+
   g_autoptr (StasisHold) hold = stasis_hold_take_running (stasis_domain_get_driver (self),
                                                           stasis_domain_get_name (self), error);
   if (hold == NULL)
@@ -260,6 +276,10 @@ reset_and_run (StasisDomain *self, Grip *grip, GError **error)
 gboolean
 stasis_domain_reset (StasisDomain *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->reset (self, error);
+
   g_auto (Grip) grip = { 0 };
   if (!grip_take (&grip, self, error))
     return FALSE;
@@ -375,6 +395,10 @@ destroy_lost (StasisDomain *self, const char *folder, StasisDestroyFlags flags, 
 gboolean
 stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->destroy (self, flags, error);
+
   StasisDriver *driver = stasis_domain_get_driver (self);
   const char *name = stasis_domain_get_name (self);
   g_autofree char *folder = stasis_paths_domain (driver->paths, name, NULL);
@@ -412,6 +436,10 @@ stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **er
 StasisJobStats *
 stasis_domain_get_job (StasisDomain *self, gboolean completed, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_job (self, completed, error);
+
   if (completed)
     return stasis_job_load_completed (stasis_domain_get_driver (self)->paths,
                                       stasis_domain_get_name (self), error);
@@ -435,6 +463,10 @@ stasis_domain_get_job (StasisDomain *self, gboolean completed, GError **error)
 gboolean
 stasis_domain_abort_job (StasisDomain *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->abort_job (self, error);
+
   g_autoptr (StasisStatus) status = stasis_domain_need_status (self, error);
   if (status == NULL)
     return FALSE;

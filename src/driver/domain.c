@@ -72,6 +72,12 @@ stasis_domain_get_driver (StasisDomain *self)
   return self->driver;
 }
 
+const StasisDriverOps *
+stasis_domain_get_ops (StasisDomain *self)
+{
+  return self->driver->ops;
+}
+
 /* The status of a domain whose QEMU lives, or NULL. */
 StasisStatus *
 stasis_domain_read_status (StasisDomain *self)
@@ -208,6 +214,10 @@ stasis_domain_get_uuid (StasisDomain *self)
 int
 stasis_domain_get_id (StasisDomain *self)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_id (self);
+
   g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
   return status != NULL ? status->id : -1;
 }
@@ -221,6 +231,10 @@ stasis_domain_get_id (StasisDomain *self)
 gboolean
 stasis_domain_is_persistent (StasisDomain *self)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->is_persistent (self);
+
   return stasis_registry_has (self->driver, self->name);
 }
 
@@ -291,6 +305,10 @@ gboolean
 stasis_domain_get_state (StasisDomain *self, StasisDomainState *out_state, const char **out_reason,
                          GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_state (self, out_state, out_reason, error);
+
   g_autoptr (StasisStatus) status = NULL;
   g_autoptr (GError) local = NULL;
   g_autofree char *reason = NULL;
@@ -365,6 +383,10 @@ cpu_time_ns (pid_t pid)
 gboolean
 stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_info (self, out_info, error);
+
   g_autoptr (StasisStatus) status = NULL;
   if (!stasis_domain_look (self, &status, error))
     return FALSE;
@@ -413,6 +435,10 @@ load_for (StasisDomain *self, StasisXmlFlags flags, StasisStatus **out_status, G
 char *
 stasis_domain_get_xml (StasisDomain *self, StasisXmlFlags flags, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_xml (self, flags, error);
+
   g_autoptr (StasisStatus) status = NULL;
   g_autoptr (StasisDomainDef) def = load_for (self, flags, &status, error);
   if (def == NULL)
@@ -440,6 +466,10 @@ stasis_domain_get_xml (StasisDomain *self, StasisXmlFlags flags, GError **error)
 char *
 stasis_domain_get_managed_save_path (StasisDomain *self)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_managed_save_path (self);
+
   g_autofree char *path = stasis_paths_managed_save (self->driver->paths, self->name);
   if (!g_file_test (path, G_FILE_TEST_EXISTS))
     return NULL;

@@ -9,6 +9,7 @@
 
 #include "conf/domain-def.h"
 #include "driver/host-config.h"
+#include "driver/ops.h"
 #include "driver/paths.h"
 #include "driver/qemu-caps.h"
 
@@ -18,7 +19,12 @@ struct _StasisDriver
 {
   GObject parent_instance;
 
-  char *uri;              /* (owned) */
+  char *uri; /* (owned) */
+
+  /* One that is elsewhere has these two, and nothing of what follows. */
+  const StasisDriverOps *ops; /* (nullable) */
+  gpointer connection;        /* (owned) (nullable) by @ops */
+
   StasisPaths *paths;     /* (owned) */
   StasisHostConfig *host; /* (owned) */
   GMutex lock;
@@ -35,9 +41,5 @@ StasisQemuCaps *stasis_driver_get_caps (StasisDriver *self, const char *emulator
 /* Parse a definition as this host understands it. */
 StasisDomainDef *stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_name,
                                       StasisDomainParseFlags flags, GError **error);
-
-/* A domain by what is known of it; @uuid may be NULL. */
-StasisDomain *stasis_domain_new (StasisDriver *driver, const char *name, const char *uuid);
-StasisDriver *stasis_domain_get_driver (StasisDomain *self);
 
 G_END_DECLS

@@ -25,6 +25,8 @@
 #define URI_SYSTEM  "stasis:///system"
 #define URI_SESSION "stasis:///session"
 
+static StasisDriverOpener open_elsewhere; /* set once, before anything is opened */
+
 G_DEFINE_FINAL_TYPE (StasisDriver, stasis_driver, G_TYPE_OBJECT)
 
 /**
@@ -42,6 +44,8 @@ static void
 stasis_driver_finalize (GObject *object)
 {
   StasisDriver *self = STASIS_DRIVER (object);
+  if (self->ops != NULL)
+    self->ops->close (self->connection);
   g_free (self->uri);
   stasis_paths_free (self->paths);
   stasis_host_config_free (self->host);
@@ -205,14 +209,60 @@ stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_nam
   return g_steal_pointer (&def);
 }
 
+/* Whom to ask for URIs of other processes. */
+void
+stasis_driver_set_opener (StasisDriverOpener open)
+{
+  open_elsewhere = open;
+}
+
+const StasisDriverOps *
+stasis_driver_get_ops (StasisDriver *self)
+{
+  return self->ops;
+}
+
+gpointer
+stasis_driver_get_connection (StasisDriver *self)
+{
+  return self->connection;
+}
+
+/**
+ * stasis_driver_uri_kind:
+ * @uri: (nullable): what a driver is to be opened by
+ *
+ * Looks at the scheme only: whether there is such a driver is said by stasis_driver_open().
+ *
+ * Returns: where that driver is
+ */
+StasisUriKind
+stasis_driver_uri_kind (const char *uri)
+{
+  const char *end = uri != NULL ? strchr (uri, ':') : NULL;
+  const char *plus = end != NULL ? memchr (uri, '+', (gsize) (end - uri)) : NULL;
+  if (plus == NULL)
+    return STASIS_URI_EMBEDDED;
+  return g_str_has_prefix (plus, "+unix:") ? STASIS_URI_LOCAL : STASIS_URI_REMOTE;
+}
+
+static StasisDriver *
+open_connection (const char *uri, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (StasisDriver) self = g_object_new (STASIS_TYPE_DRIVER, NULL);
+  self->connection = open_elsewhere (uri, &self->ops, &self->uri, cancellable, error);
+  return self->connection != NULL ? g_steal_pointer (&self) : NULL;
+}
+
 /**
  * stasis_driver_open:
  * @uri: (nullable): "stasis:///session" or "stasis:///system"; %NULL: the system's as root,
- *   else the session's
- * @cancellable: (nullable): unused so far
+ *   else the session's; "stasis+unix:///system" and other URIs of a daemon, see stasis(1)
+ * @cancellable: (nullable): gives up connecting
  * @error: return location
  *
- * Opens a driver on its state directory, which is made when first needed.  No daemon takes part.
+ * Opens a driver on its state directory, which is made when first needed, in this process; or one
+ * in another process, a stasisd or a libvirtd, to which this is a connection.
  * Fails with %STASIS_ERROR_INVALID_ARGUMENT for another URI or a wrong stasis.conf.
  *
  * Returns: (transfer full): the driver
@@ -220,14 +270,17 @@ stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_nam
 StasisDriver *
 stasis_driver_open (const char *uri, GCancellable *cancellable, GError **error)
 {
+  if (stasis_driver_uri_kind (uri) != STASIS_URI_EMBEDDED && open_elsewhere != NULL)
+    return open_connection (uri, cancellable, error);
   if (uri == NULL)
     uri = geteuid () == 0 ? URI_SYSTEM : URI_SESSION;
   const gboolean is_system = g_str_equal (uri, URI_SYSTEM);
   if (!is_system && !g_str_equal (uri, URI_SESSION))
     {
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
-                   _ ("no driver for '%1$s': it is '%2$s' or '%3$s'"), uri, URI_SYSTEM,
-                   URI_SESSION);
+                   _ ("no driver for '%1$s': it is '%2$s' or '%3$s', or that of a daemon, "
+                      "'stasis+unix:///system'"),
+                   uri, URI_SYSTEM, URI_SESSION);
       return NULL;
     }
   if (is_system && geteuid () != 0)
@@ -269,6 +322,10 @@ stasis_driver_get_uri (StasisDriver *self)
 char *
 stasis_driver_get_qemu_version (StasisDriver *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->get_qemu_version (self, error);
+
   g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (self, self->host->emulator, error);
   return caps != NULL ? g_strdup (stasis_qemu_caps_version (caps)) : NULL;
 }

@@ -141,6 +141,10 @@ gboolean
 stasis_driver_start_guests (StasisDriver *self, StasisGuestFunc report, gpointer user_data,
                             GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->refuse (self, _ ("start of the host's guests"), error);
+
   g_auto (StasisGuestsRun) run = { 0 };
   if (!stasis_guests_begin (&run, self, report, user_data, cancellable, error))
     return FALSE;
@@ -176,6 +180,13 @@ stasis_driver_start_guests (StasisDriver *self, StasisGuestFunc report, gpointer
 GPtrArray *
 stasis_driver_list_guests (StasisDriver *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    {
+      ops->refuse (self, _ ("the list of guests that the host brings back"), error);
+      return NULL;
+    }
+
   GPtrArray *guests = stasis_guests_list_load (self, error);
   for (guint i = guests != NULL ? guests->len : 0; i-- > 0;)
     {

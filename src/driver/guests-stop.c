@@ -388,6 +388,10 @@ gboolean
 stasis_driver_stop_guests (StasisDriver *self, StasisGuestFunc report, gpointer user_data,
                            GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->refuse (self, _ ("stop of the host's guests"), error);
+
   g_auto (StasisGuestsRun) run = { 0 };
   if (!stasis_guests_begin (&run, self, report, user_data, cancellable, error))
     return FALSE;

@@ -175,6 +175,10 @@ stasis_image_check (StasisDriver *driver, const char *path, GPtrArray **out_dama
                     StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
                     GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (driver);
+  if (ops != NULL)
+    return ops->check_image (driver, path, out_damages, progress, user_data, cancellable, error);
+
   return check (driver, path, -1, out_damages, progress, user_data, cancellable, error);
 }
 
@@ -198,5 +202,9 @@ stasis_image_check_fd (StasisDriver *driver, int fd, GPtrArray **out_damages,
                        StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
                        GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (driver);
+  if (ops != NULL)
+    return ops->refuse (driver, _ ("the check of an image from a descriptor"), error);
+
   return check (driver, NULL, fd, out_damages, progress, user_data, cancellable, error);
 }

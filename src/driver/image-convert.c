@@ -331,6 +331,10 @@ stasis_image_convert (StasisDriver *driver, const StasisImageConversion *request
                       StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
                       GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (driver);
+  if (ops != NULL)
+    return ops->convert_image (driver, request, out_lost, progress, user_data, cancellable, error);
+
   g_autofree char *operation = g_strdup ("convert");
   g_auto (Conversion) self = { .driver = driver,
                                .request = request,

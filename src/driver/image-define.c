@@ -122,6 +122,10 @@ gboolean
 stasis_image_define_xml (StasisDriver *driver, const char *path, const char *xml,
                          const char *source_name, StasisSaveFlags flags, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (driver);
+  if (ops != NULL)
+    return ops->define_image_xml (driver, path, xml, source_name, flags, error);
+
   if ((flags & STASIS_SAVE_RUNNING) && (flags & STASIS_SAVE_PAUSED))
     {
       g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,

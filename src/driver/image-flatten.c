@@ -137,6 +137,10 @@ stasis_image_flatten (StasisDriver *driver, const char *in_path, const char *out
                       StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
                       GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (driver);
+  if (ops != NULL)
+    return ops->flatten_image (driver, in_path, out_path, progress, user_data, cancellable, error);
+
   g_autofree char *operation = g_strdup ("flatten");
   StasisImageJob job = stasis_image_job_begin (operation, progress, user_data);
   g_auto (Flatten) self = { .job = &job, .cancellable = cancellable };

@@ -125,6 +125,10 @@ gboolean
 stasis_domain_start (StasisDomain *self, StasisStartFlags flags, StasisProgressFunc progress,
                      gpointer user_data, GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->start (self, flags, progress, user_data, cancellable, error);
+
   /* A start that died is cleared away by whoever takes the hold: not active. */
   g_autoptr (StasisStatus) status = NULL;
   if (!stasis_domain_look (self, &status, error))
@@ -155,6 +159,10 @@ StasisDomain *
 stasis_driver_create (StasisDriver *self, const char *xml, const char *source_name,
                       StasisStartFlags flags, GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->create (self, xml, source_name, flags, cancellable, error);
+
   g_autoptr (StasisDomainDef) def = stasis_driver_parse_new (self, xml, source_name, error);
   g_autoptr (StasisHold) hold = def != NULL ? stasis_hold_take (self, def->name, error) : NULL;
   if (hold == NULL)
@@ -186,6 +194,10 @@ gboolean
 stasis_driver_autostart (StasisDriver *self, StasisReportFunc report, gpointer user_data,
                          GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->refuse (self, _ ("autostart of all domains"), error);
+
   g_autoptr (GPtrArray) domains
       = stasis_driver_list (self, STASIS_LIST_AUTOSTART | STASIS_LIST_INACTIVE, error);
   if (domains == NULL)
@@ -218,6 +230,10 @@ stasis_driver_autostart (StasisDriver *self, StasisReportFunc report, gpointer u
 gboolean
 stasis_domain_managed_save_remove (StasisDomain *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->managed_save_remove (self, error);
+
   StasisDriver *driver = stasis_domain_get_driver (self);
   g_autoptr (StasisHold) hold = stasis_hold_take (driver, stasis_domain_get_name (self), error);
   if (hold == NULL)

@@ -43,6 +43,10 @@ throw_no_domain (GError **error, const char *what, const char *key)
 StasisDomain *
 stasis_driver_lookup_by_name (StasisDriver *self, const char *name, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->lookup_by_name (self, name, error);
+
   g_autoptr (StasisStatus) status = NULL;
   if (stasis_paths_check_name (name, NULL)
       && (stasis_look (self, name, &status, NULL) != STASIS_LOOK_OFF
@@ -92,6 +96,10 @@ matches_id (const StasisStatus *status, gconstpointer key)
 StasisDomain *
 stasis_driver_lookup_by_uuid (StasisDriver *self, const char *uuid, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->lookup_by_uuid (self, uuid, error);
+
   g_autofree char *lower = g_ascii_strdown (uuid, -1);
   g_autofree char *name = NULL;
   if (g_uuid_string_is_valid (lower))
@@ -116,6 +124,10 @@ stasis_driver_lookup_by_uuid (StasisDriver *self, const char *uuid, GError **err
 StasisDomain *
 stasis_driver_lookup_by_id (StasisDriver *self, int id, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->lookup_by_id (self, id, error);
+
   g_autofree char *name = find_running (self, matches_id, &id);
   if (name != NULL)
     return stasis_domain_new (self, name, NULL);
@@ -248,6 +260,10 @@ collect_running (StasisDriver *self, guint flags, GPtrArray *entries, GHashTable
 GPtrArray *
 stasis_driver_list (StasisDriver *self, StasisListFlags flags, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->list (self, flags, error);
+
   g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func (entry_free);
   g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (!collect_running (self, flags, entries, seen, error))

@@ -26,6 +26,10 @@
 char *
 stasis_domain_get_memory_image (StasisDomain *self, gboolean *out_is_there, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_memory_image (self, out_is_there, error);
+
   g_autoptr (StasisStatus) status = NULL;
   if (!stasis_domain_look (self, &status, error) || status == NULL || status->memory_image == NULL)
     return NULL;
@@ -50,6 +54,10 @@ stasis_domain_get_memory_image (StasisDomain *self, gboolean *out_is_there, GErr
 char *
 stasis_domain_get_flat_file (StasisDomain *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_flat_file (self, error);
+
   g_autoptr (StasisStatus) status = NULL;
   if (!stasis_domain_look (self, &status, error) || status == NULL
       || status->memory_flat_of == NULL)
@@ -69,6 +77,10 @@ stasis_domain_get_flat_file (StasisDomain *self, GError **error)
 StasisImageCheck
 stasis_domain_get_image_check (StasisDomain *self, char **out_message, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_image_check (self, out_message, error);
+
   if (out_message != NULL)
     *out_message = NULL;
   g_autoptr (StasisStatus) status = NULL;

@@ -88,6 +88,10 @@ stasis_domain_monitor_command (StasisDomain *self, const char *command,
                                StasisMonitorCommandFlags flags, GCancellable *cancellable,
                                GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->monitor_command (self, command, flags, cancellable, error);
+
   const gboolean is_hmp = (flags & STASIS_MONITOR_COMMAND_HMP) != 0;
   const char *name = NULL;
   g_autoptr (StasisJson) request = is_hmp ? NULL : stasis_json_parse (command, -1, error);

@@ -30,6 +30,7 @@
 #include "driver/instant.h"
 #include "driver/job.h"
 #include "driver/marks.h"
+#include "driver/ops.h"
 #include "driver/overlays.h"
 #include "driver/quiesce.h"
 #include "driver/registry.h"
@@ -415,6 +416,10 @@ stasis_driver_restore (StasisDriver *self, const char *path, const char *xml,
                        StasisRestoreFlags flags, StasisProgressFunc progress, gpointer user_data,
                        GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->restore (self, path, xml, flags, progress, user_data, cancellable, error);
+
   return stasis_restore_image (self, path, xml, flags, /* is_managed= */ FALSE, progress, user_data,
                                cancellable, error);
 }
@@ -441,6 +446,14 @@ stasis_driver_restore_fd (StasisDriver *self, int fd, const char *name, const ch
                           StasisRestoreFlags flags, StasisProgressFunc progress, gpointer user_data,
                           GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    {
+      close (fd);
+      ops->refuse (self, _ ("a restore from a descriptor"), error);
+      return NULL;
+    }
+
   return restore_from (self, fd, name, xml, flags, /* is_managed= */ FALSE, progress, user_data,
                        cancellable, error);
 }

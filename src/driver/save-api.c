@@ -32,6 +32,10 @@ stasis_domain_save_as (StasisDomain *self, const StasisSaveRequest *request,
                        StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
                        GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->save_as (self, request, progress, user_data, cancellable, error);
+
   return stasis_save_run (self, /* is_managed= */ FALSE, request, progress, user_data, cancellable,
                           error);
 }
@@ -61,8 +65,7 @@ stasis_domain_save (StasisDomain *self, const char *path, const char *xml, Stasi
 {
   const StasisSaveRequest request
       = { .path = path, .fd = -1, .format = "stasis", .xml = xml, .flags = flags };
-  return stasis_save_run (self, /* is_managed= */ FALSE, &request, progress, user_data, cancellable,
-                          error);
+  return stasis_domain_save_as (self, &request, progress, user_data, cancellable, error);
 }
 
 /**
@@ -82,6 +85,10 @@ gboolean
 stasis_domain_managed_save (StasisDomain *self, StasisSaveFlags flags, StasisProgressFunc progress,
                             gpointer user_data, GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->managed_save (self, flags, progress, user_data, cancellable, error);
+
   g_autofree char *path = stasis_paths_managed_save (stasis_domain_get_driver (self)->paths,
                                                      stasis_domain_get_name (self));
   g_autofree char *folder = g_path_get_dirname (path);

@@ -24,6 +24,7 @@
 #include "driver/error.h"
 #include "driver/hold.h"
 #include "driver/image-open.h"
+#include "driver/ops.h"
 #include "driver/overlay-bases.h"
 #include "driver/overlay-folder.h"
 #include "driver/overlays.h"
@@ -44,15 +45,23 @@ stasis_clones_image_to_string (StasisClonesImage image)
   return words[image];
 }
 
+/* NULL is fine. */
+void
+stasis_clones_saved_free (StasisClonesSaved *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->uuid);
+  g_free (self->name);
+  g_free (self->folder);
+  g_free (self->path);
+  g_free (self);
+}
+
 static void
 saved_free (gpointer data)
 {
-  StasisClonesSaved *saved = data;
-  g_free (saved->uuid);
-  g_free (saved->name);
-  g_free (saved->folder);
-  g_free (saved->path);
-  g_free (saved);
+  stasis_clones_saved_free (data);
 }
 
 /* TRUE where it is an image of another domain, or none: whatever cannot be read may be it. */
@@ -141,6 +150,10 @@ list_in_use (StasisDriver *driver, GError **error)
 GPtrArray *
 stasis_driver_list_saved_clones (StasisDriver *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->list_saved_clones (self, error);
+
   g_autofree char *clones = stasis_paths_clones (self->paths);
   g_autoptr (GPtrArray) names = stasis_paths_names (clones, "", error);
   g_autoptr (GHashTable) in_use = names != NULL ? list_in_use (self, error) : NULL;
@@ -247,6 +260,10 @@ gboolean
 stasis_driver_drop_saved_clone (StasisDriver *self, const char *uuid, gboolean force,
                                 GError **error)
 {
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->drop_saved_clone (self, uuid, force, error);
+
   g_autofree char *lower = g_ascii_strdown (uuid, -1);
   g_autofree char *folder
       = g_uuid_string_is_valid (lower) ? stasis_paths_clone (self->paths, lower) : NULL;

@@ -94,6 +94,10 @@ stasis_tracking_end (const StasisHold *hold, StasisTrackState why, GError **erro
 char *
 stasis_domain_get_tracked_image (StasisDomain *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_tracked_image (self, error);
+
   g_autoptr (StasisStatus) status = NULL;
   if (!stasis_domain_look (self, &status, error) || status == NULL
       || !stasis_tracked_is_on (status->tracked))
@@ -114,6 +118,10 @@ stasis_domain_get_tracked_image (StasisDomain *self, GError **error)
 gboolean
 stasis_domain_untrack (StasisDomain *self, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->untrack (self, error);
+
   const char *name = stasis_domain_get_name (self);
   g_autoptr (StasisHold) hold
       = stasis_hold_take_running (stasis_domain_get_driver (self), name, error);
