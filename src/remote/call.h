@@ -23,6 +23,7 @@ typedef struct
   StasisWireValue *rets;       /* all zeros; cleared by the caller, also where the call fails */
   const char *save_format;     /* (borrowed) (nullable) where the client names none */
   int stream_fd; /* -1; a call that opens a stream leaves there what is behind it (owned) */
+  guint32 serial;              /* the client's, of its calls on this connection */
 } StasisCall;
 
 typedef gboolean (*StasisCallFunc) (StasisCall *call, GError **error);

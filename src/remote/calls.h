@@ -151,6 +151,47 @@ STASIS_CALL (domain_screenshot);
 /* calls-qemu.c */
 STASIS_CALL (qemu_domain_monitor_command);
 
+/* calls-own.c */
+STASIS_CALL (own_get_version);
+STASIS_CALL (own_cancel);
+STASIS_CALL (own_get_qemu_version);
+STASIS_CALL (own_domain_get_state);
+STASIS_CALL (own_domain_get_info);
+STASIS_CALL (own_domain_get_memory_image);
+STASIS_CALL (own_domain_get_flat_file);
+STASIS_CALL (own_domain_get_image_check);
+STASIS_CALL (own_domain_get_tracked_image);
+STASIS_CALL (own_domain_get_clone_of);
+STASIS_CALL (own_domain_get_managed_save_path);
+STASIS_CALL (own_domain_get_job);
+
+/* calls-own-life.c */
+STASIS_CALL (own_define);
+STASIS_CALL (own_create);
+STASIS_CALL (own_restore);
+STASIS_CALL (own_clone);
+STASIS_CALL (own_list_saved_clones);
+STASIS_CALL (own_drop_saved_clone);
+STASIS_CALL (own_domain_start);
+STASIS_CALL (own_domain_save);
+STASIS_CALL (own_domain_managed_save);
+STASIS_CALL (own_domain_detach_image);
+STASIS_CALL (own_domain_untrack);
+
+/* calls-own-agent.c */
+STASIS_CALL (own_domain_fs_freeze);
+STASIS_CALL (own_domain_fs_thaw);
+STASIS_CALL (own_domain_get_time);
+STASIS_CALL (own_domain_set_time);
+
+/* calls-own-image.c */
+STASIS_CALL (own_image_get_info);
+STASIS_CALL (own_image_define_xml);
+STASIS_CALL (own_image_check);
+STASIS_CALL (own_image_convert);
+STASIS_CALL (own_image_flatten);
+STASIS_CALL (own_image_draw_map);
+
 #undef STASIS_CALL
 
 G_END_DECLS

@@ -96,6 +96,7 @@ carry_out (StasisTask *task)
         .rets = rets,
         .save_format = save_format,
         .stream_fd = -1,
+        .serial = task->header.serial,
       };
       g_autoptr (GError) error = NULL;
       if (procedure->call (&call, &error))

@@ -23,6 +23,10 @@
   { \
     STASIS_PROGRAM_QEMU, number, name, args, rets, access, quick, stasis_call_##call \
   }
+#define OWN(number, name, args, rets, access, quick, call) \
+  { \
+    STASIS_PROGRAM_OWN, number, name, args, rets, access, quick, stasis_call_own_##call \
+  }
 
 /* clang-format off: a table */
 static const StasisProcedure procedures[] = {
@@ -146,6 +150,40 @@ static const StasisProcedure procedures[] = {
         qemu_connect_domain_monitor_event_register),
   QEMU (5, "connect-domain-monitor-event-deregister", "i", "", WRITE, TRUE,
         qemu_connect_domain_monitor_event_deregister),
+
+  OWN (1, "get-version", "", "u", READ, TRUE, get_version),
+  OWN (2, "cancel", "u", "", READ, TRUE, cancel),
+  OWN (10, "define", "sz", "D", WRITE, FALSE, define),
+  OWN (11, "create", "szu", "D", WRITE, FALSE, create),
+  OWN (12, "restore", "szu", "D", WRITE, FALSE, restore),
+  OWN (13, "clone", "ssuzu", "AS", WRITE, FALSE, clone),
+  OWN (14, "list-saved-clones", "", "s", READ, FALSE, list_saved_clones),
+  OWN (15, "drop-saved-clone", "si", "", WRITE, FALSE, drop_saved_clone),
+  OWN (16, "get-qemu-version", "", "s", READ, FALSE, get_qemu_version),
+  OWN (20, "domain-get-state", "D", "iz", READ, TRUE, domain_get_state),
+  OWN (21, "domain-get-info", "D", "UUuUllii", READ, FALSE, domain_get_info),
+  OWN (22, "domain-get-memory-image", "D", "zi", READ, FALSE, domain_get_memory_image),
+  OWN (23, "domain-get-flat-file", "D", "z", READ, FALSE, domain_get_flat_file),
+  OWN (24, "domain-get-image-check", "D", "iz", READ, FALSE, domain_get_image_check),
+  OWN (25, "domain-get-tracked-image", "D", "z", READ, FALSE, domain_get_tracked_image),
+  OWN (26, "domain-get-clone-of", "D", "zz", READ, FALSE, domain_get_clone_of),
+  OWN (27, "domain-get-managed-save-path", "D", "z", READ, FALSE, domain_get_managed_save_path),
+  OWN (28, "domain-get-job", "Di", "s", READ, TRUE, domain_get_job),
+  OWN (30, "domain-start", "Du", "", WRITE, FALSE, domain_start),
+  OWN (31, "domain-save", "Dszzzuz", "", WRITE, FALSE, domain_save),
+  OWN (32, "domain-managed-save", "Du", "", WRITE, FALSE, domain_managed_save),
+  OWN (33, "domain-detach-image", "Du", "", WRITE, FALSE, domain_detach_image),
+  OWN (34, "domain-untrack", "D", "", WRITE, FALSE, domain_untrack),
+  OWN (35, "domain-fs-freeze", "D", "u", WRITE, FALSE, domain_fs_freeze),
+  OWN (36, "domain-fs-thaw", "D", "u", WRITE, FALSE, domain_fs_thaw),
+  OWN (37, "domain-get-time", "D", "l", WRITE, FALSE, domain_get_time),
+  OWN (38, "domain-set-time", "Dlu", "", WRITE, FALSE, domain_set_time),
+  OWN (40, "image-get-info", "s", "s", WRITE, FALSE, image_get_info),
+  OWN (41, "image-define-xml", "sszu", "", WRITE, FALSE, image_define_xml),
+  OWN (42, "image-check", "s", "izs", WRITE, FALSE, image_check),
+  OWN (43, "image-convert", "szszz", "S", WRITE, FALSE, image_convert),
+  OWN (44, "image-flatten", "ss", "", WRITE, FALSE, image_flatten),
+  OWN (45, "image-draw-map", "ss", "b", WRITE, FALSE, image_draw_map),
 };
 /* clang-format on */
 
@@ -181,5 +219,6 @@ stasis_procedures (guint *out_count)
 gboolean
 stasis_program_is_known (guint32 program)
 {
-  return program == STASIS_PROGRAM_REMOTE || program == STASIS_PROGRAM_QEMU;
+  return program == STASIS_PROGRAM_REMOTE || program == STASIS_PROGRAM_QEMU
+         || program == STASIS_PROGRAM_OWN;
 }

@@ -15,7 +15,14 @@ G_BEGIN_DECLS
 #define STASIS_PROGRAM_VERSION   1u
 #define STASIS_PROGRAM_REMOTE    0x20008086u
 #define STASIS_PROGRAM_QEMU      0x20008087u
+#define STASIS_PROGRAM_OWN       0x20005354u /* our own: outside of what libvirt has */
 #define STASIS_PROGRAM_KEEPALIVE 0x6b656570u
+
+#define STASIS_OWN_VERSION 1u /* of our own program: what get-version answers */
+
+/* An event of our own program, to who began the job: the serial of the call, the statistics. */
+#define STASIS_OWN_JOB_PROGRESS        3
+#define STASIS_OWN_JOB_PROGRESS_LAYOUT "us"
 
 #define STASIS_KEEPALIVE_PING 1
 #define STASIS_KEEPALIVE_PONG 2

@@ -17,6 +17,8 @@
 
 #define LEVEL_ERROR 2
 #define NO_NUMBER   (-1)
+#define HEAD        "iiz"     /* of the payload */
+#define REST        "iOzzzii" /* behind it; a network may follow, of which nobody wants to know */
 
 /* Of libvirt's virErrorDomain. */
 #define FROM_RPC  7
@@ -94,6 +96,35 @@ code_of (const GError *error)
   return 9;
 }
 
+/* The domains that the other end knows, too, by the names that the wire has for them. */
+static const struct
+{
+  const char *name;
+  GQuark (*quark) (void);
+} kinds[] = {
+  { "stasis", stasis_error_quark },
+  { "stasis-remote", stasis_remote_error_quark },
+  { "io", g_io_error_quark },
+};
+
+static const char *
+kind_of (GQuark domain)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (kinds[i].quark () == domain)
+      return kinds[i].name;
+  return NULL;
+}
+
+static GQuark
+quark_of (const char *kind)
+{
+  for (guint i = 0; kind != NULL && i < G_N_ELEMENTS (kinds); i++)
+    if (g_str_equal (kinds[i].name, kind))
+      return kinds[i].quark ();
+  return 0;
+}
+
 /* The payload of an error reply. */
 void
 stasis_remote_error_put (GByteArray *out, const GError *error)
@@ -105,8 +136,10 @@ stasis_remote_error_put (GByteArray *out, const GError *error)
   stasis_xdr_put_u32 (out, 0); /* no domain */
   stasis_xdr_put_optional_string (out, "%s");
   stasis_xdr_put_optional_string (out, error->message);
-  stasis_xdr_put_optional_string (out, NULL);
-  stasis_xdr_put_i32 (out, NO_NUMBER);
+  /* libvirt has fewer codes than we have, and no use for the third text and the first number. */
+  const char *kind = kind_of (error->domain);
+  stasis_xdr_put_optional_string (out, kind);
+  stasis_xdr_put_i32 (out, kind != NULL ? error->code : NO_NUMBER);
   stasis_xdr_put_i32 (out, NO_NUMBER);
   stasis_xdr_put_u32 (out, 0); /* no network */
 }
@@ -131,17 +164,34 @@ make_error (gint32 code, gint32 domain, const char *message)
   return g_error_new_literal (STASIS_ERROR, STASIS_ERROR_FAILED, message);
 }
 
+/* (nullable): exactly what it was, where the other end is one of ours. */
+static GError *
+make_exact (StasisXdrReader *in, const char *message)
+{
+  StasisWireValue values[sizeof REST];
+  GError *error = NULL;
+  if (stasis_wire_decode (in, REST, values) && quark_of (values[4].s) != 0)
+    error = g_error_new_literal (quark_of (values[4].s), values[5].i, message);
+  stasis_wire_clear (REST, values);
+  return error;
+}
+
 /* What such a payload tells. */
 GError *
 stasis_remote_error_get (StasisXdrReader *in)
 {
-  StasisWireValue values[3];
-  GError *error;
-  if (stasis_wire_decode (in, "iiz", values))
-    error = make_error (values[0].i, values[1].i, values[2].s != NULL ? values[2].s : "");
+  StasisWireValue values[sizeof HEAD];
+  GError *error = NULL;
+  if (stasis_wire_decode (in, HEAD, values))
+    {
+      const char *message = values[2].s != NULL ? values[2].s : "";
+      error = make_exact (in, message);
+      if (error == NULL)
+        error = make_error (values[0].i, values[1].i, message);
+    }
   else
     error = g_error_new_literal (STASIS_REMOTE_ERROR, STASIS_REMOTE_ERROR_PROTOCOL,
                                  "the other end's error cannot be read");
-  stasis_wire_clear ("iiz", values);
+  stasis_wire_clear (HEAD, values);
   return error;
 }

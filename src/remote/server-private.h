@@ -82,6 +82,7 @@ struct _StasisSession
   gboolean is_read_only;
   gboolean has_keepalive;
   GArray *callbacks; /* (owned) of StasisCallback */
+  GHashTable *jobs;  /* (owned) serial of a long call -> GCancellable: see session-job.c */
   gint32 last_callback;
   GArray *mortals; /* (owned) of StasisMortal: guests that end with us */
 };

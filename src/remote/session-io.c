@@ -53,6 +53,7 @@ stasis_session_new (StasisServer *server, int fd_take, gboolean is_read_only)
   g_array_set_clear_func (self->callbacks, clear_callback);
   self->mortals = g_array_new (FALSE, FALSE, sizeof (StasisMortal));
   self->streams = stasis_streams_new ();
+  self->jobs = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
   g_queue_init (&self->waiting);
   g_queue_init (&self->out);
   g_mutex_init (&self->lock);
@@ -84,6 +85,7 @@ stasis_session_unref (StasisSession *self)
   g_array_unref (self->callbacks);
   g_array_unref (self->mortals);
   g_ptr_array_unref (self->streams);
+  g_hash_table_unref (self->jobs);
   g_queue_clear_full (&self->out, free_message);
   g_mutex_clear (&self->lock);
   g_free (self);

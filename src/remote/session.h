@@ -35,4 +35,12 @@ gboolean stasis_session_add_qemu_callback (StasisSession *self, const char *name
 gboolean stasis_session_set_old_callback (StasisSession *self, gboolean is_on);
 gboolean stasis_session_remove_callback (StasisSession *self, gint32 callback, gboolean is_qemu);
 
+/* A long call of our own program begins: (transfer full) what cancels it. */
+GCancellable *stasis_session_begin_job (StasisSession *self, guint32 serial);
+void stasis_session_end_job (StasisSession *self, guint32 serial);
+/* FALSE where no such call is under way. */
+gboolean stasis_session_cancel_job (StasisSession *self, guint32 serial);
+/* Who began it hears how far it is. */
+void stasis_session_tell_job (StasisSession *self, guint32 serial, const StasisJobStats *stats);
+
 G_END_DECLS

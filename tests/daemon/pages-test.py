@@ -14,7 +14,7 @@ import tap  # noqa: E402
 
 STASISD = os.environ["STASISD"]
 PAGES = [ROOT / "man/stasis-connect.1", ROOT / "man/stasisd.8", ROOT / "man/stasisd.conf.5"]
-PROGRAMS = {"REMOTE": 0x20008086, "QEMU": 0x20008087}
+PROGRAMS = {"REMOTE": 0x20008086, "QEMU": 0x20008087, "OWN": 0x20005354}
 
 
 def read(path):
@@ -82,7 +82,7 @@ def test_procedures():
     """docs/remote-protocol.md has every procedure of the table with its number, and no other"""
     source = read("src/remote/procedures.c")
     wanted = [(PROGRAMS[program], int(number), name) for program, number, name
-              in re.findall(r'^  (REMOTE|QEMU) \((\d+), "([a-z-]+)"', source, re.M)]
+              in re.findall(r'^  (REMOTE|QEMU|OWN) \((\d+), "([a-z-]+)"', source, re.M)]
     tap.equal(len(wanted) > 70, True)
     program, found = None, []
     for line in read("docs/remote-protocol.md").splitlines():
@@ -96,7 +96,7 @@ def test_procedures():
 def test_access():
     """what a connection for reading may call, and what is answered at once, is marked in the document"""
     source = re.sub(r",\n {10}", ", ", read("src/remote/procedures.c"))
-    table = re.findall(r'^  (?:REMOTE|QEMU) \((\d+), "([a-z-]+)", "\w*", "\w*", (\w+), (\w+),', source, re.M)
+    table = re.findall(r'^  (?:REMOTE|QEMU|OWN) \((\d+), "([a-z-]+)", "\w*", "\w*", (\w+), (\w+),', source, re.M)
     tap.equal(len(table) > 70, True)
     text = read("docs/remote-protocol.md")
     for number, name, access, quick in table:

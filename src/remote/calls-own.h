@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * calls-own.h: what the procedures of our own program have in common
+ *
+ * Their flags are those of the public API: both ends are of this project.
+ */
+
+#pragma once
+
+#include "remote/call.h"
+
+G_BEGIN_DECLS
+
+/* A call that takes long: its client hears of it, and may cancel it. */
+typedef struct
+{
+  StasisCall *call;          /* (borrowed) */
+  GCancellable *cancellable; /* (owned) */
+} StasisOwnJob;
+
+void stasis_own_job_begin (StasisOwnJob *self, StasisCall *call);
+void stasis_own_job_end (StasisOwnJob *self);
+/* A StasisProgressFunc, with a StasisOwnJob. */
+void stasis_own_job_tell (const StasisJobStats *stats, gpointer job);
+
+/* An error where there are others than these. */
+gboolean stasis_own_check_flags (guint32 flags, guint32 known, GError **error);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (StasisOwnJob, stasis_own_job_end)
+
+G_END_DECLS
