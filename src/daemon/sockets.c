@@ -24,17 +24,13 @@
 #define BACKLOG       64
 #define ACTIVATED     3 /* the first descriptor that systemd hands over */
 #define ACTIVATED_MAX 16
-#define FOLDER        "stasisd"
 
-/* In /run for the host, for others where their domains run. */
+/* Beside all others of its configuration, or where clients look for it. */
 char *
 stasis_daemon_sockets_path (const StasisPaths *paths, const char *folder)
 {
-  if (folder != NULL)
-    return g_build_filename (folder, STASIS_DAEMON_SOCKET, NULL);
-  const char *root = g_getenv ("STASIS_STATE_DIR");
-  const gboolean is_host = paths->is_system && (root == NULL || *root == '\0');
-  return g_build_filename (is_host ? "/run" : paths->run, FOLDER, STASIS_DAEMON_SOCKET, NULL);
+  return folder != NULL ? g_build_filename (folder, STASIS_DAEMON_SOCKET, NULL)
+                        : stasis_default_socket (paths);
 }
 
 /* Whoever may be let in by a socket has to get at it. */

@@ -6,12 +6,9 @@
 #pragma once
 
 #include "daemon/daemon-config.h"
-#include "driver/paths.h"
+#include "remote/default-socket.h"
 
 G_BEGIN_DECLS
-
-#define STASIS_DAEMON_SOCKET    "stasis-sock"
-#define STASIS_DAEMON_READ_ONLY "-ro" /* behind the name of the other */
 
 typedef struct
 {

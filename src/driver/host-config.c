@@ -12,6 +12,8 @@
  *   uid-base=2013265920          as root: one user for each running domain, from here,
  *                                and one for asking emulators what they can do
  *   uid-count=65536              0: QEMU runs as root
+ *   [client]
+ *   tcp=no                       or yes: URIs with '+tcp', which nothing protects
  *   [guests]                     what `stasis guests stop` and `start` do
  *   on-shutdown=save             or shutdown
  *   quiesce=no                   or yes
@@ -221,6 +223,8 @@ read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const cha
     return read_uint (file, group, key, &config->uid_base, error);
   if (g_str_equal (group, "security") && g_str_equal (key, "uid-count"))
     return read_uint (file, group, key, &config->uid_count, error);
+  if (g_str_equal (group, "client") && g_str_equal (key, "tcp"))
+    return read_choice (file, group, key, "no", "yes", &config->allows_tcp, error);
   if (g_str_equal (group, "guests"))
     return read_guests (&config->guests, file, group, key, error);
   if (g_str_equal (group, "hooks"))

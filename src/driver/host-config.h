@@ -37,6 +37,7 @@ typedef struct
   GHashTable *networks; /* (owned) libvirt network (char *) -> bridge (char *) */
   guint32 uid_base;     /* system: QEMU's users are uid_base ... uid_base + uid_count - 1 */
   guint32 uid_count;    /* 0: QEMU runs as the driver's own user */
+  gboolean allows_tcp;  /* stasis may talk to servers by plain TCP */
   StasisGuestsConfig guests;
   StasisHooksConfig hooks;
 } StasisHostConfig;

@@ -101,3 +101,69 @@ stasis_job_params_make (const StasisJobStats *stats)
     stasis_wire_params_add_string (params, "errmsg", stats->error);
   return params;
 }
+
+static guint64
+find_number (const GPtrArray *params, const char *name)
+{
+  const StasisWireParam *param = stasis_wire_params_find (params, name, STASIS_WIRE_ULLONG);
+  return param != NULL ? param->value.ul : 0;
+}
+
+/* -1 where it is not said. */
+static gint64
+find_us (const GPtrArray *params, const char *name)
+{
+  const StasisWireParam *param = stasis_wire_params_find (params, name, STASIS_WIRE_ULLONG);
+  return param != NULL ? (gint64) MIN (param->value.ul, G_MAXINT64 / 1000) * 1000 : -1;
+}
+
+static StasisJobState
+state_of (gint32 type)
+{
+  switch (type)
+    {
+    case JOB_BOUNDED:
+    case JOB_UNBOUNDED:
+      return STASIS_JOB_ACTIVE;
+    case JOB_COMPLETED:
+      return STASIS_JOB_COMPLETED;
+    case JOB_FAILED:
+      return STASIS_JOB_FAILED;
+    case JOB_CANCELLED:
+      return STASIS_JOB_CANCELLED;
+    default:
+      return STASIS_JOB_NONE;
+    }
+}
+
+static const char *
+operation_name (const GPtrArray *params)
+{
+  const StasisWireParam *param = stasis_wire_params_find (params, "operation", STASIS_WIRE_INT);
+  for (guint i = 0; param != NULL && i < G_N_ELEMENTS (operations); i++)
+    if (operations[i].number == param->value.i && param->value.i != 0)
+      return operations[i].name;
+  return NULL;
+}
+
+/* From typed parameters. */
+StasisJobStats *
+stasis_job_params_parse (gint32 type, const GPtrArray *params)
+{
+  StasisJobStats *stats = stasis_job_stats_new ();
+  const StasisWireParam *message = stasis_wire_params_find (params, "errmsg", STASIS_WIRE_STRING);
+  stats->state = state_of (type);
+  stats->operation = g_strdup (operation_name (params));
+  stats->elapsed_us = MAX (find_us (params, "time_elapsed"), 0);
+  stats->remaining_us = find_us (params, "time_remaining");
+  stats->pause_us = find_us (params, "downtime");
+  stats->bytes_total = find_number (params, "memory_total");
+  stats->bytes_processed = find_number (params, "memory_processed");
+  stats->bytes_remaining = find_number (params, "memory_remaining");
+  stats->bytes_per_second = find_number (params, "memory_bps");
+  stats->pages_zero = find_number (params, "memory_constant");
+  stats->pages_normal = find_number (params, "memory_normal");
+  stats->page_size = find_number (params, "memory_page_size");
+  stats->error = message != NULL ? g_strdup (message->value.s) : NULL;
+  return stats;
+}

@@ -19,5 +19,7 @@ gint32 stasis_job_params_type (const StasisJobStats *stats);
 guint64 stasis_job_params_ms (gint64 us);
 /* (transfer full): typed parameters; none of a job that is none. */
 GPtrArray *stasis_job_params_make (const StasisJobStats *stats);
+/* (transfer full): what of a job such parameters tell; @type is libvirt's. */
+StasisJobStats *stasis_job_params_parse (gint32 type, const GPtrArray *params);
 
 G_END_DECLS

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * client-ops.h: the operations of a driver that is a connection
+ *
+ * Each of these fills the slots that its file has functions for.
+ */
+
+#pragma once
+
+#include "driver/ops.h"
+#include "remote/client.h"
+
+G_BEGIN_DECLS
+
+void stasis_client_fill_agent (StasisDriverOps *ops);
+void stasis_client_fill_domain (StasisDriverOps *ops);
+void stasis_client_fill_driver (StasisDriverOps *ops);
+void stasis_client_fill_image (StasisDriverOps *ops);
+void stasis_client_fill_save (StasisDriverOps *ops);
+
+/* client-reach.c: a descriptor of a stream to the server, and in *@out_uri ((transfer full)) the
+ * URI with what went without saying. */
+int stasis_client_reach (const char *uri, gboolean *out_is_session, guint *out_keepalive_s,
+                         char **out_uri, GCancellable *cancellable, GError **error);
+
+/* (transfer none) */
+StasisClient *stasis_client_of_driver (StasisDriver *driver);
+StasisClient *stasis_client_of (StasisDomain *domain);
+/* As an argument; its name is borrowed. */
+StasisWireDomain stasis_client_describe (StasisDomain *domain);
+/* (transfer full): a domain of @driver; an error where it makes no sense. */
+StasisDomain *stasis_client_domain (StasisDriver *driver, const StasisWireDomain *wire,
+                                    GError **error);
+/* (transfer full) (nullable): the result of a call that is one domain. */
+StasisDomain *stasis_client_call_for_domain (StasisDriver *driver, guint32 program,
+                                             const char *name, const StasisWireValue *args,
+                                             const StasisClientJob *job, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * client-reach.c: from a URI to a descriptor of a stream to its server
+ */
+
+#include "config.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "driver/host-config.h"
+#include "remote/client-ops.h"
+#include "remote/default-socket.h"
+#include "remote/uri.h"
+#include "util/fd.h"
+
+#define TCP_PORT 16509 /* libvirt's */
+#define TCP_S    30u
+
+/* Of a server on this host. */
+static char *
+find_socket (const StasisRemoteUri *uri)
+{
+  if (uri->socket != NULL)
+    return g_strdup (uri->socket);
+  g_autoptr (StasisPaths) paths = stasis_paths_new (!uri->is_session);
+  return stasis_default_socket (paths);
+}
+
+static int
+reach_unix (const StasisRemoteUri *uri, GError **error)
+{
+  g_autofree char *path = find_socket (uri);
+  const int fd = stasis_unix_connect (path, error);
+  if (fd < 0)
+    g_prefix_error (error, _ ("nobody serves at '%s': "), path);
+  return fd;
+}
+
+/* Nobody knows who listens in between, or answers. */
+static gboolean
+check_tcp (GError **error)
+{
+  g_autoptr (StasisPaths) paths = stasis_paths_new (geteuid () == 0);
+  g_autoptr (StasisHostConfig) host = stasis_host_config_load (paths->config, error);
+  if (host == NULL || host->allows_tcp)
+    return host != NULL;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
+               _ ("'tcp' is not encrypted, and asks nobody who he is: option 'tcp' in [client] of "
+                  "'%s' allows it; 'ssh' is the better way"),
+               host->path);
+  return FALSE;
+}
+
+static int
+reach_tcp (const StasisRemoteUri *uri, GCancellable *cancellable, GError **error)
+{
+  if (!check_tcp (error))
+    return -1;
+  g_autoptr (GSocketClient) client = g_socket_client_new ();
+  g_socket_client_set_timeout (client, TCP_S);
+  g_socket_client_set_enable_proxy (client, FALSE);
+  g_autoptr (GSocketConnectable) address
+      = g_network_address_new (uri->host, (guint16) (uri->port != 0 ? uri->port : TCP_PORT));
+  g_autoptr (GSocketConnection) connection
+      = g_socket_client_connect (client, address, cancellable, error);
+  if (connection == NULL)
+    return -1;
+  /* GLib closes its own when it is done. */
+  const int fd
+      = fcntl (g_socket_get_fd (g_socket_connection_get_socket (connection)), F_DUPFD_CLOEXEC, 0);
+  if (fd < 0)
+    stasis_throw_errno (error, "fcntl");
+  return fd;
+}
+
+static int
+reach_ssh (const StasisRemoteUri *uri, GCancellable *cancellable, GError **error)
+{
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                       _ ("the transport 'ssh' was not built"));
+  return -1;
+}
+
+static int
+reach (const StasisRemoteUri *uri, GCancellable *cancellable, GError **error)
+{
+  switch (uri->transport)
+    {
+    case STASIS_REMOTE_UNIX:
+      return reach_unix (uri, error);
+    case STASIS_REMOTE_SSH:
+      return reach_ssh (uri, cancellable, error);
+    case STASIS_REMOTE_TCP:
+      return reach_tcp (uri, cancellable, error);
+    }
+  g_assert_not_reached ();
+}
+
+/* A descriptor of a stream to the server. */
+int
+stasis_client_reach (const char *uri, gboolean *out_is_session, guint *out_keepalive_s,
+                     char **out_uri, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (StasisRemoteUri) parsed = stasis_remote_uri_parse (uri, error);
+  const int fd = parsed != NULL ? reach (parsed, cancellable, error) : -1;
+  if (fd < 0)
+    {
+      if (parsed != NULL)
+        g_prefix_error (error, "'%s': ", uri);
+      return -1;
+    }
+  *out_is_session = parsed->is_session;
+  *out_keepalive_s = parsed->keepalive_s;
+  *out_uri = g_strdup (uri);
+  return fd;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * client.h: a connection to a stasisd, or to a libvirtd
+ *
+ * Any number of threads may call at once.
+ */
+
+#pragma once
+
+#include <stasis/stasis.h>
+
+#include "remote/procedures.h"
+
+G_BEGIN_DECLS
+
+typedef struct _StasisClient StasisClient;
+
+/* A long call: who hears how far it is, and what ends it. */
+typedef struct
+{
+  StasisProgressFunc progress; /* (nullable) */
+  gpointer user_data;
+  GCancellable *cancellable; /* (borrowed) (nullable) */
+  /* (borrowed) (nullable): whose job it is, for servers that do not tell by themselves. */
+  const StasisWireDomain *domain;
+} StasisClientJob;
+
+/* Open the connection that @fd_take is; @uri is for messages. */
+StasisClient *stasis_client_open (int fd_take, const char *uri, gboolean is_session,
+                                  guint keepalive_s, GCancellable *cancellable, GError **error);
+/* Close it, and free it.  NULL is fine. */
+void stasis_client_free (StasisClient *self);
+
+const char *stasis_client_uri (const StasisClient *self);
+/* Whether the server has our own program: it is a stasisd. */
+gboolean stasis_client_is_own (const StasisClient *self);
+
+/* Call a procedure by its name; @args and @rets are by its layouts.  @rets are to be cleared by
+ * stasis_client_clear() where this returns TRUE.  An error is one of the library: what the server
+ * says, or what became of the connection. */
+gboolean stasis_client_call (StasisClient *self, guint32 program, const char *name,
+                             const StasisWireValue *args, StasisWireValue *rets, GError **error);
+/* The same of a long one; @job (nullable). */
+gboolean stasis_client_call_job (StasisClient *self, guint32 program, const char *name,
+                                 const StasisWireValue *args, StasisWireValue *rets,
+                                 const StasisClientJob *job, GError **error);
+void stasis_client_clear (guint32 program, const char *name, StasisWireValue *rets);
+
+/* It is a matter for stasisd: an error that says so unless the server is one.  @what: "a
+ * checkpoint" */
+gboolean stasis_client_need_own (const StasisClient *self, const char *what, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisClient, stasis_client_free)
+
+G_END_DECLS
