@@ -117,7 +117,7 @@ def counts(told):
     return statistics
 
 
-@harness.test("--json tells the amounts of short jobs, too")
+@harness.test("--json tells the amounts of short jobs, too", embedded=True)
 def amounts(t):
     guest = t.boot_sector_guest()
     t.stasis("create", guest.xml_file())
@@ -142,7 +142,7 @@ def amounts(t):
         counts(json.loads(t.stasis("restore", "-", "--json", "--force", stdin=pipe).stdout))
 
 
-@harness.test("domjobinfo tells what the reader of a pipe has taken")
+@harness.test("domjobinfo tells what the reader of a pipe has taken", embedded=True)
 def taken(t):
     guest = t.boot_sector_guest()
     t.stasis("create", guest.xml_file())

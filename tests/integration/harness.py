@@ -20,7 +20,9 @@ then whatever still lives is reported as a failure, and killed.  Nothing else is
 ever signalled.
 
 The environment says what to use: STASIS_BIN, STASIS_TEST_QEMU (emulator),
-STASIS_TEST_ACCEL (tcg or kvm), STASIS_TEST_SOAK (full counts of long tests).
+STASIS_TEST_ACCEL (tcg or kvm), STASIS_TEST_SOAK (full counts of long tests),
+STASIS_TEST_MODE: "embedded", or "unix": every `stasis` of a test is a client of
+a stasisd of the test's own, through its socket, and has to do and say the same.
 """
 
 import contextlib
@@ -46,6 +48,7 @@ STASIS = os.environ.get("STASIS_BIN", str(BUILD / "bin" / "stasis"))
 QEMU = os.environ.get("STASIS_TEST_QEMU") or shutil.which("qemu-system-x86_64") or ""
 ACCEL = os.environ.get("STASIS_TEST_ACCEL", "tcg")
 SOAK = bool(os.environ.get("STASIS_TEST_SOAK"))
+MODE = os.environ.get("STASIS_TEST_MODE", "embedded")
 
 registered = []
 
@@ -61,10 +64,11 @@ class CommandFailed(AssertionError):
                          f"{result.stdout}{result.stderr}")
 
 
-def test(name, timeout=180):
-    """Register a function as a test; it gets a Test."""
+def test(name, timeout=180, embedded=False):
+    """Register a function as a test; it gets a Test.  @embedded: it is for that mode alone."""
     def register(function):
-        registered.append((name, function, timeout))
+        if MODE == "embedded" or not embedded:
+            registered.append((name, function, timeout))
         return function
     return register
 
@@ -134,6 +138,7 @@ class Test:
         self.state.chmod(0o700)
         (config / "stasis.conf").write_text(f"[emulators]\ndefault={QEMU}\nallowed={QEMU}\n")
         self.guests = []
+        self.daemon = None  # in the mode "unix"
 
     # What a test uses.
 
@@ -143,9 +148,34 @@ class Test:
         env = dict(os.environ, STASIS_STATE_DIR=str(self.state), LC_ALL="C.UTF-8")
         return env | {key: str(value) for key, value in more.items()}
 
+    def command_environment(self, **more):
+        """That of a `stasis`, which may be a client."""
+        if MODE == "embedded":
+            return self.environment(**more)
+        if any(key.startswith("STASIS_FAULT") for key in more):
+            raise Skip("faults are of the process that does it, which is the daemon")
+        if self.daemon is None:
+            self.start_daemon()
+        return self.environment(STASIS_DEFAULT_URI=f"stasis+unix:///system?socket={self.dir}/served", **more)
+
+    def start_daemon(self):
+        log = self.dir / "stasisd.log"
+        with open(log, "wb") as file:
+            self.daemon = subprocess.Popen([pathlib.Path(STASIS).parent / "stasisd", "--socket", self.dir / "served"],
+                                           env=self.environment(), stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        wait_for(lambda: b"serving" in log.read_bytes() or self.daemon.poll() is not None, "stasisd to serve")
+        assert self.daemon.poll() is None, log.read_text(encoding="utf-8", errors="replace")
+
+    def stop_daemon(self):
+        if self.daemon is not None:
+            self.daemon.terminate()
+            assert self.daemon.wait(60) == 0, "stasisd has failed"
+            said = (self.dir / "stasisd.log").read_text(encoding="utf-8", errors="replace")
+            assert "CRITICAL" not in said and "Sanitizer" not in said, said
+
     def stasis(self, *arguments, check=True, timeout=120, stdin=subprocess.DEVNULL, **env):
         """Run `stasis`; a result with returncode, stdout and stderr."""
-        result = subprocess.run([STASIS, *map(str, arguments)], env=self.environment(**env),
+        result = subprocess.run([STASIS, *map(str, arguments)], env=self.command_environment(**env),
                                 stdin=stdin, capture_output=True, text=True,
                                 timeout=timeout, check=False)
         if check and result.returncode != 0:
@@ -154,7 +184,7 @@ class Test:
 
     def start(self, *arguments, **env):
         """Start `stasis` and return the process; its output is captured."""
-        return subprocess.Popen([STASIS, *map(str, arguments)], env=self.environment(**env),
+        return subprocess.Popen([STASIS, *map(str, arguments)], env=self.command_environment(**env),
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 
@@ -217,9 +247,10 @@ class Test:
         return self.stasis("domstate", guest.name, *options).stdout.strip()
 
     def processes(self):
-        """The processes that belong to this test: {pid: command line}."""
+        """The processes that belong to this test: {pid: command line}; but not its daemon."""
+        others = {os.getpid(), self.daemon.pid if self.daemon is not None else 0}
         return {int(entry.name): text for entry in pathlib.Path("/proc").iterdir()
-                if entry.name.isdigit() and int(entry.name) != os.getpid()
+                if entry.name.isdigit() and int(entry.name) not in others
                 and (text := self._belongs(entry)) is not None}
 
     # How it ends.
@@ -257,9 +288,13 @@ class Test:
             guest.close()
             if os.path.exists(STASIS):
                 self.stasis("destroy", guest.name, check=False)
+        self.stop_daemon()
 
     def end(self):
         """Kill what is left and remove the folder; returns what was left."""
+        if self.daemon is not None and self.daemon.poll() is None:
+            self.daemon.kill()
+            self.daemon.wait(60)
         left = self.processes()
         deadline = time.monotonic() + 10
         while (now := self.processes()) and time.monotonic() < deadline:
@@ -294,6 +329,8 @@ def run_one(name, function, timeout):
         gone_soon(t)
     except Skip as reason:
         rest = f" # SKIP {reason}"
+        t.destroy_guests()
+        gone_soon(t)
     except Exception:  # pylint: disable=broad-except
         ok, report = False, traceback.format_exc()
     finally:

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * client-test.c: tests of src/remote/client*.c, against a server that answers as a test wants
+ */
+
+#include "config.h"
+
+#include "remote/client.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "remote/message.h"
+#include "util/fd.h"
+
+#define URI "stasis+unix:///system?socket=/test"
+
+/* What is done with a packet; FALSE: that was the last. */
+typedef gboolean (*Answer) (int fd, const StasisMessageHeader *header, gpointer data);
+
+typedef struct
+{
+  int fd;
+  Answer answer;
+  gpointer data;
+  GThread *thread;
+} Server;
+
+static void
+send_packet (int fd, StasisMessageHeader header, const char *layout, const StasisWireValue *values)
+{
+  g_autoptr (GByteArray) message = stasis_message_begin (&header);
+  stasis_wire_encode (message, layout, values);
+  stasis_message_end (message);
+  /* The client may have gone by now. */
+  stasis_fd_write_exact (fd, message->data, message->len, NULL);
+}
+
+static void
+reply (int fd, const StasisMessageHeader *call, const char *layout, const StasisWireValue *values)
+{
+  StasisMessageHeader header = *call;
+  header.type = STASIS_MESSAGE_REPLY;
+  send_packet (fd, header, layout, values);
+}
+
+static gboolean
+read_packet (int fd, StasisMessageHeader *out_header)
+{
+  guint8 head[STASIS_MESSAGE_SIZE_MIN];
+  if (!stasis_fd_read_exact (fd, head, sizeof head, NULL))
+    return FALSE;
+  const guint32 size = stasis_message_parse_size (head);
+  stasis_message_parse_header (head + STASIS_MESSAGE_LENGTH_SIZE, out_header);
+  g_autofree guint8 *rest = g_malloc (size);
+  return size == sizeof head || stasis_fd_read_exact (fd, rest, size - sizeof head, NULL);
+}
+
+/* What opens a connection is answered as stasisd does. */
+static gboolean
+open_as_stasisd (int fd, const StasisMessageHeader *header)
+{
+  const StasisWireValue one[] = { { .u = 1 } };
+  const StasisWireValue none[] = { { 0 } };
+  const StasisProcedure *procedure = stasis_procedure_find (header->program, header->procedure);
+  if (g_str_equal (procedure->name, "auth-list"))
+    reply (fd, header, "I", none);
+  else if (g_str_equal (procedure->name, "connect-supports-feature")
+           || g_str_equal (procedure->name, "get-version"))
+    reply (fd, header, "u", one);
+  else if (g_str_equal (procedure->name, "connect-open")
+           || g_str_equal (procedure->name, "connect-close"))
+    reply (fd, header, "", none);
+  else
+    return FALSE;
+  return TRUE;
+}
+
+static gpointer
+serve (gpointer data)
+{
+  Server *server = data;
+  StasisMessageHeader header;
+  while (read_packet (server->fd, &header))
+    if (header.program == STASIS_PROGRAM_KEEPALIVE || !open_as_stasisd (server->fd, &header))
+      if (!server->answer (server->fd, &header, server->data))
+        break;
+  shutdown (server->fd, SHUT_RDWR);
+  return NULL;
+}
+
+static StasisClient *
+begin (Server *server, Answer answer, gpointer data, guint keepalive_s)
+{
+  int pair[2];
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
+  *server = (Server){ .fd = pair[0], .answer = answer, .data = data };
+  server->thread = g_thread_new ("server", serve, server);
+  g_autoptr (GError) error = NULL;
+  StasisClient *client = stasis_client_open (pair[1], URI, FALSE, keepalive_s, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (stasis_client_is_own (client));
+  return client;
+}
+
+static void
+end (Server *server, StasisClient *client)
+{
+  stasis_client_free (client);
+  g_thread_join (server->thread);
+  close (server->fd);
+}
+
+static gboolean
+say_host (int fd, const StasisMessageHeader *header, gpointer data)
+{
+  const StasisWireValue text[] = { { .s = (char *) "host" } };
+  reply (fd, header, "s", text);
+  return TRUE;
+}
+
+static gboolean
+ask_host (StasisClient *client, GError **error)
+{
+  StasisWireValue rets[1];
+  if (!stasis_client_call (client, STASIS_PROGRAM_REMOTE, "connect-get-hostname", NULL, rets,
+                           error))
+    return FALSE;
+  g_assert_cmpstr (rets[0].s, ==, "host");
+  stasis_client_clear (STASIS_PROGRAM_REMOTE, "connect-get-hostname", rets);
+  return TRUE;
+}
+
+static gpointer
+ask_often (gpointer client)
+{
+  for (guint i = 0; i < 200; i++)
+    g_assert_true (ask_host (client, NULL));
+  return NULL;
+}
+
+static void
+test_threads (void)
+{
+  Server server;
+  StasisClient *client = begin (&server, say_host, NULL, 5);
+  GThread *threads[8];
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("caller", ask_often, client);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+  end (&server, client);
+}
+
+static gboolean
+leave (int fd, const StasisMessageHeader *header, gpointer data)
+{
+  return FALSE;
+}
+
+static gboolean
+write_garbage (int fd, const StasisMessageHeader *header, gpointer data)
+{
+  const guint32 length = GUINT32_TO_BE (3);
+  g_assert_true (stasis_fd_write_exact (fd, &length, sizeof length, NULL));
+  return TRUE;
+}
+
+/* A packet that is cut: fewer members than the layout has, or more. */
+static gboolean
+write_less (int fd, const StasisMessageHeader *header, gpointer data)
+{
+  const StasisWireValue values[] = { { .u = 5000 } };
+  reply (fd, header, "u", values);
+  return TRUE;
+}
+
+static gboolean
+write_more (int fd, const StasisMessageHeader *header, gpointer data)
+{
+  const StasisWireValue values[] = { { .s = (char *) "host" }, { .u = 1 } };
+  reply (fd, header, "su", values);
+  return TRUE;
+}
+
+static gboolean
+say_nothing (int fd, const StasisMessageHeader *header, gpointer data)
+{
+  return TRUE;
+}
+
+static void
+check_failure (Answer answer, guint keepalive_s, GQuark domain, int code, const char *why)
+{
+  Server server;
+  StasisClient *client = begin (&server, answer, NULL, keepalive_s);
+  g_autoptr (GError) error = NULL;
+  g_assert_false (ask_host (client, &error));
+  g_assert_error (error, domain, code);
+  if (!g_pattern_match_simple (why, error->message))
+    g_error ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, URI));
+  end (&server, client);
+}
+
+static void
+test_gone (void)
+{
+  check_failure (leave, 5, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED, "*closed the connection*");
+}
+
+static void
+test_garbage (void)
+{
+  check_failure (write_garbage, 5, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED, "*no packet*");
+  check_failure (write_less, 5, STASIS_ERROR, STASIS_ERROR_FAILED, "*cannot be read*");
+  check_failure (write_more, 5, STASIS_ERROR, STASIS_ERROR_FAILED, "*cannot be read*");
+}
+
+static void
+test_silent (void)
+{
+  check_failure (say_nothing, 1, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED, "*no sign of life*");
+}
+
+/* In the middle of what changes something it is said that nobody knows how that ended. */
+static void
+test_gone_while_saving (void)
+{
+  Server server;
+  StasisClient *client = begin (&server, leave, NULL, 5);
+  StasisWireDomain domain = { .name = (char *) "vm", .id = 1 };
+  const StasisWireValue args[] = { { .domain = &domain }, { .s = (char *) "/image" } };
+  g_autoptr (GError) error = NULL;
+  g_assert_false (
+      stasis_client_call (client, STASIS_PROGRAM_REMOTE, "domain-save", args, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED);
+  g_assert_nonnull (strstr (error->message, "in the middle of 'domain-save', which may go on"));
+  /* Whoever comes later is told at once. */
+  g_assert_false (ask_host (client, NULL));
+  end (&server, client);
+}
+
+/* A job that tells of itself until it is cancelled; what else comes is passed over. */
+typedef struct
+{
+  StasisMessageHeader call;
+  guint n_told;
+  GCancellable *cancellable;
+} Job;
+
+static void
+tell (int fd, guint32 serial, const char *json)
+{
+  const StasisMessageHeader header = {
+    .program = STASIS_PROGRAM_OWN,
+    .version = STASIS_PROGRAM_VERSION,
+    .procedure = STASIS_OWN_JOB_PROGRESS,
+    .type = STASIS_MESSAGE_EVENT,
+  };
+  const StasisWireValue values[] = { { .u = serial }, { .s = (char *) json } };
+  send_packet (fd, header, STASIS_OWN_JOB_PROGRESS_LAYOUT, values);
+}
+
+static gboolean
+work (int fd, const StasisMessageHeader *header, gpointer data)
+{
+  Job *job = data;
+  const StasisProcedure *procedure = stasis_procedure_find (header->program, header->procedure);
+  if (g_str_equal (procedure->name, "image-flatten"))
+    {
+      job->call = *header;
+      tell (fd, header->serial + 1000, "{\"state\":\"active\"}");
+      tell (fd, header->serial, "this is no JSON");
+      tell (fd, header->serial, "{\"state\":\"active\",\"bytes-total\":7}");
+      return TRUE;
+    }
+  g_assert_cmpstr (procedure->name, ==, "cancel");
+  reply (fd, header, "", NULL);
+  tell (fd, job->call.serial, "{\"state\":\"active\",\"bytes-total\":7,\"bytes-processed\":5}");
+  StasisMessageHeader answer = job->call;
+  answer.type = STASIS_MESSAGE_REPLY;
+  answer.status = STASIS_MESSAGE_ERROR;
+  const GError error = { G_IO_ERROR, G_IO_ERROR_CANCELLED, (char *) "it was cancelled" };
+  g_autoptr (GByteArray) message = stasis_message_begin (&answer);
+  stasis_remote_error_put (message, &error);
+  stasis_message_end (message);
+  g_assert_true (stasis_fd_write_exact (fd, message->data, message->len, NULL));
+  return TRUE;
+}
+
+static void
+on_progress (const StasisJobStats *stats, gpointer data)
+{
+  Job *job = data;
+  g_assert_cmpuint (stats->bytes_total, ==, 7);
+  g_assert_cmpuint (stats->bytes_processed, ==, job->n_told == 0 ? 0 : 5);
+  job->n_told++;
+  g_cancellable_cancel (job->cancellable);
+}
+
+static void
+test_job (void)
+{
+  Server server;
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  Job data = { .cancellable = cancellable };
+  StasisClient *client = begin (&server, work, &data, 5);
+  const StasisClientJob job
+      = { .progress = on_progress, .user_data = &data, .cancellable = cancellable };
+  const StasisWireValue args[] = { { .s = (char *) "/a" }, { .s = (char *) "/b" } };
+  g_autoptr (GError) error = NULL;
+  g_assert_false (stasis_client_call_job (client, STASIS_PROGRAM_OWN, "image-flatten", args, NULL,
+                                          &job, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpstr (error->message, ==, "it was cancelled");
+  g_assert_cmpuint (data.n_told, ==, 2);
+  end (&server, client);
+}
+
+/* It is asked whether it lives, and is answered. */
+static gboolean
+ping_first (int fd, const StasisMessageHeader *header, gpointer data)
+{
+  gboolean *is_answered = data;
+  if (header->program == STASIS_PROGRAM_KEEPALIVE)
+    {
+      *is_answered |= header->procedure == STASIS_KEEPALIVE_PONG;
+      return TRUE;
+    }
+  const StasisMessageHeader ping = {
+    .program = STASIS_PROGRAM_KEEPALIVE,
+    .version = STASIS_PROGRAM_VERSION,
+    .procedure = STASIS_KEEPALIVE_PING,
+    .type = STASIS_MESSAGE_EVENT,
+  };
+  send_packet (fd, ping, "", NULL);
+  return say_host (fd, header, NULL);
+}
+
+static void
+test_ping (void)
+{
+  Server server;
+  gboolean is_answered = FALSE;
+  StasisClient *client = begin (&server, ping_first, &is_answered, 0);
+  g_assert_true (ask_host (client, NULL));
+  end (&server, client);
+  g_assert_true (is_answered);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/remote/client/threads", test_threads);
+  g_test_add_func ("/remote/client/gone", test_gone);
+  g_test_add_func ("/remote/client/gone-while-saving", test_gone_while_saving);
+  g_test_add_func ("/remote/client/garbage", test_garbage);
+  g_test_add_func ("/remote/client/silent", test_silent);
+  g_test_add_func ("/remote/client/job", test_job);
+  g_test_add_func ("/remote/client/ping", test_ping);
+  return g_test_run ();
+}
