@@ -298,7 +298,7 @@ def damaged(t):
             assert done.returncode == 1 and os.fstat(dest.fileno()).st_size == 0, done
 
 
-@harness.test("no space, no reader, no program: each is said, and nothing is left")
+@harness.test("no space, no reader, no program: each is said, and nothing is left", embedded=True)
 def trouble(t):
     _guest, first = saved(t)
     with subprocess.Popen([harness.STASIS, "image", "convert", first, "-"], env=t.environment(),
@@ -383,7 +383,7 @@ def owner(t):
     assert done.returncode == 1 and "--trust" in done.stderr, done
 
 
-@harness.test("what cannot be looked at is not called damaged")
+@harness.test("what cannot be looked at is not called damaged", embedded=True)
 def not_looked_at(t):
     _guest, first = saved(t)
     image, empty = t.dir / "image", t.dir / "empty"

@@ -21,8 +21,9 @@ ever signalled.
 
 The environment says what to use: STASIS_BIN, STASIS_TEST_QEMU (emulator),
 STASIS_TEST_ACCEL (tcg or kvm), STASIS_TEST_SOAK (full counts of long tests),
-STASIS_TEST_MODE: "embedded", or "unix": every `stasis` of a test is a client of
-a stasisd of the test's own, through its socket, and has to do and say the same.
+STASIS_TEST_ONLY_SOAK (nothing without that), STASIS_TEST_MODE: "embedded", or
+"unix": every `stasis` of a test is a client of a stasisd of the test's own, through
+its socket, and has to do and say the same.
 """
 
 import contextlib
@@ -351,6 +352,8 @@ def main(skip_all=""):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not QEMU or not (GUEST_DIR / "vmlinux").exists():
         skip_all = skip_all or "no emulator or no test guest (./dev setup, scripts/build-guest.sh)"
+    if os.environ.get("STASIS_TEST_ONLY_SOAK") and not SOAK:
+        skip_all = "under soak only"
     if skip_all:
         print(f"1..0 # SKIP {skip_all}")
         return

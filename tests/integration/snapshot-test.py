@@ -322,7 +322,7 @@ def names(t):
         assert not other.exists()
 
 
-@harness.test("a file below the disk of the moment that has changed is told, and a restore of another line warns")
+@harness.test("a file below the disk of the moment that has changed is told, and a restore of another line warns", embedded=True)
 def lines(t):
     guest = sector_with_disk(t)
     one, two, saved = t.dir / "1.stasis", t.dir / "2.stasis", t.dir / "s.stasis"
@@ -407,7 +407,7 @@ def by_qemu(t):
     assert [digest(disk) for disk in disks] == frozen, "a disk of the moment was written to"
 
 
-@harness.test("an image that keeps disks is not restored through a pipe, where it would be known too late")
+@harness.test("an image that keeps disks is not restored through a pipe, where it would be known too late", embedded=True)
 def piped(t):
     guest = sector_with_disk(t)
     image, stream = t.dir / "a.stasis", t.dir / "a.stream"
