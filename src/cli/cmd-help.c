@@ -114,18 +114,20 @@ print_group (StasisCli *cli, StasisCliGroup group)
 void
 stasis_cli_help_all (StasisCli *cli)
 {
-  stasis_cli_print (cli, "%s",
-                    _ ("stasis [options]... <command> [args]...\n\n"
-                       "  options:\n"
-                       "    -c | --connect=URI      stasis:///session or stasis:///system\n"
-                       "    -d | --debug=NUM        debug level [0-4]; 0 and 1 log what is done\n"
-                       "    -e | --escape <char>    set escape sequence for console\n"
-                       "    -h | --help             this help\n"
-                       "    -q | --quiet            nothing but data and errors\n"
-                       "    -r | --readonly         refuse what changes something\n"
-                       "    -t | --timing           print timing information\n"
-                       "    -v | --version          print the version\n\n"
-                       "  commands:\n"));
+  stasis_cli_print (
+      cli, "%s",
+      _ ("stasis [options]... <command> [args]...\n\n"
+         "  options:\n"
+         "    -c | --connect=URI      stasis:///session, stasis:///system; of a daemon\n"
+         "                            stasis+unix:///system[?socket=FILE]\n"
+         "    -d | --debug=NUM        debug level [0-4]; 0 and 1 log what is done\n"
+         "    -e | --escape <char>    set escape sequence for console\n"
+         "    -h | --help             this help\n"
+         "    -q | --quiet            nothing but data and errors\n"
+         "    -r | --readonly         refuse what changes something\n"
+         "    -t | --timing           print timing information\n"
+         "    -v | --version          print the version\n\n"
+         "  commands:\n"));
   for (guint g = 0; g < STASIS_CLI_N_GROUPS; g++)
     {
       stasis_cli_print (cli, "\n");
