@@ -50,6 +50,35 @@ StasisUriKind stasis_driver_uri_kind (const char *uri);
 /* Open the driver.  @uri (nullable): "stasis:///session", "stasis:///system"; by default the
  * system's as root, else the session's. */
 StasisDriver *stasis_driver_open (const char *uri, GCancellable *cancellable, GError **error);
+
+typedef enum /*< flags >*/
+{
+  STASIS_OPEN_NONE = 0,
+  STASIS_OPEN_READ_ONLY = 1 << 0, /* of a daemon: it refuses what changes anything */
+} StasisOpenFlags;
+
+/**
+ * StasisDriverAsk:
+ * @host_key: (nullable): whether this key of a host that is not known is the right one: its kind,
+ *   as in "ED25519", and its fingerprint, as in "SHA256:..."
+ * @secret: (nullable): (transfer full) (nullable) a passphrase, a password, or what else the host
+ *   wants to know; what is typed is to be seen where @is_echoed
+ * @data: for both
+ *
+ * Who can be asked while a connection to another host is made, in the thread that makes it.  What
+ * is not there refuses.
+ */
+typedef struct
+{
+  gboolean (*host_key) (const char *host, const char *type, const char *fingerprint, gpointer data);
+  char *(*secret) (const char *prompt, gboolean is_echoed, gpointer data);
+  gpointer data;
+} StasisDriverAsk;
+
+/* The same; @ask (nullable). */
+StasisDriver *stasis_driver_open_with (const char *uri, StasisOpenFlags flags,
+                                       const StasisDriverAsk *ask, GCancellable *cancellable,
+                                       GError **error);
 const char *stasis_driver_get_uri (StasisDriver *self);
 
 /* (element-type StasisDomain) (transfer full): by id, then by name.  Flags of one group (active /

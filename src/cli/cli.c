@@ -14,6 +14,7 @@
 
 #include <glib/gi18n.h>
 
+#include "cli/ask.h"
 #include "cli/suggest.h"
 #include "cli/units.h"
 #include "util/error.h"
@@ -35,7 +36,8 @@ stasis_cli_driver (StasisCli *cli, GError **error)
 
   g_autofree char *doing = g_steal_pointer (&cli->doing);
   stasis_cli_doing (cli, _ ("failed to connect to the hypervisor"));
-  cli->driver = stasis_driver_open (cli->uri, NULL, error);
+  const StasisOpenFlags flags = cli->readonly ? STASIS_OPEN_READ_ONLY : STASIS_OPEN_NONE;
+  cli->driver = stasis_driver_open_with (cli->uri, flags, stasis_cli_ask (), NULL, error);
   if (cli->driver != NULL)
     {
       g_free (cli->doing);

@@ -247,10 +247,11 @@ stasis_driver_uri_kind (const char *uri)
 }
 
 static StasisDriver *
-open_connection (const char *uri, GCancellable *cancellable, GError **error)
+open_connection (const char *uri, StasisOpenFlags flags, const StasisDriverAsk *ask,
+                 GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisDriver) self = g_object_new (STASIS_TYPE_DRIVER, NULL);
-  self->connection = open_elsewhere (uri, &self->ops, &self->uri, cancellable, error);
+  self->connection = open_elsewhere (uri, flags, ask, &self->ops, &self->uri, cancellable, error);
   return self->connection != NULL ? g_steal_pointer (&self) : NULL;
 }
 
@@ -270,8 +271,27 @@ open_connection (const char *uri, GCancellable *cancellable, GError **error)
 StasisDriver *
 stasis_driver_open (const char *uri, GCancellable *cancellable, GError **error)
 {
+  return stasis_driver_open_with (uri, STASIS_OPEN_NONE, NULL, cancellable, error);
+}
+
+/**
+ * stasis_driver_open_with:
+ * @uri: (nullable): as for stasis_driver_open()
+ * @flags: how; of no meaning for one in this process
+ * @ask: (nullable): who can be asked on the way to another host
+ * @cancellable: (nullable): gives up connecting
+ * @error: return location
+ *
+ * The same as stasis_driver_open().
+ *
+ * Returns: (transfer full): the driver
+ */
+StasisDriver *
+stasis_driver_open_with (const char *uri, StasisOpenFlags flags, const StasisDriverAsk *ask,
+                         GCancellable *cancellable, GError **error)
+{
   if (stasis_driver_uri_kind (uri) != STASIS_URI_EMBEDDED && open_elsewhere != NULL)
-    return open_connection (uri, cancellable, error);
+    return open_connection (uri, flags, ask, cancellable, error);
   if (uri == NULL)
     uri = geteuid () == 0 ? URI_SYSTEM : URI_SESSION;
   const gboolean is_system = g_str_equal (uri, URI_SYSTEM);

@@ -117,8 +117,9 @@ typedef struct
 } StasisDriverOps;
 
 /* (transfer full): a connection for the operations, and in *@out_uri ((transfer full)) what it was
- * opened by, without what went without saying. */
-typedef gpointer (*StasisDriverOpener) (const char *uri, const StasisDriverOps **out_ops,
+ * opened by. */
+typedef gpointer (*StasisDriverOpener) (const char *uri, StasisOpenFlags flags,
+                                        const StasisDriverAsk *ask, const StasisDriverOps **out_ops,
                                         char **out_uri, GCancellable *cancellable, GError **error);
 
 /* Whom stasis_driver_open() asks for URIs of other processes; before the first of them. */

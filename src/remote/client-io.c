@@ -138,8 +138,8 @@ stasis_client_break (StasisClient *self, const char *why)
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   if (self->why == NULL)
     self->why = g_strdup (why);
-  if (self->fd >= 0)
-    shutdown (self->fd, SHUT_RDWR);
+  if (self->stream.fd >= 0)
+    shutdown (self->stream.fd, SHUT_RDWR);
   g_cond_broadcast (&self->changed);
 }
 
@@ -176,7 +176,7 @@ void
 stasis_client_send (StasisClient *self, GByteArray *message_take)
 {
   g_mutex_lock (&self->lock);
-  const int fd = self->why == NULL ? self->fd : -1;
+  const int fd = self->why == NULL ? self->stream.fd : -1;
   g_mutex_unlock (&self->lock);
   const char *why = NULL;
   g_mutex_lock (&self->send_lock);
@@ -194,8 +194,9 @@ check_life (StasisClient *self)
 {
   g_mutex_lock (&self->lock);
   const gint64 silence = g_get_monotonic_time () - self->last_input;
-  const gint64 patience = (gint64) self->keepalive_s * (self->n_pings + 1) * G_USEC_PER_SEC;
-  const gboolean is_due = self->has_keepalive && self->keepalive_s > 0 && silence >= patience;
+  const guint interval_s = self->stream.keepalive_s;
+  const gint64 patience = (gint64) interval_s * (self->n_pings + 1) * G_USEC_PER_SEC;
+  const gboolean is_due = self->has_keepalive && interval_s > 0 && silence >= patience;
   const gboolean is_dead = is_due && self->n_pings >= N_PINGS_MAX;
   if (is_due)
     self->n_pings++;
@@ -213,7 +214,7 @@ receive (StasisClient *self)
 {
   static const char *const gone = N_ ("it has closed the connection");
   guint8 octets[READ_SIZE];
-  const ssize_t done = recv (self->fd, octets, sizeof octets, MSG_DONTWAIT);
+  const ssize_t done = recv (self->stream.fd, octets, sizeof octets, MSG_DONTWAIT);
   if (done == 0)
     return _ (gone);
   if (done < 0)
@@ -235,13 +236,15 @@ stasis_client_read (gpointer client)
   const char *why = NULL;
   while (why == NULL)
     {
-      struct pollfd poll_fd = { .fd = self->fd, .events = POLLIN };
+      struct pollfd poll_fd = { .fd = self->stream.fd, .events = POLLIN };
       const int ready = poll (&poll_fd, 1, POLL_MS);
       if (ready > 0)
         why = receive (self);
       if (why == NULL)
         why = check_life (self);
     }
-  stasis_client_break (self, why);
+  char *(*explain) (gpointer reason) = self->stream.explain;
+  g_autofree char *more = explain != NULL ? explain (self->stream.reason) : NULL;
+  stasis_client_break (self, more != NULL ? more : why);
   return NULL;
 }

@@ -80,21 +80,19 @@ make_ops (gpointer data)
 }
 
 static gpointer
-open_uri (const char *uri, const StasisDriverOps **out_ops, char **out_uri,
-          GCancellable *cancellable, GError **error)
+open_uri (const char *uri, StasisOpenFlags flags, const StasisDriverAsk *ask,
+          const StasisDriverOps **out_ops, char **out_uri, GCancellable *cancellable,
+          GError **error)
 {
   static GOnce once = G_ONCE_INIT;
-  gboolean is_session = FALSE;
-  guint keepalive_s = 0;
-  g_autofree char *whole = NULL;
-  const int fd = stasis_client_reach (uri, &is_session, &keepalive_s, &whole, cancellable, error);
-  StasisClient *client
-      = fd >= 0 ? stasis_client_open (fd, whole, is_session, keepalive_s, cancellable, error)
-                : NULL;
+  StasisClientStream stream = { .fd = -1 };
+  StasisClient *client = stasis_client_reach (uri, flags, ask, &stream, cancellable, error)
+                             ? stasis_client_open (&stream, uri, cancellable, error)
+                             : NULL;
   if (client == NULL)
     return NULL;
   *out_ops = g_once (&once, make_ops, NULL);
-  *out_uri = g_steal_pointer (&whole);
+  *out_uri = g_strdup (uri);
   return client;
 }
 

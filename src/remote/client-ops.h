@@ -18,10 +18,10 @@ void stasis_client_fill_driver (StasisDriverOps *ops);
 void stasis_client_fill_image (StasisDriverOps *ops);
 void stasis_client_fill_save (StasisDriverOps *ops);
 
-/* client-reach.c: a descriptor of a stream to the server, and in *@out_uri ((transfer full)) the
- * URI with what went without saying. */
-int stasis_client_reach (const char *uri, gboolean *out_is_session, guint *out_keepalive_s,
-                         char **out_uri, GCancellable *cancellable, GError **error);
+/* client-reach.c: a stream to the server of a URI. */
+gboolean stasis_client_reach (const char *uri, StasisOpenFlags flags, const StasisDriverAsk *ask,
+                              StasisClientStream *out_stream, GCancellable *cancellable,
+                              GError **error);
 
 /* (transfer none) */
 StasisClient *stasis_client_of_driver (StasisDriver *driver);

@@ -25,9 +25,9 @@ typedef struct
 
 struct _StasisClient
 {
-  char *uri; /* (owned) */
+  char *uri;                 /* (owned) */
+  StasisClientStream stream; /* (owned) shut down when it is over, closed with the client */
   gboolean is_own;
-  guint keepalive_s; /* 0: the server is not asked whether it lives */
 
   GByteArray *in; /* (owned) (reader's) what has come of the next packets */
 
@@ -35,7 +35,6 @@ struct _StasisClient
 
   GMutex lock; /* guards the rest */
   GCond changed;
-  int fd;              /* (owned): shut down when it is over, closed when the reader has ended */
   GHashTable *pending; /* (owned) serial -> StasisPending (borrowed) */
   guint32 last_serial;
   char *why;         /* (owned) (nullable): why it is over */
@@ -46,7 +45,7 @@ struct _StasisClient
 };
 
 /* client.c: without a thread that reads. */
-StasisClient *stasis_client_new (int fd_take, const char *uri);
+StasisClient *stasis_client_new (const StasisClientStream *stream_take, const char *uri);
 
 /* client-io.c */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * client-reach.c: from a URI to a descriptor of a stream to its server
+ * client-reach.c: from a URI to a stream to its server
  */
 
 #include "config.h"
@@ -12,8 +12,8 @@
 
 #include "driver/host-config.h"
 #include "remote/client-ops.h"
+#include "remote/client-ssh.h"
 #include "remote/default-socket.h"
-#include "remote/uri.h"
 #include "util/fd.h"
 
 #define TCP_PORT 16509 /* libvirt's */
@@ -21,18 +21,19 @@
 
 /* Of a server on this host. */
 static char *
-find_socket (const StasisRemoteUri *uri)
+find_socket (const StasisRemoteUri *uri, gboolean is_read_only)
 {
   if (uri->socket != NULL)
     return g_strdup (uri->socket);
   g_autoptr (StasisPaths) paths = stasis_paths_new (!uri->is_session);
-  return stasis_default_socket (paths);
+  g_autofree char *path = stasis_default_socket (paths);
+  return g_strconcat (path, is_read_only ? STASIS_DAEMON_READ_ONLY : NULL, NULL);
 }
 
 static int
-reach_unix (const StasisRemoteUri *uri, GError **error)
+reach_unix (const StasisRemoteUri *uri, gboolean is_read_only, GError **error)
 {
-  g_autofree char *path = find_socket (uri);
+  g_autofree char *path = find_socket (uri, is_read_only);
   const int fd = stasis_unix_connect (path, error);
   if (fd < 0)
     g_prefix_error (error, _ ("nobody serves at '%s': "), path);
@@ -76,44 +77,43 @@ reach_tcp (const StasisRemoteUri *uri, GCancellable *cancellable, GError **error
   return fd;
 }
 
-static int
-reach_ssh (const StasisRemoteUri *uri, GCancellable *cancellable, GError **error)
-{
-  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-                       _ ("the transport 'ssh' was not built"));
-  return -1;
-}
-
-static int
-reach (const StasisRemoteUri *uri, GCancellable *cancellable, GError **error)
+static gboolean
+reach (const StasisRemoteUri *uri, const StasisDriverAsk *ask, StasisClientStream *stream,
+       GCancellable *cancellable, GError **error)
 {
   switch (uri->transport)
     {
     case STASIS_REMOTE_UNIX:
-      return reach_unix (uri, error);
+      stream->fd = reach_unix (uri, stream->is_read_only, error);
+      break;
     case STASIS_REMOTE_SSH:
-      return reach_ssh (uri, cancellable, error);
+      return stasis_client_reach_ssh (uri, ask, stream, cancellable, error);
     case STASIS_REMOTE_TCP:
-      return reach_tcp (uri, cancellable, error);
+      stream->fd = reach_tcp (uri, cancellable, error);
+      break;
     }
-  g_assert_not_reached ();
+  return stream->fd >= 0;
 }
 
-/* A descriptor of a stream to the server. */
-int
-stasis_client_reach (const char *uri, gboolean *out_is_session, guint *out_keepalive_s,
-                     char **out_uri, GCancellable *cancellable, GError **error)
+/* A stream to the server. */
+gboolean
+stasis_client_reach (const char *uri, StasisOpenFlags flags, const StasisDriverAsk *ask,
+                     StasisClientStream *out_stream, GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisRemoteUri) parsed = stasis_remote_uri_parse (uri, error);
-  const int fd = parsed != NULL ? reach (parsed, cancellable, error) : -1;
-  if (fd < 0)
+  if (parsed == NULL)
+    return FALSE;
+  StasisClientStream stream = {
+    .fd = -1,
+    .is_session = parsed->is_session,
+    .is_read_only = (flags & STASIS_OPEN_READ_ONLY) != 0,
+    .keepalive_s = parsed->keepalive_s,
+  };
+  if (!reach (parsed, ask, &stream, cancellable, error))
     {
-      if (parsed != NULL)
-        g_prefix_error (error, "'%s': ", uri);
-      return -1;
+      g_prefix_error (error, "'%s': ", uri);
+      return FALSE;
     }
-  *out_is_session = parsed->is_session;
-  *out_keepalive_s = parsed->keepalive_s;
-  *out_uri = g_strdup (uri);
-  return fd;
+  *out_stream = stream;
+  return TRUE;
 }

@@ -16,14 +16,15 @@
 #define CLOSE_US          (2 * G_USEC_PER_SEC)
 #define AUTH_NONE         0
 #define FEATURE_KEEPALIVE 10
+#define OPEN_READ_ONLY    0x1u
 
 /* Without a thread that reads. */
 StasisClient *
-stasis_client_new (int fd_take, const char *uri)
+stasis_client_new (const StasisClientStream *stream_take, const char *uri)
 {
   StasisClient *self = g_new0 (StasisClient, 1);
   self->uri = g_strdup (uri);
-  self->fd = fd_take;
+  self->stream = *stream_take;
   self->in = g_byte_array_new ();
   self->pending = g_hash_table_new (NULL, NULL);
   self->last_input = g_get_monotonic_time ();
@@ -229,10 +230,11 @@ ask_for_own (StasisClient *self, GError **error)
 }
 
 static gboolean
-shake_hands (StasisClient *self, gboolean is_session, GError **error)
+shake_hands (StasisClient *self, GError **error)
 {
+  const char *name = self->stream.is_session ? "qemu:///session" : "qemu:///system";
   const StasisWireValue args[]
-      = { { .s = (char *) (is_session ? "qemu:///session" : "qemu:///system") }, { .u = 0 } };
+      = { { .s = (char *) name }, { .u = self->stream.is_read_only ? OPEN_READ_ONLY : 0 } };
   return check_auth (self, error) && begin_keepalive (self, error)
          && call_soon (self, STASIS_PROGRAM_REMOTE, "connect-open", args, NULL, error)
          && ask_for_own (self, error);
@@ -240,14 +242,12 @@ shake_hands (StasisClient *self, gboolean is_session, GError **error)
 
 /* Open it. */
 StasisClient *
-stasis_client_open (int fd_take, const char *uri, gboolean is_session, guint keepalive_s,
+stasis_client_open (const StasisClientStream *stream_take, const char *uri,
                     GCancellable *cancellable, GError **error)
 {
-  g_autoptr (StasisClient) self = stasis_client_new (fd_take, uri);
-  self->keepalive_s = keepalive_s;
+  g_autoptr (StasisClient) self = stasis_client_new (stream_take, uri);
   self->reader = g_thread_new ("stasis-client", stasis_client_read, self);
-  if (g_cancellable_set_error_if_cancelled (cancellable, error)
-      || !shake_hands (self, is_session, error))
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !shake_hands (self, error))
     return NULL;
   return g_steal_pointer (&self);
 }
@@ -273,7 +273,9 @@ stasis_client_free (StasisClient *self)
       stasis_client_break (self, _ ("it was closed here"));
       g_thread_join (self->reader);
     }
-  stasis_fd_clear (&self->fd);
+  stasis_fd_clear (&self->stream.fd);
+  if (self->stream.reason != NULL)
+    self->stream.free_reason (self->stream.reason);
   g_hash_table_unref (self->pending);
   g_byte_array_unref (self->in);
   g_cond_clear (&self->changed);

@@ -25,9 +25,22 @@ typedef struct
   const StasisWireDomain *domain;
 } StasisClientJob;
 
-/* Open the connection that @fd_take is; @uri is for messages. */
-StasisClient *stasis_client_open (int fd_take, const char *uri, gboolean is_session,
-                                  guint keepalive_s, GCancellable *cancellable, GError **error);
+/* How a server is reached. */
+typedef struct
+{
+  int fd;              /* (owned) a stream to it; -1: none */
+  gboolean is_session; /* it is a user's, not the system's */
+  gboolean is_read_only;
+  guint keepalive_s; /* how long it may be silent until it is asked; 0: for ever */
+  /* (nullable): (transfer full) (nullable) why the stream has ended, where more is known. */
+  char *(*explain) (gpointer reason);
+  void (*free_reason) (gpointer reason);
+  gpointer reason; /* (owned) (nullable) */
+} StasisClientStream;
+
+/* Open a connection; @uri is for messages.  What the stream owns is the client's, in any case. */
+StasisClient *stasis_client_open (const StasisClientStream *stream_take, const char *uri,
+                                  GCancellable *cancellable, GError **error);
 /* Close it, and free it.  NULL is fine. */
 void stasis_client_free (StasisClient *self);
 

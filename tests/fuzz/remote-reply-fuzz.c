@@ -33,7 +33,8 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   guint count;
   const StasisProcedure *procedures = stasis_procedures (&count);
-  g_autoptr (StasisClient) client = stasis_client_new (-1, "stasis+unix:///system");
+  const StasisClientStream stream = { .fd = -1 };
+  g_autoptr (StasisClient) client = stasis_client_new (&stream, "stasis+unix:///system");
   g_autofree StasisPending *pending = g_new0 (StasisPending, count);
   for (guint i = 0; i < count; i++)
     {

@@ -242,7 +242,7 @@ def with_disks(t):
     goes_on(t, guest)
 
 
-@harness.test("where the guest's writes cannot be tracked QEMU does it, and the engine says why")
+@harness.test("where the guest's writes cannot be tracked QEMU does it, and the engine says why", embedded=True)
 def fallback(t):
     helpers = helpers_without_library(t)
     guest = t.boot_sector_guest()

@@ -99,7 +99,8 @@ begin (Server *server, Answer answer, gpointer data, guint keepalive_s)
   *server = (Server){ .fd = pair[0], .answer = answer, .data = data };
   server->thread = g_thread_new ("server", serve, server);
   g_autoptr (GError) error = NULL;
-  StasisClient *client = stasis_client_open (pair[1], URI, FALSE, keepalive_s, NULL, &error);
+  const StasisClientStream stream = { .fd = pair[1], .keepalive_s = keepalive_s };
+  StasisClient *client = stasis_client_open (&stream, URI, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (stasis_client_is_own (client));
   return client;

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ask.h: what a user is asked on the way to another host
+ */
+
+#pragma once
+
+#include <stasis/stasis.h>
+
+G_BEGIN_DECLS
+
+/* On the terminal that the command has; where there is none every question is answered with no. */
+const StasisDriverAsk *stasis_cli_ask (void);
+
+G_END_DECLS
