@@ -239,6 +239,8 @@ stasis_driver_get_connection (StasisDriver *self)
 StasisUriKind
 stasis_driver_uri_kind (const char *uri)
 {
+  if (uri != NULL && g_str_has_prefix (uri, "qemu:"))
+    return STASIS_URI_LOCAL;
   const char *end = uri != NULL ? strchr (uri, ':') : NULL;
   const char *plus = end != NULL ? memchr (uri, '+', (gsize) (end - uri)) : NULL;
   if (plus == NULL)

@@ -14,6 +14,11 @@
 #include "remote/procedures.h"
 #include "remote/session.h"
 
+#define LIST_FLAGS \
+  (STASIS_LIST_ACTIVE | STASIS_LIST_INACTIVE | STASIS_LIST_PERSISTENT | STASIS_LIST_TRANSIENT \
+   | STASIS_LIST_AUTOSTART | STASIS_LIST_NO_AUTOSTART | STASIS_LIST_MANAGED_SAVE \
+   | STASIS_LIST_NO_MANAGED_SAVE)
+
 /* It begins. */
 void
 stasis_own_job_begin (StasisOwnJob *self, StasisCall *call)
@@ -73,6 +78,36 @@ stasis_call_own_get_qemu_version (StasisCall *call, GError **error)
 {
   call->rets[0].s = stasis_driver_get_qemu_version (call->driver, error);
   return call->rets[0].s != NULL;
+}
+
+/* With what a list shows of each, so that nobody has to ask for it one by one.  Of one whose state
+ * cannot be told it is missing. */
+gboolean
+stasis_call_own_list_domains (StasisCall *call, GError **error)
+{
+  g_autoptr (GPtrArray) domains = stasis_own_check_flags (call->args[0].u, LIST_FLAGS, error)
+                                      ? stasis_driver_list (call->driver, call->args[0].u, error)
+                                      : NULL;
+  if (domains == NULL)
+    return FALSE;
+  call->rets[0].items = stasis_wire_records_new ();
+  for (guint i = 0; i < MIN (domains->len, STASIS_WIRE_DOMAINS_MAX); i++)
+    {
+      StasisDomain *domain = g_ptr_array_index (domains, i);
+      StasisDomainState state = STASIS_DOMAIN_NOSTATE;
+      const char *reason = NULL;
+      GPtrArray *params = stasis_wire_params_new ();
+      if (stasis_domain_get_state (domain, &state, &reason, NULL))
+        {
+          stasis_wire_params_add_int (params, STASIS_OWN_LOOK_STATE, (gint32) state);
+          stasis_wire_params_add_string (params, STASIS_OWN_LOOK_REASON, reason);
+          stasis_wire_params_add_boolean (params, STASIS_OWN_LOOK_PERSISTENT,
+                                          stasis_domain_is_persistent (domain));
+        }
+      g_ptr_array_add (call->rets[0].items,
+                       stasis_wire_record_new (stasis_call_describe (domain), params));
+    }
+  return TRUE;
 }
 
 /* With our words for the reason. */

@@ -155,6 +155,7 @@ STASIS_CALL (qemu_domain_monitor_command);
 STASIS_CALL (own_get_version);
 STASIS_CALL (own_cancel);
 STASIS_CALL (own_get_qemu_version);
+STASIS_CALL (own_list_domains);
 STASIS_CALL (own_domain_get_state);
 STASIS_CALL (own_domain_get_info);
 STASIS_CALL (own_domain_get_memory_image);

@@ -10,14 +10,13 @@
 #include <string.h>
 
 #include "driver/job-stats-json.h"
+#include "remote/client-look.h"
 #include "remote/client-ops.h"
 #include "remote/job-params.h"
 #include "remote/state-reason.h"
 
 #define REMOTE STASIS_PROGRAM_REMOTE
 #define OWN    STASIS_PROGRAM_OWN
-
-#define WORD_MAX 64u /* octets of a reason */
 
 /* A call whose only argument is the domain. */
 static gboolean
@@ -42,6 +41,9 @@ call_flags (StasisDomain *self, guint32 program, const char *name, guint32 flags
 static int
 get_id (StasisDomain *self)
 {
+  int listed;
+  if (stasis_client_look_take_id (self, &listed))
+    return listed;
   StasisWireDomain domain = stasis_client_describe (self);
   StasisWireValue args[1] = { { 0 } };
   StasisWireValue rets[1];
@@ -58,6 +60,9 @@ static gboolean
 is_persistent (StasisDomain *self)
 {
   StasisWireValue rets[1] = { { 0 } };
+  gboolean listed;
+  if (stasis_client_look_take_persistent (self, &listed))
+    return listed;
   return call_plain (self, REMOTE, "domain-is-persistent", rets, NULL) && rets[0].i != 0;
 }
 
@@ -82,17 +87,15 @@ get_state (StasisDomain *self, StasisDomainState *out_state, const char **out_re
            GError **error)
 {
   StasisWireValue rets[2];
+  if (stasis_client_look_take_state (self, out_state, out_reason))
+    return TRUE;
   if (!stasis_client_is_own (stasis_client_of (self)))
     return get_state_of_others (self, out_state, out_reason, error);
   if (!call_plain (self, OWN, "domain-get-state", rets, error))
     return FALSE;
   *out_state = (StasisDomainState) rets[0].i;
   if (out_reason != NULL)
-    {
-      /* Words are kept for ever: only such as can be one. */
-      const char *word = rets[1].s;
-      *out_reason = word != NULL && strlen (word) <= WORD_MAX ? g_intern_string (word) : "unknown";
-    }
+    *out_reason = stasis_client_intern (rets[1].s);
   stasis_client_clear (OWN, "domain-get-state", rets);
   return TRUE;
 }

@@ -10,6 +10,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "remote/call.h"
+#include "remote/client-look.h"
 #include "remote/client-ops.h"
 #include "util/json.h"
 
@@ -54,10 +55,37 @@ compare (gconstpointer a, gconstpointer b)
   return (x->id > y->id) - (x->id < y->id);
 }
 
+/* With what is shown of each. */
+static GPtrArray *
+list_with_looks (StasisDriver *self, StasisListFlags flags, GError **error)
+{
+  const StasisWireValue args[] = { { .u = flags } };
+  StasisWireValue rets[1];
+  if (!stasis_client_call (stasis_client_of_driver (self), OWN, "list-domains", args, rets, error))
+    return NULL;
+  g_autoptr (GPtrArray) domains = g_ptr_array_new_with_free_func (g_object_unref);
+  gboolean ok = TRUE;
+  for (guint i = 0; ok && i < rets[0].items->len; i++)
+    {
+      const StasisWireRecord *record = g_ptr_array_index (rets[0].items, i);
+      StasisDomain *domain = stasis_client_domain (self, record->domain, error);
+      ok = domain != NULL;
+      if (ok)
+        {
+          stasis_client_look_keep (domain, record);
+          g_ptr_array_add (domains, domain);
+        }
+    }
+  stasis_client_clear (OWN, "list-domains", rets);
+  return ok ? g_steal_pointer (&domains) : NULL;
+}
+
 static GPtrArray *
 list (StasisDriver *self, StasisListFlags flags, GError **error)
 {
   static const char name[] = "connect-list-all-domains";
+  if (stasis_client_is_own (stasis_client_of_driver (self)))
+    return list_with_looks (self, flags, error);
   guint32 theirs = 0;
   for (guint i = 0; i < G_N_ELEMENTS (list_flags); i++)
     theirs |= (flags & list_flags[i].ours) != 0 ? list_flags[i].theirs : 0;

@@ -160,6 +160,7 @@ static const StasisProcedure procedures[] = {
   OWN (14, "list-saved-clones", "", "s", READ, FALSE, list_saved_clones),
   OWN (15, "drop-saved-clone", "si", "", WRITE, FALSE, drop_saved_clone),
   OWN (16, "get-qemu-version", "", "s", READ, FALSE, get_qemu_version),
+  OWN (17, "list-domains", "u", "R", READ, FALSE, list_domains),
   OWN (20, "domain-get-state", "D", "iz", READ, TRUE, domain_get_state),
   OWN (21, "domain-get-info", "D", "UUuUllii", READ, FALSE, domain_get_info),
   OWN (22, "domain-get-memory-image", "D", "zi", READ, FALSE, domain_get_memory_image),

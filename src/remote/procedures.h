@@ -20,6 +20,11 @@ G_BEGIN_DECLS
 
 #define STASIS_OWN_VERSION 1u /* of our own program: what get-version answers */
 
+/* What list-domains says of each. */
+#define STASIS_OWN_LOOK_STATE      "state"
+#define STASIS_OWN_LOOK_REASON     "reason"
+#define STASIS_OWN_LOOK_PERSISTENT "persistent"
+
 /* An event of our own program, to who began the job: the serial of the call, the statistics. */
 #define STASIS_OWN_JOB_PROGRESS        3
 #define STASIS_OWN_JOB_PROGRESS_LAYOUT "us"

@@ -6,7 +6,8 @@
  *   SCHEME+ssh://[USER@]HOST[:PORT]/PATH[?socket=FILE&keyfile=FILE&known_hosts=FILE&no_verify=1]
  *   SCHEME+tcp://HOST[:PORT]/PATH
  *
- * SCHEME is "stasis" or "qemu", PATH "system" or "session"; all take keepalive=SECONDS.
+ * SCHEME is "stasis" or "qemu" (which alone is "qemu+unix"), PATH "system" or "session"; all take
+ * keepalive=SECONDS.
  */
 
 #pragma once

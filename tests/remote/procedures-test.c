@@ -99,6 +99,7 @@ test_access_own (void)
     "cancel",
     "list-saved-clones",
     "get-qemu-version",
+    "list-domains",
     "domain-get-state",
     "domain-get-info",
     "domain-get-memory-image",

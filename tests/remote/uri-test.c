@@ -33,6 +33,9 @@ test_unix (void)
   g_assert_true (full->is_session);
   g_assert_cmpstr (full->socket, ==, "/run/a b?&");
   g_assert_cmpuint (full->keepalive_s, ==, 0);
+  g_autoptr (StasisRemoteUri) virsh = parse ("qemu:///system?socket=/run/a");
+  g_assert_cmpint (virsh->transport, ==, STASIS_REMOTE_UNIX);
+  g_assert_cmpstr (virsh->socket, ==, "/run/a");
 }
 
 static void
