@@ -15,6 +15,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "remote/call-warning.h"
+
 typedef enum
 {
   OUTPUT_STDERR,
@@ -96,6 +98,7 @@ write_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoint
 {
   const char *part = get_field (fields, n_fields, "GLIB_DOMAIN");
   const char *message = get_field (fields, n_fields, "MESSAGE");
+  stasis_call_warning_note (part, level, message);
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&state.lock);
   if (!is_wanted (level, part))
     return G_LOG_WRITER_HANDLED;

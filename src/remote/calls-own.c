@@ -61,6 +61,7 @@ gboolean
 stasis_call_own_get_version (StasisCall *call, GError **error)
 {
   call->rets[0].u = STASIS_OWN_VERSION;
+  stasis_session_set_own (call->session);
   return TRUE;
 }
 

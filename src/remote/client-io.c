@@ -62,29 +62,51 @@ take_reply (StasisClient *self, const StasisMessageHeader *header, const guint8 
   g_cond_broadcast (&self->changed);
 }
 
-/* Statistics of a job of ours. */
+/* NULL is fine. */
+void
+stasis_client_news_free (gpointer data)
+{
+  StasisClientNews *news = data;
+  if (news == NULL)
+    return;
+  g_free (news->text);
+  g_free (news);
+}
+
+/* With the lock held. */
+static void
+add_news (StasisClient *self, guint32 serial, gint32 event, char **text)
+{
+  StasisPending *pending = g_hash_table_lookup (self->pending, GUINT_TO_POINTER (serial));
+  if (pending == NULL || pending->is_done)
+    return;
+  StasisClientNews *news = g_new0 (StasisClientNews, 1);
+  news->is_warning = event == STASIS_OWN_WARNING;
+  news->text = g_steal_pointer (text);
+  g_queue_push_tail (&pending->news, news);
+  if (pending->news.length > NEWS_MAX)
+    stasis_client_news_free (g_queue_pop_head (&pending->news));
+  g_cond_broadcast (&self->changed);
+}
+
+/* Of a call of ours. */
 static void
 take_event (StasisClient *self, const StasisMessageHeader *header, const guint8 *payload,
             gsize length)
 {
-  if (header->program != STASIS_PROGRAM_OWN || header->procedure != STASIS_OWN_JOB_PROGRESS)
+  const gint32 event = header->procedure;
+  if (header->program != STASIS_PROGRAM_OWN
+      || (event != STASIS_OWN_JOB_PROGRESS && event != STASIS_OWN_WARNING))
     return;
   StasisWireValue values[2];
   StasisXdrReader in;
   stasis_xdr_reader_init (&in, payload, length);
-  if (stasis_wire_decode (&in, STASIS_OWN_JOB_PROGRESS_LAYOUT, values))
+  if (stasis_wire_decode (&in, STASIS_OWN_EVENT_LAYOUT, values))
     {
       g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-      StasisPending *pending = g_hash_table_lookup (self->pending, GUINT_TO_POINTER (values[0].u));
-      if (pending != NULL && !pending->is_done)
-        {
-          g_queue_push_tail (&pending->news, g_steal_pointer (&values[1].s));
-          if (pending->news.length > NEWS_MAX)
-            g_free (g_queue_pop_head (&pending->news));
-          g_cond_broadcast (&self->changed);
-        }
+      add_news (self, values[0].u, event, &values[1].s);
     }
-  stasis_wire_clear (STASIS_OWN_JOB_PROGRESS_LAYOUT, values);
+  stasis_wire_clear (STASIS_OWN_EVENT_LAYOUT, values);
 }
 
 static void

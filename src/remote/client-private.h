@@ -12,6 +12,13 @@
 
 G_BEGIN_DECLS
 
+/* Of a call that has not ended. */
+typedef struct
+{
+  gboolean is_warning; /* else a job's statistics, as JSON */
+  char *text;          /* (owned) */
+} StasisClientNews;
+
 /* A call whose reply has not come; on the stack of who waits for it. */
 typedef struct
 {
@@ -20,7 +27,7 @@ typedef struct
   gboolean is_done;
   guint32 status;  /* of the reply */
   GBytes *payload; /* (owned) (nullable) of the reply */
-  GQueue news;     /* (owned) of char *: a job's statistics, as JSON */
+  GQueue news;     /* (owned) of StasisClientNews */
 } StasisPending;
 
 struct _StasisClient
@@ -52,6 +59,7 @@ StasisClient *stasis_client_new (const StasisClientStream *stream_take, const ch
 /* Octets that have come, in any portions.  FALSE where they are no packets (*@out_why). */
 gboolean stasis_client_feed (StasisClient *self, const guint8 *octets, gsize length,
                              const char **out_why);
+void stasis_client_news_free (gpointer news);
 /* Write a packet; where that is not possible the connection is over. */
 void stasis_client_send (StasisClient *self, GByteArray *message_take);
 /* From now on nobody waits for it any more.  The first reason stays. */

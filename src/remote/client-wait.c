@@ -60,10 +60,18 @@ cancel (StasisClient *self, guint32 serial, const StasisClientJob *job)
     }
 }
 
+/* As an embedded driver would have. */
 static void
-tell (const StasisClientJob *job, const char *text)
+tell (const StasisClientJob *job, const StasisClientNews *news)
 {
-  g_autoptr (StasisJson) json = stasis_json_parse (text, -1, NULL);
+  if (news->is_warning)
+    {
+      g_log ("stasis-driver", G_LOG_LEVEL_WARNING, "%s", news->text);
+      return;
+    }
+  if (job == NULL || job->progress == NULL)
+    return;
+  g_autoptr (StasisJson) json = stasis_json_parse (news->text, -1, NULL);
   StasisJobStats *stats = json != NULL ? stasis_job_stats_from_json (json, NULL) : NULL;
   if (stats != NULL)
     job->progress (stats, job->user_data);
@@ -95,7 +103,7 @@ look_around (StasisClient *self, StasisPending *pending, const StasisClientJob *
   const gint64 now = g_get_monotonic_time ();
   const gboolean is_asked
       = !self->is_own && job->domain != NULL && job->progress != NULL && now >= *next_poll;
-  g_autofree char *news = g_queue_pop_head (&pending->news);
+  StasisClientNews *news = g_queue_pop_head (&pending->news);
   if (!has_ended && !is_asked && news == NULL)
     {
       if (!pending->is_done && self->why == NULL)
@@ -103,8 +111,9 @@ look_around (StasisClient *self, StasisPending *pending, const StasisClientJob *
       return;
     }
   g_mutex_unlock (&self->lock);
-  if (news != NULL && job->progress != NULL)
+  if (news != NULL)
     tell (job, news);
+  stasis_client_news_free (news);
   if (has_ended)
     {
       *is_cancelled = TRUE;
@@ -145,20 +154,11 @@ wait_plainly (StasisClient *self, StasisPending *pending, gint64 deadline)
       return;
 }
 
-/* Until the reply is there. */
-gboolean
-stasis_client_wait (StasisClient *self, StasisPending *pending, gint64 deadline,
-                    const StasisClientJob *job, GError **error)
+/* Why there is no reply. */
+static gboolean
+throw_end (StasisClient *self, const StasisPending *pending, GError **error)
 {
-  if (job != NULL)
-    wait_for_job (self, pending, job);
-  else
-    wait_plainly (self, pending, deadline);
-
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  g_hash_table_remove (self->pending, GUINT_TO_POINTER (pending->serial));
-  if (pending->is_done)
-    return TRUE;
   const char *name = pending->procedure->name;
   if (self->why == NULL)
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
@@ -171,4 +171,23 @@ stasis_client_wait (StasisClient *self, StasisPending *pending, gint64 deadline,
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED, _ ("lost '%1$s': %2$s"),
                  self->uri, self->why);
   return FALSE;
+}
+
+/* Until the reply is there. */
+gboolean
+stasis_client_wait (StasisClient *self, StasisPending *pending, gint64 deadline,
+                    const StasisClientJob *job, GError **error)
+{
+  if (job != NULL)
+    wait_for_job (self, pending, job);
+  else
+    wait_plainly (self, pending, deadline);
+
+  g_mutex_lock (&self->lock);
+  g_hash_table_remove (self->pending, GUINT_TO_POINTER (pending->serial));
+  g_mutex_unlock (&self->lock);
+  /* From now on nobody else knows of it. */
+  for (const GList *item = pending->news.head; item != NULL; item = item->next)
+    tell (job, item->data);
+  return pending->is_done || throw_end (self, pending, error);
 }

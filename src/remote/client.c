@@ -126,7 +126,7 @@ call (StasisClient *self, const StasisProcedure *procedure, const StasisWireValu
     }
   const gboolean ok = stasis_client_wait (self, &pending, deadline, job, error)
                       && decode (self, &pending, rets, error);
-  g_queue_clear_full (&pending.news, g_free);
+  g_queue_clear_full (&pending.news, stasis_client_news_free);
   g_clear_pointer (&pending.payload, g_bytes_unref);
   return ok;
 }

@@ -9,6 +9,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "remote/call-warning.h"
 #include "remote/server-private.h"
 #include "remote/stream.h"
 #include "util/fd.h"
@@ -99,7 +100,13 @@ carry_out (StasisTask *task)
         .serial = task->header.serial,
       };
       g_autoptr (GError) error = NULL;
-      if (procedure->call (&call, &error))
+      const gboolean is_own = g_atomic_int_get (&task->session->is_own) != 0;
+      if (is_own)
+        stasis_call_warning_begin (task->session, task->header.serial);
+      const gboolean ok = procedure->call (&call, &error);
+      if (is_own)
+        stasis_call_warning_end ();
+      if (ok)
         send_results (task, rets, call.stream_fd);
       else
         send_error (task->session, &task->header, error);

@@ -25,9 +25,11 @@ G_BEGIN_DECLS
 #define STASIS_OWN_LOOK_REASON     "reason"
 #define STASIS_OWN_LOOK_PERSISTENT "persistent"
 
-/* An event of our own program, to who began the job: the serial of the call, the statistics. */
-#define STASIS_OWN_JOB_PROGRESS        3
-#define STASIS_OWN_JOB_PROGRESS_LAYOUT "us"
+/* Events of our own program, to who made a call: its serial, and the job's statistics as JSON, or a
+ * warning. */
+#define STASIS_OWN_JOB_PROGRESS 3
+#define STASIS_OWN_WARNING      4
+#define STASIS_OWN_EVENT_LAYOUT "us"
 
 #define STASIS_KEEPALIVE_PING 1
 #define STASIS_KEEPALIVE_PONG 2

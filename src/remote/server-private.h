@@ -58,6 +58,7 @@ struct _StasisSession
   uid_t uid;
   pid_t pid;
   gboolean is_reader; /* by its socket */
+  gint is_own;        /* (atomic) its client knows our own program */
 
   /* The first thread's. */
   GSource *source;    /* (owned) (nullable) */

@@ -13,6 +13,13 @@
 
 #define OUT_SKIPPED (1024u * 1024) /* octets that are not taken yet: it has enough to read */
 
+/* It knows our events. */
+void
+stasis_session_set_own (StasisSession *self)
+{
+  g_atomic_int_set (&self->is_own, 1);
+}
+
 /* It begins. */
 GCancellable *
 stasis_session_begin_job (StasisSession *self, guint32 serial)
@@ -44,6 +51,22 @@ stasis_session_cancel_job (StasisSession *self, guint32 serial)
   return cancellable != NULL;
 }
 
+static void
+tell (StasisSession *self, gint32 event, guint32 serial, const char *text)
+{
+  const StasisMessageHeader header = {
+    .program = STASIS_PROGRAM_OWN,
+    .version = STASIS_PROGRAM_VERSION,
+    .procedure = event,
+    .type = STASIS_MESSAGE_EVENT,
+  };
+  const StasisWireValue values[] = { { .u = serial }, { .s = (char *) text } };
+  GByteArray *message = stasis_message_begin (&header);
+  stasis_wire_encode (message, STASIS_OWN_EVENT_LAYOUT, values);
+  stasis_message_end (message);
+  stasis_session_send (self, message);
+}
+
 /* How far it is. */
 void
 stasis_session_tell_job (StasisSession *self, guint32 serial, const StasisJobStats *stats)
@@ -53,17 +76,14 @@ stasis_session_tell_job (StasisSession *self, guint32 serial, const StasisJobSta
   g_mutex_unlock (&self->lock);
   if (is_behind)
     return;
-  const StasisMessageHeader header = {
-    .program = STASIS_PROGRAM_OWN,
-    .version = STASIS_PROGRAM_VERSION,
-    .procedure = STASIS_OWN_JOB_PROGRESS,
-    .type = STASIS_MESSAGE_EVENT,
-  };
   g_autoptr (StasisJson) json = stasis_job_stats_to_json (stats);
   g_autofree char *text = stasis_json_to_string (json);
-  const StasisWireValue values[] = { { .u = serial }, { .s = text } };
-  GByteArray *message = stasis_message_begin (&header);
-  stasis_wire_encode (message, STASIS_OWN_JOB_PROGRESS_LAYOUT, values);
-  stasis_message_end (message);
-  stasis_session_send (self, message);
+  tell (self, STASIS_OWN_JOB_PROGRESS, serial, text);
+}
+
+/* What is not as it should be. */
+void
+stasis_session_tell_warning (StasisSession *self, guint32 serial, const char *message)
+{
+  tell (self, STASIS_OWN_WARNING, serial, message);
 }

@@ -35,6 +35,8 @@ gboolean stasis_session_add_qemu_callback (StasisSession *self, const char *name
 gboolean stasis_session_set_old_callback (StasisSession *self, gboolean is_on);
 gboolean stasis_session_remove_callback (StasisSession *self, gint32 callback, gboolean is_qemu);
 
+/* The client knows our own program, and its events. */
+void stasis_session_set_own (StasisSession *self);
 /* A long call of our own program begins: (transfer full) what cancels it. */
 GCancellable *stasis_session_begin_job (StasisSession *self, guint32 serial);
 void stasis_session_end_job (StasisSession *self, guint32 serial);
@@ -42,5 +44,7 @@ void stasis_session_end_job (StasisSession *self, guint32 serial);
 gboolean stasis_session_cancel_job (StasisSession *self, guint32 serial);
 /* Who began it hears how far it is. */
 void stasis_session_tell_job (StasisSession *self, guint32 serial, const StasisJobStats *stats);
+/* The same, of what is not as it should be. */
+void stasis_session_tell_warning (StasisSession *self, guint32 serial, const char *message);
 
 G_END_DECLS

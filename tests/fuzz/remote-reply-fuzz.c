@@ -54,7 +54,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
       if (pending[i].is_done)
         look_at (&pending[i]);
       g_clear_pointer (&pending[i].payload, g_bytes_unref);
-      g_queue_clear_full (&pending[i].news, g_free);
+      g_queue_clear_full (&pending[i].news, stasis_client_news_free);
     }
   return 0;
 }

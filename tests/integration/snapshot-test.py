@@ -322,7 +322,7 @@ def names(t):
         assert not other.exists()
 
 
-@harness.test("a file below the disk of the moment that has changed is told, and a restore of another line warns", embedded=True)
+@harness.test("a file below the disk of the moment that has changed is told, and a restore of another line warns")
 def lines(t):
     guest = sector_with_disk(t)
     one, two, saved = t.dir / "1.stasis", t.dir / "2.stasis", t.dir / "s.stasis"

@@ -262,7 +262,7 @@ tell (int fd, guint32 serial, const char *json)
     .type = STASIS_MESSAGE_EVENT,
   };
   const StasisWireValue values[] = { { .u = serial }, { .s = (char *) json } };
-  send_packet (fd, header, STASIS_OWN_JOB_PROGRESS_LAYOUT, values);
+  send_packet (fd, header, STASIS_OWN_EVENT_LAYOUT, values);
 }
 
 static gboolean
