@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Our own program on the wire, from clients that may misbehave."""
+
+import contextlib
+import json
+import os
+import signal
+import struct
+
+import wire
+from served import daemon, harness
+from wire import Client, optional, string, u32
+
+VERSION, CANCEL, RESTORE, CLONE, STATE, START, SAVE, MANAGED, INFO, CONVERT = 1, 2, 12, 13, 20, 30, 31, 32, 40, 43
+JOB_PROGRESS = 3
+CANCELLED, INVALID_STATE = 78, 55
+BYPASS, LIVE, UNKNOWN = 1, 8, 0x80000000
+
+
+def save(domain, path, flags=0, base=None, form=None):
+    return domain + string(path) + optional(form) + optional(None) + optional(None) + u32(flags) + optional(base)
+
+
+@contextlib.contextmanager
+def held(t, served, guest):
+    """What is begun here waits for QEMU, which is stopped."""
+    qemu = t.status(guest)["qemu"]["pid"]
+    harness.wait_for(lambda: harness.is_stopped(served.process.pid), "the save")
+    os.kill(qemu, signal.SIGSTOP)
+    served.process.send_signal(signal.SIGCONT)
+    try:
+        yield
+    finally:
+        os.kill(qemu, signal.SIGCONT)
+
+
+def own(client, procedure, payload=b""):
+    return client.call(procedure, payload, program=wire.OWN)
+
+
+def until_reply(client, serial):
+    """(what was told of that call, its reply); nothing is told of it after that."""
+    told = []
+    while (got := client.receive()).kind != wire.REPLY or got.serial != serial:
+        if got.kind == wire.EVENT:
+            assert (got.program, got.procedure) == (wire.OWN, JOB_PROGRESS), got
+            number, length = struct.unpack(">II", got.payload[:8])
+            assert number == serial, got
+            told.append(json.loads(got.payload[8:8 + length]))
+    assert client.says_nothing(0.3)
+    return told, got
+
+
+@harness.test("a call is cancelled by its serial on its own connection, and by no other")
+def cancel(t):
+    guest = t.boot_sector_guest()
+    with daemon(t, STASIS_FAULT="save-paused=stop") as served, Client(served.socket) as client, \
+            Client(served.socket) as other:
+        t.stasis("create", guest.xml_file())
+        guest.wait_for_tick(2)
+        domain = client.lookup(guest.name)
+        assert own(client, CANCEL, u32(12345)).status == wire.OK
+        other.serial = client.serial
+        serial = client.ask(SAVE, save(domain, t.dir / "image"), program=wire.OWN)
+        with held(t, served, guest):
+            assert own(other, CANCEL, u32(serial)).status == wire.OK
+            second = other.ask(SAVE, save(domain, t.dir / "second"), program=wire.OWN)
+            _, reply = until_reply(other, second)
+            assert reply.status == wire.ERROR and reply.code == 68, reply  # the domain is busy
+            assert "job" in t.status(guest)
+            client.ask(CANCEL, u32(serial), program=wire.OWN)
+        told, reply = until_reply(client, serial)
+        assert reply.status == wire.ERROR and reply.code == CANCELLED, reply
+        assert told and all(stats["operation"] == "save" for stats in told), told
+        assert not (t.dir / "image").exists()
+        guest.wait_for_tick(guest.last_tick() + 2)
+
+
+@harness.test("who goes away ends nothing; serials may come twice")
+def gone(t):
+    guest = t.boot_sector_guest()
+    with daemon(t, STASIS_FAULT="save-paused=stop") as served:
+        t.stasis("create", guest.xml_file())
+        guest.wait_for_tick(2)
+        with Client(served.socket) as client:
+            domain = client.lookup(guest.name)
+            payload = save(domain, t.dir / "image")
+            for _ in range(3):
+                client.send(wire.packet(SAVE, payload, program=wire.OWN, serial=7))
+            with held(t, served, guest):
+                client.close()
+        harness.wait_for((t.dir / "image").exists, "the image")
+        harness.wait_for(lambda: not t.stasis("list", "--name").stdout.strip(), "the end of the guest")
+    assert "is good" in t.stasis("image", "verify", t.dir / "image").stdout
+
+
+@harness.test("flags that are not known, paths that are none, files that are no plain ones")
+def refused(t):
+    guest = t.boot_sector_guest()
+    os.mkfifo(t.dir / "fifo")
+    with daemon(t) as served, Client(served.socket) as client:
+        t.stasis("define", guest.xml_file())
+        domain = client.lookup(guest.name)
+        image = string(t.dir / "image")
+        for procedure, payload in ((RESTORE, image + optional(None) + u32(UNKNOWN)), (START, domain + u32(UNKNOWN)),
+                                   (CLONE, image + string("x") + u32(1) + optional(None) + u32(UNKNOWN)),
+                                   (SAVE, save(domain, t.dir / "image", UNKNOWN)), (MANAGED, domain + u32(UNKNOWN))):
+            reply = own(client, procedure, payload)
+            assert reply.code == wire.CODE_INVALID and "0x80000000" in reply.message, (procedure, reply)
+        for path, said in (("relative", "absolute"), ("", "absolute"), (t.dir / "fifo", "no plain file"),
+                           ("/dev/zero", "no plain file")):
+            for procedure, payload in ((SAVE, save(domain, path)), (SAVE, save(domain, t.dir / "image", base=path)),
+                                       (RESTORE, string(path) + optional(None) + u32(0)), (INFO, string(path)),
+                                       (CONVERT, image + optional(None) + string(path) + optional(None) * 2)):
+                reply = own(client, procedure, payload)
+                assert reply.code == wire.CODE_INVALID and said in reply.message, (procedure, path, reply)
+        serial = client.ask(SAVE, save(domain, t.dir / "image"), program=wire.OWN)
+        assert until_reply(client, serial)[1].code == INVALID_STATE
+        assert struct.unpack(">i", own(client, STATE, domain).payload[:4])[0] == 5
+        assert own(client, VERSION).payload == u32(1)
+        assert client.lives() and not (t.dir / "image").exists()
+
+
+harness.main()
