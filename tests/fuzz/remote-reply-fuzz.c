@@ -11,6 +11,13 @@
 
 int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
 
+/* The same as long as there is that procedure, for the corpus. */
+static guint32
+serial_of (const StasisProcedure *procedure)
+{
+  return (procedure->program & 0xffff) << 16 | (guint32) procedure->number;
+}
+
 static void
 look_at (const StasisPending *pending)
 {
@@ -38,10 +45,10 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   g_autofree StasisPending *pending = g_new0 (StasisPending, count);
   for (guint i = 0; i < count; i++)
     {
-      pending[i].serial = i;
+      pending[i].serial = serial_of (&procedures[i]);
       pending[i].procedure = &procedures[i];
       g_queue_init (&pending[i].news);
-      g_hash_table_insert (client->pending, GUINT_TO_POINTER (i), &pending[i]);
+      g_hash_table_insert (client->pending, GUINT_TO_POINTER (pending[i].serial), &pending[i]);
     }
   const char *why = NULL;
   if (stasis_client_feed (client, data, size / 2, &why)

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "remote/client-ops.h"
 #include "remote/message.h"
 #include "util/fd.h"
 
@@ -352,6 +353,25 @@ test_ping (void)
   g_assert_true (is_answered);
 }
 
+/* None is missing: who calls it does not look. */
+static void
+test_operations (void)
+{
+  StasisDriverOps ops = { 0 };
+  stasis_client_fill_agent (&ops);
+  stasis_client_fill_domain (&ops);
+  stasis_client_fill_driver (&ops);
+  stasis_client_fill_image (&ops);
+  stasis_client_fill_save (&ops);
+  void *slots[sizeof ops / sizeof (void *)];
+  G_STATIC_ASSERT (sizeof slots == sizeof ops);
+  memcpy (slots, &ops, sizeof slots);
+  g_assert_null (slots[0]); /* close, of client-ops.c */
+  for (gsize i = 1; i < G_N_ELEMENTS (slots); i++)
+    if (slots[i] == NULL)
+      g_error ("slot %" G_GSIZE_FORMAT " has nothing", i);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -363,5 +383,6 @@ main (int argc, char **argv)
   g_test_add_func ("/remote/client/silent", test_silent);
   g_test_add_func ("/remote/client/job", test_job);
   g_test_add_func ("/remote/client/ping", test_ping);
+  g_test_add_func ("/remote/client/operations", test_operations);
   return g_test_run ();
 }
