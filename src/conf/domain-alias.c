@@ -2,7 +2,9 @@
 /*
  * domain-alias.c: the names of devices ("virtio-disk0"), which QEMU and its events use too
  *
- * Only a name that the user chose ("ua-...") is kept; all others follow from the definition.
+ * Only a name that the user chose ("ua-...") is in a definition; all others follow from it.  Those
+ * of a running instance stay what they are, whatever comes and goes: QEMU knows the devices by
+ * them.
  */
 
 #include "config.h"
@@ -16,12 +18,11 @@ static void set_alias (StasisDeviceInfo *info, const char *format, ...) G_GNUC_P
 static void
 set_alias (StasisDeviceInfo *info, const char *format, ...)
 {
-  if (info->alias != NULL && g_str_has_prefix (info->alias, "ua-"))
+  if (info->alias != NULL)
     return;
 
   va_list args;
   va_start (args, format);
-  g_free (info->alias);
   info->alias = g_strdup_vprintf (format, args);
   va_end (args);
 }
@@ -86,45 +87,64 @@ alias_disk (const StasisDomainDef *def, StasisDiskDef *disk)
     set_alias (&disk->info, "%s%d-%d-%d", bus, controller, (int) address->bus, (int) address->unit);
 }
 
-static void
-alias_chardevs (GPtrArray *chardevs, const char *name)
+static StasisDeviceInfo *
+info_at (const GPtrArray *list, guint index, gsize offset)
 {
-  for (guint i = 0; i < chardevs->len; i++)
-    set_alias (&((StasisChardevDef *) chardevs->pdata[i])->info, "%s%u", name, i);
+  return (StasisDeviceInfo *) ((guint8 *) list->pdata[index] + offset);
 }
+
+static gboolean
+is_taken (const GPtrArray *list, gsize offset, const char *alias)
+{
+  for (guint i = 0; i < list->len; i++)
+    if (g_strcmp0 (info_at (list, i, offset)->alias, alias) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* Devices that are simply counted; one that came later has the next number that is free. */
+static void
+alias_list (const GPtrArray *list, gsize offset, const char *name)
+{
+  for (guint i = 0; i < list->len; i++)
+    {
+      guint number = i;
+      g_autofree char *alias = g_strdup_printf ("%s%u", name, number);
+      while (is_taken (list, offset, alias))
+        {
+          g_free (alias);
+          alias = g_strdup_printf ("%s%u", name, ++number);
+        }
+      set_alias (info_at (list, i, offset), "%s", alias);
+    }
+}
+
+#define ALIAS_LIST(list, T, name) alias_list (list, G_STRUCT_OFFSET (T, info), name)
 
 /* A console that is a serial port under another name has its alias too. */
 static void
 alias_consoles (StasisDomainDef *def)
 {
-  alias_chardevs (def->consoles, "console");
-  if (def->consoles->len == 0 || def->serials->len == 0)
-    return;
-
-  StasisChardevDef *console = def->consoles->pdata[0];
-  const StasisChardevDef *serial = def->serials->pdata[0];
-  if (console->target_type == STASIS_CHARDEV_TARGET_SERIAL)
-    set_alias (&console->info, "%s", serial->info.alias);
+  if (def->consoles->len > 0 && def->serials->len > 0)
+    {
+      StasisChardevDef *console = def->consoles->pdata[0];
+      const StasisChardevDef *serial = def->serials->pdata[0];
+      if (console->target_type == STASIS_CHARDEV_TARGET_SERIAL)
+        set_alias (&console->info, "%s", serial->info.alias);
+    }
+  ALIAS_LIST (def->consoles, StasisChardevDef, "console");
 }
 
-/* Devices that are simply counted. */
 static void
 alias_counted (StasisDomainDef *def)
 {
-  for (guint i = 0; i < def->interfaces->len; i++)
-    set_alias (&((StasisInterfaceDef *) def->interfaces->pdata[i])->info, "net%u", i);
-  for (guint i = 0; i < def->inputs->len; i++)
-    set_alias (&((StasisInputDef *) def->inputs->pdata[i])->info, "input%u", i);
-  for (guint i = 0; i < def->sounds->len; i++)
-    set_alias (&((StasisSoundDef *) def->sounds->pdata[i])->info, "sound%u", i);
-  for (guint i = 0; i < def->videos->len; i++)
-    set_alias (&((StasisVideoDef *) def->videos->pdata[i])->info, "video%u", i);
-  for (guint i = 0; i < def->hubs->len; i++)
-    set_alias (&((StasisHubDef *) def->hubs->pdata[i])->info, "hub%u", i);
-  for (guint i = 0; i < def->watchdogs->len; i++)
-    set_alias (&((StasisWatchdogDef *) def->watchdogs->pdata[i])->info, "watchdog%u", i);
-  for (guint i = 0; i < def->rngs->len; i++)
-    set_alias (&((StasisRngDef *) def->rngs->pdata[i])->info, "rng%u", i);
+  ALIAS_LIST (def->interfaces, StasisInterfaceDef, "net");
+  ALIAS_LIST (def->inputs, StasisInputDef, "input");
+  ALIAS_LIST (def->sounds, StasisSoundDef, "sound");
+  ALIAS_LIST (def->videos, StasisVideoDef, "video");
+  ALIAS_LIST (def->hubs, StasisHubDef, "hub");
+  ALIAS_LIST (def->watchdogs, StasisWatchdogDef, "watchdog");
+  ALIAS_LIST (def->rngs, StasisRngDef, "rng");
   for (guint i = 0; i < def->balloons->len; i++)
     {
       StasisBalloonDef *balloon = def->balloons->pdata[i];
@@ -140,10 +160,10 @@ stasis_domain_def_assign_aliases (StasisDomainDef *def)
     alias_controller (def, def->controllers->pdata[i]);
   for (guint i = 0; i < def->disks->len; i++)
     alias_disk (def, def->disks->pdata[i]);
-  alias_chardevs (def->serials, "serial");
-  alias_chardevs (def->parallels, "parallel");
-  alias_chardevs (def->channels, "channel");
-  alias_chardevs (def->redirdevs, "redir");
+  ALIAS_LIST (def->serials, StasisChardevDef, "serial");
+  ALIAS_LIST (def->parallels, StasisChardevDef, "parallel");
+  ALIAS_LIST (def->channels, StasisChardevDef, "channel");
+  ALIAS_LIST (def->redirdevs, StasisChardevDef, "redir");
   alias_consoles (def);
   alias_counted (def);
 }

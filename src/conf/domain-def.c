@@ -10,8 +10,9 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "conf/domain-schema.h"
+#include "conf/device-def.h"
 #include "conf/domain-internal.h"
+#include "conf/domain-schema.h"
 
 StasisDomainDef *
 stasis_domain_def_new (void)
@@ -35,9 +36,9 @@ stasis_domain_def_copy (const StasisDomainDef *def)
 
 /* Everything after the XML has been read.  The order matters: defaults decide which devices
  * there are, those need addresses, and the checks look at the whole. */
-static gboolean
-complete (StasisDomainDef *def, const StasisConfContext *context, StasisDomainParseFlags flags,
-          GError **error)
+gboolean
+stasis_domain_def_complete (StasisDomainDef *def, const StasisConfContext *context,
+                            StasisDomainParseFlags flags, GError **error)
 {
   if ((flags & STASIS_DOMAIN_PARSE_AS_IS) != 0)
     return TRUE;
@@ -60,7 +61,7 @@ stasis_domain_def_parse (const char *xml, gssize length, const char *source_name
                             (flags & STASIS_DOMAIN_PARSE_ACTIVE) != 0, error))
     return NULL;
 
-  if (!complete (def, context != NULL ? context : &no_context, flags, error))
+  if (!stasis_domain_def_complete (def, context != NULL ? context : &no_context, flags, error))
     {
       stasis_domain_def_place_error (xml, (gssize) size, source_name, error);
       return NULL;

@@ -11,38 +11,48 @@
 
 /* What the devices are called, where the lists of them are, and where each keeps its
  * StasisDeviceInfo. */
-static const struct
-{
-  const char *name;
-  gsize list;
-  gsize info;
-} lists[] = {
-  { "disk", G_STRUCT_OFFSET (StasisDomainDef, disks), G_STRUCT_OFFSET (StasisDiskDef, info) },
+static const StasisDeviceKind lists[] = {
+  { "disk", G_STRUCT_OFFSET (StasisDomainDef, disks), G_STRUCT_OFFSET (StasisDiskDef, info),
+    &stasis_disk_schema },
   { "controller", G_STRUCT_OFFSET (StasisDomainDef, controllers),
-    G_STRUCT_OFFSET (StasisControllerDef, info) },
+    G_STRUCT_OFFSET (StasisControllerDef, info), &stasis_controller_schema },
   { "interface", G_STRUCT_OFFSET (StasisDomainDef, interfaces),
-    G_STRUCT_OFFSET (StasisInterfaceDef, info) },
-  { "serial", G_STRUCT_OFFSET (StasisDomainDef, serials),
-    G_STRUCT_OFFSET (StasisChardevDef, info) },
+    G_STRUCT_OFFSET (StasisInterfaceDef, info), &stasis_interface_schema },
+  { "serial", G_STRUCT_OFFSET (StasisDomainDef, serials), G_STRUCT_OFFSET (StasisChardevDef, info),
+    &stasis_serial_schema },
   { "parallel", G_STRUCT_OFFSET (StasisDomainDef, parallels),
-    G_STRUCT_OFFSET (StasisChardevDef, info) },
+    G_STRUCT_OFFSET (StasisChardevDef, info), &stasis_serial_schema },
   { "console", G_STRUCT_OFFSET (StasisDomainDef, consoles),
-    G_STRUCT_OFFSET (StasisChardevDef, info) },
+    G_STRUCT_OFFSET (StasisChardevDef, info), &stasis_console_schema },
   { "channel", G_STRUCT_OFFSET (StasisDomainDef, channels),
-    G_STRUCT_OFFSET (StasisChardevDef, info) },
-  { "input", G_STRUCT_OFFSET (StasisDomainDef, inputs), G_STRUCT_OFFSET (StasisInputDef, info) },
-  { "sound", G_STRUCT_OFFSET (StasisDomainDef, sounds), G_STRUCT_OFFSET (StasisSoundDef, info) },
-  { "video", G_STRUCT_OFFSET (StasisDomainDef, videos), G_STRUCT_OFFSET (StasisVideoDef, info) },
+    G_STRUCT_OFFSET (StasisChardevDef, info), &stasis_channel_schema },
+  { "input", G_STRUCT_OFFSET (StasisDomainDef, inputs), G_STRUCT_OFFSET (StasisInputDef, info),
+    &stasis_input_schema },
+  { "sound", G_STRUCT_OFFSET (StasisDomainDef, sounds), G_STRUCT_OFFSET (StasisSoundDef, info),
+    &stasis_sound_schema },
+  { "video", G_STRUCT_OFFSET (StasisDomainDef, videos), G_STRUCT_OFFSET (StasisVideoDef, info),
+    &stasis_video_schema },
   { "redirdev", G_STRUCT_OFFSET (StasisDomainDef, redirdevs),
-    G_STRUCT_OFFSET (StasisChardevDef, info) },
-  { "hub", G_STRUCT_OFFSET (StasisDomainDef, hubs), G_STRUCT_OFFSET (StasisHubDef, info) },
+    G_STRUCT_OFFSET (StasisChardevDef, info), &stasis_redirdev_schema },
+  { "hub", G_STRUCT_OFFSET (StasisDomainDef, hubs), G_STRUCT_OFFSET (StasisHubDef, info),
+    &stasis_hub_schema },
   { "watchdog", G_STRUCT_OFFSET (StasisDomainDef, watchdogs),
-    G_STRUCT_OFFSET (StasisWatchdogDef, info) },
+    G_STRUCT_OFFSET (StasisWatchdogDef, info), &stasis_watchdog_schema },
   { "memballoon", G_STRUCT_OFFSET (StasisDomainDef, balloons),
-    G_STRUCT_OFFSET (StasisBalloonDef, info) },
-  { "rng", G_STRUCT_OFFSET (StasisDomainDef, rngs), G_STRUCT_OFFSET (StasisRngDef, info) },
-  { "panic", G_STRUCT_OFFSET (StasisDomainDef, panics), G_STRUCT_OFFSET (StasisPanicDef, info) },
+    G_STRUCT_OFFSET (StasisBalloonDef, info), &stasis_balloon_schema },
+  { "rng", G_STRUCT_OFFSET (StasisDomainDef, rngs), G_STRUCT_OFFSET (StasisRngDef, info),
+    &stasis_rng_schema },
+  { "panic", G_STRUCT_OFFSET (StasisDomainDef, panics), G_STRUCT_OFFSET (StasisPanicDef, info),
+    &stasis_panic_schema },
 };
+
+/* (borrowed): all kinds of devices that have an alias. */
+const StasisDeviceKind *
+stasis_device_kinds (guint *out_n_kinds)
+{
+  *out_n_kinds = G_N_ELEMENTS (lists);
+  return lists;
+}
 
 GPtrArray *
 stasis_domain_list_infos (const StasisDomainDef *def)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "conf/domain-def.h"
+#include "conf/domain-schema.h"
 
 G_BEGIN_DECLS
 
@@ -32,6 +33,18 @@ void stasis_domain_sort_controllers (StasisDomainDef *def);
 gboolean stasis_domain_assign_addresses (StasisDomainDef *def, GError **error);
 gboolean stasis_domain_assign_pci (StasisDomainDef *def, GError **error);
 gboolean stasis_domain_assign_usb (StasisDomainDef *def, GError **error);
+
+/* What devices are called, where a definition has the list of them, and where each has its
+ * StasisDeviceInfo (domain-devices.c). */
+typedef struct
+{
+  const char *name;
+  gsize list;
+  gsize info;
+  const StasisSchema *schema;
+} StasisDeviceKind;
+
+const StasisDeviceKind *stasis_device_kinds (guint *out_n_kinds);
 
 /* The StasisDeviceInfo of every device (domain-devices.c). (transfer container) */
 GPtrArray *stasis_domain_list_infos (const StasisDomainDef *def);
