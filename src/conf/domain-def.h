@@ -415,6 +415,14 @@ typedef struct
 
 typedef struct
 {
+  gint64 id;
+  StasisTristate enabled;
+  StasisTristate hotpluggable;
+  gint64 order; /* kept */
+} StasisVcpuDef;
+
+typedef struct
+{
   StasisDomainType type;
   gint64 id;   /* runtime */
   char *name;  /* never NULL, no '/' and not "." or ".." */
@@ -430,6 +438,7 @@ typedef struct
   char *memtune; /* kept, not applied */
   gint64 vcpus;
   gint64 current_vcpus; /* STASIS_UNSET: all of them */
+  GPtrArray *vcpu_list; /* of StasisVcpuDef; empty: all are there from the beginning */
   char *vcpu_placement; /* kept */
   char *vcpu_cpuset;    /* kept */
   gint64 iothreads;     /* STASIS_UNSET: none */
@@ -542,6 +551,12 @@ void stasis_domain_def_assign_aliases (StasisDomainDef *def);
 
 /* (transfer full): a MAC address for an interface of a guest, at random. */
 char *stasis_domain_def_new_mac (void);
+
+/* How many processors there are when QEMU begins; others come before the guest runs. */
+gint64 stasis_domain_def_boot_vcpus (const StasisDomainDef *def);
+/* A running guest has so many; it will begin with so many. */
+void stasis_domain_def_set_live_vcpus (StasisDomainDef *def, gint64 count);
+void stasis_domain_def_set_boot_vcpus (StasisDomainDef *def, gint64 count);
 
 /* TRUE for q35 machines, FALSE for the i440fx ones. */
 gboolean stasis_domain_def_is_q35 (const StasisDomainDef *def);

@@ -21,6 +21,7 @@ gboolean stasis_domain_fill_interfaces (StasisDomainDef *def, const StasisConfCo
 gboolean stasis_domain_validate (const StasisDomainDef *def, GError **error);
 gboolean stasis_domain_validate_devices (const StasisDomainDef *def, GError **error);
 gboolean stasis_domain_validate_disks (const StasisDomainDef *def, GError **error);
+gboolean stasis_domain_validate_vcpu_list (const StasisDomainDef *def, GError **error);
 gboolean stasis_domain_validate_chardevs (const StasisDomainDef *def, GError **error);
 
 /* Devices that every machine of this kind has (domain-implicit.c). */

@@ -181,6 +181,16 @@ static const StasisField memory_backing_fields[] = {
 static const StasisSchema memory_backing_schema = STASIS_SCHEMA (memory_backing_fields);
 #undef T
 
+#define T StasisVcpuDef
+static const StasisField vcpu_fields[] = {
+  F (INT, "@id", id),
+  F (ENUM, "@enabled", enabled, .names = stasis_yes_no_names),
+  F (ENUM, "@hotpluggable", hotpluggable, .names = stasis_yes_no_names),
+  F (INT, "@order", order, HOST),
+};
+const StasisSchema stasis_vcpu_schema = STASIS_SCHEMA (vcpu_fields);
+#undef T
+
 #define T StasisQemuArgDef
 static const StasisField qemu_arg_fields[] = {
   F (STRING, "@value", value),
@@ -216,6 +226,7 @@ static const StasisField domain_fields[] = {
   F (STRING, "vcpu@cpuset", vcpu_cpuset, HOST),
   F (INT, "vcpu@current", current_vcpus),
   F (INT, "vcpu", vcpus),
+  F (LIST, "vcpus/vcpu", vcpu_list, .schema = &stasis_vcpu_schema),
   F (INT, "iothreads", iothreads, HOST),
   F (XML, "iothreadids", iothreadids, HOST),
   F (XML, "cputune", cputune, HOST),

@@ -10,6 +10,7 @@
 G_BEGIN_DECLS
 
 extern const StasisSchema stasis_domain_schema;
+extern const StasisSchema stasis_vcpu_schema;
 
 /* What devices are made of (domain-schema-devices.c, domain-schema-chardev.c). */
 extern const StasisSchema stasis_device_info_schema;

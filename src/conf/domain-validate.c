@@ -291,10 +291,10 @@ stasis_domain_validate (const StasisDomainDef *def, GError **error)
     return stasis_conf_invalid (error, _ ("/domain/@type: missing"));
 
   return validate_name (def->name, error) && validate_memory (def, error)
-         && validate_vcpus (def, error) && validate_os (def, error)
-         && validate_cpu (&def->cpu, error) && validate_clock (&def->clock, error)
-         && validate_words (def, error) && validate_qemu_commandline (def, error)
-         && stasis_domain_validate_disks (def, error)
+         && validate_vcpus (def, error) && stasis_domain_validate_vcpu_list (def, error)
+         && validate_os (def, error) && validate_cpu (&def->cpu, error)
+         && validate_clock (&def->clock, error) && validate_words (def, error)
+         && validate_qemu_commandline (def, error) && stasis_domain_validate_disks (def, error)
          && stasis_domain_validate_chardevs (def, error)
          && stasis_domain_validate_devices (def, error);
 }

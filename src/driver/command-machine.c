@@ -172,7 +172,7 @@ add_smp (StasisArgs *args)
   const StasisDomainDef *def = args->def;
   const StasisCpuDef *cpu = &def->cpu;
   const gboolean has_topology = cpu->sockets != STASIS_UNSET;
-  const gint64 current = def->current_vcpus != STASIS_UNSET ? def->current_vcpus : def->vcpus;
+  const gint64 current = stasis_domain_def_boot_vcpus (def);
 
   /* All numbers are spelled out: what QEMU would choose depends on the machine's version. */
   g_autoptr (GString) options = g_string_new (NULL);
