@@ -70,21 +70,13 @@ stasis_disk_snapshot_is_needed (const StasisDiskSnapshot *self)
   return self->disks->len > 0;
 }
 
-/* QEMU says the device's id, or its path, which has the id in it. */
-static gboolean
-is_device (const char *qdev, const char *alias)
-{
-  g_auto (GStrv) parts = qdev != NULL ? g_strsplit (qdev, "/", -1) : NULL;
-  return parts != NULL && g_strv_contains ((const char *const *) parts, alias);
-}
-
 static const char *
 find_node (const GPtrArray *blocks, const StasisDiskDef *disk)
 {
   for (guint i = 0; i < blocks->len; i++)
     {
       const StasisMonitorBlock *block = g_ptr_array_index (blocks, i);
-      if (disk->info.alias != NULL && is_device (block->qdev, disk->info.alias))
+      if (disk->info.alias != NULL && stasis_monitor_block_is_of (block, disk->info.alias))
         return block->node_name;
     }
   return NULL;

@@ -38,6 +38,14 @@ stasis_monitor_block_free (StasisMonitorBlock *block)
   g_free (block);
 }
 
+/* QEMU says the device's id, or its path, which has the id in it. */
+gboolean
+stasis_monitor_block_is_of (const StasisMonitorBlock *block, const char *id)
+{
+  g_auto (GStrv) parts = block->qdev != NULL ? g_strsplit (block->qdev, "/", -1) : NULL;
+  return parts != NULL && g_strv_contains ((const char *const *) parts, id);
+}
+
 void
 stasis_monitor_chardev_free (StasisMonitorChardev *chardev)
 {

@@ -35,6 +35,9 @@ typedef struct
 
 void stasis_monitor_block_free (StasisMonitorBlock *block);
 
+/* TRUE where the guest's device has that id. */
+gboolean stasis_monitor_block_is_of (const StasisMonitorBlock *block, const char *id);
+
 typedef struct
 {
   char *label;      /* (owned) the chardev's id */
