@@ -7,6 +7,8 @@
 
 #include "driver/late-options.h"
 
+#include "monitor/commands-query.h"
+
 #define TIMEOUT_MS 10000
 
 static gboolean
@@ -58,6 +60,19 @@ stasis_late_options_links (const StasisDomainDef *def, StasisMonitor *monitor,
         return FALSE;
     }
   return TRUE;
+}
+
+/* A guest that boots takes no more from the beginning. */
+gboolean
+stasis_late_options_balloon (const StasisDomainDef *def, StasisMonitor *monitor,
+                             GCancellable *cancellable, GError **error)
+{
+  const StasisBalloonDef *balloon
+      = def->balloons->len > 0 ? g_ptr_array_index (def->balloons, 0) : NULL;
+  return balloon == NULL || balloon->model == STASIS_BALLOON_NONE
+         || def->current_memory >= def->memory
+         || stasis_monitor_balloon (monitor, (guint64) def->current_memory * 1024, cancellable,
+                                    error);
 }
 
 /* Tell a QEMU whose CPUs have not run yet. */

@@ -15,6 +15,10 @@ G_BEGIN_DECLS
 gboolean stasis_late_options_apply (const StasisDomainDef *def, StasisMonitor *monitor,
                                     GCancellable *cancellable, GError **error);
 
+/* How much memory a guest that boots has, where that is less than it may have. */
+gboolean stasis_late_options_balloon (const StasisDomainDef *def, StasisMonitor *monitor,
+                                      GCancellable *cancellable, GError **error);
+
 /* The links alone, once more: of a guest that was loaded the saved state says how they are. */
 gboolean stasis_late_options_links (const StasisDomainDef *def, StasisMonitor *monitor,
                                     GCancellable *cancellable, GError **error);

@@ -397,7 +397,10 @@ static StasisMonitor *
 meet (Start *start, GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisMonitor) monitor = stasis_hold_open_monitor (start->hold, cancellable, error);
-  if (monitor == NULL || !stasis_late_options_apply (start->def, monitor, cancellable, error)
+  if (monitor == NULL
+      || !stasis_late_options_apply (start->def, monitor, cancellable, error)
+      || (!start->request->is_incoming
+          && !stasis_late_options_balloon (start->def, monitor, cancellable, error))
       || !stasis_live_def_complete (start->def, start->resources, monitor, cancellable, error))
     return NULL;
 
