@@ -26,6 +26,7 @@ G_BEGIN_DECLS
  * @STASIS_ERROR_QEMU: QEMU refused or died; the message carries its words
  * @STASIS_ERROR_HOOK: a hook of the administrator refused, or could not be called; the message
  *   carries its words
+ * @STASIS_ERROR_NO_DEVICE: the domain has no such device
  *
  * Errors of the library.  System errors (no space, no permission) stay #GIOErrorEnum, and a
  * cancelled operation is %G_IO_ERROR_CANCELLED.
@@ -44,6 +45,7 @@ typedef enum
   STASIS_ERROR_IMAGE,
   STASIS_ERROR_QEMU,
   STASIS_ERROR_HOOK,
+  STASIS_ERROR_NO_DEVICE,
 } StasisError;
 
 #define STASIS_ERROR (stasis_error_quark ())

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stasis/clone.h>
+#include <stasis/device.h>
 #include <stasis/domain.h>
 #include <stasis/driver.h>
 #include <stasis/error.h>

@@ -60,11 +60,20 @@ check_target (const StasisDiskDef *disk, GError **error)
   return FALSE;
 }
 
-static char *
-pair_name (const StasisDiskDef *disk, guint depth)
+/* None begins like another. */
+char *
+stasis_command_node_base (const StasisDiskDef *disk, guint generation)
 {
-  return depth == 0 ? g_strdup_printf ("disk-%s", disk->target)
-                    : g_strdup_printf ("disk-%s-%u", disk->target, depth);
+  return generation == 0 ? g_strdup_printf ("disk-%s", disk->target)
+                         : g_strdup_printf ("disk%u-%s", generation, disk->target);
+}
+
+static char *
+pair_name (const StasisArgs *args, const StasisDiskDef *disk, guint depth)
+{
+  g_autofree char *base
+      = args->node_base != NULL ? g_strdup (args->node_base) : stasis_command_node_base (disk, 0);
+  return depth == 0 ? g_steal_pointer (&base) : g_strdup_printf ("%s-%u", base, depth);
 }
 
 static gboolean
@@ -88,8 +97,8 @@ add_backing (StasisArgs *args, const StasisDiskDef *disk, const StasisResource *
       if (!check_backing (resource, top->key, error))
         return FALSE;
 
-      g_autofree char *name = pair_name (disk, depth);
-      g_autofree char *below = depth < top->backing->len ? pair_name (disk, depth + 1) : NULL;
+      g_autofree char *name = pair_name (args, disk, depth);
+      g_autofree char *below = depth < top->backing->len ? pair_name (args, disk, depth + 1) : NULL;
       const StasisBlockPair pair = { .name = name,
                                      .fdset = resource->fdset,
                                      .is_block = resource->is_block,
@@ -128,8 +137,8 @@ stasis_args_add_disk_nodes (StasisArgs *args, const StasisDiskDef *disk, char **
   if (resource == NULL || !add_backing (args, disk, resource, error))
     return FALSE;
 
-  g_autofree char *name = pair_name (disk, 0);
-  g_autofree char *below = resource->backing->len > 0 ? pair_name (disk, 1) : NULL;
+  g_autofree char *name = pair_name (args, disk, 0);
+  g_autofree char *below = resource->backing->len > 0 ? pair_name (args, disk, 1) : NULL;
   const StasisBlockPair pair
       = { .name = name,
           .fdset = resource->fdset,

@@ -273,8 +273,9 @@ set_options (const StasisArgs *args, StasisJson *device, const StasisDiskDef *di
   set_error_policies (device, disk);
 }
 
-static gboolean
-add_disk (StasisArgs *args, const StasisDiskDef *disk, const char *place, GError **error)
+gboolean
+stasis_args_add_disk (StasisArgs *args, const StasisDiskDef *disk, const char *place,
+                      GError **error)
 {
   g_autofree char *node = NULL;
   if (stasis_command_has_medium (disk) && !stasis_args_add_disk_nodes (args, disk, &node, error))
@@ -296,7 +297,7 @@ stasis_args_add_disks (StasisArgs *args, GError **error)
   for (guint i = 0; i < args->def->disks->len; i++)
     {
       g_autofree char *place = g_strdup_printf ("/domain/devices/disk[%u]", i + 1);
-      if (!add_disk (args, args->def->disks->pdata[i], place, error))
+      if (!stasis_args_add_disk (args, args->def->disks->pdata[i], place, error))
         return FALSE;
     }
   return TRUE;

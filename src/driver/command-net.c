@@ -28,6 +28,13 @@ stasis_command_wants_vhost (const StasisInterfaceDef *interface)
          && g_strcmp0 (interface->driver_name, "qemu") != 0;
 }
 
+/* By its number, or the name that it was given by. */
+static char *
+fd_of (const StasisResource *resource)
+{
+  return resource->name != NULL ? g_strdup (resource->name) : g_strdup_printf ("%d", resource->fd);
+}
+
 static gboolean
 set_vhost (const StasisArgs *args, StasisJson *netdev, const StasisInterfaceDef *interface,
            const char *place, GError **error)
@@ -46,7 +53,7 @@ set_vhost (const StasisArgs *args, StasisJson *netdev, const StasisInterfaceDef 
   if (vhost->fd < 0)
     return TRUE;
 
-  g_autofree char *fd = g_strdup_printf ("%d", vhost->fd);
+  g_autofree char *fd = fd_of (vhost);
   stasis_json_set_boolean (netdev, "vhost", TRUE);
   stasis_json_set_string (netdev, "vhostfd", fd);
   return TRUE;
@@ -65,7 +72,7 @@ add_netdev (StasisArgs *args, const StasisInterfaceDef *interface, const char *p
       const StasisResource *tap = stasis_args_need (args, "tap:", interface->info.alias, error);
       if (tap == NULL)
         return FALSE;
-      g_autofree char *fd = g_strdup_printf ("%d", tap->fd);
+      g_autofree char *fd = fd_of (tap);
       stasis_json_set_string (netdev, "type", "tap");
       stasis_json_set_string (netdev, "fd", fd);
       if (!set_vhost (args, netdev, interface, place, error))
@@ -90,9 +97,9 @@ make_device (const StasisArgs *args, const StasisInterfaceDef *interface, const 
   return stasis_args_virtio_device (args, "virtio-net-pci", model, &interface->info, place, error);
 }
 
-static gboolean
-add_interface (StasisArgs *args, const StasisInterfaceDef *interface, const char *place,
-               GError **error)
+gboolean
+stasis_args_add_interface (StasisArgs *args, const StasisInterfaceDef *interface, const char *place,
+                           GError **error)
 {
   if (interface->queues > 1)
     {
@@ -125,7 +132,7 @@ stasis_args_add_interfaces (StasisArgs *args, GError **error)
   for (guint i = 0; i < args->def->interfaces->len; i++)
     {
       g_autofree char *place = g_strdup_printf ("/domain/devices/interface[%u]", i + 1);
-      if (!add_interface (args, args->def->interfaces->pdata[i], place, error))
+      if (!stasis_args_add_interface (args, args->def->interfaces->pdata[i], place, error))
         return FALSE;
     }
   return TRUE;

@@ -21,6 +21,7 @@ typedef struct
   GPtrArray *argv; /* of char *, (owned) */
   gboolean is_q35;
   gboolean is_kvm;
+  const char *node_base; /* (nullable) what the block nodes of a disk are called, if not as usual */
 } StasisArgs;
 
 /* Whether there is a resource for it (resource.c asks the same). */
@@ -89,6 +90,16 @@ gboolean stasis_args_add_chardevs (StasisArgs *args, GError **error);
 gboolean stasis_args_add_inputs (StasisArgs *args, GError **error);
 gboolean stasis_args_add_displays (StasisArgs *args, GError **error);
 gboolean stasis_args_add_devices (StasisArgs *args, GError **error);
+
+/* The same for one of them; @place is its place in the XML. */
+gboolean stasis_args_add_disk (StasisArgs *args, const StasisDiskDef *disk, const char *place,
+                               GError **error);
+gboolean stasis_args_add_interface (StasisArgs *args, const StasisInterfaceDef *interface,
+                                    const char *place, GError **error);
+
+/* (transfer full): what the names of a disk's block nodes begin with.  @generation: 0, or another
+ * where the medium that goes still has those names. */
+char *stasis_command_node_base (const StasisDiskDef *disk, guint generation);
 
 /* command-block.c: the chain of nodes behind a disk; *@out_node (transfer full) is its top. */
 gboolean stasis_args_add_disk_nodes (StasisArgs *args, const StasisDiskDef *disk, char **out_node,

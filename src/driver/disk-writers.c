@@ -131,19 +131,23 @@ stasis_disk_writers_name_users (StasisDriver *driver, const char *path)
   return g_strdup_printf (_ ("used by the running domains %s"), text->str);
 }
 
-/* Where QEMU has not started it may be for that. */
+/* Where QEMU has not opened it it may be for that. */
+void
+stasis_disk_writers_explain_disk (StasisDriver *driver, const StasisDiskDef *disk, GError *error)
+{
+  g_autofree char *users = stasis_overlays_wanted (disk) && !disk->shareable
+                               ? stasis_disk_writers_name_users (driver, disk->source)
+                               : NULL;
+  if (users != NULL)
+    stasis_error_set_message (error,
+                              g_strdup_printf (_ ("%1$s (disk '%2$s', '%3$s', is %4$s)"),
+                                               error->message, disk->target, disk->source, users));
+}
+
+/* The same of all disks of a QEMU that has not started. */
 void
 stasis_disk_writers_explain (StasisDriver *driver, const StasisDomainDef *def, GError *error)
 {
   for (guint i = 0; i < def->disks->len; i++)
-    {
-      const StasisDiskDef *disk = g_ptr_array_index (def->disks, i);
-      g_autofree char *users = stasis_overlays_wanted (disk) && !disk->shareable
-                                   ? stasis_disk_writers_name_users (driver, disk->source)
-                                   : NULL;
-      if (users != NULL)
-        stasis_error_set_message (error, g_strdup_printf (_ ("%1$s (disk '%2$s', '%3$s', is %4$s)"),
-                                                          error->message, disk->target,
-                                                          disk->source, users));
-    }
+    stasis_disk_writers_explain_disk (driver, g_ptr_array_index (def->disks, i), error);
 }

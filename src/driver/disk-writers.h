@@ -22,6 +22,8 @@ gboolean stasis_disk_writers_is_same_file (const StasisDiskDef *a, const StasisD
 char *stasis_disk_writers_name_users (StasisDriver *driver, const char *path);
 
 /* QEMU, started for @def, has said @error: add who uses a disk that its guest may write to. */
+void stasis_disk_writers_explain_disk (StasisDriver *driver, const StasisDiskDef *disk,
+                                       GError *error);
 void stasis_disk_writers_explain (StasisDriver *driver, const StasisDomainDef *def, GError *error);
 
 G_END_DECLS

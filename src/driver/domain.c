@@ -14,6 +14,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "driver/control.h"
+#include "driver/device-unplug.h"
 #include "driver/domain-private.h"
 #include "driver/hold.h"
 #include "driver/live-def.h"
@@ -128,6 +129,8 @@ stasis_domain_load_live (StasisDomain *self, GError **error)
 static StasisDomainDef *
 load_current (StasisDomain *self, StasisStatus **status, GError **error)
 {
+  if (*status != NULL && (*status)->unplugs->len > 0)
+    stasis_device_unplug_look (self);
   if (*status != NULL)
     {
       g_autoptr (GError) local = NULL;

@@ -7,6 +7,7 @@
 
 #include <stasis/stasis.h>
 
+#include "conf/device-def.h"
 #include "conf/domain-def.h"
 #include "driver/host-config.h"
 #include "driver/ops.h"
@@ -41,5 +42,12 @@ StasisQemuCaps *stasis_driver_get_caps (StasisDriver *self, const char *emulator
 /* Parse a definition as this host understands it. */
 StasisDomainDef *stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_name,
                                       StasisDomainParseFlags flags, GError **error);
+
+/* Fill in and check a definition that was changed, as parsing does. */
+gboolean stasis_driver_complete (StasisDriver *self, StasisDomainDef *def,
+                                 StasisDomainParseFlags flags, GError **error);
+/* One device by itself. */
+StasisDeviceDef *stasis_driver_parse_device (const char *xml, StasisDomainParseFlags flags,
+                                             GError **error);
 
 G_END_DECLS

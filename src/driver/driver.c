@@ -177,6 +177,46 @@ make_public (GError *error)
   error->domain = STASIS_ERROR;
 }
 
+static StasisConfContext
+make_context (Parse *parse, const char *settings)
+{
+  return (StasisConfContext){ .canonical_machine = canonical_machine,
+                              .default_emulator = default_emulator,
+                              .network_bridge = network_bridge,
+                              .data = parse,
+                              .network_settings = settings };
+}
+
+/* Fill in and check a definition that was changed. */
+gboolean
+stasis_driver_complete (StasisDriver *self, StasisDomainDef *def, StasisDomainParseFlags flags,
+                        GError **error)
+{
+  g_auto (Parse) parse = { .driver = self };
+  g_autofree char *settings = g_strdup_printf (_ ("[networks] of '%s'"), self->host->path);
+  const StasisConfContext context = make_context (&parse, settings);
+  g_autoptr (GError) local = NULL;
+  if (stasis_domain_def_complete (def, &context, flags, &local))
+    return TRUE;
+  make_public (local);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+/* One device by itself. */
+StasisDeviceDef *
+stasis_driver_parse_device (const char *xml, StasisDomainParseFlags flags, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  StasisDeviceDef *device
+      = stasis_device_def_parse (xml, (flags & STASIS_DOMAIN_PARSE_ACTIVE) != 0, &local);
+  if (device != NULL)
+    return device;
+  make_public (local);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return NULL;
+}
+
 /* Parse a definition as this host understands it. */
 StasisDomainDef *
 stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_name,
@@ -184,11 +224,7 @@ stasis_driver_parse (StasisDriver *self, const char *xml, const char *source_nam
 {
   g_auto (Parse) parse = { .driver = self };
   g_autofree char *settings = g_strdup_printf (_ ("[networks] of '%s'"), self->host->path);
-  const StasisConfContext context = { .canonical_machine = canonical_machine,
-                                      .default_emulator = default_emulator,
-                                      .network_bridge = network_bridge,
-                                      .data = &parse,
-                                      .network_settings = settings };
+  const StasisConfContext context = make_context (&parse, settings);
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisDomainDef) def
       = stasis_domain_def_parse (xml, -1, source_name, &context, flags, &local);

@@ -29,8 +29,9 @@ pretend_resources (const StasisDomainDef *def)
   return resources;
 }
 
-static gboolean
-check_startable (StasisDriver *self, const StasisDomainDef *def, GError **error)
+/* Ask them. */
+gboolean
+stasis_driver_check_startable (StasisDriver *self, const StasisDomainDef *def, GError **error)
 {
   g_autoptr (StasisQemuCaps) caps = stasis_driver_get_caps (self, def->emulator, error);
   if (caps == NULL)
@@ -54,7 +55,7 @@ stasis_driver_parse_new (StasisDriver *self, const char *xml, const char *source
       = stasis_driver_parse (self, xml, source_name, STASIS_DOMAIN_PARSE_DEFAULT, error);
   if (def == NULL)
     return NULL;
-  if (!check_startable (self, def, &local))
+  if (!stasis_driver_check_startable (self, def, &local))
     {
       stasis_domain_def_place_error (xml, -1, source_name, &local);
       g_propagate_error (error, g_steal_pointer (&local));

@@ -14,4 +14,8 @@ G_BEGIN_DECLS
 StasisDomainDef *stasis_driver_parse_new (StasisDriver *self, const char *xml,
                                           const char *source_name, GError **error);
 
+/* TRUE where a definition could be started here: for one that was changed. */
+gboolean stasis_driver_check_startable (StasisDriver *self, const StasisDomainDef *def,
+                                        GError **error);
+
 G_END_DECLS

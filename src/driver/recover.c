@@ -35,6 +35,7 @@
 #include <stasis/error.h>
 
 #include "driver/guest-reset.h"
+#include "driver/device-settle.h"
 #include "driver/hook.h"
 #include "driver/kept-definitions.h"
 #include "driver/migration-end.h"
@@ -457,6 +458,26 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
   return stasis_status_write (status, folder, error);
 }
 
+/* Its devices: QEMU says which of both definitions is true. */
+static gboolean
+finish_device (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+{
+  if (!stasis_process_is_alive (&status->qemu))
+    return end_domain (folder, status, "crashed", error);
+
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisMonitor) own = open_own_monitor (folder, status, monitor, &local);
+  if (local != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  if (!stasis_device_settle (folder, status, own != NULL ? own : monitor, error))
+    return FALSE;
+  stasis_journal_clear (&status->journal);
+  return stasis_status_write (status, folder, error);
+}
+
 /* Finish or undo what a driver was doing when it died. */
 gboolean
 stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
@@ -487,6 +508,9 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
       break;
     case STASIS_STEP_SAVE:
       ok = roll_back (folder, status, monitor, error);
+      break;
+    case STASIS_STEP_DEVICE:
+      ok = finish_device (folder, status, monitor, error);
       break;
     }
   if (!ok)

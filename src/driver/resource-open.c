@@ -35,7 +35,7 @@
 typedef struct
 {
   const StasisResourceUser *user;
-  StasisSpawn *spawn;
+  const StasisResourceTaker *taker;
   gint64 next_set;
 } Opening;
 
@@ -45,7 +45,7 @@ hand_over (Opening *opening, StasisResource *resource, int fd, gboolean in_set)
 {
   if (fd < 0)
     return FALSE;
-  resource->fd = stasis_spawn_take_fd (opening->spawn, fd);
+  resource->fd = opening->taker->take (fd, opening->taker->data);
   resource->fdset = in_set ? opening->next_set++ : -1;
   return TRUE;
 }
@@ -277,12 +277,27 @@ open_one (Opening *opening, StasisResource *resource, GError **error)
   g_assert_not_reached ();
 }
 
+static int
+give_to_spawn (int fd_take, gpointer data)
+{
+  return stasis_spawn_take_fd (data, fd_take);
+}
+
 /* Open all and hand them over. */
 gboolean
 stasis_resources_open (GPtrArray *resources, const StasisResourceUser *user, StasisSpawn *spawn,
                        GError **error)
 {
-  Opening opening = { .user = user, .spawn = spawn, .next_set = 1 };
+  const StasisResourceTaker taker = { give_to_spawn, spawn };
+  return stasis_resources_open_into (resources, user, &taker, error);
+}
+
+/* The same for somebody else. */
+gboolean
+stasis_resources_open_into (GPtrArray *resources, const StasisResourceUser *user,
+                            const StasisResourceTaker *taker, GError **error)
+{
+  Opening opening = { .user = user, .taker = taker, .next_set = 1 };
   for (guint i = 0; i < resources->len; i++)
     {
       StasisResource *resource = g_ptr_array_index (resources, i);

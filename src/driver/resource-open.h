@@ -21,4 +21,14 @@ typedef struct
 gboolean stasis_resources_open (GPtrArray *resources, const StasisResourceUser *user,
                                 StasisSpawn *spawn, GError **error);
 
+/* Who gets what was opened, and says what number it has. */
+typedef struct
+{
+  int (*take) (int fd_take, gpointer data);
+  gpointer data; /* (borrowed) */
+} StasisResourceTaker;
+
+gboolean stasis_resources_open_into (GPtrArray *resources, const StasisResourceUser *user,
+                                     const StasisResourceTaker *taker, GError **error);
+
 G_END_DECLS

@@ -40,6 +40,7 @@ typedef struct
 
   /* Filled in by the driver. */
   int fd;             /* the descriptor's number in QEMU, or -1 */
+  const char *name;   /* (nullable) by which a QEMU that runs knows it instead; static */
   gint64 fdset;       /* the fd set it is in: "-add-fd set=FDSET,fd=FD", or -1 */
   GPtrArray *backing; /* (owned) of StasisResource: DISK: what it rests on, nearest first */
 } StasisResource;

@@ -26,6 +26,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/device-unplug.h"
 #include "driver/devices.h"
 #include "driver/disks.h"
 #include "driver/domain-private.h"
@@ -234,11 +235,14 @@ ask_everybody (Save *save, const char *xml, GError **error)
   if (save->hold == NULL || !check_persistent (save, error))
     return FALSE;
   save->def = stasis_domain_load_live (save->domain, error);
-  if (save->def == NULL || !choose_xml (save, xml, error))
+  if (save->def == NULL)
     return FALSE;
   save->monitor = stasis_hold_open_monitor (save->hold, stasis_job_cancellable (save->job), error);
-  if (save->monitor == NULL || !check_memory (save, error) || !look_at_guest (save, error)
-      || !check_quiesce (save, error))
+  if (save->monitor == NULL
+      || !stasis_device_unplug_settle_held (save->driver, save->hold, save->monitor, save->def,
+                                            error)
+      || !choose_xml (save, xml, error) || !check_memory (save, error)
+      || !look_at_guest (save, error) || !check_quiesce (save, error))
     return FALSE;
 
   const StasisDeviceRequest request = {

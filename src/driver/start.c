@@ -42,6 +42,7 @@
 #include "driver/supervise.h"
 #include "driver/teardown.h"
 #include "driver/thaw.h"
+#include "driver/vcpus.h"
 #include "monitor/commands-run.h"
 #include "util/fault.h"
 #include "util/fd.h"
@@ -397,7 +398,7 @@ static StasisMonitor *
 meet (Start *start, GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisMonitor) monitor = stasis_hold_open_monitor (start->hold, cancellable, error);
-  if (monitor == NULL
+  if (monitor == NULL || !stasis_vcpus_plug_at_start (start->def, monitor, cancellable, error)
       || !stasis_late_options_apply (start->def, monitor, cancellable, error)
       || (!start->request->is_incoming
           && !stasis_late_options_balloon (start->def, monitor, cancellable, error))

@@ -34,7 +34,7 @@ static const char *const step_names[] = {
   [STASIS_STEP_NONE] = "none",           [STASIS_STEP_START] = "start",
   [STASIS_STEP_SAVE] = "save",           [STASIS_STEP_COMMIT] = "commit",
   [STASIS_STEP_COMMITTED] = "committed", [STASIS_STEP_RESUME] = "resume",
-  [STASIS_STEP_RESTART] = "restart",
+  [STASIS_STEP_RESTART] = "restart",     [STASIS_STEP_DEVICE] = "device",
 };
 
 StasisStatus *
@@ -43,6 +43,7 @@ stasis_status_new (void)
   StasisStatus *status = g_new0 (StasisStatus, 1);
   status->journal.fdset = -1;
   status->sockets = stasis_bound_sockets_new ();
+  status->unplugs = stasis_device_changes_new ();
   return status;
 }
 
@@ -57,7 +58,8 @@ stasis_status_is_on_image (const StasisStatus *status)
 gboolean
 stasis_journal_has_job (const StasisJournal *journal)
 {
-  return journal->step != STASIS_STEP_NONE && journal->step != STASIS_STEP_RESTART;
+  return journal->step != STASIS_STEP_NONE && journal->step != STASIS_STEP_RESTART
+         && journal->step != STASIS_STEP_DEVICE;
 }
 
 /* No job any more. */
@@ -69,6 +71,7 @@ stasis_journal_clear (StasisJournal *journal)
   g_free (journal->temp);
   g_free (journal->mark);
   g_clear_pointer (&journal->overlays, g_ptr_array_unref);
+  stasis_device_change_free (journal->change);
   *journal = (StasisJournal){ .fdset = -1 };
 }
 
@@ -113,6 +116,7 @@ stasis_status_free (StasisStatus *status)
   g_free (status->on_reboot);
   g_free (status->on_crash);
   g_ptr_array_unref (status->sockets);
+  g_ptr_array_unref (status->unplugs);
   g_free (status->frozen);
   g_free (status->memory_image);
   g_free (status->memory_flat_of);
@@ -165,6 +169,8 @@ journal_to_json (const StasisJournal *journal)
   stasis_json_set_int (json, "fdset", journal->fdset);
   if (journal->overlays != NULL)
     stasis_json_set (json, "overlays", stasis_journal_overlays_to_json (journal->overlays));
+  if (journal->change != NULL)
+    stasis_json_set (json, "change", stasis_device_change_to_json (journal->change));
   return json;
 }
 
@@ -286,6 +292,10 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
     }
   if (status->tracked != NULL)
     stasis_json_set (json, "tracked", tracked_to_json (status->tracked));
+  if (status->unplugs->len > 0)
+    stasis_json_set (json, "unplugs", stasis_device_changes_to_json (status->unplugs));
+  if (status->has_lost_cpu)
+    stasis_json_set_boolean (json, "lost-cpu", TRUE);
   if (status->journal.step != STASIS_STEP_NONE)
     stasis_json_set (json, "job", journal_to_json (&status->journal));
 
@@ -360,6 +370,7 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
   journal->replaced.inode = stasis_json_uint (stasis_json_get (json, "replaced-inode"), 0);
   journal->fdset = stasis_json_int (stasis_json_get (json, "fdset"), -1);
   journal->overlays = stasis_journal_overlays_from_json (stasis_json_get (json, "overlays"));
+  journal->change = stasis_device_change_from_json (stasis_json_get (json, "change"));
   return TRUE;
 }
 
@@ -475,6 +486,9 @@ status_from_json (const StasisJson *json, GError **error)
   status->hooks = stasis_json_dup_path (json, "hooks");
   status->hook_timeout = (guint32) stasis_json_uint (stasis_json_get (json, "hook-timeout"), 0);
   status->tracked = tracked_from_json (stasis_json_get (json, "tracked"));
+  g_ptr_array_unref (status->unplugs);
+  status->unplugs = stasis_device_changes_from_json (stasis_json_get (json, "unplugs"));
+  status->has_lost_cpu = stasis_json_boolean (stasis_json_get (json, "lost-cpu"), FALSE);
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

@@ -7,6 +7,7 @@
 
 #include <gio/gio.h>
 
+#include "driver/device-change.h"
 #include "driver/journal-overlay.h"
 #include "driver/tracked.h"
 #include "util/atomic-file.h"
@@ -25,6 +26,7 @@ typedef enum
                             no target: a pipe's reader may have all of the image */
   STASIS_STEP_COMMITTED, /* the image is complete: end QEMU */
   STASIS_STEP_RESTART,   /* no job: the guest has ended, and is to be reset and let run */
+  STASIS_STEP_DEVICE,    /* no job: its devices are changed (device-settle.c) */
 } StasisStep;
 
 typedef struct
@@ -44,6 +46,7 @@ typedef struct
   gint64 fdset;            /* save: the fd set in QEMU, or -1 */
   gboolean is_turning;     /* save: QEMU is about to have the disks below the overlays again */
   GPtrArray *overlays;     /* (owned) (nullable) of StasisJournalOverlay: laid over disks */
+  StasisDeviceChange *change; /* (owned) (nullable) device: what is changed */
 } StasisJournal;
 
 /* When the image that a guest's memory is mapped from is verified. */
@@ -92,7 +95,9 @@ typedef struct
   char *hooks;            /* (owned) (nullable) the folder of the hooks that are called for it */
   guint32 hook_timeout;   /* seconds for each */
   StasisTracked
-      *tracked; /* (owned) (nullable) the image that its writes are, or were, tracked since */
+      *tracked;       /* (owned) (nullable) the image that its writes are, or were, tracked since */
+  GPtrArray *unplugs; /* (owned) of StasisDeviceChange: what the guest has been asked to release */
+  gboolean has_lost_cpu; /* a processor has gone since QEMU began */
   StasisJournal journal;
 } StasisStatus;
 

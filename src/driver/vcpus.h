@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vcpus.h: how many processors a guest has
+ */
+
+#pragma once
+
+#include "driver/device-grip.h"
+
+G_BEGIN_DECLS
+
+/* The live definition has as many as QEMU; it is not written. */
+gboolean stasis_vcpus_count_live (StasisDeviceGrip *grip, GError **error);
+
+/* Give a QEMU whose guest has not run yet those that are not there from the beginning. */
+gboolean stasis_vcpus_plug_at_start (const StasisDomainDef *def, StasisMonitor *monitor,
+                                     GCancellable *cancellable, GError **error);
+
+G_END_DECLS
