@@ -77,6 +77,20 @@ STASIS_CALL (domain_suspend);
 STASIS_CALL (domain_resume);
 STASIS_CALL (domain_set_autostart);
 
+/* calls-device.c */
+STASIS_CALL (domain_attach_device);
+STASIS_CALL (domain_attach_device_flags);
+STASIS_CALL (domain_detach_device);
+STASIS_CALL (domain_detach_device_alias);
+STASIS_CALL (domain_detach_device_flags);
+STASIS_CALL (domain_get_vcpus_flags);
+STASIS_CALL (domain_set_max_memory);
+STASIS_CALL (domain_set_memory);
+STASIS_CALL (domain_set_memory_flags);
+STASIS_CALL (domain_set_vcpus);
+STASIS_CALL (domain_set_vcpus_flags);
+STASIS_CALL (domain_update_device_flags);
+
 /* calls-save.c */
 STASIS_CALL (domain_save);
 STASIS_CALL (domain_save_flags);
