@@ -9,7 +9,11 @@
 
 G_BEGIN_DECLS
 
-extern const StasisCliCommand stasis_cmd_autostart, stasis_cmd_capabilities, stasis_cmd_console,
+extern const StasisCliCommand stasis_cmd_attach_device, stasis_cmd_attach_disk,
+    stasis_cmd_attach_interface, stasis_cmd_change_media, stasis_cmd_detach_device,
+    stasis_cmd_detach_device_alias, stasis_cmd_detach_disk, stasis_cmd_detach_interface,
+    stasis_cmd_setmaxmem, stasis_cmd_setmem, stasis_cmd_setvcpus, stasis_cmd_update_device,
+    stasis_cmd_vcpucount, stasis_cmd_autostart, stasis_cmd_capabilities, stasis_cmd_console,
     stasis_cmd_create, stasis_cmd_define, stasis_cmd_destroy, stasis_cmd_domblklist,
     stasis_cmd_domdetach, stasis_cmd_domfsfreeze, stasis_cmd_domfsthaw, stasis_cmd_domid,
     stasis_cmd_domrename, stasis_cmd_domiflist, stasis_cmd_dominfo, stasis_cmd_domjobabort,
