@@ -4,7 +4,8 @@
  *
  * Theory of operation
  *
- * Lines of JSON, one reply to each request (docs/supervisor.md).  A client may be anything that
+ * Lines of JSON, one reply to each request, and what somebody wants to be told of as it happens
+ * (docs/supervisor.md).  A client may be anything that
  * runs as our user, so it is held to limits: the length of a request, the time to send one and to
  * take its reply, the number of clients.  Where all places are taken, the client that has asked for
  * nothing for longest makes room, so that connections which somebody forgot lock nobody out; the
@@ -117,6 +118,14 @@ refuse (Client *client, const char *message)
   g_string_append_c (client->out, '\n');
 }
 
+/* A request is complete, and its turn has come. */
+static gboolean
+has_request (const Client *client)
+{
+  return !client->is_asked && client->in->len > 0
+         && memchr (client->in->str, '\n', client->in->len) != NULL;
+}
+
 /* Hand on the first request if it is complete. */
 static void
 next_request (Client *client)
@@ -182,13 +191,16 @@ on_ready (gint fd, GIOCondition condition, gpointer data)
 {
   Client *client = data;
   client->source = 0;
-  /* While a request is worked on we wait for nothing but the client's end. */
-  if (client->is_asked || !(client->out->len > 0 ? flush (client) : fill (client)))
+  /* While a request is worked on nothing is read. */
+  const gboolean lives = client->out->len > 0
+                             ? flush (client)
+                             : has_request (client) || (!client->is_asked && fill (client));
+  if (!lives)
     {
       drop (client);
       return G_SOURCE_REMOVE;
     }
-  if (client->out->len == 0)
+  if (client->out->len == 0 && !client->is_asked)
     next_request (client);
   rearm (client);
   return G_SOURCE_REMOVE;
@@ -201,7 +213,7 @@ rearm (Client *client)
   set_deadline (client);
   g_clear_handle_id (&client->source, g_source_remove);
   GIOCondition condition = G_IO_IN;
-  if (client->out->len > 0)
+  if (client->out->len > 0 || has_request (client))
     condition = G_IO_OUT;
   else if (client->is_asked)
     condition = G_IO_HUP;
@@ -221,6 +233,23 @@ stasis_control_server_reply (StasisControlServer *server, StasisClientId id, Sta
   g_string_append_c (client->out, '\n');
   client->is_asked = FALSE;
   client->idle_us = g_get_monotonic_time ();
+  rearm (client);
+}
+
+/* Now, as far as it fits into the socket. */
+void
+stasis_control_server_tell (StasisControlServer *server, StasisClientId id,
+                            const StasisJson *message)
+{
+  Client *client = g_hash_table_lookup (server->clients, &id);
+  if (client == NULL || client->is_last)
+    return;
+  g_autofree char *text = stasis_json_to_string (message);
+  g_string_append (client->out, text);
+  g_string_append_c (client->out, '\n');
+  /* One that has gone, or takes nothing, is dropped when its turn comes. */
+  flush (client);
+  client->is_last = client->out->len > REQUEST_MAX;
   rearm (client);
 }
 

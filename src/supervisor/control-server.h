@@ -41,6 +41,11 @@ StasisControlServer *stasis_control_server_new (const char *folder,
 void stasis_control_server_reply (StasisControlServer *server, StasisClientId client,
                                   StasisJson *reply_take);
 
+/* Say something that was not asked for; it stands behind the replies that have been given.  One who
+ * does not take what he is told is dropped. */
+void stasis_control_server_tell (StasisControlServer *server, StasisClientId client,
+                                 const StasisJson *message);
+
 /* The process at the other end when it connected, or 0. */
 pid_t stasis_control_server_pid (StasisControlServer *server, StasisClientId client);
 

@@ -5,7 +5,8 @@
  * Everything that happens has a number.  Who watches asks for what came after the last that it has
  * heard of, and is answered when there is something: so nothing is lost between two questions, as
  * long as not more happens than is kept.  What QEMU has said makes room before states and jobs do:
- * a guest can bring about as much of it as it likes.
+ * a guest can bring about as much of it as it likes.  Who stays is told of each thing when it
+ * happens, before anybody who waits for us to see it is answered.
  */
 
 #include "config.h"
@@ -34,6 +35,7 @@ struct _StasisHistory
   guint64 lost;                /* number of the youngest state or job that is kept no more */
   guint64 last;                /* number of the youngest; 0: none */
   GHashTable *waiting;         /* (owned) StasisClientId -> guint64: after which */
+  GHashTable *staying;         /* (owned) of StasisClientId */
   StasisDomainState state;
   const char *reason; /* (nullable) interned */
   gint64 second;      /* in which QEMU was heard of last (monotonic) */
@@ -47,6 +49,7 @@ stasis_history_new (void)
   StasisHistory *self = g_new0 (StasisHistory, 1);
   g_queue_init (&self->entries);
   self->waiting = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
+  self->staying = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   return self;
 }
 
@@ -67,18 +70,29 @@ state_to_json (StasisDomainState state, const char *reason)
 }
 
 static StasisJson *
-new_reply (const StasisHistory *self)
+new_reply (const StasisHistory *self, StasisJson *events_take)
 {
   StasisJson *reply = stasis_json_new_object ();
   stasis_json_set_boolean (reply, "ok", TRUE);
   stasis_json_set_uint (reply, "number", self->last);
+  stasis_json_set (reply, "events", events_take);
   return reply;
 }
 
-static void
-answer (StasisHistory *self, StasisClientId client, guint64 after)
+/* How it is. */
+static StasisJson *
+tell_present (const StasisHistory *self)
 {
-  StasisJson *reply = new_reply (self);
+  StasisJson *list = stasis_json_new_array ();
+  if (self->last > 0)
+    stasis_json_array_append (list, state_to_json (self->state, self->reason));
+  return new_reply (self, list);
+}
+
+/* What came after this number. */
+static StasisJson *
+tell_since (const StasisHistory *self, guint64 after)
+{
   StasisJson *list = stasis_json_new_array ();
   for (GList *item = self->entries.head; item != NULL; item = item->next)
     {
@@ -86,10 +100,10 @@ answer (StasisHistory *self, StasisClientId client, guint64 after)
       if (entry->number > after)
         stasis_json_array_append (list, stasis_json_ref (entry->event));
     }
-  stasis_json_set (reply, "events", list);
+  StasisJson *reply = new_reply (self, list);
   if (after < self->lost)
     stasis_json_set_boolean (reply, "lost", TRUE);
-  stasis_control_server_reply (self->server, client, reply);
+  return reply;
 }
 
 static gboolean
@@ -98,8 +112,23 @@ answer_one (gpointer key, gpointer value, gpointer data)
   StasisHistory *self = data;
   const StasisClientId *client = key;
   const guint64 *after = value;
-  answer (self, *client, *after);
+  stasis_control_server_reply (self->server, *client, tell_since (self, *after));
   return TRUE; /* it waits no more */
+}
+
+static void
+tell_staying (const StasisHistory *self, StasisJson *event)
+{
+  g_autoptr (StasisJson) message = stasis_json_new_object ();
+  StasisJson *list = stasis_json_new_array ();
+  stasis_json_array_append (list, stasis_json_ref (event));
+  stasis_json_set_uint (message, "number", self->last);
+  stasis_json_set (message, "events", list);
+  GHashTableIter iter;
+  gpointer client;
+  g_hash_table_iter_init (&iter, self->staying);
+  while (g_hash_table_iter_next (&iter, &client, NULL))
+    stasis_control_server_tell (self->server, *(const StasisClientId *) client, message);
 }
 
 /* The oldest of QEMU's, if there is any. */
@@ -122,13 +151,16 @@ make_room (StasisHistory *self)
 static void
 add (StasisHistory *self, StasisJson *event_take, gboolean is_qemu)
 {
+  g_autoptr (StasisJson) event = stasis_json_ref (event_take); /* it may be what makes room */
   Entry *entry = g_new (Entry, 1);
   *entry = (Entry){ ++self->last, event_take, is_qemu };
   g_queue_push_tail (&self->entries, entry);
   if (self->entries.length > KEPT_MAX)
     make_room (self);
-  if (self->server != NULL)
-    g_hash_table_foreach_remove (self->waiting, answer_one, self);
+  if (self->server == NULL)
+    return;
+  g_hash_table_foreach_remove (self->waiting, answer_one, self);
+  tell_staying (self, event);
 }
 
 /* The guest's state is another one. */
@@ -164,26 +196,22 @@ stasis_history_add_qemu (StasisHistory *self, StasisJson *event)
 
 /* Answer, now or later. */
 void
-stasis_history_ask (StasisHistory *self, StasisClientId client, gint64 after)
+stasis_history_ask (StasisHistory *self, StasisClientId client, gint64 after, gboolean stays)
 {
-  if (after < 0)
+  if (!stays && after >= 0 && (guint64) after >= self->last)
     {
-      StasisJson *reply = new_reply (self);
-      StasisJson *list = stasis_json_new_array ();
-      if (self->last > 0)
-        stasis_json_array_append (list, state_to_json (self->state, self->reason));
-      stasis_json_set (reply, "events", list);
-      stasis_control_server_reply (self->server, client, reply);
+      guint64 *number = g_new (guint64, 1);
+      *number = (guint64) after;
+      g_hash_table_replace (self->waiting, g_memdup2 (&client, sizeof client), number);
       return;
     }
-  if ((guint64) after < self->last)
+  StasisJson *reply = after < 0 ? tell_present (self) : tell_since (self, (guint64) after);
+  if (stays)
     {
-      answer (self, client, (guint64) after);
-      return;
+      g_hash_table_add (self->staying, g_memdup2 (&client, sizeof client));
+      stasis_json_set_boolean (reply, "stay", TRUE);
     }
-  guint64 *number = g_new (guint64, 1);
-  *number = (guint64) after;
-  g_hash_table_replace (self->waiting, g_memdup2 (&client, sizeof client), number);
+  stasis_control_server_reply (self->server, client, reply);
 }
 
 /* It has gone. */
@@ -191,11 +219,13 @@ void
 stasis_history_forget (StasisHistory *self, StasisClientId client)
 {
   g_hash_table_remove (self->waiting, &client);
+  g_hash_table_remove (self->staying, &client);
 }
 
-/* TRUE for one that waits. */
+/* TRUE for one that waits or stays. */
 gboolean
 stasis_history_has (const StasisHistory *self, StasisClientId client)
 {
-  return g_hash_table_contains (self->waiting, &client);
+  return g_hash_table_contains (self->waiting, &client)
+         || g_hash_table_contains (self->staying, &client);
 }

@@ -31,11 +31,12 @@ void stasis_history_add_job (StasisHistory *self, const StasisJobStats *stats);
 void stasis_history_add_qemu (StasisHistory *self, StasisJson *event);
 
 /* Answer with all that came after number @after, now or once there is something; or, for -1, with
- * the number of the last and the present state. */
-void stasis_history_ask (StasisHistory *self, StasisClientId client, gint64 after);
+ * the number of the last and the present state.  One that @stays is answered now, and told of what
+ * comes. */
+void stasis_history_ask (StasisHistory *self, StasisClientId client, gint64 after, gboolean stays);
 /* It has gone. */
 void stasis_history_forget (StasisHistory *self, StasisClientId client);
-/* TRUE for one that waits. */
+/* TRUE for one that waits or stays. */
 gboolean stasis_history_has (const StasisHistory *self, StasisClientId client);
 
 G_END_DECLS

@@ -327,10 +327,12 @@ stasis_life_get (StasisLife *life)
 
 /* Which operation goes on. */
 void
-stasis_life_set_job (StasisLife *life, const char *operation)
+stasis_life_set_job (StasisLife *life, const char *operation, gboolean is_settled)
 {
   g_mutex_lock (&life->lock);
   life->job = operation != NULL ? g_intern_string (operation) : NULL;
+  if (is_settled)
+    stasis_life_tell (life);
   g_mutex_unlock (&life->lock);
 }
 

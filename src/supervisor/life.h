@@ -37,8 +37,9 @@ void stasis_life_set_heard (StasisLife *life, StasisLifeHeard heard, gpointer da
 /* How the guest was when last heard of.  Never blocks. */
 StasisGuestState stasis_life_get (StasisLife *life);
 
-/* Which operation goes on: (nullable). */
-void stasis_life_set_job (StasisLife *life, const char *operation);
+/* Which operation goes on: (nullable).  It may be why the guest stands still, which is told: at
+ * once where that is certain (@is_settled), else with the next look. */
+void stasis_life_set_job (StasisLife *life, const char *operation, gboolean is_settled);
 
 /* TRUE where a signal from outside ended QEMU, or is about to. */
 gboolean stasis_life_was_ended (StasisLife *life);

@@ -60,11 +60,20 @@ guest_job (const StasisRequests *requests)
 }
 
 static void
-tell_life (StasisRequests *requests)
+ignore_look (const GError *error, gpointer data)
+{
+}
+
+/* @is_seen: and so is what QEMU did in a job that is over. */
+static void
+tell_life (StasisRequests *requests, gboolean is_seen)
 {
   const char *operation = guest_job (requests);
-  stasis_life_set_job (requests->life, operation);
-  requests->is_behind |= requests->had_job && operation == NULL;
+  const gboolean is_behind = requests->had_job && operation == NULL && !is_seen;
+  stasis_life_set_job (requests->life, operation, /* is_settled= */ !is_behind);
+  if (is_behind)
+    stasis_life_sync (requests->life, ignore_look, NULL);
+  requests->is_behind |= is_behind;
   requests->had_job = operation != NULL;
 }
 
@@ -196,18 +205,18 @@ do_job_begin (StasisRequests *requests, StasisClientId client, const StasisJson 
   requests->stats->state = STASIS_JOB_ACTIVE;
   requests->stats->operation = g_strdup (operation);
   requests->stats->owner_pid = pid;
-  tell_life (requests);
+  tell_life (requests, FALSE);
   reply_ok (requests, client, NULL);
 }
 
 static void
-forget_job (StasisRequests *requests)
+forget_job (StasisRequests *requests, gboolean is_seen)
 {
   requests->owner = 0;
   requests->is_background = FALSE;
   requests->is_aborted = FALSE;
   g_clear_pointer (&requests->stats, stasis_job_stats_free);
-  tell_life (requests);
+  tell_life (requests, is_seen);
 }
 
 /* TRUE where the client has a job; else it is told that it has none. */
@@ -252,7 +261,7 @@ on_job_over (const GError *error, gpointer data)
   g_autofree Waiting *waiting = data;
   StasisRequests *requests = waiting->requests;
   if (requests->owner == waiting->client)
-    forget_job (requests);
+    forget_job (requests, error == NULL);
   requests->is_behind = error != NULL;
   reply_ok (requests, waiting->client, NULL);
 }
@@ -307,7 +316,8 @@ static void
 do_watch (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
   const gint64 after = stasis_json_int (stasis_json_get (request, "after"), -1);
-  stasis_history_ask (requests->history, client, after);
+  const gboolean stays = stasis_json_boolean (stasis_json_get (request, "stay"), FALSE);
+  stasis_history_ask (requests->history, client, after, stays);
 }
 
 static const struct
@@ -340,7 +350,7 @@ on_closed (StasisClientId client, gpointer data)
   stasis_history_forget (requests->history, client);
   if (requests->owner != client)
     return;
-  forget_job (requests);
+  forget_job (requests, FALSE);
   requests->job_lost (requests->data);
 }
 
@@ -386,7 +396,7 @@ stasis_requests_set_status (StasisRequests *requests, const StasisStatus *status
       requests->noted->owner_pid = status->journal.owner.pid;
     }
   requests->qemu_pid = status->qemu.pid;
-  tell_life (requests);
+  tell_life (requests, FALSE);
 }
 
 /* Listen. */

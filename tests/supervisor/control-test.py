@@ -152,6 +152,69 @@ def watched():
         assert job["operation"] == "save" and job["owner-pid"] == owner.pid, job
 
 
+def staying():
+    """Who stays is told without asking, before whoever did it hears that it is done; and may ask as well."""
+    def heard(watcher):
+        """What has come already: nothing is waited for."""
+        watcher.socket.setblocking(False)
+        try:
+            return [event for line in watcher.socket.recv(65536).splitlines() for event in json.loads(line)["events"]]
+        except BlockingIOError:
+            return []
+        finally:
+            watcher.socket.settimeout(20)
+
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        watcher, silent = domain.control(), domain.control()
+        first = watcher.ask(do="watch", stay=True)
+        assert first["stay"] and [event["reason"] for event in first["events"]] == ["booted"], first
+        silent.send(do="watch", stay=True, after=0)
+        for _ in range(20):
+            domain.qmp("stop")
+            domain.client("sync")
+            assert [event["reason"] for event in heard(watcher)] == ["user"]
+            domain.qmp("cont")
+            domain.client("sync")
+            assert [event["reason"] for event in heard(watcher)] == ["unpaused"]
+        assert watcher.ask(do="state")["reason"] == "unpaused"
+        # Pipelined, and told of something in between.
+        watcher.socket.sendall(b'{"do":"state"}\n{"do":"sync"}\n{"do":"state"}\n')
+        domain.qmp("stop")
+        domain.client("sync")
+        lines = [watcher.receive() for _ in range(4)]
+        assert [line["ok"] for line in lines if "ok" in line] == [True] * 3, lines
+        assert [line["events"][0]["reason"] for line in lines if "ok" not in line] == ["user"], lines
+        # Nobody has to take what he is told, and nobody else waits for that.
+        owner = domain.control()
+        for _ in range(16):
+            assert owner.ask(do="job-begin", operation="save")["ok"]
+            assert owner.ask(do="job-end", stats={"state": "failed", "error": "x" * 50000})["ok"]
+        assert domain.state() == "3 user", domain.state()
+        try:
+            while True:
+                silent.receive()
+        except EOFError:
+            pass  # it was given up, and can ask anew
+
+
+def job_reasons():
+    """Who watches hears why a guest stands still also where only the job has changed."""
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        domain.qmp("stop")
+        domain.client("sync")
+        watcher = domain.control()
+        after = watcher.ask(do="watch")["number"]
+        owner = domain.own(step="save", **{"was-running": False})
+        reply = watcher.ask(do="watch", after=after)
+        assert [event["reason"] for event in reply["events"]] == ["save"], reply
+        assert watcher.ask(do="watch")["events"][0]["reason"] == "save"
+        domain.client("abort")
+        assert owner.wait(10) == 0
+        eventually(lambda: domain.control().ask(do="watch")["events"][0]["reason"] == "user", "it stands still by itself")
+
+
 def waiting_watchers():
     """However many watch, nobody who asks is locked out by them."""
     with Domain("idle", run=True) as domain:
@@ -446,7 +509,7 @@ def no_descriptors_left():
 if __name__ == "__main__":
     sys.exit(run("control", [
         states, state_reply, socket_mode, starting_up, replaced, only_one, cannot_start, job,
-        watched, waiting_watchers, job_survives_supervisor, paused_reasons, end_of_job, end_of_recovery, hostile_octets, too_long, pipelined,
+        watched, staying, job_reasons, waiting_watchers, job_survives_supervisor, paused_reasons, end_of_job, end_of_recovery, hostile_octets, too_long, pipelined,
         slow_reader_and_half_request, idle_clients, gone_clients, busy_clients, memory,
         own_log, no_descriptors_left,
     ]))
