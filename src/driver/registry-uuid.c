@@ -85,15 +85,6 @@ recall (StasisDriver *driver, const char *name, const struct stat *st)
   return known != NULL && is_same (known, st) ? g_strdup (known->uuid) : NULL;
 }
 
-/* The same where it is known already. */
-char *
-stasis_registry_recall_uuid (StasisDriver *driver, const char *name)
-{
-  g_autofree char *path = stasis_paths_definition (driver->paths, name);
-  struct stat st;
-  return stat (path, &st) == 0 ? recall (driver, name, &st) : NULL;
-}
-
 /* The UUID of a persistent definition. */
 char *
 stasis_registry_get_uuid (StasisDriver *driver, const char *name)

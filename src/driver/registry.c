@@ -122,20 +122,20 @@ link_uuid (StasisDriver *driver, const char *uuid, const char *name, GError **er
   return replace_link (link, target, error);
 }
 
-/* TRUE where @name's definition has this UUID.  Only a text that names the UUID is worth parsing;
- * one that does and cannot be parsed keeps it, so that nobody else gets it. */
+/* TRUE where @name's definition has this UUID, in whatever spelling.  A text that names the UUID
+ * and makes no sense otherwise keeps it, so that nobody else gets it. */
 static gboolean
 has_uuid (StasisDriver *driver, const char *name, const char *uuid)
 {
-  g_autofree char *known = stasis_registry_recall_uuid (driver, name);
+  g_autofree char *known = stasis_registry_get_uuid (driver, name);
   if (known != NULL)
     return g_str_equal (known, uuid);
   g_autofree char *path = stasis_paths_definition (driver->paths, name);
   g_autofree char *xml = NULL;
-  if (!g_file_get_contents (path, &xml, NULL, NULL) || strstr (xml, uuid) == NULL)
+  if (!g_file_get_contents (path, &xml, NULL, NULL))
     return FALSE;
-  g_autofree char *parsed = stasis_registry_get_uuid (driver, name);
-  return parsed == NULL || g_str_equal (parsed, uuid);
+  g_autofree char *lower = g_ascii_strdown (xml, -1);
+  return strstr (lower, uuid) != NULL;
 }
 
 /* What the link says, if that is so. */

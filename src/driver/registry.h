@@ -22,8 +22,6 @@ StasisDomainDef *stasis_registry_load (StasisDriver *driver, const char *name, G
 /* (transfer full) (nullable): the UUID of a persistent definition; NULL where there is none, or it
  * cannot be read.  What was found out is kept in the driver as long as the file is the same. */
 char *stasis_registry_get_uuid (StasisDriver *driver, const char *name);
-/* (transfer full) (nullable): the same where it is known already; nothing is read. */
-char *stasis_registry_recall_uuid (StasisDriver *driver, const char *name);
 GHashTable *stasis_registry_uuids_new (void);
 
 /* The name of the persistent domain with this UUID, or NULL. */
