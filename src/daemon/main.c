@@ -191,6 +191,7 @@ on_reload (gpointer data)
   else
     {
       stasis_daemon_log_set_up (self->config);
+      stasis_server_watch (self->server, driver, NULL);
       stasis_server_reload (self->server, driver, &self->config->server);
       g_set_object (&self->driver, driver);
       g_message (_ ("the configuration was read anew"));
@@ -243,7 +244,7 @@ set_up (Daemon *self, GError **error)
                               : stasis_daemon_sockets_path (self->paths, self->config->folder);
   const gint64 uid = self->paths->is_system ? -1 : (gint64) geteuid ();
   return stasis_daemon_sockets_open (&self->sockets, path, self->config, self->server, uid, error)
-         && stasis_server_watch (self->server, error) && adopt (self, error);
+         && stasis_server_watch (self->server, self->driver, error) && adopt (self, error);
 }
 
 static int

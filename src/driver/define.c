@@ -13,6 +13,7 @@
 #include "driver/domain-private.h"
 #include "driver/hold.h"
 #include "driver/parse-new.h"
+#include "driver/picture.h"
 #include "driver/registry.h"
 #include "util/fd.h"
 
@@ -157,8 +158,15 @@ stasis_domain_get_autostart (StasisDomain *self, gboolean *out_autostart, GError
   if (ops != NULL)
     return ops->get_autostart (self, out_autostart, error);
 
-  g_autofree char *link = stasis_paths_autostart (stasis_domain_get_driver (self)->paths,
-                                                  stasis_domain_get_name (self));
+  StasisDriver *driver = stasis_domain_get_driver (self);
+  const char *name = stasis_domain_get_name (self);
+  StasisFacts facts;
+  if (stasis_picture_get (driver, name, &facts))
+    {
+      *out_autostart = facts.is_autostart;
+      return TRUE;
+    }
+  g_autofree char *link = stasis_paths_autostart (driver->paths, name);
   *out_autostart = g_file_test (link, G_FILE_TEST_IS_SYMLINK);
   return TRUE;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * domain-news.h: what becomes of the domains of a state directory, by whomever
+ * domain-news.h: something that became of a domain, by whomever
  */
 
 #pragma once
@@ -30,7 +30,7 @@ typedef struct
   gboolean is_first;        /* DEFINED: it was not there before; STATE: the first of this run */
   StasisDomainState before; /* STATE: NOSTATE where it is the first */
   StasisDomainState state;
-  const char *reason;          /* (nullable) STATE, ENDED */
+  const char *reason;          /* (nullable) interned; STATE, ENDED */
   const StasisJobStats *stats; /* (nullable) JOB */
   const StasisJson *event;     /* (nullable) QEMU: as in docs/supervisor.md */
 } StasisDomainNews;
@@ -38,12 +38,8 @@ typedef struct
 /* Valid during the call only. */
 typedef void (*StasisNewsFunc) (const StasisDomainNews *news, gpointer data);
 
-typedef struct _StasisNewsWatch StasisNewsWatch;
-
-/* In this main context, which is never blocked for long.  How things are now is not told. */
-StasisNewsWatch *stasis_news_watch_new (StasisDriver *driver, GMainContext *context,
-                                        StasisNewsFunc func, gpointer data, GError **error);
-/* NULL is fine. */
-void stasis_news_watch_free (StasisNewsWatch *self);
+/* One to keep. */
+StasisDomainNews *stasis_domain_news_copy (const StasisDomainNews *news);
+void stasis_domain_news_free (gpointer news);
 
 G_END_DECLS

@@ -19,10 +19,10 @@
 #include "driver/hold.h"
 #include "driver/live-def.h"
 #include "driver/look.h"
+#include "driver/picture.h"
 #include "driver/registry.h"
 #include "driver/supervise.h"
 #include "driver/teardown.h"
-#include "util/json.h"
 
 struct _StasisDomain
 {
@@ -221,6 +221,9 @@ stasis_domain_get_id (StasisDomain *self)
   if (ops != NULL)
     return ops->get_id (self);
 
+  StasisFacts facts;
+  if (stasis_picture_get (self->driver, self->name, &facts))
+    return facts.id;
   g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
   return status != NULL ? status->id : -1;
 }
@@ -238,6 +241,9 @@ stasis_domain_is_persistent (StasisDomain *self)
   if (ops != NULL)
     return ops->is_persistent (self);
 
+  StasisFacts facts;
+  if (stasis_picture_get (self->driver, self->name, &facts))
+    return facts.is_persistent;
   return stasis_registry_has (self->driver, self->name);
 }
 
@@ -282,14 +288,20 @@ last_reason (StasisDomain *self)
   if (noted != NULL)
     return g_intern_string (noted);
   g_autofree char *path = stasis_paths_last (self->driver->paths, self->name);
-  g_autofree char *text = NULL;
-  gsize size = 0;
-  if (!g_file_get_contents (path, &text, &size, NULL))
-    return "unknown";
-  g_autoptr (StasisJson) json = stasis_json_parse (text, (gssize) size, NULL);
-  const char *reason
-      = json != NULL ? stasis_json_string (stasis_json_get (json, "reason"), NULL) : NULL;
-  return reason != NULL ? g_intern_string (reason) : "unknown";
+  const char *reason = stasis_last_read_reason (path, 0);
+  return reason != NULL ? reason : "unknown";
+}
+
+static gboolean
+get_pictured_state (StasisDomain *self, StasisDomainState *out_state, const char **out_reason)
+{
+  StasisFacts facts;
+  if (!stasis_picture_get (self->driver, self->name, &facts) || !facts.has_state)
+    return FALSE;
+  *out_state = facts.state;
+  if (out_reason != NULL)
+    *out_reason = facts.reason;
+  return TRUE;
 }
 
 /**
@@ -315,6 +327,8 @@ stasis_domain_get_state (StasisDomain *self, StasisDomainState *out_state, const
   g_autoptr (StasisStatus) status = NULL;
   g_autoptr (GError) local = NULL;
   g_autofree char *reason = NULL;
+  if (get_pictured_state (self, out_state, out_reason))
+    return TRUE;
   if (!stasis_domain_look (self, &status, NULL))
     {
       *out_state = STASIS_DOMAIN_NOSTATE;
@@ -375,21 +389,10 @@ cpu_time_ns (pid_t pid)
   return ticks * (G_GUINT64_CONSTANT (1000000000) / (guint64) sysconf (_SC_CLK_TCK));
 }
 
-/**
- * stasis_domain_get_info:
- * @self: a domain
- * @out_info: (out caller-allocates): what dominfo shows
- * @error: return location
- *
- * Returns: %TRUE if it could be told
- */
-gboolean
-stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError **error)
+/* Where its definition has yet to be read. */
+static gboolean
+read_info (StasisDomain *self, StasisDomainInfo *out_info, GError **error)
 {
-  const StasisDriverOps *ops = stasis_domain_get_ops (self);
-  if (ops != NULL)
-    return ops->get_info (self, out_info, error);
-
   g_autoptr (StasisStatus) status = NULL;
   if (!stasis_domain_look (self, &status, error))
     return FALSE;
@@ -412,6 +415,45 @@ stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError *
       out_info->supervisor_pid = control != NULL ? stasis_control_get_pid (control) : 0;
     }
   return stasis_domain_get_autostart (self, &out_info->autostart, error);
+}
+
+/**
+ * stasis_domain_get_info:
+ * @self: a domain
+ * @out_info: (out caller-allocates): what dominfo shows
+ * @error: return location
+ *
+ * Returns: %TRUE if it could be told
+ */
+gboolean
+stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError **error)
+{
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_info (self, out_info, error);
+
+  StasisFacts facts;
+  const gboolean is_certain = stasis_picture_get (self->driver, self->name, &facts);
+  if (is_certain && facts.has_sizes && (facts.qemu_pid == 0 || facts.supervisor_pid != 0))
+    {
+      *out_info = (StasisDomainInfo){
+        .max_memory_kib = facts.sizes.max_memory_kib,
+        .memory_kib = facts.sizes.memory_kib,
+        .vcpus = facts.sizes.vcpus,
+        .has_managed_save = facts.has_managed_save,
+        .autostart = facts.is_autostart,
+        .pid = facts.qemu_pid,
+        .supervisor_pid = facts.supervisor_pid,
+        .cpu_time_ns = facts.qemu_pid != 0 ? cpu_time_ns (facts.qemu_pid) : 0,
+      };
+      return TRUE;
+    }
+  if (!read_info (self, out_info, error))
+    return FALSE;
+  const StasisSizes sizes = { out_info->max_memory_kib, out_info->memory_kib, out_info->vcpus };
+  if (is_certain)
+    stasis_picture_note_sizes (self->driver, self->name, facts.definition_number, &sizes);
+  return TRUE;
 }
 
 /* The definition that the flags ask for; *@out_status is the running instance's. */
@@ -474,7 +516,9 @@ stasis_domain_get_managed_save_path (StasisDomain *self)
     return ops->get_managed_save_path (self);
 
   g_autofree char *path = stasis_paths_managed_save (self->driver->paths, self->name);
-  if (!g_file_test (path, G_FILE_TEST_EXISTS))
-    return NULL;
-  return g_steal_pointer (&path);
+  StasisFacts facts;
+  const gboolean is_there = stasis_picture_get (self->driver, self->name, &facts)
+                                ? facts.has_managed_save
+                                : g_file_test (path, G_FILE_TEST_EXISTS);
+  return is_there ? g_steal_pointer (&path) : NULL;
 }

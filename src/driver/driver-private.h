@@ -16,6 +16,8 @@
 
 G_BEGIN_DECLS
 
+typedef struct _StasisPicture StasisPicture;
+
 struct _StasisDriver
 {
   GObject parent_instance;
@@ -33,6 +35,7 @@ struct _StasisDriver
   GMutex uuids_lock;       /* nobody waits while it is held */
   GHashTable *uuids;       /* (owned) (guarded by uuids_lock) see registry-uuid.c */
   GHashTable *unrecovered; /* (owned) (guarded by lock) name -> gint64, see look.c */
+  StasisPicture *picture;  /* (borrowed) (nullable) see picture.h */
 };
 
 /* What this emulator can do: probed once, then from the cache.  One that stasis.conf does not

@@ -4,7 +4,8 @@
  *
  * A driver holds no state of domains: every call looks at the state directory, for other
  * processes change it too.  What it keeps is what does not change: folders, the host's
- * configuration, and what the emulators can do.
+ * configuration, and what the emulators can do; and, where whoever has it gives it one, a picture
+ * that is as new as the files (picture.h).
  */
 
 #include "config.h"

@@ -6,13 +6,14 @@
 #include "config.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <glib/gi18n-lib.h>
 
 #include "driver/driver-private.h"
+#include "driver/facts.h"
 #include "driver/look.h"
 #include "driver/lost.h"
+#include "driver/picture.h"
 #include "driver/registry.h"
 #include "driver/status.h"
 
@@ -47,6 +48,12 @@ stasis_driver_lookup_by_name (StasisDriver *self, const char *name, GError **err
   if (ops != NULL)
     return ops->lookup_by_name (self, name, error);
 
+  StasisFacts facts;
+  if (stasis_picture_get (self, name, &facts))
+    {
+      g_autofree char *uuid = stasis_uuid_format (facts.uuid);
+      return stasis_domain_new (self, name, uuid);
+    }
   g_autoptr (StasisStatus) status = NULL;
   if (stasis_paths_check_name (name, NULL)
       && (stasis_look (self, name, &status, NULL) != STASIS_LOOK_OFF
@@ -101,8 +108,11 @@ stasis_driver_lookup_by_uuid (StasisDriver *self, const char *uuid, GError **err
     return ops->lookup_by_uuid (self, uuid, error);
 
   g_autofree char *lower = g_ascii_strdown (uuid, -1);
+  guint8 octets[STASIS_UUID_SIZE];
   g_autofree char *name = NULL;
-  if (g_uuid_string_is_valid (lower))
+  if (stasis_uuid_parse (lower, octets, NULL))
+    name = stasis_picture_find_uuid (self, octets);
+  if (name == NULL && g_uuid_string_is_valid (lower))
     name = stasis_registry_name_of_uuid (self, lower);
   if (name == NULL)
     name = find_running (self, matches_uuid, lower);
@@ -128,7 +138,9 @@ stasis_driver_lookup_by_id (StasisDriver *self, int id, GError **error)
   if (ops != NULL)
     return ops->lookup_by_id (self, id, error);
 
-  g_autofree char *name = find_running (self, matches_id, &id);
+  g_autofree char *name = stasis_picture_find_id (self, id);
+  if (name == NULL)
+    name = find_running (self, matches_id, &id);
   if (name != NULL)
     return stasis_domain_new (self, name, NULL);
 
@@ -162,93 +174,6 @@ stasis_driver_lookup (StasisDriver *self, const char *key, GError **error)
   return domain;
 }
 
-/* TRUE unless the group of two flags asks for the other one. */
-static gboolean
-passes (guint flags, guint yes, guint no, gboolean is)
-{
-  if ((flags & (yes | no)) == 0)
-    return TRUE;
-  return (flags & (is ? yes : no)) != 0;
-}
-
-static gboolean
-is_listed (StasisDriver *self, const char *name, gboolean is_active, guint flags)
-{
-  if (!passes (flags, STASIS_LIST_ACTIVE, STASIS_LIST_INACTIVE, is_active)
-      || !passes (flags, STASIS_LIST_PERSISTENT, STASIS_LIST_TRANSIENT,
-                  stasis_registry_has (self, name)))
-    return FALSE;
-
-  g_autofree char *autostart = stasis_paths_autostart (self->paths, name);
-  g_autofree char *managed = stasis_paths_managed_save (self->paths, name);
-  return passes (flags, STASIS_LIST_AUTOSTART, STASIS_LIST_NO_AUTOSTART,
-                 g_file_test (autostart, G_FILE_TEST_EXISTS))
-         && passes (flags, STASIS_LIST_MANAGED_SAVE, STASIS_LIST_NO_MANAGED_SAVE,
-                    g_file_test (managed, G_FILE_TEST_EXISTS));
-}
-
-typedef struct
-{
-  char *name;
-  char *uuid; /* (nullable) */
-  int id;     /* -1: inactive, or not known */
-} Entry;
-
-static void
-entry_free (gpointer data)
-{
-  Entry *entry = data;
-  g_free (entry->name);
-  g_free (entry->uuid);
-  g_free (entry);
-}
-
-/* Active ones by id, then the others by name. */
-static int
-compare_entries (gconstpointer a, gconstpointer b)
-{
-  const Entry *x = *(const Entry *const *) a;
-  const Entry *y = *(const Entry *const *) b;
-  if ((x->id < 0) != (y->id < 0))
-    return x->id < 0 ? 1 : -1;
-  return x->id < 0 ? strcmp (x->name, y->name) : x->id - y->id;
-}
-
-static void
-add_entry (GPtrArray *entries, const char *name, const char *uuid, int id)
-{
-  Entry *entry = g_new0 (Entry, 1);
-  entry->name = g_strdup (name);
-  entry->uuid = g_strdup (uuid);
-  entry->id = id;
-  g_ptr_array_add (entries, entry);
-}
-
-/* Running domains go into @entries and, by name, into @seen. */
-static gboolean
-collect_running (StasisDriver *self, guint flags, GPtrArray *entries, GHashTable *seen,
-                 GError **error)
-{
-  g_autoptr (GPtrArray) names = stasis_registry_running_names (self, error);
-  if (names == NULL)
-    return FALSE;
-  for (guint i = 0; i < names->len; i++)
-    {
-      const char *name = g_ptr_array_index (names, i);
-      g_autoptr (StasisStatus) status = NULL;
-      if (stasis_look (self, name, &status, NULL) == STASIS_LOOK_OFF)
-        continue;
-      g_hash_table_add (seen, g_strdup (name));
-      if (!is_listed (self, name, TRUE, flags))
-        continue;
-      if (status != NULL)
-        add_entry (entries, name, status->uuid, status->id);
-      else
-        add_entry (entries, name, NULL, -1);
-    }
-  return TRUE;
-}
-
 /**
  * stasis_driver_list:
  * @self: a driver
@@ -264,27 +189,15 @@ stasis_driver_list (StasisDriver *self, StasisListFlags flags, GError **error)
   if (ops != NULL)
     return ops->list (self, flags, error);
 
-  g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func (entry_free);
-  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  if (!collect_running (self, flags, entries, seen, error))
+  g_autoptr (GArray) list = stasis_facts_list (self, flags, error);
+  if (list == NULL)
     return NULL;
-
-  g_autoptr (GPtrArray) names = stasis_registry_names (self, error);
-  if (names == NULL)
-    return NULL;
-  for (guint i = 0; i < names->len; i++)
+  GPtrArray *domains = g_ptr_array_new_full (list->len, g_object_unref);
+  for (guint i = 0; i < list->len; i++)
     {
-      const char *name = g_ptr_array_index (names, i);
-      if (!g_hash_table_contains (seen, name) && is_listed (self, name, FALSE, flags))
-        add_entry (entries, name, NULL, -1);
-    }
-
-  g_ptr_array_sort (entries, compare_entries);
-  GPtrArray *domains = g_ptr_array_new_with_free_func (g_object_unref);
-  for (guint i = 0; i < entries->len; i++)
-    {
-      const Entry *entry = g_ptr_array_index (entries, i);
-      g_ptr_array_add (domains, stasis_domain_new (self, entry->name, entry->uuid));
+      const StasisFacts *facts = &g_array_index (list, StasisFacts, i);
+      g_autofree char *uuid = stasis_uuid_format (facts->uuid);
+      g_ptr_array_add (domains, stasis_domain_new (self, facts->name, uuid));
     }
   return domains;
 }

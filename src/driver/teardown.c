@@ -94,18 +94,35 @@ end_qemu (const StasisStatus *status, GError **error)
   return FALSE;
 }
 
+/* (nullable) What the last file says. */
+static StasisJson *
+read_last (const char *path)
+{
+  g_autofree char *text = NULL;
+  gsize size = 0;
+  if (!g_file_get_contents (path, &text, &size, NULL))
+    return NULL;
+  return stasis_json_parse (text, (gssize) size, NULL);
+}
+
 /* TRUE where the last file is of this very run already. */
 static gboolean
 is_last_written (const StasisStatus *status)
 {
-  g_autofree char *text = NULL;
-  gsize size = 0;
-  if (!g_file_get_contents (status->last, &text, &size, NULL))
-    return FALSE;
-
-  g_autoptr (StasisJson) json = stasis_json_parse (text, (gssize) size, NULL);
+  g_autoptr (StasisJson) json = read_last (status->last);
   return json != NULL && stasis_json_int (stasis_json_get (json, "id"), -1) == status->id
          && stasis_json_int (stasis_json_get (json, "started"), -1) == status->started_us;
+}
+
+/* Why the last run ended. */
+const char *
+stasis_last_read_reason (const char *path, int id)
+{
+  g_autoptr (StasisJson) json = read_last (path);
+  if (json == NULL || (id != 0 && stasis_json_int (stasis_json_get (json, "id"), -1) != id))
+    return NULL;
+  const char *reason = stasis_json_string (stasis_json_get (json, "reason"), NULL);
+  return reason != NULL ? g_intern_string (reason) : NULL;
 }
 
 /* Nobody can ask for a domain without a definition when it has ended. */

@@ -26,8 +26,12 @@ char *stasis_end_reason_read (const char *folder) G_GNUC_WARN_UNUSED_RESULT;
 gboolean stasis_teardown (const StasisStatus *status, const char *folder,
                           const char *fallback_reason, GError **error);
 
+/* (nullable) interned: why the last run ended, by the file that it wrote; @id: of this run, or 0:
+ * of whichever was the last. */
+const char *stasis_last_read_reason (const char *path, int id);
+
 /* The name of a file that teardown makes in the run folder before it removes that: the reason
- * follows. Who watches the folder needs not be fast to learn it (domain-news.c). */
+ * follows. Who watches the folder needs not be fast to learn it (picture-run.c). */
 #define STASIS_TEARDOWN_ENDED "ended-"
 
 G_END_DECLS

@@ -7,6 +7,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/driver-private.h"
+#include "driver/facts.h"
 #include "remote/calls.h"
 
 /* Of libvirt's virConnectListAllDomainsFlags: bits of a group mean "one of these", and a group of
@@ -30,10 +32,12 @@ static const StasisFlagPair list_flags[] = {
 };
 
 static guint32
-state_bit (StasisDomain *domain)
+state_bit (StasisDriver *driver, const StasisFacts *facts)
 {
-  StasisDomainState state = STASIS_DOMAIN_NOSTATE;
-  if (!stasis_domain_get_state (domain, &state, NULL, NULL))
+  StasisDomainState state = facts->state;
+  g_autoptr (StasisDomain) domain
+      = facts->has_state ? NULL : stasis_domain_new (driver, facts->name, NULL);
+  if (domain != NULL && !stasis_domain_get_state (domain, &state, NULL, NULL))
     return LIST_OTHER;
   switch (state)
     {
@@ -72,18 +76,19 @@ stasis_call_connect_list_all_domains (StasisCall *call, GError **error)
   call->rets[0].items = stasis_wire_domains_new ();
   if (wants_nothing (flags))
     return TRUE;
-  g_autoptr (GPtrArray) domains = stasis_driver_list (call->driver, wanted, error);
-  if (domains == NULL)
+  g_autoptr (GArray) list = stasis_facts_list (call->driver, wanted, error);
+  if (list == NULL)
     return FALSE;
 
-  for (guint i = 0; i < domains->len; i++)
+  for (guint i = 0; i < list->len; i++)
     {
-      StasisDomain *domain = g_ptr_array_index (domains, i);
-      if (states != 0 && (states & state_bit (domain)) == 0)
+      const StasisFacts *facts = &g_array_index (list, StasisFacts, i);
+      if (states != 0 && (states & state_bit (call->driver, facts)) == 0)
         continue;
       call->rets[1].u++;
       if (call->args[0].i != 0 && call->rets[0].items->len < STASIS_WIRE_DOMAINS_MAX)
-        g_ptr_array_add (call->rets[0].items, stasis_call_describe (domain));
+        g_ptr_array_add (call->rets[0].items,
+                         stasis_wire_domain_new (facts->name, facts->uuid, facts->id));
     }
   return TRUE;
 }
@@ -99,10 +104,10 @@ stasis_call_connect_list_nothing (StasisCall *call, GError **error)
 static gboolean
 count (StasisCall *call, StasisListFlags flags, GError **error)
 {
-  g_autoptr (GPtrArray) domains = stasis_driver_list (call->driver, flags, error);
-  if (domains == NULL)
+  g_autoptr (GArray) list = stasis_facts_list (call->driver, flags, error);
+  if (list == NULL)
     return FALSE;
-  call->rets[0].i = (gint32) domains->len;
+  call->rets[0].i = (gint32) list->len;
   return TRUE;
 }
 
@@ -135,17 +140,13 @@ gboolean
 stasis_call_connect_list_domains (StasisCall *call, GError **error)
 {
   const gint32 max = call->args[0].i;
-  g_autoptr (GPtrArray) domains = check_max (max, error)
-                                      ? stasis_driver_list (call->driver, STASIS_LIST_ACTIVE, error)
-                                      : NULL;
-  if (domains == NULL)
+  g_autoptr (GArray) list
+      = check_max (max, error) ? stasis_facts_list (call->driver, STASIS_LIST_ACTIVE, error) : NULL;
+  if (list == NULL)
     return FALSE;
   call->rets[0].numbers = g_array_new (FALSE, FALSE, sizeof (gint32));
-  for (guint i = 0; i < MIN (domains->len, (guint) max); i++)
-    {
-      const gint32 id = stasis_domain_get_id (g_ptr_array_index (domains, i));
-      g_array_append_val (call->rets[0].numbers, id);
-    }
+  for (guint i = 0; i < MIN (list->len, (guint) max); i++)
+    g_array_append_val (call->rets[0].numbers, g_array_index (list, StasisFacts, i).id);
   return TRUE;
 }
 
@@ -154,15 +155,14 @@ gboolean
 stasis_call_connect_list_defined_domains (StasisCall *call, GError **error)
 {
   const gint32 max = call->args[0].i;
-  g_autoptr (GPtrArray) domains
-      = check_max (max, error) ? stasis_driver_list (call->driver, STASIS_LIST_INACTIVE, error)
-                               : NULL;
-  if (domains == NULL)
+  g_autoptr (GArray) list = check_max (max, error)
+                                ? stasis_facts_list (call->driver, STASIS_LIST_INACTIVE, error)
+                                : NULL;
+  if (list == NULL)
     return FALSE;
   call->rets[0].items = stasis_wire_strings_new ();
-  for (guint i = 0; i < MIN (domains->len, (guint) max); i++)
-    g_ptr_array_add (call->rets[0].items,
-                     g_strdup (stasis_domain_get_name (g_ptr_array_index (domains, i))));
+  for (guint i = 0; i < MIN (list->len, (guint) max); i++)
+    g_ptr_array_add (call->rets[0].items, g_strdup (g_array_index (list, StasisFacts, i).name));
   return TRUE;
 }
 

@@ -8,7 +8,7 @@
 
 #pragma once
 
-#include "driver/domain-news.h"
+#include "driver/picture.h"
 #include "remote/autodestroy.h"
 #include "remote/message.h"
 #include "remote/procedures.h"
@@ -24,20 +24,20 @@ struct _StasisServer
   StasisServerConfig config; /* (first thread's) */
   gint max_requests;         /* (atomic) that of the configuration */
   GMutex lock;
-  StasisDriver *driver;  /* (owned) (guarded by lock) */
-  char *save_format;     /* (owned) (nullable) (guarded by lock) */
-  GMainContext *context; /* (owned) */
-  GPtrArray *listeners;  /* (owned) of Listener, see server.c */
-  GPtrArray *sessions;   /* (owned) (first thread's) */
-  GThreadPool *workers;  /* (owned) */
-  GThreadPool *quick;    /* (owned) */
-  StasisReaper *reaper;  /* (owned) */
-  GSource *tick;         /* (owned) */
-  StasisNewsWatch *news; /* (owned) (nullable) */
-  guint n_readers;       /* (first thread's) of the sessions */
-  gboolean is_full;      /* not everybody is accepted for now */
-  gint is_stopping;      /* (atomic) */
-  gint n_calls;          /* (atomic) */
+  StasisDriver *driver;   /* (owned) (guarded by lock) */
+  char *save_format;      /* (owned) (nullable) (guarded by lock) */
+  GMainContext *context;  /* (owned) */
+  GPtrArray *listeners;   /* (owned) of Listener, see server.c */
+  GPtrArray *sessions;    /* (owned) (first thread's) */
+  GThreadPool *workers;   /* (owned) */
+  GThreadPool *quick;     /* (owned) */
+  StasisReaper *reaper;   /* (owned) */
+  GSource *tick;          /* (owned) */
+  StasisPicture *picture; /* (owned) (nullable) */
+  guint n_readers;        /* (first thread's) of the sessions */
+  gboolean is_full;       /* not everybody is accepted for now */
+  gint is_stopping;       /* (atomic) */
+  gint n_calls;           /* (atomic) */
 };
 
 typedef struct

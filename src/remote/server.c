@@ -252,10 +252,12 @@ stasis_server_n_calls (StasisServer *self)
 
 /* Clients hear of what becomes of the domains. */
 gboolean
-stasis_server_watch (StasisServer *self, GError **error)
+stasis_server_watch (StasisServer *self, StasisDriver *driver, GError **error)
 {
-  self->news = stasis_news_watch_new (self->driver, self->context, stasis_server_tell, self, error);
-  return self->news != NULL;
+  if (self->picture == NULL)
+    self->picture = stasis_picture_new (driver, self->context, stasis_server_tell, self, error);
+  stasis_picture_serve (self->picture, driver);
+  return self->picture != NULL;
 }
 
 /* No new connections, no new calls. */
@@ -273,9 +275,10 @@ stasis_server_free (StasisServer *self)
   if (self == NULL)
     return;
   stasis_server_stop (self);
-  stasis_news_watch_free (self->news);
   g_thread_pool_free (self->quick, FALSE, TRUE);
   g_thread_pool_free (self->workers, FALSE, TRUE);
+  stasis_picture_serve (NULL, self->driver);
+  stasis_picture_free (self->picture);
   while (self->sessions->len > 0)
     stasis_session_close (g_ptr_array_index (self->sessions, 0), "the server ends");
   stasis_reaper_free (self->reaper);

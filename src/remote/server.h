@@ -44,8 +44,9 @@ void stasis_server_listen (StasisServer *self, int fd_take, gboolean is_read_onl
 void stasis_server_reload (StasisServer *self, StasisDriver *driver,
                            const StasisServerConfig *config);
 
-/* From now on clients hear of what becomes of the domains. */
-gboolean stasis_server_watch (StasisServer *self, GError **error);
+/* From now on clients hear of what becomes of the domains, where they do not yet; and this driver,
+ * which carries out no calls yet, answers from what is heard. */
+gboolean stasis_server_watch (StasisServer *self, StasisDriver *driver, GError **error);
 
 guint stasis_server_n_clients (StasisServer *self);
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A virsh that hears of events."""
+"""A virsh that listens for events, and how to make the kernel lose some."""
 
+import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -49,3 +51,12 @@ def begins(listener, t, name="begin"):
         t.stasis("undefine", name)
         return listener.lifecycle(name)
     harness.wait_for(heard, "the first event")
+
+
+def drown(t):
+    """More happens than the kernel keeps for who watches: what comes after that is lost."""
+    most = int(pathlib.Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii"))
+    names = [t.state / "config" / "domains" / f".{number}" for number in range(2)]
+    for number in range(most + 1):
+        os.symlink("nowhere", names[number % 2])
+        os.unlink(names[number % 2])
