@@ -146,6 +146,16 @@ adopt (Daemon *self, GError **error)
   return TRUE;
 }
 
+/* Without it all is read anew for each call, and nobody hears of anything. */
+static void
+watch (Daemon *self, StasisDriver *driver)
+{
+  g_autoptr (GError) error = NULL;
+  if (!stasis_server_watch (self->server, driver, &error))
+    g_warning (_ ("there are no events, and calls are slow, until a reload finds otherwise: %s"),
+               error->message);
+}
+
 static gboolean
 on_poll_stop (gpointer data)
 {
@@ -191,7 +201,7 @@ on_reload (gpointer data)
   else
     {
       stasis_daemon_log_set_up (self->config);
-      stasis_server_watch (self->server, driver, NULL);
+      watch (self, driver);
       stasis_server_reload (self->server, driver, &self->config->server);
       g_set_object (&self->driver, driver);
       g_message (_ ("the configuration was read anew"));
@@ -243,8 +253,10 @@ set_up (Daemon *self, GError **error)
                               ? g_canonicalize_filename (self->options.socket_path, NULL)
                               : stasis_daemon_sockets_path (self->paths, self->config->folder);
   const gint64 uid = self->paths->is_system ? -1 : (gint64) geteuid ();
-  return stasis_daemon_sockets_open (&self->sockets, path, self->config, self->server, uid, error)
-         && stasis_server_watch (self->server, self->driver, error) && adopt (self, error);
+  if (!stasis_daemon_sockets_open (&self->sockets, path, self->config, self->server, uid, error))
+    return FALSE;
+  watch (self, self->driver);
+  return adopt (self, error);
 }
 
 static int

@@ -4,6 +4,7 @@
  *
  *   deny readv PROGRAM [ARGUMENT ...]   process_vm_readv(2) fails with EPERM, as in a container
  *   deny scan PROGRAM [ARGUMENT ...]    PAGEMAP_SCAN is unknown, as before Linux 6.7
+ *   deny inotify PROGRAM [ARGUMENT ...] no inotify instance is left to its user
  *
  * By a seccomp filter; all else is as it was.  Exit status 77 where the kernel takes no filter.
  */
@@ -31,12 +32,12 @@ install (struct sock_filter *code, unsigned short length)
 }
 
 static int
-deny_readv (void)
+deny_call (unsigned int number, unsigned int error)
 {
   struct sock_filter code[] = {
     BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
-    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
-    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
     BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   return install (code, sizeof code / sizeof code[0]);
@@ -56,12 +57,20 @@ deny_scan (void)
   return install (code, sizeof code / sizeof code[0]);
 }
 
+static int
+deny (const char *what)
+{
+  if (strcmp (what, "readv") == 0)
+    return deny_call (SYS_process_vm_readv, EPERM);
+  return strcmp (what, "inotify") == 0 ? deny_call (SYS_inotify_init1, EMFILE) : deny_scan ();
+}
+
 int
 main (int argc, char **argv)
 {
   if (argc < 3)
     return 2;
-  if (!(strcmp (argv[1], "readv") == 0 ? deny_readv () : deny_scan ()))
+  if (!deny (argv[1]))
     {
       perror ("deny");
       return 77;

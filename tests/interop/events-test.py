@@ -13,7 +13,6 @@ from served import daemon, harness
 OLD_REGISTER, OLD_DEREGISTER = 105, 106
 
 
-
 @harness.test("the life of a domain that the command leads, as virsh hears of it")
 def life(t):
     guest = t.boot_sector_guest()

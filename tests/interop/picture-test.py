@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import struct
+import subprocess
 import uuid
 
 import wire
@@ -337,6 +338,25 @@ def overflow(t):
         t.stasis("suspend", remade.name)
         assert pair.check(remade.name)["state"] == 3
         listener.hears(remade.name, "Suspended Paused")
+
+
+@harness.test("without inotify there are no events, which the log says; all else is as it was, and a reload looks again")
+def deaf(t):
+    guest = t.boot_sector_guest()
+    deny = harness.BUILD / "tests" / "integration" / "deny"
+    if subprocess.run([deny, "inotify", "/bin/true"], check=False).returncode == 77:
+        raise harness.Skip("this kernel takes no filter")
+    with daemon(t, before=(deny, "inotify")) as served:
+        pair = Pair(t, served)
+        assert "there are no events" in served.said(), served.said()
+        t.stasis("define", guest.xml_file())
+        assert pair.check(guest.name)["state"] == 5
+        t.stasis("start", guest.name)
+        assert pair.check(guest.name)["state"] == 1
+        served.process.send_signal(signal.SIGHUP)
+        harness.wait_for(lambda: served.said().count("there are no events") == 2, "the reload")
+        t.stasis("suspend", guest.name)
+        assert pair.check(guest.name)["state"] == 3
 
 
 harness.main()

@@ -24,13 +24,13 @@ class Failed(AssertionError):
 class Daemon:
     """It serves a test's domains at a socket in the test's folder."""
 
-    def __init__(self, t, *options, **env):
+    def __init__(self, t, *options, before=(), **env):
         self.t = t
         self.socket = t.dir / "sock"
         self.log = t.dir / "stasisd.log"
         self.begun = self.said().count("serving") if self.log.exists() else 0
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([STASISD, "--socket", self.socket, *map(str, options)],
+            self.process = subprocess.Popen([*before, STASISD, "--socket", self.socket, *map(str, options)],
                                             env=t.environment(**env), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         harness.wait_for(self.is_ready, "stasisd to serve")
 
