@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lookup-test.c: tests of src/driver/registry.c, define.c and lookup.c; no guest runs
+ * lookup-test.c: tests of src/driver/registry.c, define.c, facts.c and lookup.c; no guest runs
  *
+ * Each with a driver that reads all, and with one that has a picture (picture.c).
  * Definitions are canonical only where QEMU can be asked for its machines, hence suite 'qemu'.
  */
 
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "driver/picture.h"
 #include "scratch.h"
 
 #define UUID_1 "d0010203-0405-4607-8809-0a0b0c0d0e01"
@@ -22,7 +24,13 @@ typedef struct
 {
   char *folder;
   StasisDriver *driver;
+  StasisPicture *picture; /* (nullable) */
 } Fixture;
+
+static void
+ignore_news (const StasisDomainNews *news, gpointer data)
+{
+}
 
 static void
 set_up (Fixture *f, gconstpointer data)
@@ -32,11 +40,18 @@ set_up (Fixture *f, gconstpointer data)
   g_setenv ("STASIS_STATE_DIR", f->folder, TRUE);
   f->driver = stasis_driver_open ("stasis:///session", NULL, &error);
   g_assert_no_error (error);
+  if (data == NULL)
+    return;
+  f->picture = stasis_picture_new (f->driver, NULL, ignore_news, NULL, &error);
+  g_assert_no_error (error);
+  stasis_picture_serve (f->picture, f->driver);
 }
 
 static void
 tear_down (Fixture *f, gconstpointer data)
 {
+  stasis_picture_serve (NULL, f->driver);
+  stasis_picture_free (f->picture);
   g_object_unref (f->driver);
   scratch_remove (f->folder);
 }
@@ -227,7 +242,9 @@ main (int argc, char **argv)
   for (gsize i = 0; i < G_N_ELEMENTS (tests) && qemu != NULL; i++)
     {
       g_autofree char *test = g_strconcat ("/driver/lookup/", tests[i].test, NULL);
+      g_autofree char *pictured = g_strconcat (test, "/picture", NULL);
       g_test_add (test, Fixture, NULL, set_up, tests[i].function, tear_down);
+      g_test_add (pictured, Fixture, "picture", set_up, tests[i].function, tear_down);
     }
   if (qemu == NULL)
     {

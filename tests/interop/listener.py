@@ -15,6 +15,7 @@ class Listener:
 
     def __init__(self, t, served, *options, env=None):
         self.path = t.dir / "events"
+        self.path.write_bytes(b"")  # an earlier one may have been here
         with open(self.path, "ab") as file:
             self.process = subprocess.Popen(["virsh", "-c", served.uri(), "event", "--loop", *options],
                                             stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
