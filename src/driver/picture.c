@@ -89,12 +89,12 @@ index_uuids (StasisPicture *self)
     }
 }
 
-/* With the lock held: all that has been told is taken. */
+/* With the lock held: all that has been told is taken.  What follows from it, news and what is to
+ * be tried again, is the context's, which sees nothing of it any more by itself. */
 static void
 freshen (StasisPicture *self)
 {
-  stasis_ready_set_take (self->set);
-  if (!g_queue_is_empty (&self->news))
+  if (stasis_ready_set_take (self->set))
     g_source_set_ready_time (self->source, 0);
 }
 

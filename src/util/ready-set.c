@@ -43,13 +43,16 @@ stasis_ready_set_remove (int set, int fd)
 }
 
 /* One at a time: a function may remove others that are ready, too. */
-void
+gboolean
 stasis_ready_set_take (int set)
 {
   struct epoll_event event;
+  gboolean was_ready = FALSE;
   while (epoll_wait (set, &event, 1, 0) > 0)
     {
       const StasisReady *ready = event.data.ptr;
+      was_ready = TRUE;
       ready->func (ready->data);
     }
+  return was_ready;
 }

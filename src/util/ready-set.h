@@ -23,7 +23,7 @@ int stasis_ready_set_new (GError **error);
 gboolean stasis_ready_set_add (int set, int fd, StasisReady *ready, GError **error);
 void stasis_ready_set_remove (int set, int fd);
 
-/* Call functions until none of the descriptors is ready.  Never waits. */
-void stasis_ready_set_take (int set);
+/* Call functions until none of the descriptors is ready; FALSE where none was.  Never waits. */
+gboolean stasis_ready_set_take (int set);
 
 G_END_DECLS

@@ -69,14 +69,14 @@ test_take (void)
   Pipe other = { 0 };
   set_up (&one, set);
   set_up (&other, set);
-  stasis_ready_set_take (set); /* does not wait */
+  g_assert_false (stasis_ready_set_take (set)); /* does not wait */
   g_assert_cmpuint (one.count + other.count, ==, 0);
   g_assert_false (is_ready (set));
 
   g_assert_cmpint (write (one.ends[1], "abc", 3), ==, 3);
   g_assert_cmpint (write (other.ends[1], "d", 1), ==, 1);
   g_assert_true (is_ready (set));
-  stasis_ready_set_take (set);
+  g_assert_true (stasis_ready_set_take (set));
   g_assert_cmpuint (one.count, ==, 3);
   g_assert_cmpuint (other.count, ==, 1);
   g_assert_false (is_ready (set));
