@@ -22,8 +22,8 @@ typedef struct
   const StasisWireValue *args; /* (borrowed) by the layout of the procedure */
   StasisWireValue *rets;       /* all zeros; cleared by the caller, also where the call fails */
   const char *save_format;     /* (borrowed) (nullable) where the client names none */
-  int stream_fd; /* -1; a call that opens a stream leaves there what is behind it (owned) */
-  guint32 serial;              /* the client's, of its calls on this connection */
+  int stream_fd;  /* -1; a call that opens a stream leaves there what is behind it (owned) */
+  guint32 serial; /* the client's, of its calls on this connection */
 } StasisCall;
 
 typedef gboolean (*StasisCallFunc) (StasisCall *call, GError **error);
