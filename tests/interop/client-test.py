@@ -8,11 +8,12 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
 
-from served import daemon, harness
+from served import STASISD, daemon, harness
 
 sys.path.insert(0, str(harness.ROOT / "bench"))
 import virsh_peer  # pylint: disable=wrong-import-position
@@ -174,6 +175,24 @@ def tcp(t):
         assert "Name" in t.stasis("-c", uri, "list").stdout
         failed = t.stasis("-c", uri, "image", "info", "relative", check=False)
         assert "'relative' is not an absolute path" in failed.stderr, failed.stderr
+
+
+@harness.test("without a word the usual socket is found, and with -r that for reading")
+def usual(t):
+    process = subprocess.Popen([STASISD], env=t.environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        harness.wait_for((t.state / "run" / "stasisd" / "stasis-sock-ro").exists, "stasisd to listen")
+        for uri in ("stasis+unix:///system", "qemu+unix:///system", "qemu:///system"):
+            harness.wait_for(lambda: t.stasis("-c", uri, "list", check=False).returncode == 0, "stasisd to serve")
+            assert t.stasis("uri", STASIS_DEFAULT_URI=uri).stdout.strip() == uri
+            (t.state / "run" / "stasisd" / "stasis-sock").rename(t.dir / "away")
+            assert t.stasis("-r", "-c", uri, "list").returncode == 0
+            failed = t.stasis("-c", uri, "list", check=False)
+            assert failed.returncode == 1 and "run/stasisd/stasis-sock" in failed.stderr, failed.stderr
+            (t.dir / "away").rename(t.state / "run" / "stasisd" / "stasis-sock")
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 @harness.test("what needs a descriptor here is refused by name")

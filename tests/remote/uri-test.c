@@ -92,6 +92,7 @@ static const struct
   { "stasis+unix:///system?socket=/a&socket=/b", "*'socket' is there twice*" },
   { "stasis+unix:///system?socket=/a%00b", "*control character*" },
   { "stasis+unix:///system?socket=/a%0ab", "*control character*" },
+  { "stasis+unix:///system?socket=/a%7f", "*control character*" },
   { "stasis+unix:///system?socket=/a%4", "*hexadecimal*" },
   { "stasis+unix:///system?socket=/a%zz", "*hexadecimal*" },
   { "stasis+unix:///system?sockets=/a", "*'sockets' is not known*" },
