@@ -341,7 +341,7 @@ stasis_known_hosts_kind (GBytes *key)
   if (length == 0 || length > 64 || length > size - 4)
     return NULL;
   for (guint i = 0; i < length; i++)
-    if (!g_ascii_isalnum (octets[4 + i]) && strchr ("-.@_", octets[4 + i]) == NULL)
+    if (!g_ascii_isalnum (octets[4 + i]) && memchr ("-.@_", octets[4 + i], 4) == NULL)
       return NULL;
   return g_strndup ((const char *) octets + 4, length);
 }

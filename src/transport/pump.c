@@ -71,6 +71,7 @@ static GMutex lock;
 static GCond has_ended;
 static guint n_running;     /* (guarded by lock) */
 static gint is_leaving;     /* (atomic) the process exits */
+static pid_t owner;         /* (guarded by lock) the process whose they are */
 static int leaving_pipe[2]; /* readable once it does; made with the first pump, and stays */
 
 typedef struct
@@ -329,6 +330,7 @@ run (Pump *self)
 {
   while (!self->is_over)
     {
+      self->session->budget = STASIS_SSH_BUDGET;
       gboolean is_busy = fill_up (self);
       is_busy |= empty_up (self);
       is_busy |= read_errors (self);
@@ -437,6 +439,8 @@ pump_main (gpointer data)
 static void
 on_exit_wait (void)
 {
+  if (getpid () != owner)
+    return; /* a child has none of our threads */
   g_atomic_int_set (&is_leaving, 1);
   stasis_fd_clear (&leaving_pipe[1]);
   const gint64 until = g_get_monotonic_time () + (FLUSH_S + CLOSE_S) * G_USEC_PER_SEC;
@@ -457,6 +461,7 @@ enter (GError **error)
   if (!is_ready)
     is_ready = is_in = pipe2 (leaving_pipe, O_CLOEXEC) == 0 && atexit (on_exit_wait) == 0;
   n_running += is_in ? 1 : 0;
+  owner = getpid ();
   g_mutex_unlock (&lock);
   return is_in || stasis_throw_errno (error, "pipe");
 }

@@ -11,6 +11,9 @@
 
 G_BEGIN_DECLS
 
+/* libssh2 does not return as long as there is something to read: so much is read in one go. */
+#define STASIS_SSH_BUDGET (1024u * 1024) /* octets */
+
 typedef struct
 {
   const StasisSshTarget *target; /* (borrowed) until the stream is open */
@@ -20,6 +23,7 @@ typedef struct
   LIBSSH2_SESSION *session;      /* (owned) */
   gint64 deadline;               /* of the step in hand; monotonic time */
   gint64 heard;                  /* when octets last came from the host; monotonic time */
+  gsize budget;                  /* octets that libssh2 may read until it has to return */
   char *farewell;                /* (owned) (nullable) what the host said as it hung up */
   gboolean is_unanswered;        /* who was asked for a secret gave none */
 } StasisSshSession;

@@ -73,6 +73,25 @@ def access(t):
         assert virsh("domstate", "dread").strip() == "running"
 
 
+@harness.test("drop-ins with Symlinks= lead clients here that look at libvirt's places, and at none")
+def usual(t):
+    places = {"stasisd": "/run/libvirt/libvirt-sock", "stasisd-ro": "/run/libvirt/libvirt-sock-ro"}
+    folders = [pathlib.Path(f"/run/systemd/system/{unit}.socket.d") for unit in places]
+    for folder, place in zip(folders, places.values()):
+        folder.mkdir(parents=True)
+        (folder / "usual.conf").write_text(f"[Socket]\nSymlinks={place}\n")
+    run("systemctl", "daemon-reload")
+    try:
+        with listening(t), guest_by_virsh(t, "dusual"):
+            for words in (("-c", "qemu:///system"), ("-r", "-c", "qemu:///system"), ()):
+                assert "dusual" in run("virsh", *words, "list", "--name"), words
+        assert not any(pathlib.Path(place).is_symlink() for place in places.values())
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder)
+        run("systemctl", "daemon-reload")
+
+
 @harness.test("systemctl stop, kill and restart of stasisd touch no guest")
 def ended(t):
     with listening(t), guest_by_virsh(t, "dend") as guest:

@@ -4,6 +4,7 @@
 
 import contextlib
 import hashlib
+import os
 import pathlib
 import re
 import signal
@@ -52,6 +53,32 @@ def test_hosts():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         Nobody.port = listener.getsockname()[1]
         cancel(*command(Nobody, "--no-verify", "--socket", "/nowhere"))
+
+
+def test_trickle():
+    """a host that never comes to the point is given up"""
+    if not os.environ.get("STASIS_TEST_SOAK"):
+        return "half a minute: ./dev soak"
+
+    def serve(listener):
+        peer, _ = listener.accept()
+        with peer, contextlib.suppress(OSError):
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                peer.sendall(b"no\r\n" * 1000)
+
+    class Tarpit:
+        pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        Tarpit.port = listener.getsockname()[1]
+        result = run(Tarpit, "--no-verify", "--socket", "/nowhere", timeout=50)
+        thread.join(80)
+    tap.equal(result.returncode, 1)
+    tap.contains(result.stderr.decode(), f"'127.0.0.1' port {Tarpit.port}: the handshake takes too long")
+    return None
 
 
 def test_addresses():
@@ -246,14 +273,14 @@ def test_their_end():
 def test_idle():
     """a stream on which nothing happens costs nothing, and goes on"""
     with listening(echo) as listener:
-        words, env = command(SERVER, *known(SERVER), "--socket", listener.path, "--keepalive", "1")
+        words, env = command(SERVER, *known(SERVER), "--socket", listener.path, "--keepalive", "2")
         with subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as process:
             process.stdin.write(b"x")
             process.stdin.flush()
             tap.equal(process.stdout.read(1), b"x")
             before = cpu(process.pid)
-            time.sleep(6)  # longer than the silence that would be the end
+            time.sleep(10)  # longer than the silence that would be the end
             assert cpu(process.pid) - before <= 5
             out, said = process.communicate(b"y", timeout=30)
             tap.equal((out, said), (b"y", b"open\nreason: none\n"))
