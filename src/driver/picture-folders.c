@@ -92,8 +92,8 @@ watch_folder (StasisPicture *self, StasisPictureFolder which, GError **error)
   return TRUE;
 }
 
-static gboolean
-watch_folders (StasisPicture *self, GError **error)
+static void
+make_folders (const StasisPicture *self)
 {
   for (guint i = 0; i < G_N_ELEMENTS (folders); i++)
     {
@@ -102,6 +102,11 @@ watch_folders (StasisPicture *self, GError **error)
       if (!stasis_paths_make (path, &local))
         g_debug ("%s", local->message);
     }
+}
+
+static gboolean
+watch_folders (StasisPicture *self, GError **error)
+{
   self->is_blind = FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (folders); i++)
     if (!watch_folder (self, i, error))
@@ -348,6 +353,8 @@ stasis_picture_open_folders (StasisPicture *self, GError **error)
   self->inotify = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
   if (self->inotify < 0)
     return stasis_throw_errno (error, _ ("cannot watch the state directory"));
+  /* Only now: one that is not there later may be about to be replaced. */
+  make_folders (self);
   return stasis_ready_set_add (self->set, self->inotify, &self->changed, error)
          && stasis_picture_look_anew (self, TRUE, error);
 }

@@ -221,6 +221,8 @@ def by_hand(t):
         config = folder.parent
         shutil.copytree(config, t.dir / "config", symlinks=True)
         config.rename(t.dir / "old")
+        assert pair.client.sees(guest.name) is None
+        assert not config.exists()
         (t.dir / "config").rename(config)
         t.stasis("autostart", guest.name)
         assert pair.check(guest.name)["autostart"] == 1
