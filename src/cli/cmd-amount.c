@@ -102,7 +102,7 @@ const StasisCliCommand stasis_cmd_setvcpus = {
   .group = STASIS_CLI_GROUP_DOMAIN,
   .summary = N_ ("change number of virtual CPUs"),
   .description = N_ ("A running guest has to release those that go, which is waited for for some\n"
-                     "seconds each; all but the first can go."),
+                     "seconds each."),
   .options = vcpus_options,
   .writes = TRUE,
   .run = run_setvcpus,

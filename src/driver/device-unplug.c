@@ -65,13 +65,9 @@ forget (StasisDeviceGrip *grip, const char *id, GError **error)
   StasisDevicePlace place;
   if (!stasis_fault ("device-released", error))
     return FALSE;
-  if (*id == '/') /* a processor's path */
-    {
-      status->has_lost_cpu = TRUE;
-      if (!stasis_vcpus_count_live (grip, error))
-        return FALSE;
-    }
-  else if (stasis_domain_def_find_alias (grip->live, id, &place))
+  if (*id == '/' && !stasis_vcpus_count_live (grip, error)) /* a processor's path */
+    return FALSE;
+  if (stasis_domain_def_find_alias (grip->live, id, &place))
     stasis_domain_def_remove_device (grip->live, &place);
   if (!stasis_device_grip_rewrite_live (grip, error) || !stasis_fault ("device-forgotten", error))
     return FALSE;

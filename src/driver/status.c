@@ -294,8 +294,6 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
     stasis_json_set (json, "tracked", tracked_to_json (status->tracked));
   if (status->unplugs->len > 0)
     stasis_json_set (json, "unplugs", stasis_device_changes_to_json (status->unplugs));
-  if (status->has_lost_cpu)
-    stasis_json_set_boolean (json, "lost-cpu", TRUE);
   if (status->journal.step != STASIS_STEP_NONE)
     stasis_json_set (json, "job", journal_to_json (&status->journal));
 
@@ -488,7 +486,6 @@ status_from_json (const StasisJson *json, GError **error)
   status->tracked = tracked_from_json (stasis_json_get (json, "tracked"));
   g_ptr_array_unref (status->unplugs);
   status->unplugs = stasis_device_changes_from_json (stasis_json_get (json, "unplugs"));
-  status->has_lost_cpu = stasis_json_boolean (stasis_json_get (json, "lost-cpu"), FALSE);
   const StasisJson *job = stasis_json_get (json, "job");
   if (job != NULL && !journal_from_json (job, &status->journal, error))
     return NULL;

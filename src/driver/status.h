@@ -97,7 +97,6 @@ typedef struct
   StasisTracked
       *tracked;       /* (owned) (nullable) the image that its writes are, or were, tracked since */
   GPtrArray *unplugs; /* (owned) of StasisDeviceChange: what the guest has been asked to release */
-  gboolean has_lost_cpu; /* a processor has gone since QEMU began */
   StasisJournal journal;
 } StasisStatus;
 

@@ -29,7 +29,7 @@ static const StasisFlagPair amount_flags[] = {
 
 /* Of processors: what the guest itself says of them. */
 #define VCPU_GUEST 0x8u
-/* Whether those that come may go again: all but the first may, always. */
+/* Whether those that come may go again: they may. */
 #define VCPU_HOTPLUGGABLE 0x10u
 
 static gboolean

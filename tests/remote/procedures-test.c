@@ -62,13 +62,35 @@ test_find (void)
 static void
 test_access (void)
 {
-  static const char *const words[]
-      = { "create",       "define", "destroy",  "reboot",          "reset",
-          "resume",       "set-",   "shutdown", "suspend",         "restore",
-          "-save",        "remove", "abort",    "monitor-command", "-undefine",
-          "fs",           "agent",  "get-time", "get-hostname",    "send-key",
-          "inject",       "open-",  "rename",   "screenshot",      "domain-capabilities",
-          "monitor-event" };
+  static const char *const words[] = { "create",
+                                       "define",
+                                       "destroy",
+                                       "reboot",
+                                       "reset",
+                                       "resume",
+                                       "set-",
+                                       "shutdown",
+                                       "suspend",
+                                       "restore",
+                                       "-save",
+                                       "remove",
+                                       "abort",
+                                       "monitor-command",
+                                       "-undefine",
+                                       "fs",
+                                       "agent",
+                                       "get-time",
+                                       "get-hostname",
+                                       "send-key",
+                                       "inject",
+                                       "open-",
+                                       "rename",
+                                       "screenshot",
+                                       "domain-capabilities",
+                                       "monitor-event",
+                                       "attach-device",
+                                       "detach-device",
+                                       "update-device" };
   static const char *const harmless[]
       = { "domain-has-managed-save-image", "domain-managed-save-get-xml-desc",
           "connect-num-of-defined-domains", "connect-list-defined-domains",

@@ -44,6 +44,7 @@ static const Case cases[] = {
   { "image", OURS, STASIS_ERROR_IMAGE, 9, OURS, STASIS_ERROR_IMAGE },
   { "qemu", OURS, STASIS_ERROR_QEMU, 1, OURS, STASIS_ERROR_QEMU },
   { "hook", OURS, STASIS_ERROR_HOOK, 70, OURS, STASIS_ERROR_HOOK },
+  { "no-device", OURS, STASIS_ERROR_NO_DEVICE, 99, OURS, STASIS_ERROR_NO_DEVICE },
   { "protocol", REMOTE, STASIS_REMOTE_ERROR_PROTOCOL, 39, REMOTE, STASIS_REMOTE_ERROR_PROTOCOL },
   { "denied", REMOTE, STASIS_REMOTE_ERROR_DENIED, 29, REMOTE, STASIS_REMOTE_ERROR_DENIED },
   { "closed", REMOTE, STASIS_REMOTE_ERROR_CLOSED, 38, REMOTE, STASIS_REMOTE_ERROR_CLOSED },
@@ -101,7 +102,7 @@ static void
 test_all_codes (void)
 {
   g_assert_cmpstr (g_quark_to_string (STASIS_REMOTE_ERROR), ==, "stasis_remote_error_quark");
-  for (int code = STASIS_ERROR_FAILED; code <= STASIS_ERROR_HOOK; code++)
+  for (int code = STASIS_ERROR_FAILED; code <= STASIS_ERROR_NO_DEVICE; code++)
     {
       gboolean is_there = FALSE;
       for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
