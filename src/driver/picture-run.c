@@ -79,7 +79,8 @@ look_status (StasisPictureRun *run)
     return FALSE;
   run->id = status->id;
   run->started_us = status->started_us;
-  run->has_journal = status->journal.step != STASIS_STEP_NONE;
+  /* A device that the guest has yet to release may have gone since. */
+  run->has_journal = status->journal.step != STASIS_STEP_NONE || status->unplugs->len > 0;
   run->is_undecided = status->is_undecided;
   look_qemu (run, &status->qemu);
   if (run->follow != NULL)

@@ -277,11 +277,11 @@ stasis_server_free (StasisServer *self)
   stasis_server_stop (self);
   g_thread_pool_free (self->quick, FALSE, TRUE);
   g_thread_pool_free (self->workers, FALSE, TRUE);
-  stasis_picture_serve (NULL, self->driver);
-  stasis_picture_free (self->picture);
   while (self->sessions->len > 0)
     stasis_session_close (g_ptr_array_index (self->sessions, 0), "the server ends");
   stasis_reaper_free (self->reaper);
+  stasis_picture_serve (NULL, self->driver);
+  stasis_picture_free (self->picture);
   /* What threads have left to do for the first one holds references. */
   while (g_main_context_iteration (self->context, FALSE))
     ;

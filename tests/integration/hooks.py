@@ -5,8 +5,8 @@ import harness
 
 SCRIPT = """#!/bin/sh
 cd {notes}
-echo "$1 $2 $3 $4" >> calls
 cat > xml.$2
+echo "$1 $2 $3 $4" >> calls
 if [ -f do.$2 ]; then . ./do.$2; fi
 """
 
