@@ -294,15 +294,16 @@ roll_forward (const char *folder, StasisStatus *status, GError **error)
   return end_domain (folder, status, "saved", error);
 }
 
+/* The one to use (borrowed): one of our own (*@out_own, (transfer full)), or else @other. */
 static StasisMonitor *
-open_own_monitor (const char *folder, const StasisStatus *status, StasisMonitor *other,
-                  GError **error)
+choose_monitor (const char *folder, const StasisStatus *status, StasisMonitor *other,
+                StasisMonitor **out_own, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  StasisMonitor *own = open_monitor (folder, status, other != NULL ? BARRIER_MS : OPEN_MS, &local);
-  if (own == NULL && other == NULL)
+  *out_own = open_monitor (folder, status, other != NULL ? BARRIER_MS : OPEN_MS, &local);
+  if (*out_own == NULL && other == NULL)
     g_propagate_error (error, g_steal_pointer (&local));
-  return own;
+  return *out_own != NULL ? *out_own : other;
 }
 
 /* What fails here is tried again by whoever comes next, and said even by those who would not say
@@ -343,14 +344,11 @@ roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, GEr
   if (!stasis_process_is_alive (&status->qemu))
     return give_up_qemu (folder, status, error);
 
-  g_autoptr (GError) local = NULL;
-  g_autoptr (StasisMonitor) own = open_own_monitor (folder, status, monitor, &local);
-  if (local != NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  return stasis_recover_roll_back (folder, status, own != NULL ? own : monitor, error);
+  g_autoptr (StasisMonitor) own = NULL;
+  StasisMonitor *usable = choose_monitor (folder, status, monitor, &own, error);
+  if (usable == NULL)
+    return FALSE;
+  return stasis_recover_roll_back (folder, status, usable, error);
 }
 
 /* Somebody may have a complete image: two running copies are worse than one that waits for somebody
@@ -361,14 +359,11 @@ wait_for_people (const char *folder, StasisStatus *status, StasisMonitor *monito
   if (!stasis_process_is_alive (&status->qemu))
     return end_domain (folder, status, "crashed", error);
 
-  g_autoptr (GError) local = NULL;
-  g_autoptr (StasisMonitor) own = open_own_monitor (folder, status, monitor, &local);
-  if (local != NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  if (!stasis_recover_leave_paused (folder, status, own != NULL ? own : monitor, error))
+  g_autoptr (StasisMonitor) own = NULL;
+  StasisMonitor *usable = choose_monitor (folder, status, monitor, &own, error);
+  if (usable == NULL)
+    return FALSE;
+  if (!stasis_recover_leave_paused (folder, status, usable, error))
     return FALSE;
   g_warning (_ ("domain '%s' stays paused: its save was cut off at the very end, and whoever reads "
                 "the pipe, or moved the file away, may have a complete image; 'destroy' ends it, "
@@ -435,14 +430,10 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
   if (!stasis_process_is_alive (&status->qemu))
     return end_domain (folder, status, "crashed", error);
 
-  g_autoptr (GError) local = NULL;
-  g_autoptr (StasisMonitor) own = open_own_monitor (folder, status, monitor, &local);
-  if (local != NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  StasisMonitor *usable = own != NULL ? own : monitor;
+  g_autoptr (StasisMonitor) own = NULL;
+  StasisMonitor *usable = choose_monitor (folder, status, monitor, &own, error);
+  if (usable == NULL)
+    return FALSE;
   if (journal->step == STASIS_STEP_RESTART)
     g_clear_pointer (&status->frozen, g_free); /* it boots anew */
   if ((journal->step == STASIS_STEP_RESTART && !restart_guest (folder, status, usable, error))
@@ -465,14 +456,11 @@ finish_device (const char *folder, StasisStatus *status, StasisMonitor *monitor,
   if (!stasis_process_is_alive (&status->qemu))
     return end_domain (folder, status, "crashed", error);
 
-  g_autoptr (GError) local = NULL;
-  g_autoptr (StasisMonitor) own = open_own_monitor (folder, status, monitor, &local);
-  if (local != NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  if (!stasis_device_settle (folder, status, own != NULL ? own : monitor, error))
+  g_autoptr (StasisMonitor) own = NULL;
+  StasisMonitor *usable = choose_monitor (folder, status, monitor, &own, error);
+  if (usable == NULL)
+    return FALSE;
+  if (!stasis_device_settle (folder, status, usable, error))
     return FALSE;
   stasis_journal_clear (&status->journal);
   return stasis_status_write (status, folder, error);
