@@ -13,6 +13,7 @@
 #include "cli/affect.h"
 #include "cli/attach.h"
 #include "cli/commands.h"
+#include "cli/input.h"
 #include "cli/xml-devices.h"
 
 static const char *
@@ -23,17 +24,20 @@ value_or (const StasisCliArgs *args, const char *name, const char *otherwise)
 }
 
 /* <source .../>, where there is one. */
-static void
-append_source (GString *xml, const char *path)
+static gboolean
+append_source (const StasisCli *cli, GString *xml, const char *path, GError **error)
 {
   struct stat st;
   if (path == NULL)
-    return;
-  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
+    return TRUE;
+  g_autofree char *absolute = stasis_cli_image_path (cli, path, error);
+  if (absolute == NULL)
+    return FALSE;
   const gboolean is_block = stat (absolute, &st) == 0 && S_ISBLK (st.st_mode);
   g_autofree char *source
       = g_markup_printf_escaped ("<source %s='%s'/>", is_block ? "dev" : "file", absolute);
   g_string_append (xml, source);
+  return TRUE;
 }
 
 static const char *
@@ -69,7 +73,8 @@ run_attach_disk (StasisCli *cli, const StasisCliArgs *args, GError **error)
   if (cache != NULL)
     append (xml, " cache='%s'", cache);
   g_string_append (xml, "/>");
-  append_source (xml, source);
+  if (!append_source (cli, xml, source, error))
+    return FALSE;
   append (xml, "<target dev='%s'", stasis_cli_args_get (args, "target"));
   if (bus != NULL)
     append (xml, " bus='%s'", bus);
@@ -182,7 +187,8 @@ run_change_media (StasisCli *cli, const StasisCliArgs *args, GError **error)
   g_autoptr (GString) xml = g_string_new (NULL);
   append (xml, "<disk type='%s' device='%s'><driver name='qemu' type='%s'/>", type_of (source),
           stasis_cli_xml_value (disk, "@device"), value_or (args, "subdriver", "raw"));
-  append_source (xml, source);
+  if (!append_source (cli, xml, source, error))
+    return FALSE;
   append (xml, "<target dev='%s'/></disk>", stasis_cli_xml_value (disk, "target@dev"));
   return stasis_cli_update_device (
       cli, args, xml->str,

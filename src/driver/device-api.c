@@ -178,6 +178,10 @@ gboolean
 stasis_domain_attach_device (StasisDomain *self, const char *xml, StasisAffectFlags flags,
                              GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->attach_device (self, xml, flags, cancellable, error);
+
   g_autoptr (StasisDeviceDef) device
       = stasis_driver_parse_device (xml, STASIS_DOMAIN_PARSE_DEFAULT, error);
   if (device == NULL)
@@ -298,6 +302,10 @@ gboolean
 stasis_domain_detach_device (StasisDomain *self, const char *xml, StasisAffectFlags flags,
                              gboolean *out_is_gone, GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->detach_device (self, xml, flags, out_is_gone, cancellable, error);
+
   g_autoptr (StasisDeviceDef) device
       = stasis_driver_parse_device (xml, STASIS_DOMAIN_PARSE_ACTIVE, error);
   return device != NULL && detach (self, device, NULL, flags, out_is_gone, cancellable, error);
@@ -320,6 +328,10 @@ gboolean
 stasis_domain_detach_device_alias (StasisDomain *self, const char *alias, StasisAffectFlags flags,
                                    gboolean *out_is_gone, GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->detach_device_alias (self, alias, flags, out_is_gone, cancellable, error);
+
   return detach (self, NULL, alias, flags, out_is_gone, cancellable, error);
 }
 
@@ -419,6 +431,10 @@ gboolean
 stasis_domain_update_device (StasisDomain *self, const char *xml, StasisAffectFlags flags,
                              GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->update_device (self, xml, flags, cancellable, error);
+
   g_autoptr (StasisDeviceDef) device
       = stasis_driver_parse_device (xml, STASIS_DOMAIN_PARSE_ACTIVE, error);
   if (device == NULL)

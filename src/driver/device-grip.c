@@ -30,8 +30,9 @@ stasis_device_grip_clear (StasisDeviceGrip *grip)
   g_clear_pointer (&grip->hold, stasis_hold_release);
 }
 
-static gboolean
-check_flags (StasisAffectFlags flags, StasisAffectFlags known, GError **error)
+/* Refuse what is not known. */
+gboolean
+stasis_device_grip_check_flags (StasisAffectFlags flags, StasisAffectFlags known, GError **error)
 {
   const StasisAffectFlags both = STASIS_AFFECT_LIVE | STASIS_AFFECT_CONFIG;
   if ((flags & ~(known | both)) == 0)
@@ -74,7 +75,7 @@ stasis_device_grip_take (StasisDeviceGrip *grip, StasisDomain *domain, StasisAff
                          StasisAffectFlags known, GCancellable *cancellable, GError **error)
 {
   const char *name = stasis_domain_get_name (domain);
-  if (!check_flags (flags, known, error))
+  if (!stasis_device_grip_check_flags (flags, known, error))
     return FALSE;
   grip->driver = stasis_domain_get_driver (domain);
   grip->cancellable = cancellable;

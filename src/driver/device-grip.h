@@ -29,6 +29,9 @@ typedef struct
 gboolean stasis_device_grip_take (StasisDeviceGrip *grip, StasisDomain *domain,
                                   StasisAffectFlags flags, StasisAffectFlags known,
                                   GCancellable *cancellable, GError **error);
+/* An error where there are others than these, and those that say what is changed. */
+gboolean stasis_device_grip_check_flags (StasisAffectFlags flags, StasisAffectFlags known,
+                                         GError **error);
 void stasis_device_grip_clear (StasisDeviceGrip *grip);
 
 /* (transfer full): a copy of the live definition to be changed. */

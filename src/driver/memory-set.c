@@ -99,6 +99,10 @@ gboolean
 stasis_domain_set_memory (StasisDomain *self, guint64 kib, StasisAffectFlags flags,
                           GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->set_memory (self, kib, flags, cancellable, error);
+
   const gboolean is_maximum = (flags & STASIS_AFFECT_MAXIMUM) != 0;
   g_auto (StasisDeviceGrip) grip = { 0 };
   if (kib == 0 || kib > G_MAXINT64 / OCTETS_PER_KIB)

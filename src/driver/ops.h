@@ -68,6 +68,7 @@ typedef struct
   gboolean (*suspend) (StasisDomain *self, GError **error);
   gboolean (*resume) (StasisDomain *self, GError **error);
   gboolean (*undefine) (StasisDomain *self, StasisUndefineFlags flags, GError **error);
+  gboolean (*rename) (StasisDomain *self, const char *new_name, GError **error);
 
   /* its state */
   gboolean (*save_as) (StasisDomain *self, const StasisSaveRequest *request,
@@ -96,6 +97,23 @@ typedef struct
   char *(*monitor_command) (StasisDomain *self, const char *command,
                             StasisMonitorCommandFlags flags, GCancellable *cancellable,
                             GError **error);
+
+  /* device.h */
+  gboolean (*attach_device) (StasisDomain *self, const char *xml, StasisAffectFlags flags,
+                             GCancellable *cancellable, GError **error);
+  gboolean (*detach_device) (StasisDomain *self, const char *xml, StasisAffectFlags flags,
+                             gboolean *out_is_gone, GCancellable *cancellable, GError **error);
+  gboolean (*detach_device_alias) (StasisDomain *self, const char *alias, StasisAffectFlags flags,
+                                   gboolean *out_is_gone, GCancellable *cancellable,
+                                   GError **error);
+  gboolean (*update_device) (StasisDomain *self, const char *xml, StasisAffectFlags flags,
+                             GCancellable *cancellable, GError **error);
+  gboolean (*set_memory) (StasisDomain *self, guint64 kib, StasisAffectFlags flags,
+                          GCancellable *cancellable, GError **error);
+  gboolean (*set_vcpus) (StasisDomain *self, guint count, StasisAffectFlags flags,
+                         GCancellable *cancellable, GError **error);
+  gboolean (*get_vcpus) (StasisDomain *self, StasisAffectFlags flags, guint *out_count,
+                         GError **error);
 
   /* image.h, of files of that host */
   char *(*get_image_info) (StasisDriver *self, const char *path, GError **error);

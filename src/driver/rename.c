@@ -163,6 +163,10 @@ carry_out (StasisDriver *driver, const char *name, const char *new_name, GError 
 gboolean
 stasis_domain_rename (StasisDomain *self, const char *new_name, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->rename (self, new_name, error);
+
   StasisDriver *driver = stasis_domain_get_driver (self);
   const char *name = stasis_domain_get_name (self);
   if (!stasis_paths_check_name (new_name, error))

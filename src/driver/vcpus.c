@@ -230,6 +230,10 @@ gboolean
 stasis_domain_set_vcpus (StasisDomain *self, guint count, StasisAffectFlags flags,
                          GCancellable *cancellable, GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->set_vcpus (self, count, flags, cancellable, error);
+
   g_auto (StasisDeviceGrip) grip = { 0 };
   if (count == 0)
     {
@@ -260,6 +264,10 @@ gboolean
 stasis_domain_get_vcpus (StasisDomain *self, StasisAffectFlags flags, guint *out_count,
                          GError **error)
 {
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->get_vcpus (self, flags, out_count, error);
+
   StasisDriver *driver = stasis_domain_get_driver (self);
   const StasisAffectFlags both = STASIS_AFFECT_LIVE | STASIS_AFFECT_CONFIG;
   if ((flags & both) == both || (flags & ~(both | STASIS_AFFECT_MAXIMUM)) != 0)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * calls-device.c: devices, memory and processors of domains
+ *
+ * They are libvirt's, and a client of ours may cancel them all the same: a guest takes its time.
  */
 
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
 
+#include "remote/calls-own.h"
 #include "remote/calls.h"
 
 static const StasisFlagPair device_flags[] = {
@@ -36,8 +39,11 @@ static gboolean
 attach (StasisCall *call, StasisAffectFlags flags, GError **error)
 {
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
-  return domain != NULL
-         && stasis_domain_attach_device (domain, call->args[1].s, flags, NULL, error);
+  g_auto (StasisOwnJob) job = { 0 };
+  if (domain == NULL)
+    return FALSE;
+  stasis_own_job_begin (&job, call);
+  return stasis_domain_attach_device (domain, call->args[1].s, flags, job.cancellable, error);
 }
 
 /* To the running domain. */
@@ -61,8 +67,11 @@ static gboolean
 detach (StasisCall *call, StasisAffectFlags flags, GError **error)
 {
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
-  return domain != NULL
-         && stasis_domain_detach_device (domain, call->args[1].s, flags, NULL, NULL, error);
+  g_auto (StasisOwnJob) job = { 0 };
+  if (domain == NULL)
+    return FALSE;
+  stasis_own_job_begin (&job, call);
+  return stasis_domain_detach_device (domain, call->args[1].s, flags, NULL, job.cancellable, error);
 }
 
 /* From the running domain. */
@@ -91,8 +100,12 @@ stasis_call_domain_detach_device_alias (StasisCall *call, GError **error)
                                     &flags, error))
     return FALSE;
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
-  return domain != NULL
-         && stasis_domain_detach_device_alias (domain, call->args[1].s, flags, NULL, NULL, error);
+  g_auto (StasisOwnJob) job = { 0 };
+  if (domain == NULL)
+    return FALSE;
+  stasis_own_job_begin (&job, call);
+  return stasis_domain_detach_device_alias (domain, call->args[1].s, flags, NULL, job.cancellable,
+                                            error);
 }
 
 /* It is another one. */
@@ -104,15 +117,22 @@ stasis_call_domain_update_device_flags (StasisCall *call, GError **error)
                                     &flags, error))
     return FALSE;
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
-  return domain != NULL
-         && stasis_domain_update_device (domain, call->args[1].s, flags, NULL, error);
+  g_auto (StasisOwnJob) job = { 0 };
+  if (domain == NULL)
+    return FALSE;
+  stasis_own_job_begin (&job, call);
+  return stasis_domain_update_device (domain, call->args[1].s, flags, job.cancellable, error);
 }
 
 static gboolean
 set_memory (StasisCall *call, StasisAffectFlags flags, GError **error)
 {
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
-  return domain != NULL && stasis_domain_set_memory (domain, call->args[1].ul, flags, NULL, error);
+  g_auto (StasisOwnJob) job = { 0 };
+  if (domain == NULL)
+    return FALSE;
+  stasis_own_job_begin (&job, call);
+  return stasis_domain_set_memory (domain, call->args[1].ul, flags, job.cancellable, error);
 }
 
 /* Of the running domain. */
@@ -143,7 +163,11 @@ static gboolean
 set_vcpus (StasisCall *call, StasisAffectFlags flags, GError **error)
 {
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
-  return domain != NULL && stasis_domain_set_vcpus (domain, call->args[1].u, flags, NULL, error);
+  g_auto (StasisOwnJob) job = { 0 };
+  if (domain == NULL)
+    return FALSE;
+  stasis_own_job_begin (&job, call);
+  return stasis_domain_set_vcpus (domain, call->args[1].u, flags, job.cancellable, error);
 }
 
 /* Of the running domain. */

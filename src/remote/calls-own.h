@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * calls-own.h: what the procedures of our own program have in common
+ * calls-own.h: what the procedures of our own program have in common, and some of libvirt's
  *
  * Their flags are those of the public API: both ends are of this project.
  */

@@ -199,6 +199,9 @@ STASIS_CALL (own_domain_fs_thaw);
 STASIS_CALL (own_domain_get_time);
 STASIS_CALL (own_domain_set_time);
 
+/* calls-own-device.c */
+STASIS_CALL (own_domain_detach_device);
+
 /* calls-own-image.c */
 STASIS_CALL (own_image_get_info);
 STASIS_CALL (own_image_define_xml);

@@ -273,6 +273,15 @@ undefine (StasisDomain *self, StasisUndefineFlags flags, GError **error)
   return call_flags (self, REMOTE, "domain-undefine-flags", theirs, NULL, error);
 }
 
+static gboolean
+rename_domain (StasisDomain *self, const char *new_name, GError **error)
+{
+  StasisWireDomain domain = stasis_client_describe (self);
+  const StasisWireValue args[] = { { .domain = &domain }, { .s = (char *) new_name }, { .u = 0 } };
+  StasisWireValue rets[1];
+  return stasis_client_call (stasis_client_of (self), REMOTE, "domain-rename", args, rets, error);
+}
+
 static StasisJobStats *
 get_job_of_others (StasisDomain *self, gboolean completed, GError **error)
 {
@@ -342,6 +351,7 @@ stasis_client_fill_domain (StasisDriverOps *ops)
   ops->suspend = suspend;
   ops->resume = resume;
   ops->undefine = undefine;
+  ops->rename = rename_domain;
   ops->get_job = get_job;
   ops->abort_job = abort_job;
   ops->monitor_command = monitor_command;

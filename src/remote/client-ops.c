@@ -72,6 +72,7 @@ make_ops (gpointer data)
 {
   static StasisDriverOps ops = { .close = close_connection };
   stasis_client_fill_agent (&ops);
+  stasis_client_fill_device (&ops);
   stasis_client_fill_domain (&ops);
   stasis_client_fill_driver (&ops);
   stasis_client_fill_image (&ops);

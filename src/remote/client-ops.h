@@ -13,6 +13,7 @@
 G_BEGIN_DECLS
 
 void stasis_client_fill_agent (StasisDriverOps *ops);
+void stasis_client_fill_device (StasisDriverOps *ops);
 void stasis_client_fill_domain (StasisDriverOps *ops);
 void stasis_client_fill_driver (StasisDriverOps *ops);
 void stasis_client_fill_image (StasisDriverOps *ops);

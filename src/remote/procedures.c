@@ -191,6 +191,7 @@ static const StasisProcedure procedures[] = {
   OWN (36, "domain-fs-thaw", "D", "u", WRITE, FALSE, domain_fs_thaw),
   OWN (37, "domain-get-time", "D", "l", WRITE, FALSE, domain_get_time),
   OWN (38, "domain-set-time", "Dlu", "", WRITE, FALSE, domain_set_time),
+  OWN (39, "domain-detach-device", "Dzzu", "i", WRITE, FALSE, domain_detach_device),
   OWN (40, "image-get-info", "s", "s", WRITE, FALSE, image_get_info),
   OWN (41, "image-define-xml", "sszu", "", WRITE, FALSE, image_define_xml),
   OWN (42, "image-check", "s", "izs", WRITE, FALSE, image_check),

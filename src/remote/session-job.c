@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * session-job.c: long calls of our own program: what cancels them, and how far they are
+ * session-job.c: long calls of our clients: what cancels them, and how far they are
  *
  * The client names a call by the serial that it gave it.  It hears how far it is on the same
  * connection, always before the reply, and unless it does not take what is sent to it.

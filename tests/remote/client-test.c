@@ -359,6 +359,7 @@ test_operations (void)
 {
   StasisDriverOps ops = { 0 };
   stasis_client_fill_agent (&ops);
+  stasis_client_fill_device (&ops);
   stasis_client_fill_domain (&ops);
   stasis_client_fill_driver (&ops);
   stasis_client_fill_image (&ops);
