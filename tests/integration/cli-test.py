@@ -425,4 +425,25 @@ def domstats(t):
     assert both == f"Domain: '{guest.name}'\n  vcpu.current=1\n\nDomain: 'idle'\n  vcpu.current=1\n\n", both
 
 
+@harness.test("domrename: not while it runs; then it is started, and starts by itself, under the new name")
+def rename(t):
+    guest = t.boot_sector_guest("before")
+    t.stasis("define", guest.xml_file())
+    t.stasis("autostart", "before")
+    t.stasis("start", "before", "--paused")
+    failed = t.stasis("domrename", "before", "after", check=False)
+    assert failed.returncode == 1 and "is active" in failed.stderr, failed.stderr
+    t.stasis("destroy", "before")
+    uuid = t.stasis("domuuid", "before").stdout.strip()
+    for name, text in (("before", "has that name already"), ("a/b", "cannot be the name")):
+        failed = t.stasis("domrename", "before", name, check=False)
+        assert failed.returncode == 1 and text in failed.stderr, failed.stderr
+    assert "successfully renamed" in t.stasis("domrename", "before", "after").stdout
+    assert t.stasis("domname", uuid).stdout.strip() == "after"
+    assert t.stasis("-q", "list", "--all", "--autostart", "--name").stdout == "after\n"
+    t.stasis("start", "after", "--paused")
+    assert t.stasis("domstate", "after").stdout.strip() == "paused"
+    t.stasis("destroy", "after")
+
+
 harness.main()

@@ -156,11 +156,15 @@ def in_use(t):
     assert nodes(t, two) == ["disk-vda-format", "disk-vda-storage"]
 
 
-@harness.test("media come, go and are exchanged; what fails puts the old one back")
+def drive(t, guest, path):
+    define(t, guest, f"<disk type='file' device='cdrom'><source file='{path}'/><target dev='sdb' bus='sata'/></disk>")
+
+
+@harness.test("media come, go and are exchanged")
 def media(t):
     guest = t.linux_guest()
     one, two = image(t, "one.iso", 1, b"1"), image(t, "two.iso", 2, b"2")
-    define(t, guest, f"<disk type='file' device='cdrom'><source file='{one}'/><target dev='sdb' bus='sata'/></disk>")
+    drive(t, guest, one)
     for path in (two, one, two):
         t.stasis("change-media", guest.name, "sdb", path)
         assert str(path) in t.stasis("domblklist", guest.name).stdout
@@ -168,16 +172,23 @@ def media(t):
     t.stasis("save", guest.name, t.dir / "image")
     t.stasis("restore", t.dir / "image")
     assert str(two) in t.stasis("domblklist", guest.name).stdout and has_open(t, guest, two)
+    t.stasis("change-media", guest.name, "sdb", "--eject", "--force")
+    assert nodes(t, guest) == [] and not has_open(t, guest, two)
+    t.stasis("change-media", guest.name, "sdb", one, "--live", "--config")
+    assert has_open(t, guest, one)
+
+
+@harness.test("a medium that cannot be exchanged is put back")
+def media_back(t):
+    guest = t.linux_guest()
+    one, two = image(t, "one.iso", 1, b"1"), image(t, "two.iso", 2, b"2")
+    drive(t, guest, two)
     for step in ("medium-removed", "medium-inserted"):
         failed = t.stasis("change-media", guest.name, "sdb", one, check=False, STASIS_FAULT=f"{step}=fail")
         assert failed.returncode == (1 if step == "medium-removed" else failed.returncode)
         now = t.stasis("domblklist", guest.name).stdout
         assert has_open(t, guest, one) == (str(one) in now) and has_open(t, guest, two) == (str(two) in now)
         t.stasis("change-media", guest.name, "sdb", two)
-    t.stasis("change-media", guest.name, "sdb", "--eject")
-    assert nodes(t, guest) == [] and not has_open(t, guest, two)
-    t.stasis("change-media", guest.name, "sdb", one, "--live", "--config")
-    assert has_open(t, guest, one)
 
 
 @harness.test("the balloon follows; an image of such a guest restores")
@@ -340,7 +351,7 @@ def checkpoint(t):
 def media_killed(t):
     guest = t.linux_guest()
     one, two = image(t, "one.iso", 1), image(t, "two.iso", 2)
-    define(t, guest, f"<disk type='file' device='cdrom'><source file='{one}'/><target dev='sdb' bus='sata'/></disk>")
+    drive(t, guest, one)
     for step in ("device-journal", "medium-removed", "medium-inserted", "device-done", "device-committed"):
         t.stasis("change-media", guest.name, "sdb", two, check=False, STASIS_FAULT=f"{step}=kill")
         now = t.stasis("domblklist", guest.name).stdout

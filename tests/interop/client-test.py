@@ -29,6 +29,9 @@ COMMANDS = [
     "restore {missing}", "restore {text}", "restore {image} --running --paused", "restore {image} --load parallel --flat",
     "restore {image}", "restore {image} --clone", "define {text}", "create {text}", "save N {image} --format nonsense",
     "checkpoint N {image} --base {text}", "qemu-monitor-command N --hmp info\\ status", "start N", "untrack N",
+    "setmem N 32M --config", "setmem N 1024G", "setmaxmem N 1G --live", "setvcpus N 1 --config", "setvcpus N 9", "vcpucount N",
+    "attach-device N {text}", "update-device N {text} --config", "detach-device N {text}", "detach-device-alias N none --config",
+    "detach-disk N vdz", "attach-disk N {missing} vdb", "change-media N vda --eject", "domrename N N", "domrename N other",
     "domdetach N", "undefine missing", "destroy missing", "suspend N", "domstate N --reason",
 ]
 
@@ -211,6 +214,31 @@ def pipes(t):
         assert t.stasis("-c", uri, "domstate", guest.name).stdout.strip() == "running"
 
 
+def change_devices(t, says):
+    """The guest, a boot sector, never releases what it is asked for."""
+    for name in ("one", "two"):
+        (t.dir / name).write_bytes(bytes(1 << 20))
+    assert "attached" in says("attach-disk", "common", t.dir / "one", "vdx", "--live", "--config")
+    assert "vdx" in says("domblklist", "common") and "vdx" in says("dumpxml", "common", "--inactive")
+    assert "has not done so yet" in says("detach-disk", "common", "vdx")
+    alias = re.search(r"<disk(?:(?!</disk>).)*'vdx'.*?alias name='([^']*)'", says("dumpxml", "common"), re.S)[1]
+    assert "has not done so yet" in says("detach-device-alias", "common", alias)
+    assert "Disk detached successfully" in says("detach-disk", "common", "vdx", "--config")
+    assert "vdx" not in says("dumpxml", "common", "--inactive") and "vdx" in says("domblklist", "common")
+    assert "none" in says("attach-disk", "common", t.dir / "none", "vdy", status=1)
+    assert "attached" in says("attach-disk", "common", t.dir / "two", "sdx", "--targetbus", "sata", "--type", "cdrom", "--config")
+    says("change-media", "common", "sdx", t.dir / "one", "--config", "--force")
+    assert str(t.dir / "one") in says("dumpxml", "common", "--inactive")
+    assert "detached" in says("detach-disk", "common", "sdx", "--config")
+    says("setvcpus", "common", "3", "--maximum", "--config")
+    says("setvcpus", "common", "2", "--config")
+    assert says("vcpucount", "common").split() == [
+        "maximum", "config", "3", "maximum", "live", "1", "current", "config", "2", "current", "live", "1"]
+    says("setmem", "common", "48M", "--config")
+    assert "unit='KiB'>49152</currentMemory>" in says("dumpxml", "common", "--inactive")
+    says("setmem", "common", "1024G", "--config", status=1)
+
+
 @harness.test("a libvirtd: what it has in common with us, and what it cannot do", timeout=300)
 def libvirtd(t):
     reason = virsh_peer.why_not()
@@ -239,6 +267,7 @@ def libvirtd(t):
         assert says("domstate", "common") == "paused"
         says("resume", "common")
         assert "None" in says("domjobinfo", "common")
+        change_devices(t, says)
         assert "Using API: QEMU" in says("version")
         image = t.dir / "image"
         for command in (("checkpoint", "common", image), ("save", "common", image, "--live"), ("domfsfreeze", "common"),
@@ -259,8 +288,11 @@ def libvirtd(t):
         says("shutdown", "common")
         says("destroy", "common")
         says("create", t.dir / "missing.xml", status=1)
-        says("undefine", "common")
-        assert "common" not in says("list", "--all")
+        assert "successfully renamed" in says("domrename", "common", "rare")
+        assert says("domstate", "rare") == "shut off"
+        assert "rare" in says("domrename", "rare", "rare", status=1)
+        says("undefine", "rare")
+        assert "rare" not in says("list", "--all")
     finally:
         guest.close()
         peer.end()
