@@ -178,6 +178,8 @@ def tcp(t):
         assert "Name" in t.stasis("-c", uri, "list").stdout
         failed = t.stasis("-c", uri, "image", "info", "relative", check=False)
         assert "'relative' is not an absolute path" in failed.stderr, failed.stderr
+        failed = t.stasis("-c", uri, "attach-disk", "nobody", "relative", "vdb", check=False)
+        assert "'relative' is not an absolute path" in failed.stderr, failed.stderr
 
 
 @harness.test("without a word the usual socket is found, and with -r that for reading")

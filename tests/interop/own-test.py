@@ -5,6 +5,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import struct
 
@@ -13,6 +14,7 @@ from served import daemon, harness
 from wire import Client, optional, string, u32
 
 VERSION, CANCEL, RESTORE, CLONE, STATE, START, SAVE, MANAGED, INFO, CONVERT = 1, 2, 12, 13, 20, 30, 31, 32, 40, 43
+DETACH, LIBVIRT_DETACH = 39, 392
 JOB_PROGRESS = 3
 CANCELLED, INVALID_STATE = 78, 55
 BYPASS, LIVE, UNKNOWN = 1, 8, 0x80000000
@@ -77,6 +79,28 @@ def cancel(t):
         guest.wait_for_tick(guest.last_tick() + 2)
 
 
+@harness.test("waiting for a guest to release a device is cancelled, in our call and in libvirt's")
+def cancel_detach(t):
+    guest = t.boot_sector_guest()
+    (t.dir / "data").write_bytes(bytes(1 << 20))
+    with daemon(t) as served, Client(served.socket) as client:
+        t.stasis("create", guest.xml_file())
+        guest.wait_for_tick(2)
+        t.stasis("attach-disk", guest.name, t.dir / "data", "vdx")
+        domain = client.lookup(guest.name)
+        alias = re.search(r"<disk(?:(?!</disk>).)*'vdx'.*?alias name='([^']*)'", t.stasis("dumpxml", guest.name).stdout, re.S)[1]
+        for program, procedure, payload in ((wire.OWN, DETACH, optional(None) + optional(alias)),
+                                            (wire.REMOTE, LIBVIRT_DETACH, string(alias))):
+            serial = client.ask(procedure, domain + payload + u32(1), program=program)
+            assert client.says_nothing(0.5)
+            client.ask(CANCEL, u32(serial), program=wire.OWN)
+            reply = until_reply(client, serial)[1]
+            assert reply.status == wire.ERROR and reply.code == CANCELLED, (program, reply)
+        assert "vdx" in t.stasis("domblklist", guest.name).stdout
+        reply = own(client, DETACH, domain + optional(None) + optional(alias) + u32(1))
+        assert (reply.status, reply.payload) == (wire.OK, u32(0)), reply
+
+
 @harness.test("who goes away ends nothing; serials may come twice")
 def gone(t):
     guest = t.boot_sector_guest()
@@ -105,6 +129,7 @@ def refused(t):
         image = string(t.dir / "image")
         for procedure, payload in ((RESTORE, image + optional(None) + u32(UNKNOWN)), (START, domain + u32(UNKNOWN)),
                                    (CLONE, image + string("x") + u32(1) + optional(None) + u32(UNKNOWN)),
+                                   (DETACH, domain + optional(None) + optional("net0") + u32(UNKNOWN)),
                                    (SAVE, save(domain, t.dir / "image", UNKNOWN)), (MANAGED, domain + u32(UNKNOWN))):
             reply = own(client, procedure, payload)
             assert reply.code == wire.CODE_INVALID and "0x80000000" in reply.message, (procedure, reply)
@@ -115,6 +140,9 @@ def refused(t):
                                        (CONVERT, image + optional(None) + string(path) + optional(None) * 2)):
                 reply = own(client, procedure, payload)
                 assert reply.code == wire.CODE_INVALID and said in reply.message, (procedure, path, reply)
+        for device in (optional(None) * 2, optional("<disk/>") + optional("net0")):
+            reply = own(client, DETACH, domain + device + u32(0))
+            assert reply.code == wire.CODE_INVALID and "by its XML or by its alias" in reply.message, reply
         serial = client.ask(SAVE, save(domain, t.dir / "image"), program=wire.OWN)
         assert until_reply(client, serial)[1].code == INVALID_STATE
         assert struct.unpack(">i", own(client, STATE, domain).payload[:4])[0] == 5
