@@ -24,7 +24,7 @@ void
 stasis_own_job_begin (StasisOwnJob *self, StasisCall *call)
 {
   self->call = call;
-  self->cancellable = stasis_session_begin_job (call->session, call->serial);
+  self->cancellable = stasis_session_get_job (call->session, call->serial);
 }
 
 /* It has ended. */
@@ -33,7 +33,6 @@ stasis_own_job_end (StasisOwnJob *self)
 {
   if (self->call == NULL)
     return;
-  stasis_session_end_job (self->call->session, self->call->serial);
   g_clear_object (&self->cancellable);
 }
 

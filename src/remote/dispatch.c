@@ -120,6 +120,8 @@ void
 stasis_task_free (gpointer data)
 {
   StasisTask *task = data;
+  if (!task->procedure->is_quick)
+    stasis_session_end_job (task->session, task->header.serial);
   g_bytes_unref (task->payload);
   stasis_session_unref (task->session);
   g_free (task);
@@ -242,6 +244,9 @@ call (StasisSession *session, const StasisMessageHeader *header, const guint8 *p
   task->procedure = procedure;
   task->header = *header;
   task->payload = g_bytes_new (payload, length);
+  /* Before it waits for a thread, or for others: what cancels it may overtake it. */
+  if (!procedure->is_quick)
+    stasis_session_begin_job (session, header->serial);
   /* What opens the connection is done when the next packet is looked at. */
   if (procedure->access == STASIS_ACCESS_ANY)
     {

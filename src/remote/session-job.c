@@ -20,14 +20,21 @@ stasis_session_set_own (StasisSession *self)
   g_atomic_int_set (&self->is_own, 1);
 }
 
-/* It begins. */
-GCancellable *
+/* It has come. */
+void
 stasis_session_begin_job (StasisSession *self, guint32 serial)
 {
-  GCancellable *cancellable = g_cancellable_new ();
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  g_hash_table_insert (self->jobs, GUINT_TO_POINTER (serial), g_object_ref (cancellable));
-  return cancellable;
+  g_hash_table_insert (self->jobs, GUINT_TO_POINTER (serial), g_cancellable_new ());
+}
+
+/* (transfer full): what cancels it, perhaps since before it was carried out. */
+GCancellable *
+stasis_session_get_job (StasisSession *self, guint32 serial)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  GCancellable *found = g_hash_table_lookup (self->jobs, GUINT_TO_POINTER (serial));
+  return found != NULL ? g_object_ref (found) : g_cancellable_new ();
 }
 
 /* It has ended. */

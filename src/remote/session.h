@@ -38,7 +38,8 @@ gboolean stasis_session_remove_callback (StasisSession *self, gint32 callback, g
 /* The client knows our own program, and its events. */
 void stasis_session_set_own (StasisSession *self);
 /* A long call of our own program begins: (transfer full) what cancels it. */
-GCancellable *stasis_session_begin_job (StasisSession *self, guint32 serial);
+void stasis_session_begin_job (StasisSession *self, guint32 serial);
+GCancellable *stasis_session_get_job (StasisSession *self, guint32 serial);
 void stasis_session_end_job (StasisSession *self, guint32 serial);
 /* FALSE where no such call is under way. */
 gboolean stasis_session_cancel_job (StasisSession *self, guint32 serial);

@@ -79,6 +79,21 @@ def cancel(t):
         guest.wait_for_tick(guest.last_tick() + 2)
 
 
+@harness.test("a call that is cancelled right behind it, before anybody has begun with it, is not carried out")
+def cancel_at_once(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served, Client(served.socket) as client:
+        t.stasis("create", guest.xml_file())
+        guest.wait_for_tick(2)
+        domain = client.lookup(guest.name)
+        for serial in range(1000, 1010):
+            client.send(wire.packet(SAVE, save(domain, t.dir / "image"), program=wire.OWN, serial=serial)
+                        + wire.packet(CANCEL, u32(serial), program=wire.OWN, serial=serial + 1000))
+            reply = until_reply(client, serial)[1]
+            assert (reply.status, reply.code) == (wire.ERROR, CANCELLED), reply
+        assert t.domstate(guest) == "running" and not (t.dir / "image").exists()
+
+
 @harness.test("waiting for a guest to release a device is cancelled, in our call and in libvirt's")
 def cancel_detach(t):
     guest = t.boot_sector_guest()
