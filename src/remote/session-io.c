@@ -375,6 +375,7 @@ on_ready (gint fd, GIOCondition condition, gpointer data)
 void
 stasis_session_go_on (StasisSession *self)
 {
+  stasis_session_ref (self); /* a packet that is none closes it */
   GList *next;
   for (GList *item = self->waiting.head; item != NULL; item = next)
     {
@@ -386,6 +387,7 @@ stasis_session_go_on (StasisSession *self)
     take_packets (self);
   stasis_streams_go_on (self);
   watch (self);
+  stasis_session_unref (self);
 }
 
 static void
