@@ -43,6 +43,7 @@ struct _StasisRunFollow
   gpointer data;
   int fd;              /* (owned) or -1 */
   gint64 pid;          /* of the other end */
+  gint64 last_pid;     /* the same, of the last one that there was; or 0 */
   GString *in;         /* (owned) */
   gint64 after;        /* the last number that we know of; -1: none */
   gboolean is_watched; /* it has answered to `watch` */
@@ -59,11 +60,21 @@ on_ready (gpointer data)
   stasis_run_follow_flush (data);
 }
 
+/* A child that has yet to execute its program has a copy of the descriptor: closing it does not
+ * take it out of the set. */
+static void
+leave (StasisRunFollow *self)
+{
+  if (self->fd >= 0)
+    stasis_ready_set_remove (self->set, self->fd);
+  stasis_fd_clear (&self->fd);
+}
+
 /* It may not be there yet, or not be there any more. */
 static void
 give_up (StasisRunFollow *self)
 {
-  stasis_fd_clear (&self->fd);
+  leave (self);
   g_string_truncate (self->in, 0);
   self->pid = 0;
   self->is_watched = self->stays = self->has_state = FALSE;
@@ -155,6 +166,8 @@ take_lines (StasisRunFollow *self)
       const gsize length = (gsize) (end - self->in->str) - done;
       if (!take_line (self, self->in->str + done, length))
         return FALSE;
+      if (self->fd < 0) /* it was given up meanwhile */
+        return TRUE;
       done += length + 1;
     }
   g_string_erase (self->in, 0, (gssize) done);
@@ -177,8 +190,8 @@ stasis_run_follow_flush (StasisRunFollow *self)
         g_string_append_len (self->in, octets, n);
       if (n > 0 && take_lines (self))
         continue;
-      /* Another supervisor begins to count anew. */
-      self->after = -1;
+      if (n > 0) /* it makes no sense: so that it does not say the same again */
+        self->after = -1;
       give_up (self);
     }
 }
@@ -190,11 +203,16 @@ try_connect (StasisRunFollow *self)
   socklen_t size = sizeof peer;
   self->due_us = 0;
   self->fd = stasis_unix_connect_now (self->path, NULL);
+  if (self->fd >= 0 && getsockopt (self->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+    peer.pid = 0;
+  /* Another supervisor begins to count anew. */
+  if (self->fd >= 0 && self->last_pid != 0 && peer.pid != self->last_pid)
+    self->after = -1;
   if (self->fd < 0 || !stasis_ready_set_add (self->set, self->fd, &self->ready, NULL)
       || !ask_watch (self))
     give_up (self);
-  else if (getsockopt (self->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
-    self->pid = peer.pid;
+  else
+    self->pid = self->last_pid = peer.pid;
 }
 
 /* Ask the supervisor. */
@@ -259,7 +277,7 @@ stasis_run_follow_free (StasisRunFollow *self)
 {
   if (self == NULL)
     return;
-  stasis_fd_clear (&self->fd);
+  leave (self);
   g_string_free (self->in, TRUE);
   g_free (self->path);
   g_free (self);

@@ -19,7 +19,8 @@ typedef struct
 /* A descriptor that is itself ready to be read as long as one of the set is; -1 on failure. */
 int stasis_ready_set_new (GError **error);
 
-/* @func takes what there is, or removes the descriptor; a closed one is removed by that. */
+/* @func takes what there is, or removes the descriptor.  That comes before it is closed: a
+ * process that was forked meanwhile may have a copy, with which it stays in the set. */
 gboolean stasis_ready_set_add (int set, int fd, StasisReady *ready, GError **error);
 void stasis_ready_set_remove (int set, int fd);
 
