@@ -62,6 +62,14 @@ stasis_client_look_keep (StasisDomain *domain, const StasisWireRecord *record)
   g_object_set_qdata_full (G_OBJECT (domain), quark (), look, g_free);
 }
 
+/* It is asked for something, which may change what a list has told. */
+void
+stasis_client_look_drop (StasisDomain *domain)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&lock);
+  g_object_set_qdata (G_OBJECT (domain), quark (), NULL);
+}
+
 /* (nullable); with the lock held. */
 static Look *
 find (StasisDomain *domain)

@@ -15,6 +15,9 @@ G_BEGIN_DECLS
 /* What a list tells. */
 void stasis_client_look_keep (StasisDomain *domain, const StasisWireRecord *record);
 
+/* It is asked for something, which may change what a list has told. */
+void stasis_client_look_drop (StasisDomain *domain);
+
 /* FALSE: ask the server. */
 gboolean stasis_client_look_take_id (StasisDomain *domain, int *out_id);
 gboolean stasis_client_look_take_persistent (StasisDomain *domain, gboolean *out_is_persistent);

@@ -12,6 +12,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "remote/client-look.h"
+
 static void
 close_connection (gpointer connection)
 {
@@ -49,6 +51,7 @@ stasis_client_describe (StasisDomain *domain)
 {
   StasisWireDomain wire = { .name = (char *) stasis_domain_get_name (domain), .id = -1 };
   stasis_uuid_parse (stasis_domain_get_uuid (domain), wire.uuid, NULL);
+  stasis_client_look_drop (domain);
   return wire;
 }
 
