@@ -65,6 +65,20 @@ put (StasisDomainDef *def, const StasisMetadata *metadata, GError **error)
   return TRUE;
 }
 
+/* What comes from elsewhere need not be what a definition may hold; one that nobody can read is a
+ * domain that is lost. */
+static gboolean
+check_readable (StasisDriver *driver, const StasisDomainDef *def, StasisDomainParseFlags flags,
+                GError **error)
+{
+  const StasisDomainFormatFlags format = flags == STASIS_DOMAIN_PARSE_ACTIVE
+                                             ? STASIS_DOMAIN_FORMAT_ACTIVE
+                                             : STASIS_DOMAIN_FORMAT_INACTIVE;
+  g_autofree char *xml = stasis_domain_def_format (def, format | STASIS_DOMAIN_FORMAT_SECURE);
+  g_autoptr (StasisDomainDef) again = stasis_driver_parse (driver, xml, def->name, flags, error);
+  return again != NULL;
+}
+
 /* Both are made before one is written. */
 gboolean
 stasis_domain_set_metadata (StasisDomain *self, const StasisMetadata *metadata,
@@ -79,11 +93,15 @@ stasis_domain_set_metadata (StasisDomain *self, const StasisMetadata *metadata,
   const gboolean is_live = (flags & STASIS_METADATA_LIVE) != 0;
   const gboolean is_config = (flags & STASIS_METADATA_CONFIG) != 0;
   g_autoptr (StasisDomainDef) live = is_live ? stasis_domain_load_live (self, error) : NULL;
-  if (is_live && (live == NULL || !put (live, metadata, error)))
+  if (is_live
+      && (live == NULL || !put (live, metadata, error)
+          || !check_readable (driver, live, STASIS_DOMAIN_PARSE_ACTIVE, error)))
     return FALSE;
   g_autoptr (StasisDomainDef) config
       = is_config ? stasis_registry_load (driver, name, error) : NULL;
-  if (is_config && (config == NULL || !put (config, metadata, error)))
+  if (is_config
+      && (config == NULL || !put (config, metadata, error)
+          || !check_readable (driver, config, STASIS_DOMAIN_PARSE_DEFAULT, error)))
     return FALSE;
   g_autofree char *path = stasis_paths_domain (driver->paths, name, STASIS_LIVE_XML);
   return (!is_live || stasis_live_def_write (live, path, error))

@@ -111,6 +111,10 @@ def numbers(t):
         for text in (deep, "x" * 4000000, "<a " + "".join(f"b{n}='' " for n in range(30000)) + "/>"):
             payload = domain + u32(2) + optional(text) + optional("k") + optional("urn:x") + u32(0)
             assert client.call(264, payload).status == wire.ERROR
+        for text in (b"\x01", b"caf\xe9", b"x" * 2000000):
+            payload = domain + u32(0) + u32(1) + u32(len(text)) + text + bytes(-len(text) % 4) + u32(0) * 2 + u32(1)
+            assert client.call(264, payload).status == wire.ERROR, "a description that no definition can hold"
+        assert client.call(wire.XML, domain + u32(0)).status == wire.OK
         for kind in (3, 0x80000000):
             assert client.call(264, domain + u32(kind) + u32(0) * 3 + u32(0)).code == wire.CODE_INVALID
         for name in ("../x", "a/b", "", ".", "x" * 300, "a\nb"):
