@@ -5,9 +5,10 @@
  * Theory of operation
  *
  * Both names are held, always in the same order, so nothing is started under either.  The files
- * that go by the name come first; a failure takes them back.  Then the new definition is written,
- * and the old one removed (registry.c).  Who dies in between leaves both names with one UUID:
- * undefine takes the one away that is not wanted.
+ * that go by the name get the new one as well; then the new definition is written, and the old one
+ * removed (registry.c), and last the old names of the files.  Who dies in between leaves the
+ * guest's NVRAM under the name that its definition says, whichever that is, and perhaps both names
+ * with one UUID: undefine takes the one away that is not wanted.
  */
 
 #include "config.h"
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -31,17 +33,23 @@ typedef struct
 {
   char *from; /* (owned) */
   char *to;   /* (owned) */
-  gboolean is_moved;
 } Move;
+
+static gboolean
+is_same_file (const char *path, const char *other)
+{
+  struct stat one, two;
+  return lstat (path, &one) == 0 && lstat (other, &two) == 0 && one.st_dev == two.st_dev
+         && one.st_ino == two.st_ino;
+}
 
 /* NVRAM counts: it is the guest's.  How it ended, and its last job, are told of it. */
 static void
 list_moves (const StasisPaths *paths, const char *name, const char *new_name, Move *moves)
 {
-  moves[0] = (Move){ stasis_paths_nvram (paths, name), stasis_paths_nvram (paths, new_name), 0 };
-  moves[1] = (Move){ stasis_paths_last (paths, name), stasis_paths_last (paths, new_name), 0 };
-  moves[2]
-      = (Move){ stasis_paths_last_job (paths, name), stasis_paths_last_job (paths, new_name), 0 };
+  moves[0] = (Move){ stasis_paths_nvram (paths, name), stasis_paths_nvram (paths, new_name) };
+  moves[1] = (Move){ stasis_paths_last (paths, name), stasis_paths_last (paths, new_name) };
+  moves[2] = (Move){ stasis_paths_last_job (paths, name), stasis_paths_last_job (paths, new_name) };
 }
 
 static void
@@ -54,24 +62,36 @@ clear_moves (Move *moves)
     }
 }
 
+/* Under both names, for as long as it may be either that counts.  One of an earlier try, which was
+ * killed, is the same file. */
 static gboolean
-move_all (Move *moves, GError **error)
+link_one (const Move *move, GError **error)
+{
+  if (link (move->from, move->to) == 0 || errno == ENOENT
+      || (errno == EEXIST && is_same_file (move->from, move->to)))
+    return TRUE;
+  /* Only what is remembered of a domain of that name that there was. */
+  if (errno == EEXIST && unlink (move->to) == 0)
+    return link_one (move, error);
+  return stasis_throw_errno (error, _ ("cannot give '%1$s' the name '%2$s'"), move->from, move->to);
+}
+
+static gboolean
+link_all (const Move *moves, GError **error)
 {
   for (gsize i = 0; i < MOVED; i++)
-    {
-      moves[i].is_moved = rename (moves[i].from, moves[i].to) == 0;
-      if (!moves[i].is_moved && errno != ENOENT)
-        return stasis_throw_errno (error, _ ("cannot rename '%s'"), moves[i].from);
-    }
+    if (!link_one (&moves[i], error))
+      return FALSE;
   return TRUE;
 }
 
+/* The names before, or those after. */
 static void
-take_back (const Move *moves)
+unlink_all (const Move *moves, gboolean is_done)
 {
   for (gsize i = 0; i < MOVED; i++)
-    if (moves[i].is_moved && rename (moves[i].to, moves[i].from) < 0)
-      g_debug ("cannot rename '%s' back: %s", moves[i].to, g_strerror (errno));
+    if (is_same_file (moves[i].from, moves[i].to))
+      unlink (is_done ? moves[i].from : moves[i].to);
 }
 
 /* (transfer full) (nullable): why it is not renamed; its image has the old name in it. */
@@ -105,13 +125,14 @@ check_old (StasisDriver *driver, const char *name, const StasisHold *hold, GErro
 
 /* Nothing of an earlier domain becomes this one's. */
 static gboolean
-check_new (StasisDriver *driver, const char *name, const StasisHold *hold, GError **error)
+check_new (StasisDriver *driver, const char *old_name, const char *name, const StasisHold *hold,
+           GError **error)
 {
   g_autofree char *managed = stasis_paths_managed_save (driver->paths, name);
   g_autofree char *nvram = stasis_paths_nvram (driver->paths, name);
-  const char *there = g_file_test (managed, G_FILE_TEST_EXISTS) ? managed
-                      : g_file_test (nvram, G_FILE_TEST_EXISTS) ? nvram
-                                                                : NULL;
+  g_autofree char *own = stasis_paths_nvram (driver->paths, old_name);
+  const gboolean is_taken = g_file_test (nvram, G_FILE_TEST_EXISTS) && !is_same_file (own, nvram);
+  const char *there = g_file_test (managed, G_FILE_TEST_EXISTS) ? managed : is_taken ? nvram : NULL;
   if (hold->status != NULL || stasis_registry_has (driver, name))
     g_set_error (error, STASIS_ERROR, STASIS_ERROR_EXISTS, _ ("domain '%s' exists already"), name);
   else if (there != NULL)
@@ -140,10 +161,9 @@ carry_out (StasisDriver *driver, const char *name, const char *new_name, GError 
   replace_string (&def->name, new_name);
   if (g_strcmp0 (def->os.nvram, moves[0].from) == 0)
     replace_string (&def->os.nvram, moves[0].to);
-  const gboolean ok = move_all (moves, error) && stasis_fault ("rename-moved", error)
+  const gboolean ok = link_all (moves, error) && stasis_fault ("rename-moved", error)
                       && stasis_registry_rename (driver, name, def, error);
-  if (!ok)
-    take_back (moves);
+  unlink_all (moves, ok);
   clear_moves (moves);
   return ok;
 }
@@ -182,6 +202,6 @@ stasis_domain_rename (StasisDomain *self, const char *new_name, GError **error)
   g_autoptr (StasisHold) second
       = first != NULL ? stasis_hold_take (driver, is_first ? new_name : name, error) : NULL;
   return second != NULL && check_old (driver, name, is_first ? first : second, error)
-         && check_new (driver, new_name, is_first ? second : first, error)
+         && check_new (driver, name, new_name, is_first ? second : first, error)
          && carry_out (driver, name, new_name, error);
 }

@@ -446,4 +446,23 @@ def rename(t):
     t.stasis("destroy", "after")
 
 
+@harness.test("domrename that is killed: the NVRAM is where the definition says, and it can be done again", embedded=True)
+def rename_killed(t):
+    guest = t.boot_sector_guest("before")
+    t.stasis("define", guest.xml_file())
+    folder = t.state / "lib" / "nvram"
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / "before_VARS.fd").write_bytes(b"variables")
+    killed = t.stasis("domrename", "before", "after", check=False, STASIS_FAULT="rename-moved=kill")
+    assert killed.returncode == -9 and t.stasis("-q", "list", "--all", "--name").stdout == "before\n"
+    assert (folder / "before_VARS.fd").read_bytes() == b"variables"
+    failed = t.stasis("domrename", "before", "after", check=False, STASIS_FAULT="rename-moved=fail")
+    assert failed.returncode == 1 and [file.name for file in folder.iterdir()] == ["before_VARS.fd"]
+    t.stasis("domrename", "before", "after")
+    assert [file.name for file in folder.iterdir()] == ["after_VARS.fd"]
+    (folder / "other_VARS.fd").write_bytes(b"another's")
+    failed = t.stasis("domrename", "after", "other", check=False)
+    assert failed.returncode == 1 and "of an earlier domain" in failed.stderr
+
+
 harness.main()
