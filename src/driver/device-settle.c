@@ -220,8 +220,10 @@ settle_setting (const char *folder, const StasisDeviceChange *change, StasisMoni
           ? stasis_monitor_set_link (monitor, change->id, change->value != 0, NULL, &local)
           : stasis_monitor_balloon (monitor, change->value, NULL, &local))
     return stasis_device_next_commit (folder, error);
+  if (!is_refusal (local, error))
+    return FALSE;
   stasis_device_next_drop (folder);
-  return is_refusal (local, error);
+  return TRUE;
 }
 
 /* Finish or undo it. */
