@@ -77,14 +77,18 @@ ask_secret (const char *prompt, gboolean is_echoed, gpointer data)
       put (tty, "\n");
     }
   if (answer != NULL && strchr (answer, CTRL_C) != NULL)
-    g_clear_pointer (&answer, g_free);
+    {
+      explicit_bzero (answer, strlen (answer));
+      g_clear_pointer (&answer, g_free);
+    }
   return answer;
 }
 
-/* On the terminal. */
+/* On the terminal; NULL where there is none. */
 const StasisDriverAsk *
 stasis_cli_ask (void)
 {
   static const StasisDriverAsk ask = { ask_host_key, ask_secret, NULL };
-  return &ask;
+  stasis_autofd int tty = open ("/dev/tty", O_RDWR | O_CLOEXEC);
+  return tty >= 0 ? &ask : NULL;
 }

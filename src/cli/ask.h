@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-/* On the terminal that the command has; where there is none every question is answered with no. */
+/* On the terminal that the command has; NULL where there is none. */
 const StasisDriverAsk *stasis_cli_ask (void);
 
 G_END_DECLS

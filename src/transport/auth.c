@@ -235,6 +235,8 @@ on_questions (const char *name, int name_length, const char *instruction, int in
           = responses[i].text != NULL ? (unsigned int) strlen (responses[i].text) : 0;
       wipe (answer);
     }
+  /* The host's time begins now. */
+  stasis_ssh_session_step (session, AUTH_S);
 }
 
 static gboolean
