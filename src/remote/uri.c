@@ -282,6 +282,16 @@ parse (StasisRemoteUri *self, const char *text, GError **error)
          && (*question == '\0' || parse_query (self, question + 1, error));
 }
 
+/* It is refused, and not repeated where everybody may read it. */
+static gboolean
+has_password (const char *text)
+{
+  const char *begin = strstr (text, "://");
+  const char *at = begin != NULL ? strchr (begin, '@') : NULL;
+  const char *colon = begin != NULL ? strchr (begin + 3, ':') : NULL;
+  return at != NULL && colon != NULL && colon < at;
+}
+
 /* Parse it. */
 StasisRemoteUri *
 stasis_remote_uri_parse (const char *text, GError **error)
@@ -290,6 +300,7 @@ stasis_remote_uri_parse (const char *text, GError **error)
   self->keepalive_s = STASIS_REMOTE_KEEPALIVE_S;
   if (parse (self, text, error))
     return g_steal_pointer (&self);
-  g_prefix_error (error, _ ("'%s': "), text);
+  if (!has_password (text))
+    g_prefix_error (error, _ ("'%s': "), text);
   return NULL;
 }

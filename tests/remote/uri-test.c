@@ -131,7 +131,10 @@ test_wrong (void)
       g_assert_null (stasis_remote_uri_parse (wrong[i].text, &error));
       g_assert_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT);
       g_autofree char *begin = g_strdup_printf ("'%s': ", wrong[i].text);
-      g_assert_true (g_str_has_prefix (error->message, begin));
+      /* A password is not repeated. */
+      g_assert_true (strstr (wrong[i].text, "secret") == NULL
+                         ? g_str_has_prefix (error->message, begin)
+                         : strstr (error->message, "secret") == NULL);
       if (!g_pattern_match_simple (wrong[i].why, error->message))
         g_error ("%s", error->message);
     }
