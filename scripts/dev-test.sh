@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # dev-test.sh: build and run the tests; the last line counts the single tests
 #
-# The tests of suite 'qemu' run once for each emulator at hand, all others once.
+# The tests of suite 'qemu' run once for each emulator at hand, all others once; so do those of them
+# that are in suite 'once', too, whose guest is only there to be looked at.
 # Suite 'soak' runs if named or if STASIS_TEST_SOAK asks for the full counts of
 # long tests.  STASIS_TEST_BUILD names another build folder, STASIS_TEST_OPTIONS
 # its meson options (sanitizers, coverage).
@@ -98,8 +99,10 @@ if [ -n "$with_qemu" ] && [ -n "$(listed --suite qemu)" ]; then
   for program in $programs; do
     echo "== emulator: $program ($("$program" -version | head -n 1))"
     number=$((number + 1))
+    repeated=()
+    if [ "$number" != 1 ] && [ -z "${STASIS_TEST_SOAK:-}" ]; then repeated=(--no-suite once); fi
     STASIS_TEST_QEMU=$program STASIS_TEST_ACCEL=$(scripts/kvm-works.sh "$program") \
-      run_tests "testlog-qemu-$number" --suite qemu
+      run_tests "testlog-qemu-$number" --suite qemu "${repeated[@]}"
   done
 fi
 
