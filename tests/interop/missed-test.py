@@ -22,9 +22,9 @@ def asleep(served):
 @contextlib.contextmanager
 def listening(t, guest, *command):
     with daemon(t) as served, Listener(t, served, "--all") as listener:
+        begins(listener, t)
         t.stasis(*command)
         guest.wait_for_tick(1)
-        begins(listener, t)
         harness.wait_for(lambda: listener.lifecycle(guest.name)[-1:] == ["Started Booted"], "its start")
         listener.path.write_text("")
         yield served, listener
