@@ -174,8 +174,10 @@ def managed(t):
 
     t.stasis("managedsave", guest.name)
     t.stasis("managedsave-remove", guest.name)
+    guest.serial.unlink()
     t.stasis("start", guest.name)
-    harness.wait_for(lambda: 0 < guest.last_tick() < last, "a fresh boot")
+    guest.wait_for_tick(1)
+    assert guest.ticks()[0] == 1, "a fresh boot"
 
 
 @harness.test("the place of a socket that the driver chose does not get into the image")
