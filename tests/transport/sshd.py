@@ -129,9 +129,10 @@ class Sshd:
 
     def _configure(self):
         file = self.folder / "sshd_config"
-        environment = "".join(f" {key}={value}" for key, value in self.env.items())
+        # A bash that is not the first of its kind leaves the user's ~/.bashrc alone, and whatever that may do or wait for.
+        environment = "".join(f" {key}={value}" for key, value in ({"SHLVL": 1} | self.env).items())
         text = self.more + CONFIG.format(port=self.port, folder=self.folder)  # the first value counts
-        text += f"SetEnv{environment}\n" if environment else ""
+        text += f"SetEnv{environment}\n"
         # Versions that punish those who fail to log in know this word, others do not.
         file.write_text(text + "PerSourcePenalties no\n", encoding="utf-8")
         if subprocess.run(self._command("-t", "-f", file), capture_output=True, check=False).returncode != 0:
