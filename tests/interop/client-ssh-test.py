@@ -8,8 +8,8 @@ import pty
 import select
 import signal
 import sys
-import time
 
+from held import Relay, held_save
 from served import daemon, harness
 
 sys.path.insert(0, str(harness.ROOT / "tests" / "transport"))
@@ -43,12 +43,11 @@ def life(t):
         assert "running (booted)" in t.stasis("-c", far, "domstate", guest.name, "--reason").stdout
         failed = t.stasis("-c", far, "save", guest.name, "relative", check=False)
         assert "'relative' is not an absolute path" in failed.stderr, failed.stderr
-        save = t.start("-c", far, "save", guest.name, t.dir / "image", "--verbose")
-        harness.wait_for(lambda: harness.is_stopped(served.process.pid), "the save")
-        save.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        served.process.send_signal(signal.SIGCONT)
-        _, said = save.communicate(timeout=60)
+        with Relay(t, served.socket) as relay, held_save(t, served, guest, uri(server, relay.path)) as save:
+            save.send_signal(signal.SIGINT)
+            relay.wait_for_cancel()
+            os.kill(t.status(guest)["qemu"]["pid"], signal.SIGCONT)
+            _, said = save.communicate(timeout=60)
         assert save.returncode == 1 and "cancelled" in said, said
         guest.wait_for_tick(guest.last_tick() + 2)
     with daemon(t) as served, host(t, "again") as server:

@@ -11,8 +11,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
+from held import Relay, held_save
 from served import STASISD, daemon, harness
 
 sys.path.insert(0, str(harness.ROOT / "bench"))
@@ -69,40 +69,24 @@ def alike(t):
     assert not differ, "\n".join(differ)
 
 
-@contextlib.contextmanager
-def held_save(t, served, guest, uri):
-    """A save by a client that waits for QEMU, which is stopped."""
-    qemu = t.status(guest)["qemu"]["pid"]
-    save = t.start("-c", uri, "save", guest.name, t.dir / "image", "--verbose")
-    try:
-        harness.wait_for(lambda: harness.is_stopped(served.process.pid), "the save")
-        os.kill(qemu, signal.SIGSTOP)
-        served.process.send_signal(signal.SIGCONT)
-        yield save
-    finally:
-        os.kill(qemu, signal.SIGCONT)
-        with contextlib.suppress(ProcessLookupError):
-            save.kill()
-
-
 @harness.test("a save of a client: a look and an abort from another, Ctrl-C")
 def jobs(t):
     guest = t.boot_sector_guest()
-    with daemon(t, STASIS_FAULT="save-paused=stop") as served:
-        uri = f"stasis+unix:///system?socket={served.socket}"
+    with daemon(t, STASIS_FAULT="save-paused=stop") as served, Relay(t, served.socket) as relay:
+        uri = f"stasis+unix:///system?socket={relay.path}"
         t.stasis("-c", uri, "create", guest.xml_file())
         for end in ("abort", "signal"):
             guest.wait_for_tick(guest.last_tick() + 2)
             with held_save(t, served, guest, uri) as save:
                 info = json.loads(t.stasis("-c", uri, "domjobinfo", guest.name, "--json").stdout)
                 assert info["state"] == "active" and info["operation"] == "save", info
-                abort = t.start("-c", uri, "domjobabort", guest.name) if end == "abort" else None
-                if abort is None:
+                if end == "abort":
+                    t.stasis("-c", uri, "domjobabort", guest.name)
+                else:
                     save.send_signal(signal.SIGINT)
-                time.sleep(0.3)
+                    relay.wait_for_cancel()
                 os.kill(t.status(guest)["qemu"]["pid"], signal.SIGCONT)
                 _, said = save.communicate(timeout=60)
-            assert abort is None or abort.wait(60) == 0
             assert save.returncode == 1 and "cancelled" in said and "Save" in said, said
             assert not (t.dir / "image").exists()
         guest.wait_for_tick(guest.last_tick() + 2)
