@@ -62,7 +62,7 @@ def starter_killed_in_hook(t):
         assert hooks.take(guest) == STARTED[:number] + ended("failed")
         assert (hooks.notes / f"gone.{operation}").exists(), "it was told to end before the next one"
         (hooks.notes / "gone").unlink()
-        assert "sleep 1000" not in str(t.processes())
+        harness.wait_for(lambda: "sleep 1000" not in str(t.processes()), "the hook to end")
         hooks.do(operation, "")
 
 
@@ -104,7 +104,7 @@ def saver_killed_before(t):
     save.communicate()
     t.wait_for_no_job(guest)
     assert hooks.take(guest) == ["save begin -", *SAVE_ENDED]
-    assert "sleep 1000" not in str(t.processes())
+    harness.wait_for(lambda: "sleep 1000" not in str(t.processes()), "the hook to end")
     assert not image.exists()
     dies(t, "checkpoint", guest.name, image, fault="save-renamed")
     t.wait_for_no_job(guest)
@@ -174,12 +174,17 @@ def supervisor_killed_in_hook(t):
 def destroyed(t):
     hooks = Hooks(t)
     guest = t.boot_sector_guest()
-    hooks.do("started", "sleep 3")
+    hooks.do("started", "while ! [ -e go ]; do sleep 0.1; done")
     create = t.start("create", guest.xml_file())
     harness.wait_for(lambda: hooks.has_called(guest, "started"), "the hook to be called")
-    t.stasis("destroy", guest.name)
+    qemu = t.status(guest)["qemu"]["pid"]
+    destroy = t.start("destroy", guest.name)
+    harness.wait_for(lambda: qemu not in t.processes(), "QEMU to end")
+    (hooks.notes / "go").touch()
     assert create.wait(60) == 1
     create.communicate()
+    assert destroy.wait(60) == 0, destroy.communicate()
+    destroy.communicate()
     assert hooks.take(guest) == STARTED + ended("failed")
     hooks.do("started", "")
     hooks.do("stopped", "sleep 2")
