@@ -113,11 +113,10 @@ def clock(t):
     clock_file = t.dir / "clock"
     clock_file.write_text("0")
     config = t.dir / "stasisd.conf"
-    config.write_text("[keepalive]\ninterval=1\ncount=2\n", encoding="utf-8")
+    config.write_text("[keepalive]\ninterval=1\ncount=10\n", encoding="utf-8")
     guest = t.boot_sector_guest()
     with daemon(t, "--config", config, LD_PRELOAD=JUMP_CLOCK, JUMP_CLOCK=clock_file) as served, \
-            Client(served.socket) as alive, Client(served.socket, None) as unopened:
-        assert alive.call(wire.FEATURE, u32(wire.FEATURE_KEEPALIVE)).payload == u32(1)
+            Client(served.socket, None) as unopened:
         for number, jump in enumerate((DAY, -DAY, 30 * 365 * DAY, -20 * 365 * DAY)):
             clock_file.write_text(str(jump))
             served.virsh("create", guest.xml_file())
@@ -126,18 +125,20 @@ def clock(t):
             started = next(value for key, value in status.items() if key.startswith("started")) / 1e6
             assert abs(started - time.time() - jump) < 600, (started, jump)
             guest.wait_for_tick(1)
-            domain = alive.lookup(guest.name)
-            with busy(t, guest.name):
-                serial = alive.ask(wire.SUSPEND, domain)
-                clock_file.write_text(str(-jump))
+            with Client(served.socket) as alive:
+                domain = alive.lookup(guest.name)
                 begun = time.monotonic()
-                answers_pings(alive, 2)
-                # Asked once in a second, whatever the clock says; and the call still waits.
-                assert time.monotonic() - begun > 1
-                clock_file.write_text(str(jump))
-            while (got := alive.receive()).kind != wire.REPLY:
-                alive.send(wire.PONG_PACKET)
-            assert (got.serial, got.status) == (serial, wire.OK), got
+                assert alive.call(wire.FEATURE, u32(wire.FEATURE_KEEPALIVE)).payload == u32(1)
+                with busy(t, guest.name):
+                    serial = alive.ask(wire.SUSPEND, domain)
+                    clock_file.write_text(str(-jump))
+                    answers_pings(alive, 2)
+                    # Asked once in a second, whatever the clock says; and the call still waits.
+                    assert time.monotonic() - begun > 1
+                    clock_file.write_text(str(jump))
+                while (got := alive.receive()).kind != wire.REPLY:
+                    alive.send(wire.PONG_PACKET)
+                assert (got.serial, got.status) == (serial, wire.OK), got
             assert served.says("domstate", guest.name, "--reason") == "paused (user)"
             image = t.dir / f"image-{number}"
             served.virsh("save", guest.name, image)
@@ -147,6 +148,9 @@ def clock(t):
             assert elapsed < 60000, job
             served.virsh("destroy", guest.name)
         # One that is silent is given up by the same measure.
+        config.write_text("[keepalive]\ninterval=1\ncount=2\n", encoding="utf-8")
+        served.process.send_signal(signal.SIGHUP)
+        harness.wait_for(lambda: "read anew" in served.said(), "the configuration to be read")
         with Client(served.socket) as dead:
             assert dead.call(wire.FEATURE, u32(wire.FEATURE_KEEPALIVE)).payload == u32(1)
             assert dead.receive().is_ping()
