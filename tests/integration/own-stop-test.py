@@ -71,6 +71,9 @@ def save_stops(t, guest, filler, step, *command, action="fail"):
     held = filler.with_name("held")
     filler.rename(held)
     held.write_bytes(b"")  # there is room: who lets it run does so for good
+    if step == "save-migrating":  # QEMU is not to be through before the save has looked at it
+        t.by_hand(guest)
+        limit(t, guest, 1 << 20)
     if action == "kill":
         process.kill()
         process.communicate()

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
 import sshd as ssh_server
 
@@ -107,11 +106,12 @@ def refused(server, *options, code, says, **more):
     return said
 
 
-def cancel(words, env, after=0.5):
+def cancel(words, env, comes_to):
+    """Cancel it where it waits, once comes_to() says that it does."""
     with subprocess.Popen(words, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as process:
-        time.sleep(after)
-        assert process.poll() is None, process.communicate()
+        place = comes_to()  # a connection perhaps, which is to stay
+        assert place and process.poll() is None, process.communicate()
         process.send_signal(signal.SIGUSR1)
         said = process.communicate(timeout=30)[1].decode()
         tap.equal(process.returncode, 1)

@@ -52,7 +52,8 @@ def test_hosts():
             thread.join(30)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         Nobody.port = listener.getsockname()[1]
-        cancel(*command(Nobody, "--no-verify", "--socket", "/nowhere"))
+        listener.settimeout(60)
+        cancel(*command(Nobody, "--no-verify", "--socket", "/nowhere"), listener.accept)
 
 
 def test_trickle():
@@ -286,11 +287,11 @@ def test_idle():
             tap.equal((out, said), (b"y", b"open\nreason: none\n"))
 
 
-def lost(end, says):
+def lost(end, says, *options):
     """Something ends the connection in the middle of a transfer."""
     with ssh_server.sshd(folder()) as server, listening(lambda peer: peer.sendall(bytes(300 * MIB))) as listener:
         listener.failed = NoList()
-        words, env = command(server, *known(server), "--socket", listener.path, "--keepalive", "1")
+        words, env = command(server, *known(server), "--socket", listener.path, *options)
         with subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as process:
             process.stdout.read(MIB)
@@ -318,7 +319,7 @@ def test_stopped():
     """a host that falls silent in the middle is given up"""
     def stop(server):
         server.kill_sessions(signal.SIGSTOP)
-    lost(stop, ("no sign of life",))
+    lost(stop, ("no sign of life",), "--keepalive", "1")
 
 
 def ends(server):

@@ -5,7 +5,9 @@
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
+import threading
 import time
 
 import sshd as ssh_server
@@ -106,6 +108,11 @@ def make_rsa():
     return ssh_server.make_key(folder() / "rsa", "rsa")
 
 
+def listens(path):
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 @contextlib.contextmanager
 def agent(*keys):
     """A real ssh-agent that has these keys; its environment."""
@@ -114,7 +121,7 @@ def agent(*keys):
     try:
         env = {"SSH_AUTH_SOCK": str(path)}
         deadline = time.monotonic() + 30
-        while not path.exists() and time.monotonic() < deadline:
+        while not listens(path) and time.monotonic() < deadline:
             time.sleep(0.02)
         for key in keys:
             subprocess.run(["ssh-add", "-q", key], env=os.environ | env, check=True, capture_output=True)
@@ -173,13 +180,15 @@ def test_agent_hangs():
         with listening(short) as bad, listening(echo) as listener:
             goes(SERVER, listener, "--known-hosts", SERVER.known_hosts, home=key, SSH_AUTH_SOCK=str(bad.path))
 
+    is_asked = threading.Event()
+
     def silent(peer):
         while peer.recv(100):
-            pass
+            is_asked.set()
 
     with listening(silent) as hangs:
         words, env = command(SERVER, "--known-hosts", SERVER.known_hosts, SSH_AUTH_SOCK=str(hangs.path))
-        cancel(words, env)
+        cancel(words, env, lambda: is_asked.wait(60))
 
 
 def test_usual_keys():
