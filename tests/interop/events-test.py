@@ -148,6 +148,7 @@ def full(t):
             file.truncate(32 << 20)
         guest = t.linux_guest(disks=[(disk, "raw", "virtio", False)])
         with daemon(t) as served, Listener(t, served, "--all") as listener:
+            begins(listener, t)
             served.virsh("create", guest.xml_file())
             guest.wait_for_agent()
             guest.agent("sh cat /dev/zero >/dev/vda 2>/dev/null &")

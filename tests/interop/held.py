@@ -28,6 +28,9 @@ class Relay:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.path.unlink()
