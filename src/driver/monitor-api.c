@@ -5,6 +5,8 @@
 
 #include "config.h"
 
+#include "driver/monitor-command.h"
+
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
@@ -44,12 +46,12 @@ share (const StasisJson *json)
 }
 
 static char *
-run_qmp (StasisMonitor *monitor, const StasisJson *request, const char *command,
+run_qmp (StasisMonitor *monitor, const StasisJson *request, const char *command, int fd,
          GCancellable *cancellable, GError **error)
 {
   StasisJson *value = NULL;
   if (!stasis_monitor_command (monitor, command, share (stasis_json_get (request, "arguments")),
-                               NULL, 0, -1, &value, cancellable, error))
+                               &fd, fd >= 0 ? 1 : 0, -1, &value, cancellable, error))
     return NULL;
   g_autoptr (StasisJson) reply = stasis_json_new_object ();
   stasis_json_set (reply, "return", value);
@@ -89,11 +91,25 @@ stasis_domain_monitor_command (StasisDomain *self, const char *command,
                                GError **error)
 {
   const StasisDriverOps *ops = stasis_domain_get_ops (self);
-  if (ops != NULL)
-    return ops->monitor_command (self, command, flags, cancellable, error);
+  return ops != NULL
+             ? ops->monitor_command (self, command, flags, cancellable, error)
+             : stasis_domain_monitor_command_fd (self, command, flags, -1, cancellable, error);
+}
 
+/* Of an embedded driver. */
+char *
+stasis_domain_monitor_command_fd (StasisDomain *self, const char *command,
+                                  StasisMonitorCommandFlags flags, int fd,
+                                  GCancellable *cancellable, GError **error)
+{
   const gboolean is_hmp = (flags & STASIS_MONITOR_COMMAND_HMP) != 0;
   const char *name = NULL;
+  if (is_hmp && fd >= 0)
+    {
+      g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                           _ ("QEMU's human monitor takes no descriptors"));
+      return NULL;
+    }
   g_autoptr (StasisJson) request = is_hmp ? NULL : stasis_json_parse (command, -1, error);
   if (!is_hmp && (request == NULL || !check_request (request, &name, error)))
     return NULL;
@@ -105,7 +121,7 @@ stasis_domain_monitor_command (StasisDomain *self, const char *command,
   if (monitor == NULL)
     return NULL;
   char *reply = is_hmp ? stasis_monitor_hmp (monitor, command, cancellable, error)
-                       : run_qmp (monitor, request, name, cancellable, error);
+                       : run_qmp (monitor, request, name, fd, cancellable, error);
   if (reply != NULL)
     sync_supervisor (self);
   return reply;

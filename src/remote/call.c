@@ -50,6 +50,17 @@ stasis_call_give (StasisCall *call, StasisDomain *domain_take)
   return domain != NULL;
 }
 
+/* One that came with it. */
+int
+stasis_call_fd (const StasisCall *call, guint index, GError **error)
+{
+  const int fd
+      = call->fds != NULL && index < call->fds->len ? g_array_index (call->fds, int, index) : -1;
+  if (fd < 0)
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_QEMU, _ ("No FD available at slot %u"), index);
+  return fd;
+}
+
 /* A path of this host. */
 gboolean
 stasis_call_check_path (const char *path, GError **error)

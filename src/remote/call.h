@@ -22,8 +22,10 @@ typedef struct
   const StasisWireValue *args; /* (borrowed) by the layout of the procedure */
   StasisWireValue *rets;       /* all zeros; cleared by the caller, also where the call fails */
   const char *save_format;     /* (borrowed) (nullable) where the client names none */
-  int stream_fd;  /* -1; a call that opens a stream leaves there what is behind it (owned) */
-  guint32 serial; /* the client's, of its calls on this connection */
+  int stream_fd;     /* -1; a call that opens a stream leaves there what is behind it (owned) */
+  guint32 serial;    /* the client's, of its calls on this connection */
+  const GArray *fds; /* (borrowed) (nullable) (element-type int) that came with the call */
+  int reply_fd;      /* -1; one that goes with the results (owned) */
 } StasisCall;
 
 typedef gboolean (*StasisCallFunc) (StasisCall *call, GError **error);
@@ -34,6 +36,8 @@ StasisDomain *stasis_call_domain (const StasisCall *call, guint index, GError **
 StasisWireDomain *stasis_call_describe (StasisDomain *domain);
 /* The first result is this domain; FALSE for NULL, where the error is set already. */
 gboolean stasis_call_give (StasisCall *call, StasisDomain *domain_take);
+/* A descriptor (borrowed) that came with the call; -1 and an error where it has no such. */
+int stasis_call_fd (const StasisCall *call, guint index, GError **error);
 /* A path of the host where the call is carried out: absolute, for nobody here knows of which folder
  * the client thinks. */
 gboolean stasis_call_check_path (const char *path, GError **error);

@@ -16,6 +16,7 @@
 #define AUTH_NONE      0
 
 /* Of libvirt's virDrvFeature. */
+#define FEATURE_FD_PASSING     8
 #define FEATURE_TYPED_STRING   9
 #define FEATURE_KEEPALIVE      10
 #define FEATURE_XML_MIGRATABLE 11
@@ -80,6 +81,7 @@ stasis_call_connect_supports_feature (StasisCall *call, GError **error)
       stasis_session_begin_keepalive (call->session);
       call->rets[0].i = 1;
       break;
+    case FEATURE_FD_PASSING:
     case FEATURE_TYPED_STRING:
     case FEATURE_XML_MIGRATABLE:
     case FEATURE_EVENT_CALLBACK:

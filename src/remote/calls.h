@@ -125,6 +125,14 @@ STASIS_CALL (connect_domain_event_deregister);
 STASIS_CALL (qemu_connect_domain_monitor_event_register);
 STASIS_CALL (qemu_connect_domain_monitor_event_deregister);
 
+/* calls-fds.c */
+STASIS_CALL (domain_create_xml_with_files);
+STASIS_CALL (domain_create_with_files);
+STASIS_CALL (domain_open_graphics);
+STASIS_CALL (domain_open_graphics_fd);
+STASIS_CALL (domain_fd_associate);
+STASIS_CALL (qemu_domain_monitor_command_with_files);
+
 /* calls-agent.c */
 STASIS_CALL (domain_get_time);
 STASIS_CALL (domain_set_time);

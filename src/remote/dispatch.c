@@ -48,20 +48,24 @@ refuse (StasisSession *session, const StasisMessageHeader *call, StasisRemoteErr
   send_error (session, call, &error);
 }
 
-/* With what a stream goes on from, or -1. */
+/* What came of a call: its results, what a stream goes on from or a descriptor. */
 static void
-send_results (StasisTask *task, const StasisWireValue *rets, int fd_take)
+send_results (StasisTask *task, StasisCall *call)
 {
-  stasis_autofd int fd = fd_take;
   StasisMessageHeader header = task->header;
-  header.type = STASIS_MESSAGE_REPLY;
+  header.type = call->reply_fd >= 0 ? STASIS_MESSAGE_REPLY_WITH_FDS : STASIS_MESSAGE_REPLY;
   header.status = STASIS_MESSAGE_OK;
   g_autoptr (GByteArray) message = stasis_message_begin (&header);
-  stasis_wire_encode (message, task->procedure->rets, rets);
+  if (call->reply_fd >= 0)
+    stasis_xdr_put_u32 (message, 1);
+  stasis_wire_encode (message, task->procedure->rets, call->rets);
   const gboolean fits = stasis_message_end (message);
-  if (fits && fd >= 0)
-    stasis_stream_open (task->session, &task->header, stasis_fd_steal (&fd),
+  if (fits && call->stream_fd >= 0)
+    stasis_stream_open (task->session, &task->header, stasis_fd_steal (&call->stream_fd),
                         g_steal_pointer (&message));
+  else if (fits && call->reply_fd >= 0)
+    stasis_session_send_fd (task->session, g_steal_pointer (&message),
+                            stasis_fd_steal (&call->reply_fd));
   else if (fits)
     stasis_session_send (task->session, g_steal_pointer (&message));
   else
@@ -98,6 +102,8 @@ carry_out (StasisTask *task)
         .save_format = save_format,
         .stream_fd = -1,
         .serial = task->header.serial,
+        .fds = task->fds,
+        .reply_fd = -1,
       };
       g_autoptr (GError) error = NULL;
       const gboolean is_own = g_atomic_int_get (&task->session->is_own) != 0;
@@ -107,12 +113,25 @@ carry_out (StasisTask *task)
       if (is_own)
         stasis_call_warning_end ();
       if (ok)
-        send_results (task, rets, call.stream_fd);
+        send_results (task, &call);
       else
         send_error (task->session, &task->header, error);
+      stasis_fd_clear (&call.stream_fd);
+      stasis_fd_clear (&call.reply_fd);
     }
   stasis_wire_clear (procedure->args, args);
   stasis_wire_clear (procedure->rets, rets);
+}
+
+/* Before the first thread is told to go on: it waits for that. */
+static gboolean
+close_fds (StasisTask *task)
+{
+  if (task->fds == NULL)
+    return FALSE;
+  g_atomic_int_add (&task->session->n_call_fds, -(gint) task->fds->len);
+  g_clear_pointer (&task->fds, g_array_unref);
+  return TRUE;
 }
 
 /* It is over, or was never begun. */
@@ -120,6 +139,7 @@ void
 stasis_task_free (gpointer data)
 {
   StasisTask *task = data;
+  close_fds (task);
   if (!task->procedure->is_quick)
     stasis_session_end_job (task->session, task->header.serial);
   g_bytes_unref (task->payload);
@@ -148,6 +168,7 @@ stasis_dispatch_run (gpointer data, gpointer user_data)
   StasisServer *server = user_data;
   StasisSession *session = task->session;
   carry_out (task);
+  const gboolean had_fds = close_fds (task);
 
   g_mutex_lock (&session->lock);
   guint *count = task->procedure->is_quick ? &session->n_quick : &session->n_running;
@@ -156,7 +177,7 @@ stasis_dispatch_run (gpointer data, gpointer user_data)
       = task->procedure->is_quick || (gint) *count >= g_atomic_int_get (&server->max_requests);
   (*count)--;
   g_mutex_unlock (&session->lock);
-  if (was_full)
+  if (was_full || had_fds)
     g_main_context_invoke_full (server->context, G_PRIORITY_DEFAULT, go_on,
                                 stasis_session_ref (session), unref_session);
   stasis_task_free (task);
@@ -229,8 +250,9 @@ find (StasisSession *session, const StasisMessageHeader *header)
 
 static void
 call (StasisSession *session, const StasisMessageHeader *header, const guint8 *payload,
-      gsize length)
+      gsize length, GArray *fds_take)
 {
+  g_autoptr (GArray) fds = fds_take;
   const StasisProcedure *procedure = find (session, header);
   if (procedure == NULL || !check_access (session, header, procedure))
     return;
@@ -244,6 +266,9 @@ call (StasisSession *session, const StasisMessageHeader *header, const guint8 *p
   task->procedure = procedure;
   task->header = *header;
   task->payload = g_bytes_new (payload, length);
+  task->fds = g_steal_pointer (&fds);
+  if (task->fds != NULL)
+    g_atomic_int_add (&session->n_call_fds, (gint) task->fds->len);
   /* Before it waits for a thread, or for others: what cancels it may overtake it. */
   if (!procedure->is_quick)
     stasis_session_begin_job (session, header->serial);
@@ -272,32 +297,29 @@ answer_ping (StasisSession *session)
 }
 
 /* One packet. */
-gboolean
+void
 stasis_dispatch (StasisSession *session, const StasisMessageHeader *header, const guint8 *payload,
-                 gsize length, const char **out_why)
+                 gsize length, GArray *fds_take)
 {
+  g_autoptr (GArray) fds = fds_take;
   if (header->program == STASIS_PROGRAM_KEEPALIVE)
     {
       if (header->type == STASIS_MESSAGE_EVENT && header->procedure == STASIS_KEEPALIVE_PING)
         answer_ping (session);
-      return TRUE; /* an answer to ours counts like every packet */
+      return; /* an answer to ours counts like every packet */
     }
   switch (header->type)
     {
     case STASIS_MESSAGE_CALL:
-      call (session, header, payload, length);
-      return TRUE;
     case STASIS_MESSAGE_CALL_WITH_FDS:
-      /* The descriptors' octets follow, and are not in the length. */
-      *out_why = "it sends descriptors, which we have said that we do not take";
-      return FALSE;
+      call (session, header, payload, length, g_steal_pointer (&fds));
+      break;
     case STASIS_MESSAGE_STREAM:
     case STASIS_MESSAGE_STREAM_HOLE:
       stasis_stream_take_packet (session, header, payload, length);
-      return TRUE;
+      break;
     default:
       g_debug ("client %" G_GUINT64_FORMAT ": a packet of type %u that nobody waits for",
                session->number, header->type);
-      return TRUE;
     }
 }

@@ -35,6 +35,19 @@ stasis_message_parse_header (const guint8 *octets, StasisMessageHeader *out_head
   out_header->status = stasis_xdr_get_u32 (&in);
 }
 
+/* The word behind the header. */
+gboolean
+stasis_message_parse_fds (const guint8 *payload, gsize length, guint *out_count)
+{
+  StasisXdrReader in;
+  stasis_xdr_reader_init (&in, payload, length);
+  const guint32 count = stasis_xdr_get_u32 (&in);
+  if (length < STASIS_MESSAGE_FDS_SIZE || count > STASIS_MESSAGE_FDS_MAX)
+    return FALSE;
+  *out_count = count;
+  return TRUE;
+}
+
 /* Room for the length, and the header. */
 GByteArray *
 stasis_message_begin (const StasisMessageHeader *header)

@@ -15,6 +15,8 @@ G_BEGIN_DECLS
 #define STASIS_MESSAGE_HEADER_SIZE 24u
 #define STASIS_MESSAGE_SIZE_MIN    (STASIS_MESSAGE_LENGTH_SIZE + STASIS_MESSAGE_HEADER_SIZE)
 #define STASIS_MESSAGE_SIZE_MAX    33554436u /* with the length word */
+#define STASIS_MESSAGE_FDS_SIZE    4u        /* how many descriptors there are */
+#define STASIS_MESSAGE_FDS_MAX     32u
 
 typedef enum
 {
@@ -48,6 +50,10 @@ typedef struct
 guint32 stasis_message_parse_size (const guint8 *octets);
 /* The header that stands behind it. */
 void stasis_message_parse_header (const guint8 *octets, StasisMessageHeader *out_header);
+
+/* How many descriptors a packet with such has, by the word that @payload begins with; FALSE where
+ * it has none, or more than are allowed. */
+gboolean stasis_message_parse_fds (const guint8 *payload, gsize length, guint *out_count);
 
 /* (transfer full): the beginning of a packet; what belongs into it is appended. */
 GByteArray *stasis_message_begin (const StasisMessageHeader *header);

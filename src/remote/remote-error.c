@@ -57,6 +57,7 @@ static const Pair remote_codes[] = {
   { STASIS_REMOTE_ERROR_DENIED, 29 },
   { STASIS_REMOTE_ERROR_CLOSED, 38 },
   { STASIS_REMOTE_ERROR_NO_METADATA, 80 },
+  { STASIS_REMOTE_ERROR_NO_SUPPORT, STASIS_VIR_ERR_NO_SUPPORT },
 };
 
 static const Pair io_codes[] = {

@@ -16,6 +16,7 @@ G_BEGIN_DECLS
  * @STASIS_REMOTE_ERROR_DENIED: a connection that may only read asked for a change
  * @STASIS_REMOTE_ERROR_CLOSED: the connection has ended
  * @STASIS_REMOTE_ERROR_NO_METADATA: the domain has no metadata of that kind
+ * @STASIS_REMOTE_ERROR_NO_SUPPORT: libvirt has a function for that, and its driver for QEMU has not
  *
  * What goes wrong between a client and a server, besides what goes wrong in the library.
  */
@@ -26,6 +27,7 @@ typedef enum
   STASIS_REMOTE_ERROR_DENIED,
   STASIS_REMOTE_ERROR_CLOSED,
   STASIS_REMOTE_ERROR_NO_METADATA,
+  STASIS_REMOTE_ERROR_NO_SUPPORT,
 } StasisRemoteError;
 
 #define STASIS_REMOTE_ERROR (stasis_remote_error_quark ())

@@ -59,10 +59,13 @@ struct _StasisSession
   pid_t pid;
   gboolean is_reader; /* by its socket */
   gint is_own;        /* (atomic) its client knows our own program */
+  gint n_call_fds;    /* (atomic) descriptors that its calls have */
 
   /* The first thread's. */
   GSource *source;    /* (owned) (nullable) */
   GByteArray *in;     /* (owned) what has come of the next packets */
+  guint64 in_before;  /* octets that came before these */
+  GArray *arrivals;   /* (owned) descriptors that came: see descriptors.h */
   gint64 began;       /* µs */
   gint64 last_input;  /* µs */
   guint n_pings;      /* unanswered */
@@ -73,9 +76,10 @@ struct _StasisSession
 
   GMutex lock;           /* guards the rest */
   int fd;                /* (owned) or -1: it is closed */
-  GQueue out;            /* (owned) of GByteArray */
+  GQueue out;            /* (owned) what is sent: see session-io.c */
   gsize out_done;        /* octets of the first that are sent */
   gsize out_octets;      /* that are not sent yet */
+  guint out_fds;         /* nor these descriptors */
   gboolean is_looked_at; /* the first thread is about to look at what is not sent yet */
   guint n_running;       /* calls */
   guint n_quick;
@@ -94,6 +98,7 @@ typedef struct
   const StasisProcedure *procedure;
   StasisMessageHeader header;
   GBytes *payload; /* (owned) */
+  GArray *fds;     /* (owned) (nullable) (element-type int) */
 } StasisTask;
 
 /* session-io.c */
@@ -105,6 +110,8 @@ void stasis_session_attach (StasisSession *self);
 void stasis_session_close (StasisSession *self, const char *why);
 /* From any thread; consumed. */
 void stasis_session_send (StasisSession *self, GByteArray *message_take);
+/* The same, and a descriptor behind it. */
+void stasis_session_send_fd (StasisSession *self, GByteArray *message_take, int fd_take);
 /* On the first thread, once in a second. */
 void stasis_session_tick (StasisSession *self, gint64 now);
 /* On the first thread: a call has ended, or something was sent; it may go on. */
@@ -116,9 +123,9 @@ void stasis_server_tell (const StasisDomainNews *news, gpointer server);
 /* server.c, on the first thread */
 void stasis_server_forget (StasisServer *self, StasisSession *session);
 
-/* dispatch.c, on the first thread; FALSE where the connection is to be closed. */
-gboolean stasis_dispatch (StasisSession *session, const StasisMessageHeader *header,
-                          const guint8 *payload, gsize length, const char **out_why);
+/* dispatch.c, on the first thread; @fds_take: (nullable) (element-type int) */
+void stasis_dispatch (StasisSession *session, const StasisMessageHeader *header,
+                      const guint8 *payload, gsize length, GArray *fds_take);
 /* On a thread of a pool. */
 void stasis_dispatch_run (gpointer task, gpointer server);
 /* Have it run, where the limit allows it. */

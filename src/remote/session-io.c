@@ -18,6 +18,7 @@
 
 #include <glib-unix.h>
 
+#include "remote/descriptors.h"
 #include "remote/server-private.h"
 #include "remote/stream.h"
 #include "util/fd.h"
@@ -28,9 +29,18 @@
 #define SIZE_MAX_READERS (4u * 1024 * 1024)  /* of one of a client that may only read */
 #define OUT_HIGH         (4u * 1024 * 1024)  /* not read from before that is taken */
 #define OUT_MAX          (96u * 1024 * 1024) /* given up: three of the longest packets */
+#define OUT_FDS_HIGH     16u                 /* likewise, descriptors */
+#define CALL_FDS_HIGH    64 /* that its calls have, until some of them have ended */
 #define JOINED_MAX       65536u
 #define WAITING_MAX      64u
 #define OPEN_US          (60 * G_USEC_PER_SEC)
+
+/* Octets that are sent, and a descriptor with the first of them. */
+typedef struct
+{
+  GByteArray *octets; /* (owned) */
+  int fd;             /* (owned) or -1 */
+} Outgoing;
 
 static void
 clear_callback (gpointer callback)
@@ -48,6 +58,7 @@ stasis_session_new (StasisServer *server, int fd_take, gboolean is_read_only)
   self->fd = fd_take;
   self->is_read_only = is_read_only;
   self->in = g_byte_array_new ();
+  self->arrivals = stasis_arrivals_new ();
   self->began = self->last_input = g_get_monotonic_time ();
   self->callbacks = g_array_new (FALSE, FALSE, sizeof (StasisCallback));
   g_array_set_clear_func (self->callbacks, clear_callback);
@@ -69,9 +80,12 @@ stasis_session_ref (StasisSession *self)
 }
 
 static void
-free_message (gpointer message)
+outgoing_free (gpointer data)
 {
-  g_byte_array_unref (message);
+  Outgoing *outgoing = data;
+  stasis_fd_clear (&outgoing->fd);
+  g_byte_array_unref (outgoing->octets);
+  g_free (outgoing);
 }
 
 /* One less. */
@@ -82,34 +96,45 @@ stasis_session_unref (StasisSession *self)
     return;
   stasis_fd_clear (&self->fd);
   g_byte_array_unref (self->in);
+  g_array_unref (self->arrivals);
   g_array_unref (self->callbacks);
   g_array_unref (self->mortals);
   g_ptr_array_unref (self->streams);
   g_hash_table_unref (self->jobs);
-  g_queue_clear_full (&self->out, free_message);
+  g_queue_clear_full (&self->out, outgoing_free);
   g_mutex_clear (&self->lock);
   g_free (self);
+}
+
+static ssize_t
+send_some (StasisSession *self, const Outgoing *outgoing)
+{
+  const guint8 *octets = outgoing->octets->data + self->out_done;
+  const gsize length = outgoing->octets->len - self->out_done;
+  return outgoing->fd >= 0 ? stasis_descriptors_send (self->fd, octets, length, outgoing->fd)
+                           : send (self->fd, octets, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* As much as it takes; FALSE where the other end is gone. */
 static gboolean
 flush (StasisSession *self)
 {
-  GByteArray *message;
-  while ((message = g_queue_peek_head (&self->out)) != NULL)
+  Outgoing *outgoing;
+  while ((outgoing = g_queue_peek_head (&self->out)) != NULL)
     {
-      const ssize_t done = send (self->fd, message->data + self->out_done,
-                                 message->len - self->out_done, MSG_DONTWAIT | MSG_NOSIGNAL);
+      const ssize_t done = send_some (self, outgoing);
       if (done < 0 && errno == EINTR)
         continue;
       if (done < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK;
       self->out_done += (gsize) done;
       self->out_octets -= (gsize) done;
-      if (self->out_done < message->len)
+      self->out_fds -= outgoing->fd >= 0 ? 1 : 0;
+      stasis_fd_clear (&outgoing->fd);
+      if (self->out_done < outgoing->octets->len)
         continue;
       self->out_done = 0;
-      g_byte_array_unref (g_queue_pop_head (&self->out));
+      outgoing_free (g_queue_pop_head (&self->out));
     }
   return TRUE;
 }
@@ -118,7 +143,15 @@ flush (StasisSession *self)
 static gboolean
 is_at_limit (const StasisSession *self)
 {
-  return self->waiting.length >= WAITING_MAX || stasis_streams_are_full (self);
+  return self->waiting.length >= WAITING_MAX || stasis_streams_are_full (self)
+         || g_atomic_int_get (&self->n_call_fds) >= CALL_FDS_HIGH;
+}
+
+/* With the lock held: it takes too little of what is sent to it. */
+static gboolean
+is_behind (const StasisSession *self)
+{
+  return self->out_octets > OUT_HIGH || self->out_fds >= OUT_FDS_HIGH;
 }
 
 static gboolean on_ready (gint fd, GIOCondition condition, gpointer data);
@@ -130,7 +163,7 @@ watch (StasisSession *self)
   g_mutex_lock (&self->lock);
   const int fd = self->fd;
   const gboolean has_out = !g_queue_is_empty (&self->out);
-  self->is_held = self->is_due || self->out_octets > OUT_HIGH || is_at_limit (self);
+  self->is_held = self->is_due || is_behind (self) || is_at_limit (self);
   g_mutex_unlock (&self->lock);
   if (self->source != NULL)
     {
@@ -159,8 +192,9 @@ stasis_session_close (StasisSession *self, const char *why)
   g_mutex_lock (&self->lock);
   const gboolean was_open = self->fd >= 0;
   stasis_fd_clear (&self->fd);
-  g_queue_clear_full (&self->out, free_message);
+  g_queue_clear_full (&self->out, outgoing_free);
   self->out_octets = 0;
+  self->out_fds = 0;
   g_array_set_size (self->callbacks, 0);
   g_autoptr (GArray) mortals = self->mortals;
   self->mortals = g_array_new (FALSE, FALSE, sizeof (StasisMortal));
@@ -171,6 +205,7 @@ stasis_session_close (StasisSession *self, const char *why)
   watch (self);
   stasis_reaper_end (self->server->reaper, self->server->driver, mortals);
   g_queue_clear_full (&self->waiting, stasis_task_free);
+  stasis_arrivals_clear (self->arrivals);
   g_ptr_array_set_size (self->streams, 0);
   stasis_server_forget (self->server, self);
 }
@@ -207,25 +242,39 @@ watch_again (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* Many small ones cost little more than their octets. */
+/* Many small ones cost little more than their octets; nothing is put behind a descriptor's. */
 static void
-queue (StasisSession *self, GByteArray *message_take)
+queue (StasisSession *self, GByteArray *octets_take, int fd_take)
 {
-  GByteArray *last = g_queue_peek_tail (&self->out);
-  self->out_octets += message_take->len;
-  if (last != NULL && last->len + message_take->len <= JOINED_MAX)
+  Outgoing *last = g_queue_peek_tail (&self->out);
+  self->out_octets += octets_take->len;
+  self->out_fds += fd_take >= 0 ? 1 : 0;
+  if (last != NULL && last->fd < 0 && fd_take < 0
+      && last->octets->len + octets_take->len <= JOINED_MAX)
     {
-      g_byte_array_append (last, message_take->data, message_take->len);
-      g_byte_array_unref (message_take);
+      g_byte_array_append (last->octets, octets_take->data, octets_take->len);
+      g_byte_array_unref (octets_take);
+      return;
     }
-  else
-    g_queue_push_tail (&self->out, message_take);
+  Outgoing *outgoing = g_new0 (Outgoing, 1);
+  outgoing->octets = octets_take;
+  outgoing->fd = fd_take;
+  g_queue_push_tail (&self->out, outgoing);
 }
 
 /* From any thread. */
 void
 stasis_session_send (StasisSession *self, GByteArray *message_take)
 {
+  stasis_session_send_fd (self, message_take, -1);
+}
+
+/* From any thread; both at once, that nothing comes between them. */
+void
+stasis_session_send_fd (StasisSession *self, GByteArray *message_take, int fd_take)
+{
+  static const guint8 octet = 0;
+  stasis_autofd int fd = fd_take;
   g_mutex_lock (&self->lock);
   if (self->fd < 0)
     {
@@ -234,7 +283,9 @@ stasis_session_send (StasisSession *self, GByteArray *message_take)
       return;
     }
   const gboolean was_empty = g_queue_is_empty (&self->out);
-  queue (self, message_take);
+  queue (self, message_take, -1);
+  if (fd >= 0)
+    queue (self, g_byte_array_append (g_byte_array_new (), &octet, 1), stasis_fd_steal (&fd));
   /* An end that is gone is seen by who reads it. */
   if (was_empty && !flush (self))
     g_debug ("client %" G_GUINT64_FORMAT " cannot be written to", self->number);
@@ -272,9 +323,30 @@ take_packet (StasisSession *self, gsize *position, const char **out_why)
     return FALSE;
   StasisMessageHeader header;
   stasis_message_parse_header (octets + STASIS_MESSAGE_LENGTH_SIZE, &header);
-  *position += size;
-  return stasis_dispatch (self, &header, octets + STASIS_MESSAGE_SIZE_MIN,
-                          size - STASIS_MESSAGE_SIZE_MIN, out_why);
+  const guint8 *payload = octets + STASIS_MESSAGE_SIZE_MIN;
+  gsize length = size - STASIS_MESSAGE_SIZE_MIN;
+  guint n_fds = 0;
+  if (header.type == STASIS_MESSAGE_CALL_WITH_FDS)
+    {
+      if (!stasis_message_parse_fds (payload, length, &n_fds))
+        {
+          *out_why = "a packet has more descriptors than are allowed";
+          return FALSE;
+        }
+      payload += STASIS_MESSAGE_FDS_SIZE;
+      length -= STASIS_MESSAGE_FDS_SIZE;
+    }
+  if (left < size + n_fds)
+    return FALSE;
+  GArray *fds;
+  if (!stasis_arrivals_take (self->arrivals, self->in_before + *position + size, n_fds, &fds))
+    {
+      *out_why = "its descriptors are not those that its packets have";
+      return FALSE;
+    }
+  *position += size + n_fds;
+  stasis_dispatch (self, &header, payload, length, fds);
+  return TRUE;
 }
 
 /* Whether it is for us to take its next packet. */
@@ -282,7 +354,7 @@ static gboolean
 may_take (StasisSession *self)
 {
   g_mutex_lock (&self->lock);
-  const gboolean is_taking = self->fd >= 0 && self->out_octets <= OUT_HIGH;
+  const gboolean is_taking = self->fd >= 0 && !is_behind (self);
   g_mutex_unlock (&self->lock);
   return is_taking && !is_at_limit (self);
 }
@@ -309,6 +381,7 @@ take_packets (StasisSession *self)
     count++;
   if (position > 0)
     g_byte_array_remove_range (self->in, 0, (guint) position);
+  self->in_before += position;
   if (why != NULL)
     stasis_session_close (self, why);
   else if (count == PACKETS_AT_ONCE)
@@ -326,19 +399,33 @@ note_life (StasisSession *self, gint64 now)
   self->n_pings = 0;
 }
 
+/* Of one who can only read no procedure takes any: there they take nobody's place. */
+static gboolean
+keep_descriptor (StasisSession *self, int fd_take, const char **out_why)
+{
+  stasis_autofd int fd = fd_take;
+  const int kept = self->is_reader ? -1 : stasis_fd_steal (&fd);
+  if (stasis_arrivals_add (self->arrivals, kept, self->in_before + self->in->len))
+    return TRUE;
+  *out_why = "more descriptors have come than a packet has";
+  return FALSE;
+}
+
 /* FALSE where there is no more. */
 static gboolean
 receive (StasisSession *self, const char **out_why)
 {
   const guint before = self->in->len;
   g_byte_array_set_size (self->in, before + READ_SIZE);
-  const ssize_t done = recv (self->fd, self->in->data + before, READ_SIZE, MSG_DONTWAIT);
+  int descriptor;
+  const ssize_t done
+      = stasis_descriptors_receive (self->fd, self->in->data + before, READ_SIZE, &descriptor);
   const int number = errno;
   g_byte_array_set_size (self->in, before + (guint) MAX (done, 0));
   if (done > 0)
     {
       note_life (self, g_get_monotonic_time ());
-      return TRUE;
+      return descriptor < 0 || keep_descriptor (self, descriptor, out_why);
     }
   if (done < 0 && (number == EAGAIN || number == EWOULDBLOCK || number == EINTR))
     return TRUE;

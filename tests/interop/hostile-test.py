@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import wire
-from served import daemon, harness
+from served import busy, daemon, harness
 from wire import Client, optional, packet, string, u32
 
 
@@ -130,13 +130,13 @@ def numbers(t):
 def kinds(t):
     with daemon(t) as served:
         with Client(served.socket) as client:
-            for kind in (wire.REPLY, wire.EVENT, wire.STREAM, 5, 6, 7, 0xFFFFFFFF):
+            for kind in (wire.REPLY, wire.EVENT, wire.STREAM, wire.REPLY_WITH_FDS, 6, 7, 0xFFFFFFFF):
                 client.send(packet(wire.HOSTNAME, kind=kind, serial=99))
             client.send(packet(7, program=wire.KEEPALIVE, kind=wire.EVENT))
             client.send(packet(wire.PING, program=wire.KEEPALIVE, kind=wire.CALL))
             client.send(wire.PONG_PACKET)
             assert client.lives() and client.says_nothing(0.2)
-        assert is_closed(served, packet(wire.HOSTNAME, kind=wire.CALL_WITH_FDS))
+        assert is_closed(served, packet(wire.HOSTNAME, kind=wire.CALL_WITH_FDS)), "no word that says how many"
 
 
 @harness.test("nothing before the connection is open, and once only")
@@ -292,18 +292,6 @@ def halves(t):
         os.waitpid(child, 0)
         harness.wait_for(lambda: descriptors(served) <= before, "the connections to be closed")
         assert other.lives()
-
-
-@contextlib.contextmanager
-def busy(t, name):
-    """Another process changes the domain: who else wants to waits for it."""
-    import fcntl
-    import struct
-    path = t.state / "run" / "locks" / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+b") as file:
-        fcntl.fcntl(file, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))  # F_OFD_SETLK
-        yield
 
 
 @harness.test("calls that wait hold up neither signs of life nor quick calls, nor end the connection")

@@ -2,10 +2,12 @@
 """A stasisd for a test's state directory, and libvirt's own clients on it."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 
@@ -76,3 +78,13 @@ def daemon(t, *options, **env):
             served.stop()
         for word in ("CRITICAL", "runtime error", "AddressSanitizer", "ThreadSanitizer"):
             assert word not in served.said(), served.said()
+
+
+@contextlib.contextmanager
+def busy(t, name):
+    """Another process changes the domain: who else wants to waits for it."""
+    path = t.state / "run" / "locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as file:
+        fcntl.fcntl(file, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))  # F_OFD_SETLK
+        yield

@@ -6,7 +6,8 @@ import struct
 import uuid
 
 REMOTE, QEMU, OWN, KEEPALIVE = 0x20008086, 0x20008087, 0x20005354, 0x6B656570
-CALL, REPLY, EVENT, STREAM, CALL_WITH_FDS = range(5)
+CALL, REPLY, EVENT, STREAM, CALL_WITH_FDS, REPLY_WITH_FDS = range(6)
+FDS_MAX = 32
 OK, ERROR = range(2)
 PING, PONG = 1, 2
 HEADER = struct.Struct(">7I")
@@ -61,6 +62,7 @@ class Packet:
     def __init__(self, octets):
         _, self.program, self.version, self.procedure, self.kind, self.serial, self.status = HEADER.unpack(octets[:28])
         self.payload = octets[28:]
+        self.fds = []
 
     @property
     def code(self):
@@ -128,6 +130,21 @@ class Client:
             octets += more
         return octets
 
+    def send_with_fds(self, octets, fds):
+        """A packet, and behind it an octet with each of the descriptors."""
+        self.send(octets)
+        for fd in fds:
+            socket.send_fds(self.socket, [b"\0"], [fd])
+
+    def _take_fds(self, got):
+        """Those of a packet, which are the caller's to close."""
+        count, got.payload = struct.unpack(">I", got.payload[:4])[0], got.payload[4:]
+        for _ in range(count):
+            octet, fds, flags, _ = socket.recv_fds(self.socket, 1, 2)
+            assert octet == b"\0" and len(fds) == 1 and not flags & socket.MSG_CTRUNC, (octet, fds, flags)
+            got.fds += fds
+        return got
+
     def receive(self):
         """The next packet; None at the end of the connection."""
         try:
@@ -135,12 +152,19 @@ class Client:
             rest = self._read(struct.unpack(">I", head)[0] - 4) if head else None
         except (ConnectionResetError, BrokenPipeError):
             return None
-        return Packet(head + rest) if rest is not None else None
+        if rest is None:
+            return None
+        got = Packet(head + rest)
+        return self._take_fds(got) if got.kind == REPLY_WITH_FDS else got
 
-    def ask(self, procedure, payload=b"", **header):
+    def ask(self, procedure, payload=b"", fds=None, **header):
         """Send a call; its serial."""
         self.serial += 1
-        self.send(packet(procedure, payload, serial=self.serial, **header))
+        if fds is None:
+            self.send(packet(procedure, payload, serial=self.serial, **header))
+        else:
+            self.send_with_fds(packet(procedure, u32(len(fds)) + payload, kind=CALL_WITH_FDS, serial=self.serial,
+                                      **header), fds)
         return self.serial
 
     def call(self, procedure, payload=b"", **header):
@@ -148,7 +172,7 @@ class Client:
         serial = self.ask(procedure, payload, **header)
         reply = self.receive()
         assert reply is not None, "the connection was closed"
-        assert (reply.kind, reply.serial) == (REPLY, serial), reply
+        assert reply.kind in (REPLY, REPLY_WITH_FDS) and reply.serial == serial, reply
         return reply
 
     def says_nothing(self, seconds):

@@ -67,6 +67,31 @@ test_round_trip (void)
   g_assert_cmpuint (header.status, ==, sample.status);
 }
 
+/* The word behind the header, and what is no such. */
+static void
+test_fds (void)
+{
+  static const struct
+  {
+    guint32 word;
+    gsize length;
+    gboolean ok;
+  } counts[] = {
+    { 0, 4, TRUE },  { 1, 4, TRUE },           { 32, 400, TRUE },        { 33, 4, FALSE },
+    { 1, 3, FALSE }, { 0x80000000, 4, FALSE }, { 0xffffffff, 4, FALSE }, { 1, 0, FALSE },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (counts); i++)
+    {
+      g_autoptr (GByteArray) octets = g_byte_array_new ();
+      guint count = 77;
+      stasis_xdr_put_u32 (octets, counts[i].word);
+      g_byte_array_set_size (octets, 400);
+      g_assert_cmpint (stasis_message_parse_fds (octets->data, counts[i].length, &count), ==,
+                       counts[i].ok);
+      g_assert_cmpuint (count, ==, counts[i].ok ? counts[i].word : 77);
+    }
+}
+
 /* Nobody could receive what is longer. */
 static void
 test_too_long (void)
@@ -84,6 +109,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/remote/message/size", test_size);
   g_test_add_func ("/remote/message/round-trip", test_round_trip);
+  g_test_add_func ("/remote/message/fds", test_fds);
   g_test_add_func ("/remote/message/too-long", test_too_long);
   return g_test_run ();
 }

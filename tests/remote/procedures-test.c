@@ -75,6 +75,7 @@ test_access (void)
                                        "-save",
                                        "remove",
                                        "abort",
+                                       "associate",
                                        "monitor-command",
                                        "-undefine",
                                        "fs",
