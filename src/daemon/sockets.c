@@ -102,16 +102,24 @@ is_read_only (int fd, const char *name)
   return g_str_has_suffix (address.sun_path, STASIS_DAEMON_READ_ONLY);
 }
 
-/* Whoever waits on what is none would do so for ever, or not at all. */
+/* Whoever waits on what is none would do so for ever, or not at all.  Of one that is no unix socket
+ * nobody knows who is at its other end, and it carries no descriptors. */
 static gboolean
 check_activated (int fd, GError **error)
 {
   int listens = 0;
+  int family = AF_UNSPEC;
   socklen_t length = sizeof listens;
-  if (getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens)
+  socklen_t family_length = sizeof family;
+  const gboolean is_listening
+      = getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens;
+  if (is_listening && getsockopt (fd, SOL_SOCKET, SO_DOMAIN, &family, &family_length) == 0
+      && family == AF_UNIX)
     return TRUE;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
-               _ ("LISTEN_FDS: descriptor %d is no socket that listens"), fd);
+               is_listening ? _ ("LISTEN_FDS: descriptor %d is no unix socket")
+                            : _ ("LISTEN_FDS: descriptor %d is no socket that listens"),
+               fd);
   return FALSE;
 }
 

@@ -278,6 +278,10 @@ def no_socket(t):
         process = activated(t, (null,), "stasisd.socket")
         assert process.wait(60) == 1
     assert "LISTEN_FDS: descriptor 3 is no socket" in (t.dir / "stasisd.log").read_text()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = activated(t, (listener,), "stasisd.socket")
+        assert process.wait(60) == 1, "anybody of this host could connect"
+    assert "LISTEN_FDS: descriptor 3 is no unix socket" in (t.dir / "stasisd.log").read_text()
 
 
 @harness.test("the service manager hears of readiness, reloading and the end")
