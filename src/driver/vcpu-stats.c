@@ -55,8 +55,9 @@ new_map (const cpu_set_t *set)
   return g_bytes_new_take (map, length);
 }
 
-static GBytes *
-read_affinity (gint64 tid)
+/* Of one thread. */
+GBytes *
+stasis_vcpu_affinity (gint64 tid)
 {
   cpu_set_t set;
   CPU_ZERO (&set);
@@ -89,7 +90,7 @@ stasis_domain_vcpu_stats (StasisDomain *self, GError **error)
       StasisVcpuStats *vcpu = g_new0 (StasisVcpuStats, 1);
       vcpu->number = cpu->index;
       vcpu->cpu = -1;
-      vcpu->cpus = read_affinity (cpu->thread_id);
+      vcpu->cpus = stasis_vcpu_affinity (cpu->thread_id);
       read_thread (vcpu, hold->status->qemu.pid, cpu->thread_id);
       g_ptr_array_add (vcpus, vcpu);
     }

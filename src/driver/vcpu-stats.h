@@ -20,6 +20,10 @@ typedef struct
 /* (transfer full) (element-type StasisVcpuStats): of a running domain. */
 GPtrArray *stasis_domain_vcpu_stats (StasisDomain *self, GError **error);
 
+/* (transfer full): a bit for each processor of the host on which that thread, or process, may run.
+ */
+GBytes *stasis_vcpu_affinity (gint64 tid);
+
 /* (transfer full): a bit for each processor of the host: where a guest that is not bound may run.
  */
 GBytes *stasis_vcpu_any_cpu (void);

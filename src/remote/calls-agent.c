@@ -8,6 +8,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "driver/domain-agent.h"
+#include "driver/guest-filesystems.h"
 #include "remote/calls.h"
 
 #define NS_PER_S G_GINT64_CONSTANT (1000000000)
@@ -127,6 +128,30 @@ stasis_call_domain_fstrim (StasisCall *call, GError **error)
   g_autoptr (StasisJson) answer = NULL;
   return stasis_domain_agent_command (domain, "guest-fstrim", arguments, AGENT_MS_MAX, &answer,
                                       error);
+}
+
+/* What it has mounted, and on which disks. */
+gboolean
+stasis_call_domain_get_fsinfo (StasisCall *call, GError **error)
+{
+  if (!check_flags (call->args[1].u, 0, error))
+    return FALSE;
+  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
+  g_autoptr (GPtrArray) found
+      = domain != NULL ? stasis_domain_guest_filesystems (domain, error) : NULL;
+  if (found == NULL)
+    return FALSE;
+  call->rets[0].items = stasis_wire_filesystems_new ();
+  call->rets[1].u = MIN (found->len, STASIS_WIRE_FILESYSTEMS_MAX);
+  for (guint i = 0; i < call->rets[1].u; i++)
+    {
+      const StasisGuestFilesystem *one = g_ptr_array_index (found, i);
+      StasisWireFilesystem *wire = stasis_wire_filesystems_add (
+          call->rets[0].items, one->mountpoint, one->name, one->type);
+      for (guint j = 0; j < MIN (one->disks->len, STASIS_WIRE_FILESYSTEMS_MAX); j++)
+        g_ptr_array_add (wire->disks, g_strdup (g_ptr_array_index (one->disks, j)));
+    }
+  return TRUE;
 }
 
 /* As the guest calls itself. */

@@ -210,3 +210,17 @@ stasis_call_domain_get_vcpus_flags (StasisCall *call, GError **error)
   call->rets[0].i = (gint32) count;
   return TRUE;
 }
+
+/* The old way: of one that runs. */
+gboolean
+stasis_call_domain_get_max_vcpus (StasisCall *call, GError **error)
+{
+  guint count = 0;
+  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
+  if (domain == NULL
+      || !stasis_domain_get_vcpus (domain, STASIS_AFFECT_LIVE | STASIS_AFFECT_MAXIMUM, &count,
+                                   error))
+    return FALSE;
+  call->rets[0].i = (gint32) count;
+  return TRUE;
+}

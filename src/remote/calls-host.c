@@ -12,6 +12,7 @@
 
 #include "driver/domain-capabilities.h"
 #include "remote/calls.h"
+#include "remote/host-sysinfo.h"
 #include "remote/node-info.h"
 
 #define MAX_VCPUS 255
@@ -86,6 +87,18 @@ stasis_call_connect_get_domain_capabilities (StasisCall *call, GError **error)
   if (wanted.emulator != NULL && !stasis_call_check_path (wanted.emulator, error))
     return FALSE;
   call->rets[0].s = stasis_driver_get_domain_capabilities (call->driver, &wanted, error);
+  return call->rets[0].s != NULL;
+}
+
+/* Of the host's firmware. */
+gboolean
+stasis_call_connect_get_sysinfo (StasisCall *call, GError **error)
+{
+  static const StasisFlagPair none = { 0, 0 };
+  guint32 flags;
+  if (!stasis_call_translate_flags (call->args[0].u, &none, 0, &flags, error))
+    return FALSE;
+  call->rets[0].s = stasis_host_sysinfo (STASIS_SYSINFO_FOLDER, error);
   return call->rets[0].s != NULL;
 }
 

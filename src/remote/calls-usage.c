@@ -259,11 +259,12 @@ get_map (const GPtrArray *vcpus, guint index)
   return vcpu != NULL ? g_bytes_ref (vcpu->cpus) : stasis_vcpu_any_cpu ();
 }
 
+static const StasisFlagPair affect[] = { { 0x1, PIN_LIVE }, { 0x2, PIN_CONFIG } };
+
 /* Nothing binds those of a guest that does not run. */
 gboolean
 stasis_call_domain_get_vcpu_pin_info (StasisCall *call, GError **error)
 {
-  static const StasisFlagPair affect[] = { { 0x1, PIN_LIVE }, { 0x2, PIN_CONFIG } };
   const gint32 length = call->args[2].i;
   guint32 flags;
   StasisDomainInfo info;
@@ -287,5 +288,29 @@ stasis_call_domain_get_vcpu_pin_info (StasisCall *call, GError **error)
       append_map (maps, map, (gsize) length);
     }
   call->rets[0].bytes = g_byte_array_free_to_bytes (maps);
+  return TRUE;
+}
+
+/* Of QEMU itself; nothing binds one that does not run. */
+gboolean
+stasis_call_domain_get_emulator_pin_info (StasisCall *call, GError **error)
+{
+  const gint32 length = call->args[1].i;
+  guint32 flags;
+  StasisDomainInfo info;
+  if (!check_maps (1, length, error)
+      || !stasis_call_translate_flags (call->args[2].u, affect, G_N_ELEMENTS (affect), &flags,
+                                       error))
+    return FALSE;
+  g_autoptr (StasisDomain) domain
+      = flags == PIN_LIVE ? need_running (call, error) : stasis_call_domain (call, 0, error);
+  if (domain == NULL || !stasis_domain_get_info (domain, &info, error))
+    return FALSE;
+  g_autoptr (GBytes) map = flags != PIN_CONFIG && info.pid != 0 ? stasis_vcpu_affinity (info.pid)
+                                                                : stasis_vcpu_any_cpu ();
+  GByteArray *maps = g_byte_array_new ();
+  append_map (maps, map, (gsize) length);
+  call->rets[0].bytes = g_byte_array_free_to_bytes (maps);
+  call->rets[1].i = 1;
   return TRUE;
 }

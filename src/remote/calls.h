@@ -30,6 +30,7 @@ STASIS_CALL (connect_get_hostname);
 STASIS_CALL (connect_get_max_vcpus);
 STASIS_CALL (connect_get_capabilities);
 STASIS_CALL (connect_get_domain_capabilities);
+STASIS_CALL (connect_get_sysinfo);
 STASIS_CALL (node_get_info);
 STASIS_CALL (node_get_security_model);
 
@@ -83,6 +84,7 @@ STASIS_CALL (domain_attach_device_flags);
 STASIS_CALL (domain_detach_device);
 STASIS_CALL (domain_detach_device_alias);
 STASIS_CALL (domain_detach_device_flags);
+STASIS_CALL (domain_get_max_vcpus);
 STASIS_CALL (domain_get_vcpus_flags);
 STASIS_CALL (domain_set_max_memory);
 STASIS_CALL (domain_set_memory);
@@ -140,6 +142,7 @@ STASIS_CALL (domain_fsfreeze);
 STASIS_CALL (domain_fsthaw);
 STASIS_CALL (domain_fstrim);
 STASIS_CALL (domain_get_hostname);
+STASIS_CALL (domain_get_fsinfo);
 STASIS_CALL (qemu_domain_agent_command);
 
 /* calls-usage.c */
@@ -150,6 +153,7 @@ STASIS_CALL (domain_interface_stats);
 STASIS_CALL (domain_memory_stats);
 STASIS_CALL (domain_get_vcpus);
 STASIS_CALL (domain_get_vcpu_pin_info);
+STASIS_CALL (domain_get_emulator_pin_info);
 
 /* calls-keys.c */
 STASIS_CALL (domain_send_key);

@@ -151,6 +151,38 @@ stasis_wire_params_find (const GPtrArray *params, const char *name, StasisWireTy
   return NULL;
 }
 
+static void
+filesystem_free (gpointer data)
+{
+  StasisWireFilesystem *self = data;
+  g_free (self->mountpoint);
+  g_free (self->name);
+  g_free (self->type);
+  g_ptr_array_unref (self->disks);
+  g_free (self);
+}
+
+/* Empty. */
+GPtrArray *
+stasis_wire_filesystems_new (void)
+{
+  return g_ptr_array_new_with_free_func (filesystem_free);
+}
+
+/* One more. */
+StasisWireFilesystem *
+stasis_wire_filesystems_add (GPtrArray *filesystems, const char *mountpoint, const char *name,
+                             const char *type)
+{
+  StasisWireFilesystem *self = g_new0 (StasisWireFilesystem, 1);
+  self->mountpoint = g_strdup (mountpoint);
+  self->name = g_strdup (name);
+  self->type = g_strdup (type);
+  self->disks = stasis_wire_strings_new ();
+  g_ptr_array_add (filesystems, self);
+  return self;
+}
+
 /* Empty. */
 GArray *
 stasis_wire_rows_new (void)

@@ -21,6 +21,7 @@
 #define NAMED_SIZE_MIN  12u
 #define TAGGED_SIZE     12u
 #define VCPU_SIZE       20u
+#define FILESYSTEM_MIN  16u
 
 static StasisWireDomain *
 get_domain (StasisXdrReader *in)
@@ -160,10 +161,10 @@ get_records (StasisXdrReader *in)
 }
 
 static GPtrArray *
-get_strings (StasisXdrReader *in)
+get_strings (StasisXdrReader *in, guint32 max)
 {
   GPtrArray *strings = stasis_wire_strings_new ();
-  const guint32 count = stasis_xdr_get_count (in, STRINGS_MAX, 4);
+  const guint32 count = stasis_xdr_get_count (in, max, 4);
   for (guint32 i = 0; i < count && stasis_xdr_is_ok (in); i++)
     {
       char *text = stasis_xdr_get_string (in, STASIS_WIRE_STRING_MAX);
@@ -171,6 +172,23 @@ get_strings (StasisXdrReader *in)
         g_ptr_array_add (strings, text);
     }
   return strings;
+}
+
+static GPtrArray *
+get_filesystems (StasisXdrReader *in)
+{
+  GPtrArray *filesystems = stasis_wire_filesystems_new ();
+  const guint32 count = stasis_xdr_get_count (in, STASIS_WIRE_FILESYSTEMS_MAX, FILESYSTEM_MIN);
+  for (guint32 i = 0; i < count && stasis_xdr_is_ok (in); i++)
+    {
+      g_autofree char *mountpoint = stasis_xdr_get_string (in, STASIS_WIRE_STRING_MAX);
+      g_autofree char *name = stasis_xdr_get_string (in, STASIS_WIRE_STRING_MAX);
+      g_autofree char *type = stasis_xdr_get_string (in, STASIS_WIRE_STRING_MAX);
+      StasisWireFilesystem *one = stasis_wire_filesystems_add (filesystems, mountpoint, name, type);
+      g_ptr_array_unref (one->disks);
+      one->disks = get_strings (in, STASIS_WIRE_FILESYSTEMS_MAX);
+    }
+  return filesystems;
 }
 
 static GArray *
@@ -270,6 +288,21 @@ put_items (GByteArray *out, char letter, const GPtrArray *items)
 }
 
 static void
+put_filesystems (GByteArray *out, const GPtrArray *filesystems)
+{
+  const guint count = filesystems != NULL ? filesystems->len : 0;
+  stasis_xdr_put_u32 (out, count);
+  for (guint i = 0; i < count; i++)
+    {
+      const StasisWireFilesystem *one = g_ptr_array_index (filesystems, i);
+      stasis_xdr_put_string (out, one->mountpoint);
+      stasis_xdr_put_string (out, one->name);
+      stasis_xdr_put_string (out, one->type);
+      put_items (out, 'S', one->disks);
+    }
+}
+
+static void
 put_numbers (GByteArray *out, const GArray *numbers)
 {
   const guint count = numbers != NULL ? numbers->len : 0;
@@ -330,7 +363,9 @@ get_value (StasisXdrReader *in, char letter, StasisWireValue *value)
   else if (letter == 'R')
     value->items = get_records (in);
   else if (letter == 'S')
-    value->items = get_strings (in);
+    value->items = get_strings (in, STRINGS_MAX);
+  else if (letter == 'F')
+    value->items = get_filesystems (in);
   else if (letter == 'N')
     value->items = get_named (in);
   else if (letter == 'T' || letter == 'V')
@@ -408,6 +443,8 @@ put_value (GByteArray *out, char letter, const StasisWireValue *value)
       stasis_xdr_put_u32 (out, (guint32) count);
       put_characters (out, value->s, count);
     }
+  else if (letter == 'F')
+    put_filesystems (out, value->items);
   else if (strchr ("ANpPRS", letter) != NULL)
     put_items (out, letter, value->items);
   else
@@ -438,7 +475,7 @@ stasis_wire_clear (const char *layout, StasisWireValue *values)
         g_clear_pointer (&values[i].numbers, g_array_unref);
       else if (strchr ("TV", layout[i]) != NULL)
         g_clear_pointer (&values[i].rows, g_array_unref);
-      else if (strchr ("ANpPRS", layout[i]) != NULL)
+      else if (strchr ("AFNpPRS", layout[i]) != NULL)
         g_clear_pointer (&values[i].items, g_ptr_array_unref);
     }
 }

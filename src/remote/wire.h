@@ -14,6 +14,7 @@
  *   N     names, each with an unsigned hyper (64)
  *   T V   rows of integers (16384): a tag and an unsigned hyper; a virtual processor's number,
  *         state, time (unsigned hyper) and processor of the host
+ *   F     file systems (256): three strings, and disks (256 strings)
  */
 
 #pragma once
@@ -25,9 +26,10 @@
 
 G_BEGIN_DECLS
 
-#define STASIS_WIRE_STRING_MAX  4194304u
-#define STASIS_WIRE_DOMAINS_MAX 16384u
-#define STASIS_WIRE_MEMBERS_MAX 16u /* of a layout */
+#define STASIS_WIRE_STRING_MAX      4194304u
+#define STASIS_WIRE_DOMAINS_MAX     16384u
+#define STASIS_WIRE_MEMBERS_MAX     16u  /* of a layout */
+#define STASIS_WIRE_FILESYSTEMS_MAX 256u /* and disks of each */
 
 typedef struct
 {
@@ -69,6 +71,15 @@ typedef struct
   GPtrArray *params;        /* (owned) of StasisWireParam */
 } StasisWireRecord;
 
+/* What a guest has mounted. */
+typedef struct
+{
+  char *mountpoint; /* (owned) */
+  char *name;       /* (owned) */
+  char *type;       /* (owned) */
+  GPtrArray *disks; /* (owned) of strings */
+} StasisWireFilesystem;
+
 /* A row of the letters T and V. */
 typedef struct
 {
@@ -89,7 +100,7 @@ typedef union
   char *s;                  /* (owned) (nullable) */
   GBytes *bytes;            /* (owned) (nullable) */
   StasisWireDomain *domain; /* (owned) (nullable) */
-  GPtrArray *items;         /* (owned) (nullable) domains, parameters, records or strings */
+  GPtrArray *items;         /* (owned) (nullable) domains, parameters, records ... */
   GArray *numbers;          /* (owned) (nullable) of gint32 */
   GArray *rows;             /* (owned) (nullable) of StasisWireRow */
   guint8 uuid[STASIS_UUID_SIZE];
@@ -115,6 +126,11 @@ StasisWireRecord *stasis_wire_record_new (StasisWireDomain *domain_take, GPtrArr
 GPtrArray *stasis_wire_domains_new (void);
 GPtrArray *stasis_wire_records_new (void);
 GPtrArray *stasis_wire_strings_new (void);
+
+/* An array for the letter F, and one more, with no disks yet. */
+GPtrArray *stasis_wire_filesystems_new (void);
+StasisWireFilesystem *stasis_wire_filesystems_add (GPtrArray *filesystems, const char *mountpoint,
+                                                   const char *name, const char *type);
 
 /* An array for the letters T and V, and a row more. */
 GArray *stasis_wire_rows_new (void);

@@ -38,12 +38,14 @@ def agent(t):
         assert trimmed.returncode == 0 or "guest-fstrim" in trimmed.stderr, trimmed.stderr
         name = served.virsh("domhostname", q.name, check=False)
         assert name.returncode == 0 or "guest-get-host-name" in name.stderr, name.stderr
+        rows = [line.split() for line in served.says("domfsinfo", q.name).splitlines()[2:]]
+        assert ["/mnt", "vda", "ext4", "vda"] in rows, rows
         said = json.loads(served.says("qemu-agent-command", q.name, '{"execute":"guest-sync","arguments":{"id":7}}'))
         assert said == {"return": 7}, said
         for command, words in (('{"execute":"guest-nonsense"}', "guest-nonsense"), ("nonsense", ""), ("{}", "execute")):
             failed = served.virsh("qemu-agent-command", q.name, command, check=False)
             assert failed.returncode == 1 and words in failed.stderr, (command, failed.stderr)
-        for command in ("domtime", "domfsfreeze", "domfsthaw", "domfstrim", "domhostname"):
+        for command in ("domtime", "domfsfreeze", "domfsthaw", "domfsinfo", "domfstrim", "domhostname"):
             assert served.virsh(command, q.name, check=False, read_only=True).returncode == 1, command
         q.sh("killall qemu-ga || pkill qemu-ga")
         harness.wait_for(lambda: "disconnected" in heard.read_text(encoding="utf-8"), "the agent's end")

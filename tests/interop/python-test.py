@@ -65,6 +65,7 @@ def drives(t):
         guest.wait_for_tick(2)
         client.hears(guest, libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED)
         assert domain.state() == [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED]
+        assert domain.maxVcpus() == 1 and all(domain.emulatorPinInfo())
         assert domain.info()[1] == 65536 and [one.name() for one in conn.listAllDomains()] == [guest.name]
         image = str(t.dir / "image")
         domain.saveFlags(image, None, libvirt.VIR_DOMAIN_SAVE_RUNNING)
@@ -96,6 +97,7 @@ def errors(t):
         raises(libvirt.VIR_ERR_INVALID_ARG, domain.shutdownFlags, 1 << 10)
         raises(libvirt.VIR_ERR_INVALID_ARG, domain.reboot, 1 << 10)
         raises(libvirt.VIR_ERR_OPERATION_INVALID, domain.suspend)
+        raises(libvirt.VIR_ERR_OPERATION_INVALID, domain.maxVcpus)
         raises(libvirt.VIR_ERR_OPERATION_INVALID, domain.save, str(t.dir / "image"))
         reader = libvirt.openReadOnly(served.uri())
         raises(libvirt.VIR_ERR_OPERATION_DENIED, reader.lookupByName(guest.name).create)

@@ -9,7 +9,7 @@
 
 #include "remote/procedures.h"
 
-#define LETTERS "iulUdszDOxbmMANpPRSITV"
+#define LETTERS "iulUdszDOxbmMAFNpPRSITV"
 
 static void
 check_layout (const StasisProcedure *procedure, const char *layout)

@@ -216,7 +216,8 @@ static const struct
   guint32 max;
   gsize words; /* of an item that is all zeros */
 } limits[] = {
-  { 'A', 16384, 6 }, { 'R', 16384, 7 }, { 'S', 16384, 1 }, { 'I', 16384, 1 }, { 'M', 4097, 1 },
+  { 'A', 16384, 6 }, { 'R', 16384, 7 }, { 'S', 16384, 1 },
+  { 'I', 16384, 1 }, { 'M', 4097, 1 },  { 'F', 256, 4 },
 };
 
 static void
