@@ -451,6 +451,15 @@ stasis_control_abort_job (StasisControl *control, GError **error)
   return ask_plain (control, "abort", error);
 }
 
+/* Those who watch hear of it. */
+gboolean
+stasis_control_device_added (StasisControl *control, const char *alias, GError **error)
+{
+  g_autoptr (StasisJson) request = new_request ("device-added");
+  stasis_json_set_string (request, "alias", alias);
+  return ask (control, request, NULL, error);
+}
+
 /* The guest is to restart when it has shut down. */
 gboolean
 stasis_control_reboot (StasisControl *control, GError **error)

@@ -50,6 +50,9 @@ StasisJobStats *stasis_control_get_job (StasisControl *control,
 /* Its owner sees it with its next update.  STASIS_ERROR_INVALID_STATE where there is no job. */
 gboolean stasis_control_abort_job (StasisControl *control, GError **error);
 
+/* A device of that alias has come: those who watch hear of it. */
+gboolean stasis_control_device_added (StasisControl *control, const char *alias, GError **error);
+
 /* Press the power button; when the guest has shut down, it is reset instead of ended. */
 gboolean stasis_control_reboot (StasisControl *control, GError **error);
 

@@ -220,11 +220,15 @@ stasis_device_plug (StasisDeviceGrip *grip, StasisDomainDef *next_take,
   g_auto (StasisPlugResources) resources = { 0 };
   if (!stasis_plug_resources_open (&resources, grip, next, place, error))
     return FALSE;
+  g_autofree char *alias = g_strdup (place->info->alias);
   note_tap (&resources, place);
   if (!stasis_device_grip_begin (grip, next, "attach-device", make_change (place), error))
     return FALSE;
   GError *failure = NULL;
   if (!add (grip, &resources, next, place, &failure) && g_str_equal (place->kind, "disk"))
     stasis_disk_writers_explain_disk (grip->driver, place->item, failure);
-  return stasis_device_grip_end (grip, g_steal_pointer (&next), failure, error);
+  if (!stasis_device_grip_end (grip, g_steal_pointer (&next), failure, error))
+    return FALSE;
+  stasis_device_tell_added (grip->hold->folder, alias);
+  return TRUE;
 }

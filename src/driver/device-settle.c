@@ -21,6 +21,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/control.h"
 #include "driver/domain-private.h"
 #include "monitor/commands-block.h"
 #include "monitor/commands-fd.h"
@@ -174,6 +175,16 @@ is_refusal (GError *local, GError **error)
   return FALSE;
 }
 
+/* As far as that is possible: it is there in any case. */
+void
+stasis_device_tell_added (const char *folder, const char *alias)
+{
+  GError *error = NULL;
+  g_autoptr (StasisControl) control = stasis_control_open (folder, &error);
+  if (control == NULL || !stasis_control_device_added (control, alias, &error))
+    ignore (error);
+}
+
 static gboolean
 settle_plug (const char *folder, const StasisDeviceChange *change, StasisMonitor *monitor,
              GError **error)
@@ -182,7 +193,13 @@ settle_plug (const char *folder, const StasisDeviceChange *change, StasisMonitor
   if (!stasis_monitor_has_device (monitor, change->id, &is_there, NULL, error))
     return FALSE;
   if (is_there)
-    return stasis_device_next_commit (folder, error);
+    {
+      if (!stasis_device_next_commit (folder, error))
+        return FALSE;
+      if (change->kind == STASIS_CHANGE_PLUG)
+        stasis_device_tell_added (folder, change->id);
+      return TRUE;
+    }
   stasis_device_drop_backend (monitor, change->nodes, change->netdev);
   stasis_device_next_drop (folder);
   return TRUE;

@@ -30,4 +30,8 @@ void stasis_device_next_drop (const char *folder);
  * (nullable) */
 void stasis_device_drop_backend (StasisMonitor *monitor, const char *nodes, const char *netdev);
 
+/* A device has come to the domain of that run folder: whoever wants to hear of it does, as far as
+ * its supervisor answers. */
+void stasis_device_tell_added (const char *folder, const char *alias);
+
 G_END_DECLS

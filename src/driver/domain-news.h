@@ -19,6 +19,7 @@ typedef enum
   STASIS_NEWS_ENDED,     /* it runs no more */
   STASIS_NEWS_JOB,       /* a job has come to its end */
   STASIS_NEWS_QEMU,      /* its QEMU has said something */
+  STASIS_NEWS_DEVICE,    /* a device has come while it runs */
 } StasisNewsKind;
 
 typedef struct
@@ -33,6 +34,7 @@ typedef struct
   const char *reason;          /* (nullable) interned; STATE, ENDED */
   const StasisJobStats *stats; /* (nullable) JOB */
   const StasisJson *event;     /* (nullable) QEMU: as in docs/supervisor.md */
+  const char *alias;           /* (nullable) DEVICE */
 } StasisDomainNews;
 
 /* Valid during the call only. */

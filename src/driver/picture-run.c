@@ -137,6 +137,14 @@ tell_qemu (StasisPictureRun *run, const StasisJson *event)
 }
 
 static void
+tell_device (StasisPictureRun *run, const char *alias)
+{
+  StasisDomainNews news = { .kind = STASIS_NEWS_DEVICE, .state = run->told, .alias = alias };
+  if (run->id != 0)
+    tell (run, &news);
+}
+
+static void
 on_event (const StasisJson *event, StasisFollowKind kind, gpointer data)
 {
   StasisPictureRun *run = data;
@@ -146,6 +154,12 @@ on_event (const StasisJson *event, StasisFollowKind kind, gpointer data)
   if (stasis_json_get (event, "qemu") != NULL)
     {
       tell_qemu (run, event);
+      return;
+    }
+  const char *added = stasis_json_string (stasis_json_get (event, "device-added"), NULL);
+  if (added != NULL)
+    {
+      tell_device (run, added);
       return;
     }
   if (job == NULL || kind == STASIS_FOLLOW_STATE)

@@ -16,6 +16,7 @@
 #define PROCEDURE_OLD_LIFECYCLE 107
 #define PROCEDURE_LIFECYCLE     318
 #define PROCEDURE_JOB_COMPLETED 363
+#define PROCEDURE_DEVICE_ADDED  354
 #define PROCEDURE_QEMU_EVENT    6
 
 /* libvirt's virDomainEventType. */
@@ -103,6 +104,7 @@ stasis_events_lifecycle (const StasisDomainNews *news, StasisLifecycle *out)
       return add (out, 0, STOPPED, find (stopped, G_N_ELEMENTS (stopped), news->reason, 2));
     case STASIS_NEWS_JOB:
     case STASIS_NEWS_QEMU:
+    case STASIS_NEWS_DEVICE:
       break;
     }
   return 0;
@@ -239,6 +241,25 @@ tell_job (StasisServer *server, const StasisDomainNews *news, const guint8 *uuid
   stasis_wire_clear ("iDp", values);
 }
 
+static void
+tell_device (StasisServer *server, const StasisDomainNews *news, const guint8 *uuid)
+{
+  StasisWireValue values[3] = { 0 };
+  const Mail mail = {
+    .program = STASIS_PROGRAM_REMOTE,
+    .event = STASIS_EVENT_DEVICE_ADDED,
+    .procedure = PROCEDURE_DEVICE_ADDED,
+    .layout = "iDs",
+    .values = values,
+    .is_numbered = TRUE,
+    .uuid = uuid,
+  };
+  values[1].domain = describe (news, uuid);
+  values[2].s = g_strdup (news->alias);
+  send_to_all (server, &mail);
+  stasis_wire_clear (mail.layout, values);
+}
+
 /* In its own words. */
 static void
 tell_raw (StasisServer *server, const StasisDomainNews *news, const guint8 *uuid)
@@ -306,6 +327,8 @@ stasis_server_tell (const StasisDomainNews *news, gpointer server)
     tell_qemu (server, news, uuid);
   else if (news->kind == STASIS_NEWS_JOB)
     tell_job (server, news, uuid);
+  else if (news->kind == STASIS_NEWS_DEVICE)
+    tell_device (server, news, uuid);
   else
     tell_lifecycle (server, news, uuid);
 }

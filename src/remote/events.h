@@ -11,6 +11,7 @@ G_BEGIN_DECLS
 
 /* Of libvirt's virDomainEventID; all below the last can be asked for. */
 #define STASIS_EVENT_LIFECYCLE     0
+#define STASIS_EVENT_DEVICE_ADDED  19
 #define STASIS_EVENT_JOB_COMPLETED 21
 #define STASIS_EVENT_COUNT         28
 

@@ -181,6 +181,15 @@ stasis_history_add_job (StasisHistory *self, const StasisJobStats *stats)
   add (self, json, FALSE);
 }
 
+/* A device has come to it. */
+void
+stasis_history_add_device (StasisHistory *self, const char *alias)
+{
+  StasisJson *json = stasis_json_new_object ();
+  stasis_json_set_string (json, "device-added", alias);
+  add (self, json, FALSE);
+}
+
 /* QEMU has said this. */
 void
 stasis_history_add_qemu (StasisHistory *self, StasisJson *event)

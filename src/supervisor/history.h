@@ -26,6 +26,9 @@ void stasis_history_add_state (StasisHistory *self, StasisDomainState state, con
 /* A job has come to its end. */
 void stasis_history_add_job (StasisHistory *self, const StasisJobStats *stats);
 
+/* A device of that alias has come to it. */
+void stasis_history_add_device (StasisHistory *self, const char *alias);
+
 /* QEMU has said this.  More than some in a second, or longer ones, are not told, and they are kept
  * for as long only as there is room beside states and jobs. */
 void stasis_history_add_qemu (StasisHistory *self, StasisJson *event);

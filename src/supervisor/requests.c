@@ -20,7 +20,8 @@
 #include "supervisor/control-server.h"
 #include "supervisor/history.h"
 
-#define OPERATION_MAX 64 /* octets */
+#define OPERATION_MAX 64  /* octets */
+#define ALIAS_MAX     255 /* likewise */
 
 struct _StasisRequests
 {
@@ -312,6 +313,20 @@ do_abort (StasisRequests *requests, StasisClientId client, const StasisJson *req
   reply_ok (requests, client, NULL);
 }
 
+/* By whoever has added it. */
+static void
+do_device_added (StasisRequests *requests, StasisClientId client, const StasisJson *request)
+{
+  const char *alias = stasis_json_string (stasis_json_get (request, "alias"), NULL);
+  if (alias == NULL || *alias == '\0' || strlen (alias) > ALIAS_MAX)
+    {
+      reply_error (requests, client, "request", _ ("device-added needs an alias"));
+      return;
+    }
+  stasis_history_add_device (requests->history, alias);
+  reply_ok (requests, client, NULL);
+}
+
 static void
 do_watch (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
@@ -325,9 +340,11 @@ static const struct
   const char *name;
   void (*handle) (StasisRequests *requests, StasisClientId client, const StasisJson *request);
 } handlers[] = {
-  { "state", do_state },         { "sync", do_sync },       { "reboot", do_reboot },
-  { "job-begin", do_job_begin }, { "job-end", do_job_end }, { "job-stats", do_job_stats },
-  { "job-info", do_job_info },   { "abort", do_abort },     { "watch", do_watch },
+  { "state", do_state },       { "sync", do_sync },
+  { "reboot", do_reboot },     { "job-begin", do_job_begin },
+  { "job-end", do_job_end },   { "job-stats", do_job_stats },
+  { "job-info", do_job_info }, { "abort", do_abort },
+  { "watch", do_watch },       { "device-added", do_device_added },
 };
 
 static void

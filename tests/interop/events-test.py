@@ -140,6 +140,37 @@ def qemu(t):
         assert client.call(5, reply.payload, program=wire.QEMU).code == wire.CODE_INVALID
 
 
+@harness.test("a device that comes: whoever brought it, and where he died over it, whoever finished that")
+def added(t):
+    ports = "".join(f"<controller type='pci' index='{n}' model='pcie-root-port'/>" for n in range(1, 8))
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file(ports))
+    nic = t.dir / "nic.xml"
+    nic.write_text("<interface type='user'><model type='virtio'/></interface>")
+    with daemon(t) as served, Listener(t, served, "--all") as listener:
+        begins(listener, t)
+
+        def heard():
+            found = [line.rpartition(": ")[2] for line in listener.lines()
+                     if line.startswith(f"event 'device-added' for domain '{guest.name}': ")]
+            return found
+        served.virsh("attach-device", guest.name, nic, "--live")
+        harness.wait_for(lambda: heard() == ["net0"], "the first")
+        t.stasis("attach-device", guest.name, nic, "--live")
+        harness.wait_for(lambda: heard() == ["net0", "net1"], "the second")
+        if harness.has_faults():
+            t.stasis("attach-device", guest.name, nic, "--live", check=False, STASIS_FAULT="device-done=kill")
+            assert heard() == ["net0", "net1"], heard()
+            assert "net2" in served.says("dumpxml", guest.name)
+            served.virsh("suspend", guest.name)
+            harness.wait_for(lambda: heard() == ["net0", "net1", "net2"], "the third")
+        refused = served.virsh("attach-device", guest.name, t.dir / "nothing.xml", "--live", check=False)
+        assert refused.returncode == 1
+        served.virsh("suspend", guest.name)
+        harness.wait_for(lambda: "Suspended Paused" in listener.lifecycle(guest.name), "the pause")
+        assert len(heard()) == (3 if harness.has_faults() else 2), heard()
+
+
 @harness.test("a disk without room: which one, what became of the guest, and why", timeout=300)
 def full(t):
     with harness.mounted("-t", "tmpfs", "-o", "size=4m", "none", at=t.dir / "small") as folder:

@@ -146,6 +146,12 @@ def watched():
         reply = watcher.ask(do="watch", after=first["number"])
         assert reply["lost"] and words(reply) == ["3 user", "1 unpaused"] * 32, reply
         idle.send(do="watch", after=reply["number"])
+        assert watcher.ask(do="device-added", alias="net7")["ok"]
+        said = idle.receive()
+        assert said["events"] == [{"device-added": "net7"}], said
+        for alias in (None, "", "x" * 256, 7):
+            assert watcher.ask(do="device-added", alias=alias)["code"] == "request"
+        idle.send(do="watch", after=said["number"])
         owner = domain.own(step="save", **{"was-running": True})
         domain.client("abort")
         assert owner.wait(10) == 0
