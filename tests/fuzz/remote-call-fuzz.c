@@ -6,6 +6,7 @@
 
 #include "config.h"
 
+#include "remote/message.h"
 #include "remote/procedures.h"
 
 int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
@@ -49,10 +50,22 @@ try_error (const guint8 *data, gsize size)
   g_assert_cmpstr (again->message, ==, error->message);
 }
 
+/* The word in front of the payload of a packet with descriptors. */
+static void
+try_fds (const guint8 *data, gsize size)
+{
+  guint count;
+  if (!stasis_message_parse_fds (data, size, &count))
+    return;
+  g_assert_cmpuint (size, >=, STASIS_MESSAGE_FDS_SIZE);
+  g_assert_cmpuint (count, <=, STASIS_MESSAGE_FDS_MAX);
+}
+
 int
 LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   guint count;
+  try_fds (data, size);
   const StasisProcedure *procedures = stasis_procedures (&count);
   for (guint i = 0; i < count; i++)
     {
