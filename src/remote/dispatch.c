@@ -177,6 +177,9 @@ stasis_dispatch_run (gpointer data, gpointer user_data)
       = task->procedure->is_quick || (gint) *count >= g_atomic_int_get (&server->max_requests);
   (*count)--;
   g_mutex_unlock (&session->lock);
+  if (session->is_reader
+      && stasis_readers_end (server->readers, session->uid, task->procedure->is_quick))
+    stasis_server_wake_readers (server);
   if (was_full || had_fds)
     g_main_context_invoke_full (server->context, G_PRIORITY_DEFAULT, go_on,
                                 stasis_session_ref (session), unref_session);
@@ -184,7 +187,18 @@ stasis_dispatch_run (gpointer data, gpointer user_data)
   g_atomic_int_dec_and_test (&server->n_calls);
 }
 
-/* Have it run, where the limit allows it. */
+/* All readers together have some of the threads. */
+static gboolean
+begin_reading (const StasisSession *session, gboolean is_quick)
+{
+  StasisServer *server = session->server;
+  const guint threads
+      = is_quick ? STASIS_QUICK_WORKERS : (guint) g_atomic_int_get (&server->max_workers);
+  return !session->is_reader
+         || stasis_readers_begin (server->readers, session->uid, is_quick, threads);
+}
+
+/* Have it run, where the limits allow it. */
 gboolean
 stasis_dispatch_push (StasisTask *task_take)
 {
@@ -195,7 +209,8 @@ stasis_dispatch_push (StasisTask *task_take)
   g_mutex_lock (&session->lock);
   guint *count = is_quick ? &session->n_quick : &session->n_running;
   const gint max = g_atomic_int_get (&server->max_requests);
-  const gboolean is_allowed = (gint) *count < (is_quick ? MIN (max, QUICK_MAX) : max);
+  const gboolean is_allowed = (gint) *count < (is_quick ? MIN (max, QUICK_MAX) : max)
+                              && begin_reading (session, is_quick);
   if (is_allowed)
     (*count)++;
   g_mutex_unlock (&session->lock);
@@ -279,7 +294,10 @@ call (StasisSession *session, const StasisMessageHeader *header, const guint8 *p
       stasis_task_free (task);
     }
   else if (!stasis_dispatch_push (task))
-    g_queue_push_tail (&session->waiting, task);
+    {
+      g_queue_push_tail (&session->waiting, task);
+      session->waiting_octets += length;
+    }
 }
 
 static void

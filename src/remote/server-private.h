@@ -12,6 +12,7 @@
 #include "remote/autodestroy.h"
 #include "remote/message.h"
 #include "remote/procedures.h"
+#include "remote/readers.h"
 #include "remote/server.h"
 #include "remote/session.h"
 
@@ -23,6 +24,7 @@ struct _StasisServer
 {
   StasisServerConfig config; /* (first thread's) */
   gint max_requests;         /* (atomic) that of the configuration */
+  gint max_workers;          /* (atomic) likewise */
   GMutex lock;
   StasisDriver *driver;   /* (owned) (guarded by lock) */
   char *save_format;      /* (owned) (nullable) (guarded by lock) */
@@ -34,11 +36,15 @@ struct _StasisServer
   StasisReaper *reaper;   /* (owned) */
   GSource *tick;          /* (owned) */
   StasisPicture *picture; /* (owned) (nullable) */
+  StasisReaders *readers; /* (owned) */
   guint n_readers;        /* (first thread's) of the sessions */
+  gboolean is_relieved;   /* (first thread's) about to: too much is kept for readers */
   gboolean is_full;       /* not everybody is accepted for now */
   gint is_stopping;       /* (atomic) */
   gint n_calls;           /* (atomic) */
 };
+
+#define STASIS_QUICK_WORKERS 32
 
 typedef struct
 {
@@ -62,14 +68,16 @@ struct _StasisSession
   gint n_call_fds;    /* (atomic) descriptors that its calls have */
 
   /* The first thread's. */
-  GSource *source;    /* (owned) (nullable) */
-  GByteArray *in;     /* (owned) what has come of the next packets */
-  guint64 in_before;  /* octets that came before these */
-  GArray *arrivals;   /* (owned) descriptors that came: see descriptors.h */
-  gint64 began;       /* µs */
-  gint64 last_input;  /* µs */
-  guint n_pings;      /* unanswered */
-  GQueue waiting;     /* (owned) of StasisTask: over the limit */
+  GSource *source;   /* (owned) (nullable) */
+  GByteArray *in;    /* (owned) what has come of the next packets */
+  guint64 in_before; /* octets that came before these */
+  GArray *arrivals;  /* (owned) descriptors that came: see descriptors.h */
+  gint64 began;      /* µs */
+  gint64 last_input; /* µs */
+  guint n_pings;     /* unanswered */
+  GQueue waiting;    /* (owned) of StasisTask: over the limit */
+  gsize waiting_octets;
+  gsize kept;         /* octets that its user's share was told of, where it is a reader */
   GPtrArray *streams; /* (owned) see stream.c */
   gboolean is_due;    /* more of what has come is taken when the others had their turn */
   gboolean is_held;   /* nothing is read for now */
@@ -122,6 +130,10 @@ void stasis_server_tell (const StasisDomainNews *news, gpointer server);
 
 /* server.c, on the first thread */
 void stasis_server_forget (StasisServer *self, StasisSession *session);
+/* So much is kept for a reader now; where it is too much for all, one of them is closed soon. */
+void stasis_server_keep (StasisServer *self, StasisSession *session, gsize octets);
+/* From any thread: readers' calls that wait for a thread may go on. */
+void stasis_server_wake_readers (StasisServer *self);
 
 /* dispatch.c, on the first thread; @fds_take: (nullable) (element-type int) */
 void stasis_dispatch (StasisSession *session, const StasisMessageHeader *header,

@@ -18,7 +18,6 @@
 #include "remote/server-private.h"
 #include "util/fd.h"
 
-#define QUICK_WORKERS    32
 #define ACCEPTED_AT_ONCE 16u
 
 typedef struct
@@ -89,9 +88,10 @@ stasis_server_new (StasisDriver *driver, const StasisServerConfig *config)
   self->sessions = g_ptr_array_new_with_free_func (unref_session);
   self->workers = g_thread_pool_new_full (stasis_dispatch_run, self, stasis_task_free,
                                           (gint) config->max_workers, FALSE, NULL);
-  self->quick = g_thread_pool_new_full (stasis_dispatch_run, self, stasis_task_free, QUICK_WORKERS,
-                                        FALSE, NULL);
+  self->quick = g_thread_pool_new_full (stasis_dispatch_run, self, stasis_task_free,
+                                        STASIS_QUICK_WORKERS, FALSE, NULL);
   self->reaper = stasis_reaper_new ();
+  self->readers = stasis_readers_new ();
   stasis_server_reload (self, driver, config);
   self->tick = g_timeout_source_new_seconds (1);
   g_source_set_callback (self->tick, on_tick, self, NULL);
@@ -216,6 +216,7 @@ stasis_server_reload (StasisServer *self, StasisDriver *driver, const StasisServ
 {
   self->config = *config;
   g_atomic_int_set (&self->max_requests, (gint) config->max_requests);
+  g_atomic_int_set (&self->max_workers, (gint) config->max_workers);
   g_thread_pool_set_max_threads (self->workers, (gint) config->max_workers, NULL);
   g_mutex_lock (&self->lock);
   g_set_object (&self->driver, driver);
@@ -233,9 +234,91 @@ void
 stasis_server_forget (StasisServer *self, StasisSession *session)
 {
   self->n_readers -= session->is_reader ? 1 : 0;
+  stasis_readers_keep (self->readers, session->uid, session->kept, 0);
+  session->kept = 0;
   g_ptr_array_remove_fast (self->sessions, session);
   if (self->is_full)
     look_whether_full (self);
+}
+
+/* From any thread: on the first one, but not here and now. */
+static void
+later (StasisServer *self, GSourceFunc function)
+{
+  g_autoptr (GSource) source = g_idle_source_new ();
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, function, self, NULL);
+  g_source_attach (source, self->context);
+}
+
+/* One after the other, until the rest is little enough. */
+static gboolean
+relieve (gpointer data)
+{
+  StasisServer *self = data;
+  uid_t uid;
+  self->is_relieved = FALSE;
+  while (stasis_readers_are_too_much (self->readers, &uid))
+    {
+      StasisSession *most = NULL;
+      for (guint i = 0; i < self->sessions->len; i++)
+        {
+          StasisSession *session = g_ptr_array_index (self->sessions, i);
+          if (session->uid == uid && session->kept > (most != NULL ? most->kept : 0))
+            most = session;
+        }
+      g_return_val_if_fail (most != NULL, G_SOURCE_REMOVE);
+      stasis_session_close (most, "readers have had too much kept for them, and it most of all");
+    }
+  return G_SOURCE_REMOVE;
+}
+
+/* So many octets. */
+void
+stasis_server_keep (StasisServer *self, StasisSession *session, gsize octets)
+{
+  uid_t uid;
+  stasis_readers_keep (self->readers, session->uid, session->kept, octets);
+  session->kept = octets;
+  if (self->is_relieved || !stasis_readers_are_too_much (self->readers, &uid))
+    return;
+  self->is_relieved = TRUE;
+  later (self, relieve);
+}
+
+static gint
+compare_calls (gconstpointer a, gconstpointer b)
+{
+  const StasisSession *const *first = a, *const *second = b;
+  StasisReaders *readers = (*first)->server->readers;
+  const guint n_first = stasis_readers_n_calls (readers, (*first)->uid);
+  const guint n_second = stasis_readers_n_calls (readers, (*second)->uid);
+  return (n_first > n_second) - (n_first < n_second);
+}
+
+/* Those first of whose user the fewest are under way. */
+static gboolean
+go_on_readers (gpointer data)
+{
+  StasisServer *self = data;
+  g_autoptr (GPtrArray) waiting = g_ptr_array_new_with_free_func (unref_session);
+  for (guint i = 0; i < self->sessions->len; i++)
+    {
+      StasisSession *session = g_ptr_array_index (self->sessions, i);
+      if (session->is_reader && session->waiting.length > 0)
+        g_ptr_array_add (waiting, stasis_session_ref (session));
+    }
+  g_ptr_array_sort (waiting, compare_calls);
+  for (guint i = 0; i < waiting->len; i++)
+    stasis_session_go_on (g_ptr_array_index (waiting, i));
+  return G_SOURCE_REMOVE;
+}
+
+/* A thread is theirs. */
+void
+stasis_server_wake_readers (StasisServer *self)
+{
+  later (self, go_on_readers);
 }
 
 guint
@@ -285,6 +368,7 @@ stasis_server_free (StasisServer *self)
   /* What threads have left to do for the first one holds references. */
   while (g_main_context_iteration (self->context, FALSE))
     ;
+  stasis_readers_free (self->readers);
   g_source_destroy (self->tick);
   g_source_unref (self->tick);
   g_ptr_array_unref (self->sessions);

@@ -143,8 +143,9 @@ flush (StasisSession *self)
 static gboolean
 is_at_limit (const StasisSession *self)
 {
-  return self->waiting.length >= WAITING_MAX || stasis_streams_are_full (self)
-         || g_atomic_int_get (&self->n_call_fds) >= CALL_FDS_HIGH;
+  return self->waiting.length >= WAITING_MAX
+         || (self->is_reader && self->waiting_octets >= SIZE_MAX_READERS)
+         || stasis_streams_are_full (self) || g_atomic_int_get (&self->n_call_fds) >= CALL_FDS_HIGH;
 }
 
 /* With the lock held: it takes too little of what is sent to it. */
@@ -163,6 +164,8 @@ watch (StasisSession *self)
   g_mutex_lock (&self->lock);
   const int fd = self->fd;
   const gboolean has_out = !g_queue_is_empty (&self->out);
+  const gsize kept = self->in->len + self->waiting_octets + self->out_octets
+                     + (gsize) self->callbacks->len * sizeof (StasisCallback);
   self->is_held = self->is_due || is_behind (self) || is_at_limit (self);
   g_mutex_unlock (&self->lock);
   if (self->source != NULL)
@@ -172,6 +175,8 @@ watch (StasisSession *self)
     }
   if (fd < 0)
     return;
+  if (self->is_reader)
+    stasis_server_keep (self->server, self, kept);
   self->source = g_unix_fd_source_new (fd, G_IO_HUP | G_IO_ERR | (self->is_held ? 0 : G_IO_IN)
                                                | (has_out ? G_IO_OUT : 0));
   g_source_set_callback (self->source, G_SOURCE_FUNC (on_ready), self, NULL);
@@ -206,6 +211,7 @@ stasis_session_close (StasisSession *self, const char *why)
   stasis_reaper_end (self->server->reaper, self->server->driver, mortals);
   g_queue_clear_full (&self->waiting, stasis_task_free);
   stasis_arrivals_clear (self->arrivals);
+  self->waiting_octets = 0;
   g_ptr_array_set_size (self->streams, 0);
   stasis_server_forget (self->server, self);
 }
@@ -368,6 +374,20 @@ on_due (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+/* An array keeps the room that it once had: that of a long packet is not kept beside short ones. */
+static void
+forget_taken (StasisSession *self, gsize length)
+{
+  if (length > READ_SIZE && self->in->len - length <= READ_SIZE)
+    {
+      g_autoptr (GByteArray) old = self->in;
+      self->in = g_byte_array_new ();
+      g_byte_array_append (self->in, old->data + length, old->len - (guint) length);
+    }
+  else if (length > 0)
+    g_byte_array_remove_range (self->in, 0, (guint) length);
+}
+
 /* All that is whole, as far as it is anybody's turn. */
 static void
 take_packets (StasisSession *self)
@@ -379,8 +399,7 @@ take_packets (StasisSession *self)
     return;
   while (count < PACKETS_AT_ONCE && may_take (self) && take_packet (self, &position, &why))
     count++;
-  if (position > 0)
-    g_byte_array_remove_range (self->in, 0, (guint) position);
+  forget_taken (self, position);
   self->in_before += position;
   if (why != NULL)
     stasis_session_close (self, why);
@@ -467,8 +486,12 @@ stasis_session_go_on (StasisSession *self)
   for (GList *item = self->waiting.head; item != NULL; item = next)
     {
       next = item->next;
-      if (stasis_dispatch_push (item->data))
-        g_queue_delete_link (&self->waiting, item);
+      /* Once it runs it is not ours. */
+      const gsize octets = g_bytes_get_size (((StasisTask *) item->data)->payload);
+      if (!stasis_dispatch_push (item->data))
+        continue;
+      g_queue_delete_link (&self->waiting, item);
+      self->waiting_octets -= octets;
     }
   if (self->in->len > 0)
     take_packets (self);

@@ -4,29 +4,13 @@
 
 import contextlib
 import os
-import pathlib
-import select
 import signal
 import subprocess
 import time
 
 import wire
-from served import busy, daemon, harness
+from served import MEASURED, busy, daemon, grown_mib, harness, has_hung_up, rss_kib
 from wire import Client, optional, packet, string, u32
-
-
-# So that what is measured is not what a sanitizer keeps.
-MEASURED = {"ASAN_OPTIONS": "quarantine_size_mb=1"}
-
-
-def rss_kib(served):
-    status = pathlib.Path(f"/proc/{served.process.pid}/status").read_text(encoding="utf-8")
-    return int(status.partition("VmRSS:")[2].split()[0])
-
-
-def grown_mib(served, before_kib):
-    """ThreadSanitizer keeps notes of its own beside all memory."""
-    return (rss_kib(served) - before_kib) // 1024 // (4 if "TSAN_OPTIONS" in os.environ else 1)
 
 
 def descriptors(served):
@@ -218,12 +202,6 @@ def slow_reader(t):
             more = len(client.socket.recv(1024 * 1024))
             assert more > 0, f"the connection was closed after {taken} octets"
             taken += more
-
-
-def has_hung_up(client):
-    poll = select.poll()
-    poll.register(client.socket, 0)
-    return bool(poll.poll(0))
 
 
 @harness.test("a client that wants to hear of everything, and never listens, is given up")

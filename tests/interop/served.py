@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import select
 import shutil
 import signal
 import struct
@@ -15,6 +16,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integra
 import harness  # pylint: disable=wrong-import-position
 
 STASISD = pathlib.Path(harness.STASIS).parent / "stasisd"
+# So that what is measured is not what a sanitizer keeps.
+MEASURED = {"ASAN_OPTIONS": "quarantine_size_mb=1"}
 
 
 class Failed(AssertionError):
@@ -78,6 +81,22 @@ def daemon(t, *options, **env):
             served.stop()
         for word in ("CRITICAL", "runtime error", "AddressSanitizer", "ThreadSanitizer"):
             assert word not in served.said(), served.said()
+
+
+def rss_kib(served):
+    status = pathlib.Path(f"/proc/{served.process.pid}/status").read_text(encoding="utf-8")
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+def grown_mib(served, before_kib):
+    """ThreadSanitizer keeps notes of its own beside all memory."""
+    return (rss_kib(served) - before_kib) // 1024 // (4 if "TSAN_OPTIONS" in os.environ else 1)
+
+
+def has_hung_up(client):
+    poll = select.poll()
+    poll.register(client.socket, 0)
+    return bool(poll.poll(0))
 
 
 @contextlib.contextmanager
