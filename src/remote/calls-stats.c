@@ -140,11 +140,15 @@ choose (StasisCall *call, guint32 flags, GError **error)
   if (named->len == 0)
     return stasis_driver_list (call->driver, flags, error);
   GPtrArray *domains = g_ptr_array_new_with_free_func (g_object_unref);
+  /* Names of one domain twice would be answered twice: a short call with a very long answer. */
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   for (guint i = 0; i < named->len; i++)
     {
       const StasisWireDomain *wire = g_ptr_array_index (named, i);
-      g_autofree char *uuid = stasis_uuid_format (wire->uuid);
-      StasisDomain *domain = stasis_driver_lookup_by_uuid (call->driver, uuid, NULL);
+      char *uuid = stasis_uuid_format (wire->uuid);
+      const gboolean is_new = g_hash_table_add (seen, uuid);
+      StasisDomain *domain
+          = is_new ? stasis_driver_lookup_by_uuid (call->driver, uuid, NULL) : NULL;
       if (domain != NULL)
         g_ptr_array_add (domains, domain);
     }

@@ -10,7 +10,7 @@ import wire
 from served import MEASURED, busy, daemon, grown_mib, harness, has_hung_up, rss_kib
 from wire import Client, packet, string, u32
 
-MEMORY_STATS = 159
+MEMORY_STATS, ALL_STATS = 159, 344
 NOBODY = 65534
 
 
@@ -94,6 +94,17 @@ def users(t):
             assert reader.call(wire.XML, domain + u32(0)).status == wire.OK
             assert all(client.says_nothing(0) for client in clients)
         assert all(client.receive().status == wire.OK for client in clients for _ in range(2))
+
+
+@harness.test("of a domain that is named often statistics are told once")
+def named_often(t):
+    guest, second = t.boot_sector_guest(), t.boot_sector_guest(name="second")
+    with daemon(t) as served, Client(f"{served.socket}-ro") as client:
+        t.stasis("define", guest.xml_file())
+        t.stasis("define", second.xml_file())
+        names = [client.lookup(guest.name), client.lookup(second.name)]
+        reply = client.call(ALL_STATS, u32(16384) + b"".join(names) * 8192 + u32(0) + u32(0))
+        assert reply.status == wire.OK and reply.payload[:4] == u32(2), reply
 
 
 def check_memory(t, said, count):
