@@ -77,7 +77,7 @@ try_agent (Auth *self, StasisSshAgent *agent, GBytes *only, GError **error)
       stasis_ssh_session_step (self->session, AUTH_S);
       if (!stasis_ssh_agent_log_in (agent, self->user, key, &self->is_in, error))
         return FALSE;
-      if (self->session->farewell != NULL)
+      if (stasis_ssh_session_is_over (self->session))
         break;
     }
   if (!self->is_in && only == NULL)
@@ -145,7 +145,7 @@ try_encrypted_file (Auth *self, const char *path, GError **error)
     }
   g_autofree char *prompt = g_strdup_printf (_ ("Passphrase of the key '%1$s': "), path);
   gboolean is_read = FALSE;
-  for (guint i = 0; i < TRIES && !is_read; i++)
+  for (guint i = 0; i < TRIES && !is_read && !stasis_ssh_session_is_over (self->session); i++)
     {
       char *passphrase = ask_secret (self->session, prompt, FALSE);
       if (passphrase == NULL || *passphrase == '\0')
@@ -163,13 +163,14 @@ try_encrypted_file (Auth *self, const char *path, GError **error)
   return TRUE;
 }
 
-/* Those that need nobody come before those that do. */
+/* Those that need nobody come before those that do; with a host that is gone nothing is tried. */
 static gboolean
 try_files (Auth *self, const char *const *paths, GError **error)
 {
   const gboolean is_named = self->session->target->keyfile != NULL;
   for (guint turn = 0; turn < 2; turn++)
-    for (guint i = 0; paths[i] != NULL && !self->is_in; i++)
+    for (guint i = 0;
+         paths[i] != NULL && !self->is_in && !stasis_ssh_session_is_over (self->session); i++)
       {
         StasisSshKeyState state;
         g_autoptr (GError) local = NULL;
@@ -253,7 +254,7 @@ try_questions (Auth *self, GError **error)
         if (!stasis_ssh_session_wait (self->session, _ ("logging in"), error))
           return FALSE;
       self->is_in = rc == 0;
-      if (self->session->farewell != NULL)
+      if (stasis_ssh_session_is_over (self->session))
         break;
     }
   if (!self->is_in)
@@ -284,7 +285,7 @@ try_password (Auth *self, GError **error)
       if (!goes_on)
         return FALSE;
       self->is_in = rc == 0;
-      if (self->session->farewell != NULL)
+      if (stasis_ssh_session_is_over (self->session))
         break;
     }
   if (!self->is_in)
@@ -332,7 +333,8 @@ try_all (Auth *self, char **out_ways, GError **error)
     return self->is_in;
   if (has_way (*out_ways, "publickey") && !try_keys (self, error))
     return FALSE;
-  if (self->is_in || self->session->target->ask.secret == NULL || self->session->farewell != NULL)
+  if (self->is_in || self->session->target->ask.secret == NULL
+      || stasis_ssh_session_is_over (self->session))
     return TRUE;
   /* A key may have been the first of two things that the host wants. */
   g_free (*out_ways);
@@ -341,7 +343,7 @@ try_all (Auth *self, char **out_ways, GError **error)
     return self->is_in;
   if (has_way (*out_ways, "keyboard-interactive") && !try_questions (self, error))
     return FALSE;
-  if (!self->is_in && !self->session->is_unanswered && self->session->farewell == NULL
+  if (!self->is_in && !self->session->is_unanswered && !stasis_ssh_session_is_over (self->session)
       && has_way (*out_ways, "password"))
     return try_password (self, error);
   return TRUE;
@@ -360,10 +362,12 @@ stasis_ssh_auth (StasisSshSession *session, GError **error)
   if (self.is_in)
     return TRUE;
   g_autofree char *shown = stasis_ssh_one_line (ways, -1);
+  const char *farewell = session->farewell;
+  if (farewell == NULL && stasis_ssh_session_is_over (session))
+    farewell = _ ("it has hung up");
   g_set_error (error, STASIS_SSH_ERROR, STASIS_SSH_ERROR_AUTH,
                _ ("%1$s does not let '%2$s' in%3$s%4$s (it takes: %5$s); in vain: %6$s"),
-               session->name, user, session->farewell != NULL ? ": " : "",
-               session->farewell != NULL ? session->farewell : "", shown,
-               tried->len > 0 ? tried->str : _ ("nothing, for there is no key"));
+               session->name, user, farewell != NULL ? ": " : "", farewell != NULL ? farewell : "",
+               shown, tried->len > 0 ? tried->str : _ ("nothing, for there is no key"));
   return FALSE;
 }

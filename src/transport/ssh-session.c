@@ -235,6 +235,14 @@ stasis_ssh_session_wait (StasisSshSession *self, const char *step, GError **erro
   return stasis_ssh_session_wait_fd (self, self->fd, events != 0 ? events : POLLIN, step, error);
 }
 
+/* It said so, or its last octets have come, whether or not they are read. */
+gboolean
+stasis_ssh_session_is_over (const StasisSshSession *self)
+{
+  struct pollfd host = { .fd = self->fd, .events = POLLRDHUP };
+  return self->farewell != NULL || poll (&host, 1, 0) > 0;
+}
+
 /* The host's own words come first. */
 char *
 stasis_ssh_session_words (StasisSshSession *self)

@@ -44,6 +44,9 @@ gboolean stasis_ssh_session_wait (StasisSshSession *self, const char *step, GErr
 gboolean stasis_ssh_session_wait_fd (StasisSshSession *self, int fd, short events, const char *step,
                                      GError **error);
 
+/* The host has hung up: there is no use in asking anybody for what it wants to know. */
+gboolean stasis_ssh_session_is_over (const StasisSshSession *self);
+
 /* (transfer full): what libssh2 or the host says is wrong. */
 char *stasis_ssh_session_words (StasisSshSession *self);
 

@@ -18,8 +18,9 @@
 #include "util/fd.h"
 
 static GCancellable *cancellable;
-static char **answers; /* to secrets, in turn */
-static char *verdict;  /* on the host's key: yes, no; NULL: nobody can be asked */
+static char **answers;      /* to secrets, in turn */
+static char *verdict;       /* on the host's key: yes, no; NULL: nobody can be asked */
+static gboolean is_stopped; /* by itself before each answer */
 static guint n_asked;
 
 static gpointer
@@ -42,6 +43,8 @@ static char *
 ask_secret (const char *prompt, gboolean is_echoed, gpointer data)
 {
   fprintf (stderr, "asked%s: %s\n", is_echoed ? " aloud" : "", prompt);
+  if (is_stopped)
+    raise (SIGSTOP);
   const char *answer = answers[n_asked];
   n_asked += answer != NULL ? 1 : 0;
   return g_strdup (answer);
@@ -84,6 +87,7 @@ parse (int *argc, char ***argv, StasisSshTarget *target)
     { "read-only", 0, 0, G_OPTION_ARG_NONE, &target->is_read_only, NULL, NULL },
     { "verdict", 0, 0, G_OPTION_ARG_STRING, &verdict, NULL, NULL },
     { "answer", 0, 0, G_OPTION_ARG_STRING_ARRAY, &answers, NULL, NULL },
+    { "stop", 0, 0, G_OPTION_ARG_NONE, &is_stopped, NULL, NULL },
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr (GOptionContext) context = g_option_context_new ("HOST");

@@ -5,6 +5,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -233,6 +234,39 @@ def test_encrypted():
         said = refused(SERVER, *options, "--answer", "a", "--answer", "b", "--answer", "c", "--answer", "d", code=AUTH,
                        says="no right passphrase")
         tap.equal(said.count("asked: "), 3)
+
+
+def test_too_many_keys():
+    """a host that has hung up over keys that it does not take: nobody is asked for the passphrase of another one"""
+    home = folder()
+    (home / ".ssh").mkdir()
+    ssh_server.make_key(home / ".ssh/id_ed25519", passphrase="open sesame")
+    wrong = [ssh_server.make_key(folder() / "wrong", kind) for kind in ("ed25519", "ecdsa")]
+    with ssh_server.sshd(folder(), config="MaxAuthTries 1\n") as server, agent(*wrong) as env:
+        said = refused(server, "--known-hosts", server.known_hosts, "--answer", "open sesame", code=AUTH, home=home,
+                       says="Too many authentication failures", **env)
+        assert "asked" not in said, said
+
+
+def test_hangs_up():
+    """a host that hangs up while somebody thinks of a passphrase: he is not asked again"""
+    key = ssh_server.make_key(folder() / "key", passphrase="open sesame")
+    with ssh_server.sshd(folder()) as server:
+        words, env = command(server, "--known-hosts", server.known_hosts, "--keyfile", key, "--stop",
+                             *["--answer", "wrong"] * 3)
+        with subprocess.Popen(words, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE) as process:
+            state = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            server.kill_sessions()
+            while server.sessions():
+                time.sleep(0.02)
+            if state.si_code == os.CLD_STOPPED:
+                process.send_signal(signal.SIGCONT)
+            if os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT).si_code == os.CLD_STOPPED:
+                process.kill()  # it asks again
+            said = process.communicate(timeout=60)[1].decode()
+        tap.equal(said.count("asked: "), 1)
+        tap.contains(said, "it has hung up")
 
 
 PASSWORD = "open sesame"
