@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #include "transport/known-hosts.h"
+#include "transport/rest.h"
 #include "util/fd.h"
 
 #define MESSAGE_MAX (256u * 1024) /* octets, as OpenSSH's own limit */
@@ -50,37 +51,6 @@ struct _StasisSshAgent
   GBytes *chosen;            /* (borrowed) the key that signs */
   GError *error;             /* (owned) (nullable) why it did not */
 };
-
-/* What is left of a message. */
-typedef struct
-{
-  const guint8 *at;
-  gsize left;
-} Rest;
-
-static gboolean
-take_word (Rest *rest, guint32 *out_word)
-{
-  if (rest->left < 4)
-    return FALSE;
-  memcpy (out_word, rest->at, 4);
-  *out_word = GUINT32_FROM_BE (*out_word);
-  rest->at += 4;
-  rest->left -= 4;
-  return TRUE;
-}
-
-static gboolean
-take_string (Rest *rest, Rest *out_string)
-{
-  guint32 length;
-  if (!take_word (rest, &length) || length > rest->left)
-    return FALSE;
-  *out_string = (Rest){ rest->at, length };
-  rest->at += length;
-  rest->left -= length;
-  return TRUE;
-}
 
 static void
 put_word (GByteArray *message, guint32 word)
@@ -172,13 +142,13 @@ ask_keys (StasisSshAgent *self, GError **error)
   g_autoptr (GByteArray) answer = converse (self, message, AGENT_IDENTITIES_ANSWER, error);
   if (answer == NULL)
     return FALSE;
-  Rest rest = { answer->data, answer->len };
+  StasisSshRest rest = { answer->data, answer->len };
   guint32 count = 0;
-  gboolean is_whole = take_word (&rest, &count) && count <= KEYS_MAX;
+  gboolean is_whole = stasis_ssh_take_word (&rest, &count) && count <= KEYS_MAX;
   for (guint32 i = 0; is_whole && i < count; i++)
     {
-      Rest key, comment;
-      is_whole = take_string (&rest, &key) && take_string (&rest, &comment);
+      StasisSshRest key, comment;
+      is_whole = stasis_ssh_take_string (&rest, &key) && stasis_ssh_take_string (&rest, &comment);
       if (!is_whole)
         break;
       g_autoptr (GBytes) octets = g_bytes_new (key.at, key.left);
@@ -230,17 +200,17 @@ stasis_ssh_agent_keys (const StasisSshAgent *self)
 static guint32
 sign_flags (const guint8 *octets, gsize size)
 {
-  Rest rest = { octets, size }, part, algorithm;
-  if (!take_string (&rest, &part) || rest.left < 1)
+  StasisSshRest rest = { octets, size }, part, algorithm;
+  if (!stasis_ssh_take_string (&rest, &part) || rest.left < 1)
     return 0;
   rest.at++;
   rest.left--;
-  if (!take_string (&rest, &part) || !take_string (&rest, &part) || !take_string (&rest, &part)
-      || rest.left < 1)
+  if (!stasis_ssh_take_string (&rest, &part) || !stasis_ssh_take_string (&rest, &part)
+      || !stasis_ssh_take_string (&rest, &part) || rest.left < 1)
     return 0;
   rest.at++;
   rest.left--;
-  if (!take_string (&rest, &algorithm) || algorithm.left != strlen ("rsa-sha2-256"))
+  if (!stasis_ssh_take_string (&rest, &algorithm) || algorithm.left != strlen ("rsa-sha2-256"))
     return 0;
   if (memcmp (algorithm.at, "rsa-sha2-256", algorithm.left) == 0)
     return AGENT_RSA_SHA2_256;
@@ -264,9 +234,9 @@ on_sign (LIBSSH2_SESSION *session, unsigned char **out_signature, size_t *out_si
   g_autoptr (GByteArray) answer = converse (self, message, AGENT_SIGN_RESPONSE, &self->error);
   if (answer == NULL)
     return -1;
-  Rest rest = { answer->data, answer->len }, whole, name, signature;
-  if (!take_string (&rest, &whole) || !take_string (&whole, &name)
-      || !take_string (&whole, &signature) || signature.left == 0)
+  StasisSshRest rest = { answer->data, answer->len }, whole, name, signature;
+  if (!stasis_ssh_take_string (&rest, &whole) || !stasis_ssh_take_string (&whole, &name)
+      || !stasis_ssh_take_string (&whole, &signature) || signature.left == 0)
     return -1;
   *out_signature = malloc (signature.left);
   if (*out_signature == NULL)

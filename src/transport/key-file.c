@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "transport/rest.h"
 #include "util/fd.h"
 
 #define KEY_MAX      (64u * 1024) /* octets */
@@ -35,17 +36,42 @@ read_text (int fd, const char *path, gsize size, GError **error)
   return g_steal_pointer (&text);
 }
 
-/* OpenSSH's own form: base64 of the name above, a NUL, and the name of the cipher. */
+/* What OpenSSH's own form has for everybody: the name above and a NUL; the cipher, how its key is
+ * made of a passphrase, and with what; how many keys there are, and the public one.  The private
+ * one comes after that. */
 static gboolean
-is_openssh_encrypted (const char *body)
+parse_openssh (const char *text, gboolean *out_is_encrypted, GBytes **out_public)
 {
   const gsize name_size = strlen (OPENSSH_NAME) + 1;
-  g_autofree char *head = g_strndup (body, 128);
   gsize size;
-  g_autofree guchar *octets = g_base64_decode (head, &size);
-  const gsize cipher = name_size + 4;
-  return size < cipher + 4 || memcmp (octets, OPENSSH_NAME, name_size) != 0
-         || memcmp (octets + cipher, "none", 4) != 0;
+  g_autofree guchar *octets
+      = g_base64_decode (strstr (text, OPENSSH_MARK) + strlen (OPENSSH_MARK), &size);
+  StasisSshRest cipher, part, key;
+  guint32 count;
+  const gboolean is_name = size >= name_size && memcmp (octets, OPENSSH_NAME, name_size) == 0;
+  StasisSshRest rest = { octets + name_size, is_name ? size - name_size : 0 };
+  const gboolean is_whole
+      = stasis_ssh_take_string (&rest, &cipher) && stasis_ssh_take_string (&rest, &part)
+        && stasis_ssh_take_string (&rest, &part) && stasis_ssh_take_word (&rest, &count)
+        && count == 1 && stasis_ssh_take_string (&rest, &key);
+  if (is_whole)
+    {
+      *out_is_encrypted = cipher.left != 4 || memcmp (cipher.at, "none", 4) != 0;
+      *out_public = g_bytes_new (key.at, key.left);
+    }
+  explicit_bzero (octets, size);
+  return is_whole;
+}
+
+/* One of which that cannot be told passes for encrypted. */
+static gboolean
+is_encrypted (const char *text)
+{
+  gboolean is_so = TRUE;
+  g_autoptr (GBytes) key = NULL;
+  if (!g_str_has_prefix (text, OPENSSH_MARK))
+    return strstr (text, "ENCRYPTED") != NULL;
+  return !parse_openssh (text, &is_so, &key) || is_so;
 }
 
 /* As ssh does, a key that others can read is not used. */
@@ -80,29 +106,47 @@ stasis_ssh_key_file_look (const char *path, StasisSshKeyState *out_state, GError
       explicit_bzero (text, strlen (text));
       return FALSE;
     }
-  const gboolean is_encrypted
-      = g_str_has_prefix (text, OPENSSH_MARK)
-            ? is_openssh_encrypted (strstr (text, OPENSSH_MARK) + strlen (OPENSSH_MARK))
-            : strstr (text, "ENCRYPTED") != NULL;
-  *out_state = is_encrypted ? STASIS_SSH_KEY_ENCRYPTED : STASIS_SSH_KEY_PLAIN;
+  *out_state = is_encrypted (text) ? STASIS_SSH_KEY_ENCRYPTED : STASIS_SSH_KEY_PLAIN;
   explicit_bzero (text, strlen (text));
   return TRUE;
 }
 
-/* kind base64 comment */
-GBytes *
-stasis_ssh_key_file_public (const char *path)
+/* (nullable): that of a small file. */
+static char *
+load_text (const char *path)
 {
-  g_autofree char *name = g_strconcat (path, ".pub", NULL);
-  stasis_autofd int fd = stasis_fd_open (name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, NULL);
+  stasis_autofd int fd = stasis_fd_open (path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, NULL);
   struct stat st;
   if (fd < 0 || fstat (fd, &st) != 0 || !S_ISREG (st.st_mode) || st.st_size > (off_t) KEY_MAX)
     return NULL;
-  g_autofree char *text = read_text (fd, name, (gsize) st.st_size, NULL);
+  return read_text (fd, path, (gsize) st.st_size, NULL);
+}
+
+/* kind base64 comment */
+static GBytes *
+load_public (const char *path)
+{
+  g_autofree char *name = g_strconcat (path, ".pub", NULL);
+  g_autofree char *text = load_text (name);
   g_auto (GStrv) words = text != NULL ? g_strsplit (text, " ", 3) : NULL;
   if (words == NULL || g_strv_length (words) < 2)
     return NULL;
   gsize size;
   guchar *octets = g_base64_decode (words[1], &size);
   return g_bytes_new_take (octets, size);
+}
+
+/* It is beside the private one, and in it where OpenSSH wrote that in its own form. */
+GBytes *
+stasis_ssh_key_file_public (const char *path)
+{
+  GBytes *key = load_public (path);
+  g_autofree char *text = key == NULL ? load_text (path) : NULL;
+  gboolean is_so;
+  if (text == NULL)
+    return key;
+  if (g_str_has_prefix (g_strchug (text), OPENSSH_MARK) && !parse_openssh (text, &is_so, &key))
+    key = NULL;
+  explicit_bzero (text, strlen (text));
+  return key;
 }

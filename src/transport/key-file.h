@@ -18,7 +18,8 @@ typedef enum
 /* Look at it: FALSE where there is none that can be used, and why. */
 gboolean stasis_ssh_key_file_look (const char *path, StasisSshKeyState *out_state, GError **error);
 
-/* (transfer full) (nullable): the public key in PATH.pub; NULL where that is not to be had. */
+/* (transfer full) (nullable): the public key in PATH.pub, or in PATH itself; NULL where that is not
+ * to be had. */
 GBytes *stasis_ssh_key_file_public (const char *path);
 
 G_END_DECLS

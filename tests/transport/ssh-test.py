@@ -160,6 +160,10 @@ def test_agent_only():
                        env=os.environ | env | {"SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force"})
         with listening(echo) as listener:
             goes(SERVER, listener, "--keyfile", key, "--known-hosts", SERVER.known_hosts, **env)
+            key.with_suffix(".pub").unlink()  # the file itself says which key it is
+            goes(SERVER, listener, "--keyfile", key, "--known-hosts", SERVER.known_hosts, **env)
+        key.write_bytes(key.read_bytes()[:150])
+        refused(SERVER, "--keyfile", key, "--known-hosts", SERVER.known_hosts, code=AUTH, says="it is encrypted", **env)
 
 
 def test_agent_hangs():
