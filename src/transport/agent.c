@@ -21,6 +21,7 @@
 
 #include "transport/known-hosts.h"
 #include "transport/rest.h"
+#include "transport/secret-memory.h"
 #include "util/fd.h"
 
 #define MESSAGE_MAX (256u * 1024) /* octets, as OpenSSH's own limit */
@@ -238,7 +239,7 @@ on_sign (LIBSSH2_SESSION *session, unsigned char **out_signature, size_t *out_si
   if (!stasis_ssh_take_string (&rest, &whole) || !stasis_ssh_take_string (&whole, &name)
       || !stasis_ssh_take_string (&whole, &signature) || signature.left == 0)
     return -1;
-  *out_signature = malloc (signature.left);
+  *out_signature = stasis_secret_alloc (signature.left, NULL);
   if (*out_signature == NULL)
     return -1;
   memcpy (*out_signature, signature.at, signature.left);

@@ -18,6 +18,7 @@
 
 #include "transport/agent.h"
 #include "transport/key-file.h"
+#include "transport/secret-memory.h"
 #include "transport/text.h"
 
 #define AUTH_S  60u /* for an answer of the host's */
@@ -212,7 +213,7 @@ try_keys (Auth *self, GError **error)
   return self->is_in || try_files (self, (const char *const *) paths->pdata, error);
 }
 
-/* The host asks; libssh2 takes the answers and frees them by free(3). */
+/* The host asks; libssh2 takes the answers and frees them. */
 static void
 on_questions (const char *name, int name_length, const char *instruction, int instruction_length,
               int n, const LIBSSH2_USERAUTH_KBDINT_PROMPT *prompts,
@@ -231,9 +232,11 @@ on_questions (const char *name, int name_length, const char *instruction, int in
                          : ask_secret (session, prompt, prompts[i].echo != 0);
       if (answer == NULL)
         session->is_unanswered = TRUE;
-      responses[i].text = strdup (answer != NULL ? answer : "");
-      responses[i].length
-          = responses[i].text != NULL ? (unsigned int) strlen (responses[i].text) : 0;
+      const gsize length = answer != NULL ? strlen (answer) : 0;
+      responses[i].text = stasis_secret_alloc (length + 1, NULL);
+      if (responses[i].text != NULL)
+        memcpy (responses[i].text, answer != NULL ? answer : "", length + 1);
+      responses[i].length = responses[i].text != NULL ? (unsigned int) length : 0;
       wipe (answer);
     }
   /* The host's time begins now. */

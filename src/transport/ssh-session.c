@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 
 #include "transport/host-key.h"
+#include "transport/secret-memory.h"
 #include "transport/text.h"
 #include "util/fd.h"
 
@@ -149,7 +150,8 @@ stasis_ssh_session_open (const StasisSshTarget *target, GCancellable *cancellabl
   self->fd = connect_host (self, error);
   if (self->fd < 0)
     return NULL;
-  self->session = libssh2_session_init_ex (NULL, NULL, NULL, self);
+  self->session = libssh2_session_init_ex (stasis_secret_alloc, stasis_secret_free,
+                                           stasis_secret_realloc, self);
   if (self->session == NULL)
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, _ ("libssh2 makes no session"));

@@ -21,6 +21,7 @@ static GCancellable *cancellable;
 static char **answers;      /* to secrets, in turn */
 static char *verdict;       /* on the host's key: yes, no; NULL: nobody can be asked */
 static gboolean is_stopped; /* by itself before each answer */
+static gboolean is_shifted; /* so that the secret itself stands in no memory but the library's */
 static guint n_asked;
 
 static gpointer
@@ -47,7 +48,10 @@ ask_secret (const char *prompt, gboolean is_echoed, gpointer data)
     raise (SIGSTOP);
   const char *answer = answers[n_asked];
   n_asked += answer != NULL ? 1 : 0;
-  return g_strdup (answer);
+  char *told = g_strdup (answer);
+  for (char *at = told; is_shifted && at != NULL && *at != '\0'; at++)
+    (*at)--;
+  return told;
 }
 
 static gboolean
@@ -87,6 +91,7 @@ parse (int *argc, char ***argv, StasisSshTarget *target)
     { "read-only", 0, 0, G_OPTION_ARG_NONE, &target->is_read_only, NULL, NULL },
     { "verdict", 0, 0, G_OPTION_ARG_STRING, &verdict, NULL, NULL },
     { "answer", 0, 0, G_OPTION_ARG_STRING_ARRAY, &answers, NULL, NULL },
+    { "shifted", 0, 0, G_OPTION_ARG_NONE, &is_shifted, NULL, NULL },
     { "stop", 0, 0, G_OPTION_ARG_NONE, &is_stopped, NULL, NULL },
     G_OPTION_ENTRY_NULL,
   };

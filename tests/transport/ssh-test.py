@@ -320,6 +320,55 @@ def test_questions():
     return None
 
 
+def memory(pid):
+    """All of it that can be written to."""
+    found = b""
+    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps, open(f"/proc/{pid}/mem", "rb") as file:
+        for line in maps:
+            where, mode = line.split()[:2]
+            first, end = (int(number, 16) for number in where.split("-"))
+            if mode.startswith("rw"):
+                with contextlib.suppress(OSError):
+                    file.seek(first)
+                    found += file.read(end - first)
+    return found
+
+
+def wait_for_stop(process):
+    assert os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT).si_code == os.CLD_STOPPED
+
+
+def keeps_no_secret(server, secret, *options):
+    """When a second one is asked for, the first one, which was wrong, is in its memory no more."""
+    shifted = "".join(chr(ord(letter) + 1) for letter in secret)
+    words, env = command(server, "--known-hosts", server.known_hosts, "--stop", "--shifted", "--answer", shifted, *options)
+    with subprocess.Popen(words, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for_stop(process)
+            process.send_signal(signal.SIGCONT)
+            os.waitid(os.P_PID, process.pid, os.WCONTINUED)
+            wait_for_stop(process)
+            held = memory(process.pid)
+        finally:
+            process.kill()
+    assert shifted.encode() in held, "this is not the memory"
+    # Memory that is free is overwritten here and there.
+    parts = [secret[at:at + 12] for at in range(0, len(secret) - 11)]
+    assert not [part for part in parts if part.encode() in held]
+
+
+def test_secrets():
+    """passwords, answers and passphrases do not stay in memory"""
+    secret = "a-password-that-is-long-enough-to-be-found-" + "again-and-" * 20 + "again"
+    keeps_no_secret(SERVER, secret, "--keyfile", ssh_server.make_key(folder() / "key", passphrase="another"))
+    if (links := accounts()) is None:
+        return "root and mount namespaces are needed for an account of one's own"
+    for config in ("PasswordAuthentication yes\n", "UsePAM yes\nKbdInteractiveAuthentication yes\n"):
+        with ssh_server.sshd(folder(), links=links, config=f"{config}PubkeyAuthentication no\n") as server:
+            keeps_no_secret(server, secret)
+    return None
+
+
 def test_two():
     """a host that wants a key and a password gets both"""
     if (links := accounts()) is None:
