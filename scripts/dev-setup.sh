@@ -23,8 +23,10 @@ fi
 . scripts/packages.sh
 # shellcheck source=scripts/apt.sh
 . scripts/apt.sh
+# shellcheck source=scripts/hold-sshd.sh
+. scripts/hold-sshd.sh
 
-key=$(cat scripts/dev-setup.sh scripts/packages.sh scripts/apt.sh scripts/setup-qemu.sh \
+key=$(cat scripts/dev-setup.sh scripts/packages.sh scripts/apt.sh scripts/hold-sshd.sh scripts/setup-qemu.sh \
   scripts/setup-qemu-7.2.sh /etc/os-release | sha256sum | cut -d ' ' -f 1)-${STASIS_QEMU:-default}
 
 install_level () {
@@ -32,13 +34,12 @@ install_level () {
   set -- $(missing_packages "$@")
   if [ $# != 0 ]; then
     echo "setup: installing $*"
-    apt_install "$@"
     case " $* " in
-      *' openssh-server '*)
-        ! command -v systemctl >/dev/null || as_root systemctl disable ssh.service ||
-          echo "setup: ssh.service stays enabled" >&2 ;;
+      *' openssh-server '*) hold_sshd ;;
     esac
+    apt_install "$@"
   fi
+  release_sshd
 }
 
 setup_level () {

@@ -14,7 +14,7 @@ packages_libvirt='libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients'
 packages_clients='python3-libvirt'
 
 # Another host: the tests run an sshd of their own on loopback.  The one that comes with
-# openssh-server is neither started nor enabled (dev-setup.sh).
+# openssh-server is neither started nor enabled (hold-sshd.sh).
 packages_ssh='openssh-server openssh-client netcat-openbsd'
 
 # The whole test run: guests, sanitizers, lint.  The emulator stands apart
