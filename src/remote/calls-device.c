@@ -38,12 +38,10 @@ static const StasisFlagPair amount_flags[] = {
 static gboolean
 attach (StasisCall *call, StasisAffectFlags flags, GError **error)
 {
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL)
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return stasis_domain_attach_device (domain, call->args[1].s, flags, job.cancellable, error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL
+         && stasis_domain_attach_device (domain, call->args[1].s, flags, job.cancellable, error);
 }
 
 /* To the running domain. */
@@ -66,12 +64,11 @@ stasis_call_domain_attach_device_flags (StasisCall *call, GError **error)
 static gboolean
 detach (StasisCall *call, StasisAffectFlags flags, GError **error)
 {
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL)
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return stasis_domain_detach_device (domain, call->args[1].s, flags, NULL, job.cancellable, error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL
+         && stasis_domain_detach_device (domain, call->args[1].s, flags, NULL, job.cancellable,
+                                         error);
 }
 
 /* From the running domain. */
@@ -99,13 +96,11 @@ stasis_call_domain_detach_device_alias (StasisCall *call, GError **error)
   if (!stasis_call_translate_flags (call->args[2].u, device_flags, G_N_ELEMENTS (device_flags),
                                     &flags, error))
     return FALSE;
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL)
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return stasis_domain_detach_device_alias (domain, call->args[1].s, flags, NULL, job.cancellable,
-                                            error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL
+         && stasis_domain_detach_device_alias (domain, call->args[1].s, flags, NULL,
+                                               job.cancellable, error);
 }
 
 /* It is another one. */
@@ -116,23 +111,19 @@ stasis_call_domain_update_device_flags (StasisCall *call, GError **error)
   if (!stasis_call_translate_flags (call->args[2].u, update_flags, G_N_ELEMENTS (update_flags),
                                     &flags, error))
     return FALSE;
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL)
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return stasis_domain_update_device (domain, call->args[1].s, flags, job.cancellable, error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL
+         && stasis_domain_update_device (domain, call->args[1].s, flags, job.cancellable, error);
 }
 
 static gboolean
 set_memory (StasisCall *call, StasisAffectFlags flags, GError **error)
 {
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL)
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return stasis_domain_set_memory (domain, call->args[1].ul, flags, job.cancellable, error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL
+         && stasis_domain_set_memory (domain, call->args[1].ul, flags, job.cancellable, error);
 }
 
 /* Of the running domain. */
@@ -162,12 +153,10 @@ stasis_call_domain_set_max_memory (StasisCall *call, GError **error)
 static gboolean
 set_vcpus (StasisCall *call, StasisAffectFlags flags, GError **error)
 {
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL)
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return stasis_domain_set_vcpus (domain, call->args[1].u, flags, job.cancellable, error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL
+         && stasis_domain_set_vcpus (domain, call->args[1].u, flags, job.cancellable, error);
 }
 
 /* Of the running domain. */

@@ -16,12 +16,9 @@ typedef gboolean (*Count) (StasisDomain *domain, guint *out_count, GCancellable 
 static gboolean
 count (StasisCall *call, Count function, GError **error)
 {
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL)
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return function (domain, &call->rets[0].u, job.cancellable, error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL && function (domain, &call->rets[0].u, job.cancellable, error);
 }
 
 /* All of its file systems. */
@@ -42,12 +39,10 @@ stasis_call_own_domain_fs_thaw (StasisCall *call, GError **error)
 gboolean
 stasis_call_own_domain_get_time (StasisCall *call, GError **error)
 {
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL)
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return stasis_domain_get_time (domain, &call->rets[0].l, job.cancellable, error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL
+         && stasis_domain_get_time (domain, &call->rets[0].l, job.cancellable, error);
 }
 
 /* The same; "now" is this host's. */
@@ -55,10 +50,8 @@ gboolean
 stasis_call_own_domain_set_time (StasisCall *call, GError **error)
 {
   const guint32 flags = call->args[2].u;
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL || !stasis_own_check_flags (flags, TIME_FLAGS, error))
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return stasis_domain_set_time (domain, call->args[1].l, flags, job.cancellable, error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL && stasis_own_check_flags (flags, TIME_FLAGS, error)
+         && stasis_domain_set_time (domain, call->args[1].l, flags, job.cancellable, error);
 }

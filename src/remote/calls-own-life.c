@@ -133,12 +133,10 @@ gboolean
 stasis_call_own_domain_start (StasisCall *call, GError **error)
 {
   const guint32 flags = call->args[1].u;
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL || !stasis_own_check_flags (flags, START_FLAGS, error))
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return stasis_domain_start (domain, flags, stasis_own_job_tell, &job, job.cancellable, error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL && stasis_own_check_flags (flags, START_FLAGS, error)
+         && stasis_domain_start (domain, flags, stasis_own_job_tell, &job, job.cancellable, error);
 }
 
 /* Of every kind, checkpoints among them. */
@@ -172,13 +170,11 @@ gboolean
 stasis_call_own_domain_managed_save (StasisCall *call, GError **error)
 {
   const guint32 flags = call->args[1].u;
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL || !stasis_own_check_flags (flags, SAVE_FLAGS, error))
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return stasis_domain_managed_save (domain, flags, stasis_own_job_tell, &job, job.cancellable,
-                                     error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL && stasis_own_check_flags (flags, SAVE_FLAGS, error)
+         && stasis_domain_managed_save (domain, flags, stasis_own_job_tell, &job, job.cancellable,
+                                        error);
 }
 
 /* It gets memory of its own. */
@@ -186,13 +182,11 @@ gboolean
 stasis_call_own_domain_detach_image (StasisCall *call, GError **error)
 {
   const guint32 flags = call->args[1].u;
-  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   g_auto (StasisOwnJob) job = { 0 };
-  if (domain == NULL || !stasis_own_check_flags (flags, STASIS_DETACH_FORCE, error))
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  return stasis_domain_detach_image (domain, flags, stasis_own_job_tell, &job, job.cancellable,
-                                     error);
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  return domain != NULL && stasis_own_check_flags (flags, STASIS_DETACH_FORCE, error)
+         && stasis_domain_detach_image (domain, flags, stasis_own_job_tell, &job, job.cancellable,
+                                        error);
 }
 
 /* Its writes are known no more. */

@@ -27,6 +27,16 @@ stasis_own_job_begin (StasisOwnJob *self, StasisCall *call)
   self->cancellable = stasis_session_get_job (call->session, call->serial);
 }
 
+/* It begins. */
+StasisDomain *
+stasis_own_job_begin_of_domain (StasisOwnJob *self, StasisCall *call, GError **error)
+{
+  StasisDomain *domain = stasis_call_domain (call, 0, error);
+  if (domain != NULL)
+    stasis_own_job_begin (self, call);
+  return domain;
+}
+
 /* It has ended. */
 void
 stasis_own_job_end (StasisOwnJob *self)

@@ -19,6 +19,9 @@ typedef struct
 } StasisOwnJob;
 
 void stasis_own_job_begin (StasisOwnJob *self, StasisCall *call);
+/* (transfer full): of the domain that the first argument names; it begins where there is one. */
+StasisDomain *stasis_own_job_begin_of_domain (StasisOwnJob *self, StasisCall *call,
+                                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void stasis_own_job_end (StasisOwnJob *self);
 /* A StasisProgressFunc, with a StasisOwnJob. */
 void stasis_own_job_tell (const StasisJobStats *stats, gpointer job);

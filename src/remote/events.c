@@ -117,10 +117,10 @@ typedef struct
   gint32 event; /* of the callbacks */
   gint32 procedure;
   const char *layout;
-  StasisWireValue *values; /* (borrowed) the first is the number of the callback, or not there */
-  gboolean is_numbered;
-  const guint8 *uuid; /* (borrowed) of the domain */
-  const char *name;   /* (borrowed) (nullable) of the event, where callbacks choose by it */
+  StasisWireValue *values; /* (borrowed) the first is the number of the callback */
+  gboolean is_old;         /* it is not there */
+  const guint8 *uuid;      /* (borrowed) of the domain */
+  const char *name;        /* (borrowed) (nullable) of the event, where callbacks choose by it */
 } Mail;
 
 static void
@@ -174,17 +174,21 @@ send_to_all (StasisServer *server, const Mail *mail)
       g_autoptr (GArray) ids = find_callbacks (session, mail);
       for (guint j = 0; j < ids->len; j++)
         {
-          if (mail->is_numbered)
+          if (!mail->is_old)
             mail->values[0].i = g_array_index (ids, gint32, j);
           send_mail (session, mail);
         }
     }
 }
 
-static StasisWireDomain *
-describe (const StasisDomainNews *news, const guint8 *uuid)
+/* With the domain at its place among the values, which are cleared. */
+static void
+tell_of_domain (StasisServer *server, const StasisDomainNews *news, const Mail *mail,
+                guint domain_at)
 {
-  return stasis_wire_domain_new (news->name, uuid, news->id);
+  mail->values[domain_at].domain = stasis_wire_domain_new (news->name, mail->uuid, news->id);
+  send_to_all (server, mail);
+  stasis_wire_clear (mail->layout, mail->values);
 }
 
 /* In both ways; the old one has no number of a callback. */
@@ -200,7 +204,6 @@ tell_lifecycle (StasisServer *server, const StasisDomainNews *news, const guint8
     .procedure = PROCEDURE_LIFECYCLE,
     .layout = "iDii",
     .values = values,
-    .is_numbered = TRUE,
     .uuid = uuid,
   };
   const Mail old = {
@@ -209,9 +212,10 @@ tell_lifecycle (StasisServer *server, const StasisDomainNews *news, const guint8
     .procedure = PROCEDURE_OLD_LIFECYCLE,
     .layout = "Dii",
     .values = values + 1,
+    .is_old = TRUE,
     .uuid = uuid,
   };
-  values[1].domain = describe (news, uuid);
+  values[1].domain = stasis_wire_domain_new (news->name, uuid, news->id);
   for (guint i = 0; i < count; i++)
     {
       values[2].i = lifecycle[i].type;
@@ -232,13 +236,10 @@ tell_job (StasisServer *server, const StasisDomainNews *news, const guint8 *uuid
     .procedure = PROCEDURE_JOB_COMPLETED,
     .layout = "iDp",
     .values = values,
-    .is_numbered = TRUE,
     .uuid = uuid,
   };
-  values[1].domain = describe (news, uuid);
   values[2].items = stasis_job_params_make (news->stats);
-  send_to_all (server, &mail);
-  stasis_wire_clear ("iDp", values);
+  tell_of_domain (server, news, &mail, 1);
 }
 
 static void
@@ -251,13 +252,10 @@ tell_device (StasisServer *server, const StasisDomainNews *news, const guint8 *u
     .procedure = PROCEDURE_DEVICE_ADDED,
     .layout = "iDs",
     .values = values,
-    .is_numbered = TRUE,
     .uuid = uuid,
   };
-  values[1].domain = describe (news, uuid);
   values[2].s = g_strdup (news->alias);
-  send_to_all (server, &mail);
-  stasis_wire_clear (mail.layout, values);
+  tell_of_domain (server, news, &mail, 1);
 }
 
 /* In its own words. */
@@ -273,17 +271,14 @@ tell_raw (StasisServer *server, const StasisDomainNews *news, const guint8 *uuid
     .procedure = PROCEDURE_QEMU_EVENT,
     .layout = "iDsluz",
     .values = values,
-    .is_numbered = TRUE,
     .uuid = uuid,
     .name = stasis_json_string (stasis_json_get (news->event, "qemu"), ""),
   };
-  values[1].domain = describe (news, uuid);
   values[2].s = g_strdup (mail.name);
   values[3].l = MAX (at, 0) / G_USEC_PER_SEC;
   values[4].u = (guint32) (MAX (at, 0) % G_USEC_PER_SEC);
   values[5].s = data != NULL ? stasis_json_to_string (data) : NULL;
-  send_to_all (server, &mail);
-  stasis_wire_clear (mail.layout, values);
+  tell_of_domain (server, news, &mail, 1);
 }
 
 /* And in libvirt's. */
@@ -306,12 +301,9 @@ tell_qemu (StasisServer *server, const StasisDomainNews *news, const guint8 *uui
         .procedure = packet->procedure,
         .layout = packet->layout,
         .values = packet->values,
-        .is_numbered = TRUE,
         .uuid = uuid,
       };
-      packet->values[packet->domain_at].domain = describe (news, uuid);
-      send_to_all (server, &mail);
-      stasis_wire_clear (packet->layout, packet->values);
+      tell_of_domain (server, news, &mail, packet->domain_at);
     }
   tell_raw (server, news, uuid);
 }
