@@ -294,16 +294,32 @@ roll_forward (const char *folder, StasisStatus *status, GError **error)
   return end_domain (folder, status, "saved", error);
 }
 
-/* The one to use (borrowed): one of our own (*@out_own, (transfer full)), or else @other. */
-static StasisMonitor *
-choose_monitor (const char *folder, const StasisStatus *status, StasisMonitor *other,
-                StasisMonitor **out_own, GError **error)
+/* What is to be done of a guest that is there. */
+typedef gboolean (*Recovery) (const char *folder, StasisStatus *status, StasisMonitor *monitor,
+                              GError **error);
+
+/* By a connection of our own, or else by @other. */
+static gboolean
+with_monitor (const char *folder, StasisStatus *status, StasisMonitor *other, Recovery recovery,
+              GError **error)
 {
   g_autoptr (GError) local = NULL;
-  *out_own = open_monitor (folder, status, other != NULL ? BARRIER_MS : OPEN_MS, &local);
-  if (*out_own == NULL && other == NULL)
-    g_propagate_error (error, g_steal_pointer (&local));
-  return *out_own != NULL ? *out_own : other;
+  g_autoptr (StasisMonitor) own
+      = open_monitor (folder, status, other != NULL ? BARRIER_MS : OPEN_MS, &local);
+  if (own != NULL || other != NULL)
+    return recovery (folder, status, own != NULL ? own : other, error);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+/* The same; of a guest whose QEMU has ended nothing is left to be done. */
+static gboolean
+with_qemu (const char *folder, StasisStatus *status, StasisMonitor *other, Recovery recovery,
+           GError **error)
+{
+  if (!stasis_process_is_alive (&status->qemu))
+    return end_domain (folder, status, "crashed", error);
+  return with_monitor (folder, status, other, recovery, error);
 }
 
 /* What fails here is tried again by whoever comes next, and said even by those who would not say
@@ -343,12 +359,7 @@ roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, GEr
 {
   if (!stasis_process_is_alive (&status->qemu))
     return give_up_qemu (folder, status, error);
-
-  g_autoptr (StasisMonitor) own = NULL;
-  StasisMonitor *usable = choose_monitor (folder, status, monitor, &own, error);
-  if (usable == NULL)
-    return FALSE;
-  return stasis_recover_roll_back (folder, status, usable, error);
+  return with_monitor (folder, status, monitor, stasis_recover_roll_back, error);
 }
 
 /* Somebody may have a complete image: two running copies are worse than one that waits for somebody
@@ -356,14 +367,7 @@ roll_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, GEr
 static gboolean
 wait_for_people (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
-  if (!stasis_process_is_alive (&status->qemu))
-    return end_domain (folder, status, "crashed", error);
-
-  g_autoptr (StasisMonitor) own = NULL;
-  StasisMonitor *usable = choose_monitor (folder, status, monitor, &own, error);
-  if (usable == NULL)
-    return FALSE;
-  if (!stasis_recover_leave_paused (folder, status, usable, error))
+  if (!stasis_recover_leave_paused (folder, status, monitor, error))
     return FALSE;
   g_warning (_ ("domain '%s' stays paused: its save was cut off at the very end, and whoever reads "
                 "the pipe, or moved the file away, may have a complete image; 'destroy' ends it, "
@@ -382,7 +386,7 @@ decide_commit (const char *folder, StasisStatus *status, StasisMonitor *monitor,
     return roll_forward (folder, status, error);
   if (journal->target != NULL && is_journals_file (journal->temp, journal))
     return roll_back (folder, status, monitor, error);
-  return wait_for_people (folder, status, monitor, error);
+  return with_qemu (folder, status, monitor, wait_for_people, error);
 }
 
 /* The guest never ran from the image: it may be resumed again. */
@@ -427,19 +431,12 @@ static gboolean
 finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
   StasisJournal *journal = &status->journal;
-  if (!stasis_process_is_alive (&status->qemu))
-    return end_domain (folder, status, "crashed", error);
-
-  g_autoptr (StasisMonitor) own = NULL;
-  StasisMonitor *usable = choose_monitor (folder, status, monitor, &own, error);
-  if (usable == NULL)
-    return FALSE;
   if (journal->step == STASIS_STEP_RESTART)
     g_clear_pointer (&status->frozen, g_free); /* it boots anew */
-  if ((journal->step == STASIS_STEP_RESTART && !restart_guest (folder, status, usable, error))
-      || (journal->was_running && !stasis_recover_let_run (usable, error))
+  if ((journal->step == STASIS_STEP_RESTART && !restart_guest (folder, status, monitor, error))
+      || (journal->was_running && !stasis_recover_let_run (monitor, error))
       || (journal->step == STASIS_STEP_RESTART
-          && !stasis_guest_end_reset (usable, status->on_reboot, error)))
+          && !stasis_guest_end_reset (monitor, status->on_reboot, error)))
     return FALSE;
   if (journal->was_running)
     stasis_thaw_if_frozen (folder, status);
@@ -453,14 +450,7 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
 static gboolean
 finish_device (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
-  if (!stasis_process_is_alive (&status->qemu))
-    return end_domain (folder, status, "crashed", error);
-
-  g_autoptr (StasisMonitor) own = NULL;
-  StasisMonitor *usable = choose_monitor (folder, status, monitor, &own, error);
-  if (usable == NULL)
-    return FALSE;
-  if (!stasis_device_settle (folder, status, usable, error))
+  if (!stasis_device_settle (folder, status, monitor, error))
     return FALSE;
   stasis_journal_clear (&status->journal);
   return stasis_status_write (status, folder, error);
@@ -486,7 +476,7 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
       break;
     case STASIS_STEP_RESUME:
     case STASIS_STEP_RESTART:
-      ok = finish_resume (folder, status, monitor, error);
+      ok = with_qemu (folder, status, monitor, finish_resume, error);
       break;
     case STASIS_STEP_COMMITTED:
       ok = roll_forward (folder, status, error);
@@ -498,7 +488,7 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
       ok = roll_back (folder, status, monitor, error);
       break;
     case STASIS_STEP_DEVICE:
-      ok = finish_device (folder, status, monitor, error);
+      ok = with_qemu (folder, status, monitor, finish_device, error);
       break;
     }
   if (!ok)
