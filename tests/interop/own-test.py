@@ -9,15 +9,17 @@ import re
 import signal
 import struct
 
+import strange_paths
 import wire
 from served import daemon, harness
 from wire import Client, optional, string, u32
 
 VERSION, CANCEL, RESTORE, CLONE, STATE, START, SAVE, MANAGED, INFO, CONVERT = 1, 2, 12, 13, 20, 30, 31, 32, 40, 43
 DETACH, LIBVIRT_DETACH = 39, 392
+DROP_CLONE, IMAGE_DEFINE, CHECK, FLATTEN, DRAW_MAP = 15, 41, 42, 44, 45
 JOB_PROGRESS = 3
 CANCELLED, INVALID_STATE = 78, 55
-BYPASS, LIVE, UNKNOWN = 1, 8, 0x80000000
+BYPASS, LIVE, INCREMENTAL, UNKNOWN = 1, 8, 128, 0x80000000
 
 
 def save(domain, path, flags=0, base=None, form=None):
@@ -41,7 +43,7 @@ def own(client, procedure, payload=b""):
     return client.call(procedure, payload, program=wire.OWN)
 
 
-def until_reply(client, serial):
+def until_reply(client, serial, silence=0.3):
     """(what was told of that call, its reply); nothing is told of it after that."""
     told = []
     while (got := client.receive()).kind != wire.REPLY or got.serial != serial:
@@ -50,7 +52,7 @@ def until_reply(client, serial):
             number, length = struct.unpack(">II", got.payload[:8])
             assert number == serial, got
             told.append(json.loads(got.payload[8:8 + length]))
-    assert client.says_nothing(0.3)
+    assert client.says_nothing(silence)
     return told, got
 
 
@@ -163,6 +165,35 @@ def refused(t):
         assert struct.unpack(">i", own(client, STATE, domain).payload[:4])[0] == 5
         assert own(client, VERSION).payload == u32(1)
         assert client.lives() and not (t.dir / "image").exists()
+
+
+@harness.test("paths that no image has are refused by name in every procedure of ours, and touch nothing")
+def paths(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served, Client(served.socket) as client, strange_paths.folder(t) as folder:
+        t.stasis("create", guest.xml_file())
+        guest.wait_for_tick(1)
+        t.stasis("checkpoint", guest.name, t.dir / "image")
+        domain, image, xml = client.lookup(guest.name), string(t.dir / "image"), string(guest.xml())
+
+        def calls(path):
+            text, fresh = string(path), string(folder / "fresh")
+            yield from ((RESTORE, text + optional(None) + u32(0)), (CLONE, text + string("x") + u32(1) + optional(None) + u32(0)),
+                        (SAVE, save(domain, path)), (SAVE, save(domain, path, LIVE)), (SAVE, save(domain, folder / "fresh", INCREMENTAL, base=path)),
+                        (INFO, text), (IMAGE_DEFINE, text + xml + optional(None) + u32(0)), (CHECK, text),
+                        (CONVERT, text + optional(None) + fresh + optional(None) * 2),
+                        (CONVERT, image + optional(None) + text + optional(None) * 2),
+                        (FLATTEN, text + fresh), (FLATTEN, image + text), (DRAW_MAP, text + string("png")))
+
+        for path in [*strange_paths.of(t, folder), t.dir / "fifo"]:  # nobody is at its other end
+            for procedure, payload in calls(path):
+                serial = client.ask(procedure, payload, program=wire.OWN)
+                strange_paths.check_refused(until_reply(client, serial, 0)[1], path)
+        for name in ("../../run", "..", "", "/etc", "x" * 5000):
+            reply = own(client, DROP_CLONE, string(name) + u32(1))
+            assert reply.status == wire.ERROR and "no disks are kept" in reply.message, (name, reply)
+        assert t.domstate(guest) == "running"
+        assert "is good" in t.stasis("image", "verify", t.dir / "image").stdout
 
 
 harness.main()
