@@ -57,6 +57,12 @@ drop_backends (const StasisDeviceGrip *grip, const char *id)
     }
 }
 
+static gboolean
+count_vcpus (StasisDeviceGrip *grip, GError **error)
+{
+  return stasis_vcpus_count_live (grip->live, grip->monitor, grip->cancellable, error);
+}
+
 /* QEMU has it no more. */
 static gboolean
 forget (StasisDeviceGrip *grip, const char *id, GError **error)
@@ -65,7 +71,7 @@ forget (StasisDeviceGrip *grip, const char *id, GError **error)
   StasisDevicePlace place;
   if (!stasis_fault ("device-released", error))
     return FALSE;
-  if (*id == '/' && !stasis_vcpus_count_live (grip, error)) /* a processor's path */
+  if (*id == '/' && !count_vcpus (grip, error)) /* a processor's path */
     return FALSE;
   if (stasis_domain_def_find_alias (grip->live, id, &place))
     stasis_domain_def_remove_device (grip->live, &place);
@@ -87,22 +93,71 @@ make_entry (const StasisDevicePlace *place)
   return entry;
 }
 
-/* A guest may let go of a device that nobody asked it for. */
-static void
-note_missing (StasisDeviceGrip *grip, const GPtrArray *list, GHashTable *ids)
+/* Those of one list that QEMU has not. */
+static GArray *
+find_missing (const StasisDomainDef *def, const GPtrArray *list, GHashTable *ids)
 {
+  GArray *places = g_array_new (FALSE, FALSE, sizeof (StasisDevicePlace));
   for (guint i = 0; i < list->len; i++)
     {
-      const gboolean is_disk = list == grip->live->disks;
+      const gboolean is_disk = list == def->disks;
       gpointer item = g_ptr_array_index (list, i);
       const StasisDevicePlace place = { .kind = is_disk ? "disk" : "interface",
                                         .item = item,
                                         .info = is_disk ? &((StasisDiskDef *) item)->info
                                                         : &((StasisInterfaceDef *) item)->info };
-      if (place.info->alias != NULL && !g_hash_table_contains (ids, place.info->alias)
-          && !has_entry (grip->hold->status, place.info->alias))
-        g_ptr_array_add (grip->hold->status->unplugs, make_entry (&place));
+      if (place.info->alias != NULL && !g_hash_table_contains (ids, place.info->alias))
+        g_array_append_val (places, place);
     }
+  return places;
+}
+
+/* A guest may let go of a device that nobody asked it for. */
+static void
+note_missing (StasisDeviceGrip *grip, const GPtrArray *list, GHashTable *ids)
+{
+  g_autoptr (GArray) places = find_missing (grip->live, list, ids);
+  for (guint i = 0; i < places->len; i++)
+    {
+      const StasisDevicePlace *place = &g_array_index (places, StasisDevicePlace, i);
+      if (!has_entry (grip->hold->status, place->info->alias))
+        g_ptr_array_add (grip->hold->status->unplugs, make_entry (place));
+    }
+}
+
+/* TRUE where there were any. */
+static gboolean
+remove_missing (StasisDomainDef *def, const GPtrArray *list, GHashTable *ids)
+{
+  g_autoptr (GArray) places = find_missing (def, list, ids);
+  for (guint i = 0; i < places->len; i++)
+    {
+      StasisDevicePlace place;
+      const char *alias = g_array_index (places, StasisDevicePlace, i).info->alias;
+      if (stasis_domain_def_find_alias (def, alias, &place))
+        stasis_domain_def_remove_device (def, &place);
+    }
+  return places->len > 0;
+}
+
+/* For who wants to know only. */
+gboolean
+stasis_device_unplug_compare (StasisMonitor *monitor, const StasisDomainDef *live,
+                              StasisDomainDef **out_now, GError **error)
+{
+  *out_now = NULL;
+  g_autoptr (GHashTable) ids = stasis_monitor_list_devices (monitor, NULL, error);
+  if (ids == NULL)
+    return FALSE;
+  g_autoptr (StasisDomainDef) now = stasis_domain_def_copy (live);
+  gboolean is_changed = remove_missing (now, now->disks, ids);
+  is_changed |= remove_missing (now, now->interfaces, ids);
+  if (now->vcpu_list->len > 0 && !stasis_vcpus_count_live (now, monitor, NULL, error))
+    return FALSE;
+  is_changed |= now->current_vcpus != live->current_vcpus;
+  if (is_changed)
+    *out_now = g_steal_pointer (&now);
+  return TRUE;
 }
 
 static gboolean
@@ -111,7 +166,7 @@ settle_vcpus (StasisDeviceGrip *grip, GError **error)
   const gint64 before = grip->live->current_vcpus;
   if (grip->live->vcpu_list->len == 0)
     return TRUE;
-  return stasis_vcpus_count_live (grip, error)
+  return count_vcpus (grip, error)
          && (grip->live->current_vcpus == before || stasis_device_grip_rewrite_live (grip, error));
 }
 

@@ -24,7 +24,11 @@ gboolean stasis_device_unplug_settle (StasisDeviceGrip *grip, GError **error);
 gboolean stasis_device_unplug_settle_held (StasisDriver *driver, StasisHold *hold,
                                            StasisMonitor *monitor, StasisDomainDef *live,
                                            GError **error);
-/* The same where nobody holds the domain; nothing is done where nothing is due. */
+/* (transfer full) *@out_now: the definition as QEMU has the devices; NULL where that is @live. */
+gboolean stasis_device_unplug_compare (StasisMonitor *monitor, const StasisDomainDef *live,
+                                       StasisDomainDef **out_now, GError **error);
+/* Clear away what was released, where nobody holds the domain; nothing is done where nothing is
+ * due. */
 void stasis_device_unplug_look (StasisDomain *domain);
 
 G_END_DECLS

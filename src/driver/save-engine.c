@@ -275,8 +275,6 @@ stasis_save_engine_pass (const StasisSaveEngine *engine, StasisMonitor *monitor,
                          const StasisSaveBody *body, StasisJournal *journal,
                          GCancellable *cancellable, GError **error)
 {
-  if (engine->way == STASIS_SAVE_WAY_THROUGH)
-    return TRUE;
   if (engine->capture != NULL)
     return stasis_capture_pass (engine->capture, monitor, STASIS_SAVE_FD_NAME, &journal->fdset,
                                 cancellable, error);

@@ -36,6 +36,7 @@ typedef struct
   StasisSaveWay way; /* into a file; else it is THROUGH */
   gboolean (*begin) (StasisSaveOutput *self, const StasisSaveHead *head, GCancellable *cancellable,
                      GError **error);
+  gboolean (*renew) (StasisSaveOutput *self, const StasisSaveHead *head, GError **error);
   guint64 (*offset) (const StasisSaveOutput *self);
   StasisStreamOut *(*sink) (StasisSaveOutput *self); /* for THROUGH */
   gboolean (*finish) (StasisSaveOutput *self, const StasisJson *disks, const StasisBodyNotes *notes,
@@ -72,6 +73,13 @@ get_facts (const StasisSaveHead *head, GBytes *xml)
   return facts;
 }
 
+/* It goes through us, and has to be right at once; or there is nothing in it. */
+static gboolean
+no_renew (StasisSaveOutput *self, const StasisSaveHead *head, GError **error)
+{
+  return TRUE;
+}
+
 static gboolean
 sync_file (const StasisSaveOutput *self, GError **error)
 {
@@ -105,6 +113,14 @@ seekable_begin (StasisSaveOutput *self, const StasisSaveHead *head, GCancellable
   return self->seekable != NULL;
 }
 
+static gboolean
+seekable_renew (StasisSaveOutput *self, const StasisSaveHead *head, GError **error)
+{
+  g_autoptr (GBytes) xml = g_bytes_new_static (head->xml, strlen (head->xml));
+  const StasisImageFacts facts = get_facts (head, xml);
+  return stasis_image_writer_renew (self->seekable, &facts, error);
+}
+
 static guint64
 seekable_offset (const StasisSaveOutput *self)
 {
@@ -133,8 +149,8 @@ seekable_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisBo
                                      error);
 }
 
-static const Ops seekable_ops
-    = { STASIS_SAVE_WAY_BEST, seekable_begin, seekable_offset, no_sink, seekable_finish };
+static const Ops seekable_ops = { STASIS_SAVE_WAY_BEST, seekable_begin, seekable_renew,
+                                  seekable_offset,      no_sink,        seekable_finish };
 
 /* Ours, in one piece. */
 
@@ -163,27 +179,41 @@ streamed_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisBo
          && sync_file (self, error);
 }
 
-static const Ops streamed_ops
-    = { STASIS_SAVE_WAY_THROUGH, streamed_begin, no_offset, streamed_sink, streamed_finish };
+static const Ops streamed_ops = { STASIS_SAVE_WAY_THROUGH, streamed_begin, no_renew, no_offset,
+                                  streamed_sink,           streamed_finish };
 
 /* libvirt's. */
+
+static StasisLibvirtFacts
+get_libvirt_facts (const StasisSaveOutput *self, const StasisSaveHead *head, GBytes *xml)
+{
+  return (StasisLibvirtFacts){
+    .format = stasis_image_kind_libvirt_format (self->form.kind),
+    .xml = xml,
+    .was_running = head->resume_running,
+    .level = self->form.level,
+  };
+}
 
 static gboolean
 libvirt_begin (StasisSaveOutput *self, const StasisSaveHead *head, GCancellable *cancellable,
                GError **error)
 {
   g_autoptr (GBytes) xml = g_bytes_new_static (head->xml, strlen (head->xml));
-  const StasisLibvirtFacts facts = {
-    .format = stasis_image_kind_libvirt_format (self->form.kind),
-    .xml = xml,
-    .was_running = head->resume_running,
-    .level = self->form.level,
-  };
+  const StasisLibvirtFacts facts = get_libvirt_facts (self, head, xml);
   const int fd = stasis_save_place_file_fd (self->place);
   self->libvirt = fd >= 0
                       ? stasis_libvirt_writer_begin (fd, &facts, error)
                       : stasis_libvirt_writer_begin_stream (self->out, &facts, cancellable, error);
   return self->libvirt != NULL;
+}
+
+static gboolean
+libvirt_renew (StasisSaveOutput *self, const StasisSaveHead *head, GError **error)
+{
+  g_autoptr (GBytes) xml = g_bytes_new_static (head->xml, strlen (head->xml));
+  const StasisLibvirtFacts facts = get_libvirt_facts (self, head, xml);
+  return stasis_libvirt_writer_renew (self->libvirt, &facts, error);
 }
 
 static guint64
@@ -205,12 +235,12 @@ libvirt_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisBod
   return stasis_libvirt_writer_finish (self->libvirt, cancellable, error);
 }
 
-static const Ops libvirt_plain_ops
-    = { STASIS_SAVE_WAY_PLAIN, libvirt_begin, libvirt_offset, libvirt_sink, libvirt_finish };
-static const Ops libvirt_packed_ops
-    = { STASIS_SAVE_WAY_THROUGH, libvirt_begin, libvirt_offset, libvirt_sink, libvirt_finish };
-static const Ops libvirt_sparse_ops
-    = { STASIS_SAVE_WAY_MAPPED, libvirt_begin, libvirt_offset, no_sink, libvirt_finish };
+static const Ops libvirt_plain_ops = { STASIS_SAVE_WAY_PLAIN, libvirt_begin, libvirt_renew,
+                                       libvirt_offset,        libvirt_sink,  libvirt_finish };
+static const Ops libvirt_packed_ops = { STASIS_SAVE_WAY_THROUGH, libvirt_begin, no_renew,
+                                        libvirt_offset,          libvirt_sink,  libvirt_finish };
+static const Ops libvirt_sparse_ops = { STASIS_SAVE_WAY_MAPPED, libvirt_begin, libvirt_renew,
+                                        libvirt_offset,         no_sink,       libvirt_finish };
 
 /* The form of 2007. */
 
@@ -245,7 +275,7 @@ trailer_finish (StasisSaveOutput *self, const StasisJson *disks, const StasisBod
 }
 
 static const Ops trailer_ops
-    = { STASIS_SAVE_WAY_PLAIN, trailer_begin, no_offset, trailer_sink, trailer_finish };
+    = { STASIS_SAVE_WAY_PLAIN, trailer_begin, no_renew, no_offset, trailer_sink, trailer_finish };
 
 static const Ops *
 find_ops (StasisImageKind kind)
@@ -301,20 +331,46 @@ stasis_save_output_keep (const StasisSaveForm *form)
   return form->kind == STASIS_IMAGE_KIND_STASIS_STREAM ? PIPE_BUF : KEEP_PLAIN;
 }
 
-/* Write what stands before the body. */
-gboolean
-stasis_save_output_begin (StasisSaveOutput *self, const StasisSaveHead *head,
-                          GCancellable *cancellable, GError **error)
-{
-  return stasis_fault ("save-begin", error) && self->ops->begin (self, head, cancellable, error);
-}
-
 /* QEMU knows what it has sent, not what it has become. */
 static void
 show_written (StasisJobStats *stats, gpointer data)
 {
   const StasisSaveOutput *self = data;
   stats->bytes_written = stasis_save_place_written (self->place);
+}
+
+typedef struct
+{
+  StasisSaveOutput *self;
+  const StasisSaveHead *head;
+} Begin;
+
+static gboolean
+begin_aside (StasisSideThread *side, gpointer data, GCancellable *cancellable, GError **error)
+{
+  const Begin *begin = data;
+  return begin->self->ops->begin (begin->self, begin->head, cancellable, error);
+}
+
+/* Write what stands before the body.  Where that has to wait for a reader, the job is to be seen
+ * and aborted meanwhile. */
+gboolean
+stasis_save_output_begin (StasisSaveOutput *self, const StasisSaveHead *head, StasisJob *job,
+                          GError **error)
+{
+  Begin begin = { .self = self, .head = head };
+  if (!stasis_fault ("save-begin", error))
+    return FALSE;
+  if (stasis_save_output_way (self) == STASIS_SAVE_WAY_THROUGH)
+    return stasis_side_thread_run ("begin", begin_aside, &begin, job, show_written, self, error);
+  return self->ops->begin (self, head, stasis_job_cancellable (job), error);
+}
+
+/* It has become wrong. */
+gboolean
+stasis_save_output_renew (StasisSaveOutput *self, const StasisSaveHead *head, GError **error)
+{
+  return self->ops->renew (self, head, error);
 }
 
 /* Where the body goes. */

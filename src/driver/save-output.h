@@ -36,7 +36,11 @@ gsize stasis_save_output_keep (const StasisSaveForm *form);
 
 /* Write what stands before the body. */
 gboolean stasis_save_output_begin (StasisSaveOutput *output, const StasisSaveHead *head,
-                                   GCancellable *cancellable, GError **error);
+                                   StasisJob *job, GError **error);
+
+/* The same once more, of a body that QEMU, or we, write into the file in place. */
+gboolean stasis_save_output_renew (StasisSaveOutput *output, const StasisSaveHead *head,
+                                   GError **error);
 
 /* Where the body goes. */
 StasisSaveBody stasis_save_output_body (StasisSaveOutput *output);

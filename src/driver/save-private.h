@@ -29,12 +29,15 @@ typedef struct
   StasisSaveFlags flags;
   const StasisSaveRequest *request; /* (borrowed) */
   StasisSaveForm form;
-  StasisSavePlace *place; /* (owned) */
-  StasisJob *job;         /* (borrowed) */
-  StasisHold *hold;       /* (owned) */
-  StasisMonitor *monitor; /* (owned) */
-  StasisDomainDef *def;   /* (owned): of the running instance */
-  char *xml;              /* (owned): that goes into the image */
+  StasisSavePlace *place;      /* (owned) */
+  StasisJob *job;              /* (borrowed) */
+  StasisHold *hold;            /* (owned) */
+  StasisMonitor *monitor;      /* (owned) */
+  StasisDomainDef *def;        /* (owned): of the running instance */
+  StasisDomainDef *def_before; /* (owned) (nullable): @def before the guest released a device */
+  char *xml;                   /* (owned): that goes into the image */
+  StasisJson *facts;           /* (owned) (nullable): the same, once the head is written */
+  gboolean is_head_stale;      /* it has another @xml */
   gboolean was_running;
   gboolean is_live;             /* its memory is copied while it runs */
   gboolean is_postmigrate;      /* it has sent its state away in a save that failed late */
@@ -62,6 +65,28 @@ stasis_save_wants_live (const StasisSave *save)
 {
   return (save->flags & (STASIS_SAVE_LIVE | STASIS_SAVE_KEEP_RUNNING)) != 0;
 }
+
+/* save-head.c: what the image is to say of the guest. */
+gboolean stasis_save_head_choose (StasisSave *save, GError **error);
+
+/* save-head.c: TRUE where the guest's file systems are frozen in the image. */
+gboolean stasis_save_head_is_frozen (const StasisSave *save);
+
+/* save-head.c: write it. */
+gboolean stasis_save_head_write (StasisSave *save, GError **error);
+
+/* save-head.c: the guest is as it is in the image's moment, and its devices are yet to be saved:
+ * the head is about those that it has. */
+gboolean stasis_save_head_settle (StasisSave *save, GError **error);
+
+/* save-head.c: the same where QEMU has saved them by now; an error where it did so otherwise. */
+gboolean stasis_save_head_settle_late (StasisSave *save, GError **error);
+
+/* save-head.c: an error where it is not what stasis_save_head_settle() found any more. */
+gboolean stasis_save_head_check (StasisSave *save, GError **error);
+
+/* save-head.c: write it anew, where it was written before that. */
+gboolean stasis_save_head_renew (StasisSave *save, GError **error);
 
 /* save-state.c: from a guest to a file that lacks nothing but its name. */
 gboolean stasis_save_write_state (StasisSave *save, GError **error);

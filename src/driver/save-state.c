@@ -90,7 +90,8 @@ write_tail (StasisSave *save, const StasisBodyNotes *notes, GError **error)
     return FALSE;
   if (json != NULL)
     stasis_image_disks_set_bases (json, bases);
-  return stasis_save_output_finish (save->output, json, notes, save->job, error);
+  return stasis_save_head_renew (save, error)
+         && stasis_save_output_finish (save->output, json, notes, save->job, error);
 }
 
 /* A QEMU whose earlier save failed at its very end has sent its state away and wants to be let go
@@ -172,6 +173,13 @@ keep_disks (StasisSave *save, GError **error)
   return TRUE;
 }
 
+/* QEMU has stopped the guest. */
+static gboolean
+keep_disks_late (StasisSave *save, GError **error)
+{
+  return stasis_save_head_settle_late (save, error) && keep_disks (save, error);
+}
+
 static gboolean
 prepare_disks (StasisSave *save, GError **error)
 {
@@ -238,6 +246,7 @@ capture_live (StasisSave *save, StasisBodyNotes *notes, GError **error)
                                    save->was_running && needs_calm (save->def), save->monitor,
                                    save->job, error)
          && stasis_fault ("save-followed", error) && pause_guest (save, error)
+         && stasis_save_head_settle (save, error)
          && stasis_capture_cut (capture, save->hold->status->journal.fdset, save->monitor,
                                 save->job, error)
          && keep_disks (save, error) && (!stasis_save_keeps_running (save) || go_on (save, error))
@@ -320,7 +329,7 @@ migrate (StasisSave *save, GError **error)
 {
   return stasis_fault ("save-migrating", error) && migrate_to_pause (save, error)
          && (!save->engine->waits_for_us
-             || (stasis_fault ("save-waited-for", error) && keep_disks (save, error)
+             || (stasis_fault ("save-waited-for", error) && keep_disks_late (save, error)
                  && stasis_save_engine_run_on (save->monitor, save->job, error)));
 }
 
@@ -340,7 +349,7 @@ migrate_live (StasisSave *save, gboolean is_quiesced, GError **error)
   save->paused_us = g_get_monotonic_time () - (gint64) info->downtime_ms * 1000;
   stasis_save_output_expect_stale (save->output);
   return begin_still (save, error) && stasis_fault ("save-paused", error)
-         && (keeps_disks (save) || keep_disks (save, error))
+         && (keeps_disks (save) || keep_disks_late (save, error))
          && (!stasis_save_keeps_running (save) || go_on (save, error));
 }
 
@@ -375,12 +384,15 @@ snapshot_live (StasisSave *save, GError **error)
   g_autoptr (GError) local = NULL;
   if (!stasis_save_engine_configure (save->engine, save->monitor, cancellable, &local))
     return fall_back (save, local, FALSE, error);
-  if (is_ours ? !pause_guest (save, error)
-              : !quiesce (save, error) || !keep_disks (save, error) || !check_trouble (save, error))
+  if (is_ours ? !pause_guest (save, error) : !quiesce (save, error))
+    return FALSE;
+  if (!stasis_save_head_settle (save, error)
+      || (!is_ours && (!keep_disks (save, error) || !check_trouble (save, error))))
     return FALSE;
   if (!stasis_save_engine_begin (save->engine, save->monitor, &body, &save->hold->status->journal,
                                  cancellable, &local)
       || !stasis_background_await (save->monitor, save->job, &save->pause_us, &local)
+      || (!is_ours && !stasis_save_head_check (save, &local))
       || !stasis_fault ("save-not-protected", &local))
     return fall_back (save, local, TRUE, error);
   stasis_save_output_expect_snapshot (save->output);
@@ -395,7 +407,9 @@ snapshot_live (StasisSave *save, GError **error)
 static gboolean
 copy_paused (StasisSave *save, StasisBodyNotes *notes, GError **error)
 {
-  return pause_guest (save, error) && copy_memory (save, notes, error) && keep_disks (save, error);
+  return pause_guest (save, error) && stasis_save_head_settle (save, error)
+         && (save->facts != NULL || stasis_save_head_write (save, error))
+         && copy_memory (save, notes, error) && keep_disks (save, error);
 }
 
 static gboolean
@@ -409,23 +423,29 @@ write_body (StasisSave *save, StasisBodyNotes *notes, GError **error)
                                    : migrate_live (save, FALSE, error);
 }
 
+/* What goes through us needs nothing. */
+static gboolean
+pass (StasisSave *save, GError **error)
+{
+  if (save->engine->way == STASIS_SAVE_WAY_THROUGH)
+    return TRUE;
+  const StasisSaveBody body = stasis_save_output_body (save->output);
+  return stasis_save_engine_pass (save->engine, save->monitor, &body, &save->hold->status->journal,
+                                  stasis_job_cancellable (save->job), error);
+}
+
 /* The guest to a complete file. */
 gboolean
 stasis_save_write_state (StasisSave *save, GError **error)
 {
-  StasisJournal *journal = &save->hold->status->journal;
-  GCancellable *cancellable = stasis_job_cancellable (save->job);
-  const StasisSaveBody body = stasis_save_output_body (save->output);
   if (save->is_postmigrate && !leave_postmigrate (save, error))
     return FALSE;
   /* A capability that was left on, by people or by one who died before he had a journal
    * (background.c), would have QEMU write something else. */
   if (!stasis_migration_reset (save->monitor, error))
     return FALSE;
-  if (!note_disks (save, error)
-      || !stasis_save_engine_pass (save->engine, save->monitor, &body, journal, cancellable, error)
-      || !stasis_hold_write (save->hold, error) || !stasis_fault ("save-passed", error)
-      || !prepare_disks (save, error))
+  if (!note_disks (save, error) || !pass (save, error) || !stasis_hold_write (save->hold, error)
+      || !stasis_fault ("save-passed", error) || !prepare_disks (save, error))
     return FALSE;
 
   g_auto (StasisBodyNotes) notes = { .hashes = NULL };

@@ -37,15 +37,12 @@
 #include "driver/quiesce.h"
 #include "driver/registry.h"
 #include "driver/save-commit.h"
-#include "driver/save-facts.h"
 #include "driver/save-private.h"
 #include "driver/save-track.h"
 #include "image/disks.h"
-#include "image/facts.h"
 #include "monitor/commands-run.h"
 #include "util/fault.h"
 #include "util/fd.h"
-#include "util/uuid.h"
 
 typedef StasisSave Save;
 
@@ -60,6 +57,8 @@ save_clear (Save *save)
   g_clear_pointer (&save->ram_blocks, g_ptr_array_unref);
   g_clear_pointer (&save->disks, g_ptr_array_unref);
   stasis_domain_def_free (save->def);
+  stasis_domain_def_free (save->def_before);
+  g_clear_pointer (&save->facts, stasis_json_unref);
   stasis_monitor_close (save->monitor);
   stasis_hold_release (save->hold);
   g_free (save->xml);
@@ -85,26 +84,6 @@ check_persistent (const Save *save, GError **error)
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
                _ ("cannot do managed save of the transient domain '%s'"), name);
   return FALSE;
-}
-
-/* What the image is to say of the guest: its live definition, or the caller's of the same ABI. */
-static gboolean
-choose_xml (Save *save, const char *xml, GError **error)
-{
-  const StasisDomainFormatFlags flags = STASIS_DOMAIN_FORMAT_INACTIVE
-                                        | STASIS_DOMAIN_FORMAT_MIGRATABLE
-                                        | STASIS_DOMAIN_FORMAT_SECURE;
-  if (xml == NULL)
-    {
-      save->xml = stasis_domain_def_format (save->def, flags);
-      return TRUE;
-    }
-  g_autoptr (StasisDomainDef) wanted
-      = stasis_driver_parse (save->driver, xml, NULL, STASIS_DOMAIN_PARSE_DEFAULT, error);
-  if (wanted == NULL || !stasis_domain_def_check_abi (save->def, wanted, error))
-    return FALSE;
-  save->xml = stasis_domain_def_format (wanted, flags);
-  return TRUE;
 }
 
 static gboolean
@@ -199,15 +178,9 @@ check_disks (Save *save, GError **error)
 }
 
 static gboolean
-is_frozen_image (const Save *save)
-{
-  return (save->flags & STASIS_SAVE_QUIESCE) != 0 || save->hold->status->frozen != NULL;
-}
-
-static gboolean
 check_quiesce (const Save *save, GError **error)
 {
-  if (is_frozen_image (save) && !stasis_quiesce_check_kind (save->form.kind, error))
+  if (stasis_save_head_is_frozen (save) && !stasis_quiesce_check_kind (save->form.kind, error))
     return FALSE;
   return (save->flags & STASIS_SAVE_QUIESCE) == 0
          || stasis_quiesce_check (save->def, save->monitor, stasis_job_cancellable (save->job),
@@ -226,7 +199,7 @@ open_base (Save *save, GError **error)
 
 /* All that may say no before anything is touched. */
 static gboolean
-ask_everybody (Save *save, const char *xml, GError **error)
+ask_everybody (Save *save, GError **error)
 {
   if (!await_memory_check (save, error))
     return FALSE;
@@ -241,7 +214,7 @@ ask_everybody (Save *save, const char *xml, GError **error)
   if (save->monitor == NULL
       || !stasis_device_unplug_settle_held (save->driver, save->hold, save->monitor, save->def,
                                             error)
-      || !choose_xml (save, xml, error) || !check_memory (save, error)
+      || !stasis_save_head_choose (save, error) || !check_memory (save, error)
       || !look_at_guest (save, error) || !check_quiesce (save, error))
     return FALSE;
 
@@ -254,39 +227,6 @@ ask_everybody (Save *save, const char *xml, GError **error)
   if (!stasis_devices_test (&request, error))
     return FALSE;
   return check_disks (save, error) && open_base (save, error);
-}
-
-static gboolean
-resume_running (const Save *save)
-{
-  if (save->flags & STASIS_SAVE_RUNNING)
-    return TRUE;
-  return save->was_running && (save->flags & STASIS_SAVE_PAUSED) == 0;
-}
-
-/* All that is known before the guest is paused. */
-static gboolean
-write_head (Save *save, GError **error)
-{
-  GCancellable *cancellable = stasis_job_cancellable (save->job);
-  const char *reason = save->was_running ? "running" : "user";
-  g_autoptr (StasisJson) json
-      = stasis_save_facts (save->def, save->hold->status, save->engine, save->ram_blocks,
-                           resume_running (save), reason, save->monitor, cancellable);
-  if (is_frozen_image (save))
-    stasis_json_set_boolean (json, STASIS_IMAGE_FACTS_FROZEN, TRUE);
-  guint8 uuid[STASIS_UUID_SIZE];
-  if (!stasis_uuid_parse (save->def->uuid, uuid, error))
-    return FALSE;
-  const StasisSaveHead head = {
-    .domain_uuid = uuid,
-    .xml = save->xml,
-    .qemu_facts = json,
-    .parent = save->base != NULL ? save->base->parent : NULL,
-    .way = save->engine->way,
-    .resume_running = resume_running (save),
-  };
-  return stasis_save_output_begin (save->output, &head, cancellable, error);
 }
 
 static StasisSaveEngine *
@@ -354,7 +294,9 @@ begin_image (Save *save, GError **error)
   if (save->ram_blocks == NULL)
     return FALSE;
   stasis_save_track_check (save);
-  return choose_engine (save, error) && write_head (save, error);
+  /* What cannot be written again is written once the guest stands still (save-state.c). */
+  return choose_engine (save, error)
+         && (save->engine->way == STASIS_SAVE_WAY_THROUGH || stasis_save_head_write (save, error));
 }
 
 /* Nobody has said no: now it counts as a job. */
@@ -415,10 +357,10 @@ open_journal (Save *save, GError **error)
 }
 
 static gboolean
-run (Save *save, const char *xml, GError **error)
+run (Save *save, GError **error)
 {
   stasis_job_set_phase (save->job, "prepare");
-  if (!ask_everybody (save, xml, error) || !begin (save, error))
+  if (!ask_everybody (save, error) || !begin (save, error))
     {
       stasis_job_leave (save->job);
       return FALSE;
@@ -502,5 +444,5 @@ stasis_save_run (StasisDomain *self, gboolean is_managed, const StasisSaveReques
                                      stasis_save_place_is_stream (save.place), &save.form, error)
          && check_form (&save, error)
          && stasis_save_place_open (save.place, stasis_job_cancellable (job), error)
-         && run (&save, request->xml, error);
+         && run (&save, error);
 }

@@ -32,10 +32,10 @@ current_of (const StasisDomainDef *def)
 
 /* As many as QEMU has. */
 gboolean
-stasis_vcpus_count_live (StasisDeviceGrip *grip, GError **error)
+stasis_vcpus_count_live (StasisDomainDef *live, StasisMonitor *monitor, GCancellable *cancellable,
+                         GError **error)
 {
-  g_autoptr (GPtrArray) slots
-      = stasis_monitor_query_cpu_slots (grip->monitor, grip->cancellable, error);
+  g_autoptr (GPtrArray) slots = stasis_monitor_query_cpu_slots (monitor, cancellable, error);
   if (slots == NULL)
     return FALSE;
   guint count = 0;
@@ -51,7 +51,7 @@ stasis_vcpus_count_live (StasisDeviceGrip *grip, GError **error)
         }
       count++;
     }
-  stasis_domain_def_set_live_vcpus (grip->live, count);
+  stasis_domain_def_set_live_vcpus (live, count);
   return TRUE;
 }
 

@@ -10,7 +10,8 @@
 G_BEGIN_DECLS
 
 /* The live definition has as many as QEMU; it is not written. */
-gboolean stasis_vcpus_count_live (StasisDeviceGrip *grip, GError **error);
+gboolean stasis_vcpus_count_live (StasisDomainDef *live, StasisMonitor *monitor,
+                                  GCancellable *cancellable, GError **error);
 
 /* Give a QEMU whose guest has not run yet those that are not there from the beginning. */
 gboolean stasis_vcpus_plug_at_start (const StasisDomainDef *def, StasisMonitor *monitor,

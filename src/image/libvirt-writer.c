@@ -112,6 +112,21 @@ stasis_libvirt_writer_begin_stream (StasisStreamOut *out, const StasisLibvirtFac
   return g_steal_pointer (&writer);
 }
 
+/* The front again; the body stays. */
+gboolean
+stasis_libvirt_writer_renew (StasisLibvirtWriter *writer, const StasisLibvirtFacts *facts,
+                             GError **error)
+{
+  const guint64 before = stasis_libvirt_writer_body_offset (writer);
+  StasisLibvirtHeader needed = writer->header;
+  if (!stasis_libvirt_data_measure (facts->xml, facts->cookie, &needed, error))
+    return FALSE;
+  if (STASIS_LIBVIRT_HEADER_SIZE + (guint64) needed.data_length != before)
+    return throw_invalid (error, _ ("the definition has become too long"));
+  g_autoptr (StasisStreamOut) front = stasis_stream_out_new_file (writer->fd, 0);
+  return write_front (writer, facts, front, NULL, error);
+}
+
 /* Where the body begins in the file. */
 guint64
 stasis_libvirt_writer_body_offset (const StasisLibvirtWriter *writer)

@@ -36,6 +36,10 @@ StasisLibvirtWriter *stasis_libvirt_writer_begin_stream (StasisStreamOut *out,
                                                          GCancellable *cancellable,
                                                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What stands before the body in a file has become another: write it again, where it is. */
+gboolean stasis_libvirt_writer_renew (StasisLibvirtWriter *writer, const StasisLibvirtFacts *facts,
+                                      GError **error);
+
 /* Where the body begins in the file.  QEMU itself may write a raw or a sparse body there. */
 guint64 stasis_libvirt_writer_body_offset (const StasisLibvirtWriter *writer);
 

@@ -17,6 +17,7 @@
 #include "image/writer.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,6 +97,37 @@ stasis_image_writer_begin (int fd, const StasisImageFacts *facts, GError **error
   if (!stasis_fault ("image-begun", error))
     return NULL;
   return g_steal_pointer (&writer);
+}
+
+/* The body has its place already. */
+static gboolean
+check_room (const StasisImageWriter *writer, const GByteArray *front, GError **error)
+{
+  return STASIS_IMAGE_HEADER_SIZE + (guint64) front->len <= writer->header.body_offset
+         || throw_invalid (error, _ ("the definition has become too long"));
+}
+
+/* The front records again; the body stays. */
+gboolean
+stasis_image_writer_renew (StasisImageWriter *writer, const StasisImageFacts *facts, GError **error)
+{
+  g_autoptr (GByteArray) front = g_byte_array_new ();
+  stasis_record_digest_clear (&writer->digest);
+  stasis_record_digest_init (&writer->digest);
+  if (!stasis_image_front_encode (facts, front, &writer->digest, error)
+      || !check_room (writer, front, error))
+    return FALSE;
+  const guint64 before = writer->header.front_length;
+  writer->header.front_length = front->len;
+  const guint length = front->len;
+  if (length < before)
+    {
+      g_byte_array_set_size (front, (guint) before);
+      memset (front->data + length, 0, (gsize) before - length);
+    }
+  return stasis_image_commit_header (writer->fd, &writer->header, error)
+         && stasis_fd_pwrite_exact (writer->fd, front->data, front->len, STASIS_IMAGE_HEADER_SIZE,
+                                    error);
 }
 
 /* Where QEMU has to write. */

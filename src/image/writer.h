@@ -53,6 +53,11 @@ typedef struct
 StasisImageWriter *stasis_image_writer_begin (int fd, const StasisImageFacts *facts,
                                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What stands before the body has become another: write it again, where it is.  @facts: the body's
+ * kind stays.  Before stasis_image_writer_finish(). */
+gboolean stasis_image_writer_renew (StasisImageWriter *writer, const StasisImageFacts *facts,
+                                    GError **error);
+
 /* Where QEMU has to write: `file:...,offset=N`, or the position of a `fd:`. */
 guint64 stasis_image_writer_body_offset (const StasisImageWriter *writer);
 

@@ -165,6 +165,17 @@ parse_row (const char *line, guint fields, guint hva, GError **error)
   return g_steal_pointer (&block);
 }
 
+/* Memory of a device that has gone, which QEMU is about to free, and does not migrate. */
+static gboolean
+is_nameless (const char *line, guint fields)
+{
+  g_autoptr (GPtrArray) words = split_words (line);
+  guint64 size;
+  return words->len == fields - 1
+         && parse_page_size (g_ptr_array_index (words, FIELD_PAGE_SIZE - 1),
+                             g_ptr_array_index (words, FIELD_PAGE_UNIT - 1), &size);
+}
+
 static gboolean
 parse_rows (GPtrArray *blocks, char *const *lines, GError **error)
 {
@@ -175,7 +186,7 @@ parse_rows (GPtrArray *blocks, char *const *lines, GError **error)
 
   for (guint i = 1; lines[i] != NULL; i++)
     {
-      if (lines[i][strspn (lines[i], " \t\r")] == '\0')
+      if (lines[i][strspn (lines[i], " \t\r")] == '\0' || is_nameless (lines[i], fields))
         continue;
       if (blocks->len == BLOCKS_MAX)
         return throw_form (error, lines[i]);

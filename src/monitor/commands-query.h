@@ -82,7 +82,7 @@ GPtrArray *stasis_monitor_query_chardev (StasisMonitor *monitor, GCancellable *c
 /* An empty list where this QEMU has no VNC. */
 GPtrArray *stasis_monitor_query_vnc (StasisMonitor *monitor, GCancellable *cancellable,
                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Of StasisRamBlock. */
+/* Of StasisRamBlock; without those that QEMU is about to free. */
 GPtrArray *stasis_monitor_query_ram_blocks (StasisMonitor *monitor, GCancellable *cancellable,
                                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The same from a text of QEMU, without asking. */

@@ -33,6 +33,8 @@ static const Case cases[] = {
   { "no-blocks", HEAD_NEW, 0, 0 },
   { "later-column", "Block Name PSize Offset Used Total RO HVA Node\n" RAM_OLD " rw 0x10 -1\n", 1,
     0x10 },
+  { "of-a-device-gone", HEAD_NEW RAM_NEW "  4 KiB 0x0 0x1000 0x1000 0x7fbc9ce00000 ro\r\n", 1,
+    0x7f066fe00000 },
   { "empty", "", -1, 0 },
   { "no-headings", RAM_OLD, -1, 0 },
   { "unknown-command", "unknown command: 'info ramblock'\r\n", -1, 0 },

@@ -1,0 +1,128 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Images of guests that release a device while they are being saved."""
+
+import json
+import signal
+
+import harness
+from live import await_stop, helpers_without_library, let_end
+
+PORTS = "".join(f"<controller type='pci' index='{n}' model='pcie-root-port'/>" for n in range(1, 5))
+NIC = "<interface type='user'><mac address='52:54:00:aa:bb:01'/><model type='virtio'/></interface>"
+
+
+def running_guest(t, **env):
+    guest = t.linux_guest()
+    path = t.dir / "linux.xml"
+    path.write_text(guest.xml(PORTS))
+    t.stasis("create", path, **env)
+    guest.wait_for_agent()
+    return guest
+
+
+def attach(t, guest, data):
+    t.stasis("attach-disk", guest.name, data, "vda")
+    harness.wait_for(lambda: "vda" in guest.agent("sh ls /sys/block"), "the guest to see the disk")
+
+
+def slot_of(guest, path):
+    """The slot that a device of the guest's is in."""
+    place = guest.agent(f"sh basename $(readlink -f {path}/device/..)").rpartition(".")[0]
+    return guest.agent(f"sh grep -l {place} /sys/bus/pci/slots/*/address").split("/")[-2]
+
+
+def release(t, guest, slot, device):
+    """The guest lets go of what is there, unasked; its monitor is the saver's."""
+    harness.kill(t.supervisor())
+    guest.agent(f"sh echo 0 > /sys/bus/pci/slots/{slot}/power")
+    peripheral = {"execute": "qom-list", "arguments": {"path": "/machine/peripheral"}}
+    harness.wait_for(lambda: all(one["name"] != device for one in t.qmp(guest, "supervisor.sock", peripheral)),
+                     "QEMU to lose the device")
+
+
+def saved_without(t, guest, data, words, step="save-journal", **env):
+    """The guest releases the disk at that step of the save; its image restores."""
+    image = t.dir / "image"
+    attach(t, guest, data)
+    slot = slot_of(guest, "/sys/block/vda")
+    process = t.start(*words[:1], guest.name, image, *words[1:], STASIS_FAULT=f"{step}=stop", **env)
+    await_stop(process, step)
+    release(t, guest, slot, "virtio-disk0")
+    let_end(process)
+    if "trailer" not in words:
+        assert str(data) not in t.stasis("image", "dumpxml", image).stdout, words
+        t.stasis("image", "verify", image)
+    if words[0] == "checkpoint":
+        assert t.domstate(guest) == "running"
+        t.stasis("destroy", guest.name)
+    t.stasis("restore", image)
+    guest.close()
+    guest.wait_for_agent()
+    assert "vda" not in guest.agent("sh ls /sys/block")
+
+
+def is_from_outside(t, guest):
+    said = t.stasis("checkpoint", guest.name, t.dir / "first", "--no-disks", "--json").stdout
+    return "written from outside QEMU while" in json.loads(said)["engine"]
+
+
+def data_of(t):
+    path = t.dir / "data"
+    path.write_bytes(bytes(8 << 20))
+    return path
+
+
+@harness.test("a disk that goes while the image is begun is not in it, whatever the way", timeout=300, embedded=True)
+def ways(t):
+    guest, data = running_guest(t), data_of(t)
+    for words in (("save",), ("save", "--still"), ("save", "--format", "stasis-stream"), ("save", "--format", "libvirt"),
+                  ("checkpoint",)):
+        saved_without(t, guest, data, words)
+
+
+@harness.test("one that goes while the memory is copied, in what is written of it from outside", embedded=True)
+def copied(t):
+    guest, data = running_guest(t), data_of(t)
+    for words in (("save", "--live"), ("checkpoint", "--no-disks")):
+        if not is_from_outside(t, guest):
+            raise harness.Skip("memory is not copied from outside here")
+        saved_without(t, guest, data, words, "save-followed")
+
+
+@harness.test("one that goes while QEMU copies the memory of the running guest", embedded=True)
+def migrated(t):
+    guest, data = running_guest(t, STASIS_LIBEXEC_DIR=helpers_without_library(t)), data_of(t)
+    for words in (("save", "--live"), ("checkpoint",)):
+        saved_without(t, guest, data, words)
+
+
+@harness.test("an interface's own memory goes with it: the guest goes on, or the image has neither", embedded=True)
+def interface(t):
+    guest, image = running_guest(t), t.dir / "image"
+    path = t.dir / "nic.xml"
+    path.write_text(NIC)
+    ways = [("save-journal", "--live"), ("save-journal", "--still")]
+    if is_from_outside(t, guest):
+        ways.insert(0, ("save-followed", "--live"))
+    for step, option in ways:
+        image.unlink(missing_ok=True)
+        t.stasis("attach-device", guest.name, path)
+        harness.wait_for(lambda: "eth0" in guest.agent("sh ls /sys/class/net"), "the interface")
+        slot = slot_of(guest, "/sys/class/net/eth0")
+        process = t.start("save", guest.name, image, option, STASIS_FAULT=f"{step}=stop")
+        await_stop(process, step)
+        release(t, guest, slot, "net0")
+        process.send_signal(signal.SIGCONT)
+        _, errors = process.communicate(timeout=120)
+        if process.returncode != 0:
+            assert "try again" in errors and not image.exists() and t.domstate(guest) == "running", errors
+            t.stasis("save", guest.name, image)
+        assert "aa:bb:01" not in t.stasis("image", "dumpxml", image).stdout
+        t.stasis("restore", image)
+        guest.close()
+        guest.wait_for_agent()
+        assert guest.agent("sh ls /sys/class/net") == "lo"
+
+
+harness.main()
