@@ -121,15 +121,14 @@ stasis_device_grip_complete_config (const StasisDeviceGrip *grip, GError **error
 
 /* Say what is going to be changed. */
 gboolean
-stasis_device_grip_begin (StasisDeviceGrip *grip, const StasisDomainDef *next,
-                          const char *operation, StasisDeviceChange *change_take, GError **error)
+stasis_device_grip_begin (StasisDeviceGrip *grip, StasisDomainDef *next, const char *operation,
+                          StasisDeviceChange *change_take, GError **error)
 {
   StasisJournal *journal = &grip->hold->status->journal;
-  g_autofree char *path = g_build_filename (grip->hold->folder, STASIS_NEXT_XML, NULL);
   stasis_journal_begin (journal, STASIS_STEP_DEVICE, operation);
   journal->change = change_take;
-  if (stasis_live_def_write (next, path, error) && stasis_hold_write (grip->hold, error)
-      && stasis_fault ("device-journal", error))
+  if (stasis_live_def_write (next, grip->hold->status, grip->hold->folder, STASIS_NEXT_XML, error)
+      && stasis_hold_write (grip->hold, error) && stasis_fault ("device-journal", error))
     return TRUE;
   stasis_device_next_drop (grip->hold->folder);
   stasis_journal_clear (journal);
@@ -185,8 +184,8 @@ stasis_device_grip_end (StasisDeviceGrip *grip, StasisDomainDef *next_take, GErr
 gboolean
 stasis_device_grip_rewrite_live (StasisDeviceGrip *grip, GError **error)
 {
-  g_autofree char *path = g_build_filename (grip->hold->folder, STASIS_LIVE_XML, NULL);
-  return stasis_live_def_write (grip->live, path, error);
+  return stasis_live_def_write (grip->live, grip->hold->status, grip->hold->folder, STASIS_LIVE_XML,
+                                error);
 }
 
 gboolean

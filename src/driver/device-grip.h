@@ -43,7 +43,7 @@ gboolean stasis_device_grip_complete_live (const StasisDeviceGrip *grip, StasisD
 gboolean stasis_device_grip_complete_config (const StasisDeviceGrip *grip, GError **error);
 
 /* The journal says what is going to be changed; @next is the live definition when it is. */
-gboolean stasis_device_grip_begin (StasisDeviceGrip *grip, const StasisDomainDef *next,
+gboolean stasis_device_grip_begin (StasisDeviceGrip *grip, StasisDomainDef *next,
                                    const char *operation, StasisDeviceChange *change_take,
                                    GError **error);
 /* It is done, or, with an error in @failure (nullable) (transfer full), is not and is undone: then

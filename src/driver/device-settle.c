@@ -23,6 +23,7 @@
 
 #include "driver/control.h"
 #include "driver/domain-private.h"
+#include "driver/hook-marks.h"
 #include "monitor/commands-block.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-hotplug.h"
@@ -30,27 +31,42 @@
 #include "monitor/error.h"
 #include "util/fd.h"
 
-#define DROP_TRIES 40u /* QEMU lets go of a disk a moment after its device has gone */
-#define DROP_US    50000
+#define NEXT_HOOK_XML STASIS_HOOK_MARKS "/" STASIS_NEXT_XML
+#define DROP_TRIES    40u /* QEMU lets go of a disk a moment after its device has gone */
+#define DROP_US       50000
+
+static gboolean
+commit (const char *folder, const char *next_name, const char *name, GError **error)
+{
+  g_autofree char *next = g_build_filename (folder, next_name, NULL);
+  g_autofree char *live = g_build_filename (folder, name, NULL);
+  if (rename (next, live) == 0 || errno == ENOENT)
+    return TRUE;
+  return stasis_throw_errno (error, _ ("cannot rename '%s'"), next);
+}
 
 /* From now on. */
 gboolean
 stasis_device_next_commit (const char *folder, GError **error)
 {
-  g_autofree char *next = g_build_filename (folder, STASIS_NEXT_XML, NULL);
-  g_autofree char *live = g_build_filename (folder, STASIS_LIVE_XML, NULL);
-  if (rename (next, live) == 0 || errno == ENOENT)
-    return TRUE;
-  return stasis_throw_errno (error, _ ("cannot rename '%s'"), next);
+  return commit (folder, NEXT_HOOK_XML, STASIS_HOOK_XML, error)
+         && commit (folder, STASIS_NEXT_XML, STASIS_LIVE_XML, error);
+}
+
+static void
+drop (const char *folder, const char *next_name)
+{
+  g_autofree char *next = g_build_filename (folder, next_name, NULL);
+  if (unlink (next) < 0 && errno != ENOENT)
+    g_debug ("'%s': %s", next, g_strerror (errno));
 }
 
 /* Never. */
 void
 stasis_device_next_drop (const char *folder)
 {
-  g_autofree char *next = g_build_filename (folder, STASIS_NEXT_XML, NULL);
-  if (unlink (next) < 0 && errno != ENOENT)
-    g_debug ("'%s': %s", next, g_strerror (errno));
+  drop (folder, NEXT_HOOK_XML);
+  drop (folder, STASIS_NEXT_XML);
 }
 
 static void

@@ -276,11 +276,11 @@ change_definitions (const StasisDiskSnapshot *self, StasisDriver *driver, const 
                     GError **error)
 {
   g_autoptr (StasisDomainDef) live = stasis_domain_def_copy (self->def);
-  g_autofree char *path = g_build_filename (hold->folder, STASIS_LIVE_XML, NULL);
   use_overlays (self, hold, live);
   return stasis_kept_definitions_begin (hold->folder, hold->status, error)
          && stasis_fault ("snapshot-kept", error) && change_persistent (self, driver, hold, error)
-         && stasis_live_def_write (live, path, error) && stasis_fault ("snapshot-named", error);
+         && stasis_live_def_write (live, hold->status, hold->folder, STASIS_LIVE_XML, error)
+         && stasis_fault ("snapshot-named", error);
 }
 
 /* While the guest runs. */

@@ -20,6 +20,7 @@
 #include "driver/hook-files.h"
 #include "driver/hook-marks.h"
 #include "driver/hook.h"
+#include "driver/live-def.h"
 #include "driver/side-thread.h"
 #include "util/atomic-file.h"
 #include "util/fd.h"
@@ -34,23 +35,12 @@ has_none (const char *folder, gboolean *out_ok, GError **error)
   return files == NULL || files->len == 0;
 }
 
-/* As `dumpxml` shows it to everybody. */
-static char *
-format_running (StasisDomainDef *def, int id)
-{
-  const int before = def->id;
-  def->id = id;
-  char *xml = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_ACTIVE);
-  def->id = before;
-  return xml;
-}
-
 static int
 write_input (const StasisHold *hold, StasisDomainDef *def, GError **error)
 {
   g_autofree char *marks = g_build_filename (hold->folder, STASIS_HOOK_MARKS, NULL);
   g_autofree char *path = g_build_filename (hold->folder, STASIS_HOOK_XML, NULL);
-  g_autofree char *xml = format_running (def, hold->status->id);
+  g_autofree char *xml = stasis_live_def_format_public (def, hold->status->id);
   if (!stasis_paths_make (marks, error)
       || !stasis_atomic_file_write (path, xml, strlen (xml), 0600, error))
     return -1;
@@ -160,7 +150,7 @@ stasis_hook_reconnect (StasisDomain *domain, GCancellable *cancellable, GError *
                                 .timeout_s = status->hook_timeout,
                                 .name = status->name,
                                 .point = { "reconnect", "begin", NULL } };
-  g_autofree char *xml = format_running (def, status->id);
+  g_autofree char *xml = stasis_live_def_format_public (def, status->id);
   stasis_autofd int input = stasis_hook_input (xml, error);
   return input >= 0 && stasis_hook_call (&call, input, NULL, cancellable, error);
 }

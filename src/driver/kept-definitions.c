@@ -14,9 +14,11 @@
 #include <stasis/error.h>
 
 #include "driver/domain-private.h"
+#include "driver/hook-marks.h"
 #include "util/fd.h"
 
 #define LIVE_BEFORE       STASIS_LIVE_XML ".before"
+#define HOOK_BEFORE       STASIS_HOOK_XML ".before"
 #define PERSISTENT_BEFORE "definition.before"
 #define XML_MODE          0600
 
@@ -41,8 +43,11 @@ stasis_kept_definitions_begin (const char *folder, const StasisStatus *status, G
   g_autofree char *live = g_build_filename (folder, STASIS_LIVE_XML, NULL);
   g_autofree char *live_before = g_build_filename (folder, LIVE_BEFORE, NULL);
   g_autofree char *persistent_before = g_build_filename (folder, PERSISTENT_BEFORE, NULL);
+  g_autofree char *hook = g_build_filename (folder, STASIS_HOOK_XML, NULL);
+  g_autofree char *hook_before = g_build_filename (folder, HOOK_BEFORE, NULL);
   stasis_kept_definitions_drop (folder);
-  return copy (status->definition, persistent_before, error) && copy (live, live_before, error);
+  return copy (status->definition, persistent_before, error) && copy (hook, hook_before, error)
+         && copy (live, live_before, error);
 }
 
 /* The live one was kept last. */
@@ -60,8 +65,11 @@ stasis_kept_definitions_restore (const char *folder, const StasisStatus *status,
   g_autofree char *live = g_build_filename (folder, STASIS_LIVE_XML, NULL);
   g_autofree char *live_before = g_build_filename (folder, LIVE_BEFORE, NULL);
   g_autofree char *persistent_before = g_build_filename (folder, PERSISTENT_BEFORE, NULL);
+  g_autofree char *hook = g_build_filename (folder, STASIS_HOOK_XML, NULL);
+  g_autofree char *hook_before = g_build_filename (folder, HOOK_BEFORE, NULL);
   if (stasis_kept_definitions_are_there (folder)
-      && (!copy (persistent_before, status->definition, error) || !copy (live_before, live, error)))
+      && (!copy (persistent_before, status->definition, error) || !copy (hook_before, hook, error)
+          || !copy (live_before, live, error)))
     return FALSE;
   stasis_kept_definitions_drop (folder);
   return TRUE;
@@ -80,5 +88,6 @@ void
 stasis_kept_definitions_drop (const char *folder)
 {
   drop (folder, LIVE_BEFORE);
+  drop (folder, HOOK_BEFORE);
   drop (folder, PERSISTENT_BEFORE);
 }

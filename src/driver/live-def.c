@@ -8,9 +8,11 @@
 #include "driver/live-def.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/hook-marks.h"
 #include "driver/resource.h"
 #include "monitor/commands-query.h"
 #include "util/atomic-file.h"
@@ -159,11 +161,36 @@ stasis_live_def_complete (StasisDomainDef *def, const GPtrArray *resources, Stas
          && complete_graphics (def, monitor, cancellable, error);
 }
 
+char *
+stasis_live_def_format_public (StasisDomainDef *def, int id)
+{
+  const int before = def->id;
+  def->id = id;
+  char *xml = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_ACTIVE);
+  def->id = before;
+  return xml;
+}
+
+/* Those at the end are called by who has no definition (hook.c). */
+static gboolean
+write_for_hooks (StasisDomainDef *def, int id, const char *folder, const char *name, GError **error)
+{
+  g_autofree char *first = g_build_filename (folder, STASIS_HOOK_XML, NULL);
+  g_autofree char *path = g_build_filename (folder, STASIS_HOOK_MARKS, name, NULL);
+  if (access (first, F_OK) < 0)
+    return TRUE;
+  g_autofree char *xml = stasis_live_def_format_public (def, id);
+  return stasis_atomic_file_write (path, xml, strlen (xml), 0600, error);
+}
+
 /* Write it where other commands find it. */
 gboolean
-stasis_live_def_write (const StasisDomainDef *def, const char *path, GError **error)
+stasis_live_def_write (StasisDomainDef *def, const StasisStatus *status, const char *folder,
+                       const char *name, GError **error)
 {
+  g_autofree char *path = g_build_filename (folder, name, NULL);
   g_autofree char *xml
       = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_ACTIVE | STASIS_DOMAIN_FORMAT_SECURE);
-  return stasis_atomic_file_write (path, xml, strlen (xml), 0600, error);
+  return write_for_hooks (def, status->id, folder, name, error)
+         && stasis_atomic_file_write (path, xml, strlen (xml), 0600, error);
 }

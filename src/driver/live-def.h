@@ -6,6 +6,7 @@
 #pragma once
 
 #include "conf/domain-def.h"
+#include "driver/status.h"
 #include "monitor/monitor.h"
 
 G_BEGIN_DECLS
@@ -22,6 +23,11 @@ gboolean stasis_live_def_complete (StasisDomainDef *def, const GPtrArray *resour
                                    StasisMonitor *monitor, GCancellable *cancellable,
                                    GError **error);
 
-gboolean stasis_live_def_write (const StasisDomainDef *def, const char *path, GError **error);
+/* As `dumpxml` shows it to everybody. */
+char *stasis_live_def_format_public (StasisDomainDef *def, int id);
+
+/* Write it into the run folder as @name, and for the hooks of a domain that has any. */
+gboolean stasis_live_def_write (StasisDomainDef *def, const StasisStatus *status,
+                                const char *folder, const char *name, GError **error);
 
 G_END_DECLS

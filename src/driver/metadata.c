@@ -103,8 +103,8 @@ stasis_domain_set_metadata (StasisDomain *self, const StasisMetadata *metadata,
       && (config == NULL || !put (config, metadata, error)
           || !check_readable (driver, config, STASIS_DOMAIN_PARSE_DEFAULT, error)))
     return FALSE;
-  g_autofree char *path = stasis_paths_domain (driver->paths, name, STASIS_LIVE_XML);
-  return (!is_live || stasis_live_def_write (live, path, error))
+  return (!is_live
+          || stasis_live_def_write (live, hold->status, hold->folder, STASIS_LIVE_XML, error))
          && (!is_config || stasis_registry_store (driver, config, error));
 }
 

@@ -405,8 +405,8 @@ meet (Start *start, GCancellable *cancellable, GError **error)
       || !stasis_live_def_complete (start->def, start->resources, monitor, cancellable, error))
     return NULL;
 
-  g_autofree char *path = g_build_filename (start->hold->folder, STASIS_LIVE_XML, NULL);
-  if (!stasis_live_def_write (start->def, path, error)
+  if (!stasis_live_def_write (start->def, start->hold->status, start->hold->folder, STASIS_LIVE_XML,
+                              error)
       || !stasis_supervise_await (start->supervising, error))
     return NULL;
   return g_steal_pointer (&monitor);

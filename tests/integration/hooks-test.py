@@ -122,6 +122,34 @@ def cloned(t):
     assert t.stasis("list", "--name").stdout.split() == []
 
 
+@harness.test("those at the end get the definition with the devices that came, and without those that went")
+def devices(t):
+    hooks = Hooks(t)
+    guest = t.linux_guest()
+    data = t.dir / "data"
+    data.write_bytes(bytes(8 << 20))
+
+    def run(fault, is_there, *more):
+        t.stasis("create", guest.xml_file())
+        guest.close()
+        guest.wait_for_agent()
+        t.stasis("attach-disk", guest.name, data, "vda", check=not fault, **({"STASIS_FAULT": fault} if fault else {}))
+        if fault:
+            t.wait_for_no_job(guest)
+        for words in more:
+            t.stasis(words[0], guest.name, *words[1:])
+        os.kill(qemu_pid(t, guest), signal.SIGKILL)
+        await_gone(t, guest)
+        for operation in ("stopped", "release"):
+            xml = hooks.xml(operation)
+            assert (str(data) in xml) == is_there and "id='1'" in xml, (fault, more, xml)
+
+    run("", True)
+    run("", False, ("detach-disk", "vda"))
+    run("device-done=kill", True)
+    run("device-opened=kill", False)
+
+
 @harness.test("one that refuses a start leaves nothing behind")
 def refuse_start(t):
     hooks = Hooks(t)
