@@ -308,6 +308,7 @@ begin (Save *save, GError **error)
   g_autoptr (GError) local = NULL;
   if (begin_image (save, &local))
     return TRUE;
+  stasis_job_attach_background (save->job, save->hold->folder); /* for who hears of its end */
   stasis_job_end (save->job, local);
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;

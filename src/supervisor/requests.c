@@ -273,7 +273,8 @@ note_end (StasisRequests *requests, const StasisJson *request)
 {
   g_autoptr (StasisJobStats) stats
       = stasis_job_stats_from_json (stasis_json_get (request, "stats"), NULL);
-  if (stats == NULL || requests->is_background)
+  /* A save that only waited, and does not become one, has never begun. */
+  if (stats == NULL || (requests->is_background && stats->state == STASIS_JOB_ACTIVE))
     return;
   g_free (stats->operation);
   stats->operation = g_strdup (requests->stats->operation);

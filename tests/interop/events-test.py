@@ -9,6 +9,7 @@ import subprocess
 import wire
 from listener import Listener, begins
 from served import daemon, harness
+from mapped import can_map
 
 OLD_REGISTER, OLD_DEREGISTER = 105, 106
 
@@ -65,6 +66,30 @@ def jobs(t):
         button.wait_for_tick(1)
         served.virsh("shutdown", button.name)
         harness.wait_for(lambda: "Stopped Shutdown" in listener.lifecycle(button.name), "the end of the guest")
+
+
+@harness.test("the end of a job without a journal is told when it ends")
+def jobs_without_journal(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    ends = lambda heard: [line for line in heard.lines() if "job-completed" in line and guest.name in line]  # noqa: E731
+    with daemon(t) as served, Listener(t, served, "--all") as listener:
+        begins(listener, t)
+        t.stasis("save", guest.name, t.dir / "image", check=False, STASIS_FAULT="image-begin=fail")
+        harness.wait_for(lambda: len(ends(listener)) == 1, "the end of the save that failed")
+        assert "success: 0" in listener.path.read_text() and t.domstate(guest) == "running", listener.lines()
+        t.stasis("save", guest.name, t.dir / "image")
+        harness.wait_for(lambda: len(ends(listener)) == 2, "the end of the save")
+        t.stasis("restore", t.dir / "image", "--load", "instant" if can_map() else "parallel")
+        harness.wait_for(lambda: len(ends(listener)) == 3, "the end of the restore")
+        if can_map():
+            t.stasis("domdetach", guest.name)
+            harness.wait_for(lambda: len(ends(listener)) == 4, "the end of domdetach")
+        n_ends = len(ends(listener))
+        t.stasis("destroy", guest.name)
+        harness.wait_for(lambda: "Stopped Destroyed" in listener.lifecycle(guest.name), "the end of the guest")
+        assert len(ends(listener)) == n_ends, listener.lines()
 
 
 @harness.test("a guest that ran before the daemon: its supervisor was killed, or hangs, and it ends")
