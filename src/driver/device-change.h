@@ -30,7 +30,7 @@ typedef struct
   char *medium;        /* (owned) (nullable) MEDIUM: the node on top; NULL: none */
   char *medium_before; /* (owned) (nullable) MEDIUM: what was in the drive */
   char *netdev;        /* (owned) (nullable) an interface's other end */
-  guint64 value;       /* LINK: up; MEMORY: octets */
+  guint64 value;       /* LINK: up; MEMORY: octets; PLUG: 1 for a link that is down */
 } StasisDeviceChange;
 
 StasisDeviceChange *stasis_device_change_new (StasisChangeKind kind, const char *id);

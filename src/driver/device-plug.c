@@ -163,12 +163,19 @@ stasis_plug_run (const StasisDeviceGrip *grip, const GPtrArray *options, const c
 }
 
 static gboolean
+is_unplugged (const StasisDevicePlace *place)
+{
+  return g_str_equal (place->kind, "interface")
+         && ((const StasisInterfaceDef *) place->item)->link == STASIS_LINK_DOWN;
+}
+
+static gboolean
 set_link (const StasisDeviceGrip *grip, const StasisDevicePlace *place, GError **error)
 {
-  const StasisInterfaceDef *interface = g_str_equal (place->kind, "interface") ? place->item : NULL;
-  return interface == NULL || interface->link != STASIS_LINK_DOWN
-         || stasis_monitor_set_link (grip->monitor, place->info->alias, FALSE, grip->cancellable,
-                                     error);
+  return !is_unplugged (place)
+         || (stasis_fault ("device-added", error)
+             && stasis_monitor_set_link (grip->monitor, place->info->alias, FALSE,
+                                         grip->cancellable, error));
 }
 
 /* The host's side may have got a name by now. */
@@ -194,6 +201,7 @@ make_change (const StasisDevicePlace *place)
     change->nodes = stasis_command_node_base (place->item, 0);
   else
     change->netdev = g_strconcat ("host", place->info->alias, NULL);
+  change->value = is_unplugged (place);
   return change;
 }
 

@@ -208,6 +208,11 @@ settle_plug (const char *folder, const StasisDeviceChange *change, StasisMonitor
   gboolean is_there = FALSE;
   if (!stasis_monitor_has_device (monitor, change->id, &is_there, NULL, error))
     return FALSE;
+  g_autoptr (GError) local = NULL;
+  if (is_there && change->netdev != NULL && change->value != 0
+      && !stasis_monitor_set_link (monitor, change->id, FALSE, NULL, &local)
+      && !is_refusal (local, error))
+    return FALSE;
   if (is_there)
     {
       if (!stasis_device_next_commit (folder, error))

@@ -112,6 +112,21 @@ def interface(t):
     assert [net["name"] for net in t.qmp_command(guest, "query-rx-filter")] == []
 
 
+@harness.test("an interface that comes with its link down has it down, whoever dies")
+def link_down(t):
+    guest = t.linux_guest()
+    define(t, guest)
+    nic = file(t, NIC.format(1).replace("</interface>", "<link state='down'/></interface>"))
+    carrier = "sh ip link set eth0 up; sleep 1; cat /sys/class/net/eth0/carrier"
+    for fault in ({"STASIS_FAULT": "device-added=kill"}, {"STASIS_FAULT": "device-added=fail"}, {}):
+        t.stasis("attach-device", guest.name, nic, check=not fault, **fault)
+        t.wait_for_no_job(guest)
+        assert "<link state='down'/>" in t.stasis("dumpxml", guest.name).stdout
+        harness.wait_for(lambda: "eth0" in guest.agent("sh ls /sys/class/net"), "the interface")
+        assert guest.agent(carrier) == "0", fault
+        t.stasis("detach-device", guest.name, nic)
+
+
 @harness.test("what cannot come is refused, and leaves nothing")
 def refused(t):
     guest = t.linux_guest()
