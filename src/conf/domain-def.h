@@ -554,8 +554,10 @@ char *stasis_domain_def_new_mac (void);
 
 /* How many processors there are when QEMU begins; others come before the guest runs. */
 gint64 stasis_domain_def_boot_vcpus (const StasisDomainDef *def);
-/* A running guest has so many; it will begin with so many. */
-void stasis_domain_def_set_live_vcpus (StasisDomainDef *def, gint64 count);
+gboolean stasis_domain_def_has_vcpu (const StasisDomainDef *def, guint id);
+/* A running guest has these, of all that it may have, besides those from the beginning. */
+void stasis_domain_def_set_live_vcpus (StasisDomainDef *def, const gboolean *is_there);
+/* It will begin with so many. */
 void stasis_domain_def_set_boot_vcpus (StasisDomainDef *def, gint64 count);
 
 /* TRUE for q35 machines, FALSE for the i440fx ones. */

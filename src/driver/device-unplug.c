@@ -140,6 +140,15 @@ remove_missing (StasisDomainDef *def, const GPtrArray *list, GHashTable *ids)
   return places->len > 0;
 }
 
+static gboolean
+have_other_vcpus (const StasisDomainDef *one, const StasisDomainDef *other)
+{
+  for (guint i = 0; i < one->vcpus; i++)
+    if (stasis_domain_def_has_vcpu (one, i) != stasis_domain_def_has_vcpu (other, i))
+      return TRUE;
+  return FALSE;
+}
+
 /* For who wants to know only. */
 gboolean
 stasis_device_unplug_compare (StasisMonitor *monitor, const StasisDomainDef *live,
@@ -154,7 +163,7 @@ stasis_device_unplug_compare (StasisMonitor *monitor, const StasisDomainDef *liv
   is_changed |= remove_missing (now, now->interfaces, ids);
   if (now->vcpu_list->len > 0 && !stasis_vcpus_count_live (now, monitor, NULL, error))
     return FALSE;
-  is_changed |= now->current_vcpus != live->current_vcpus;
+  is_changed |= have_other_vcpus (now, live);
   if (is_changed)
     *out_now = g_steal_pointer (&now);
   return TRUE;
@@ -163,11 +172,12 @@ stasis_device_unplug_compare (StasisMonitor *monitor, const StasisDomainDef *liv
 static gboolean
 settle_vcpus (StasisDeviceGrip *grip, GError **error)
 {
-  const gint64 before = grip->live->current_vcpus;
   if (grip->live->vcpu_list->len == 0)
     return TRUE;
+  g_autoptr (StasisDomainDef) before = stasis_domain_def_copy (grip->live);
   return count_vcpus (grip, error)
-         && (grip->live->current_vcpus == before || stasis_device_grip_rewrite_live (grip, error));
+         && (!have_other_vcpus (grip->live, before)
+             || stasis_device_grip_rewrite_live (grip, error));
 }
 
 /* What has been released since. */

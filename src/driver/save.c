@@ -39,6 +39,7 @@
 #include "driver/save-commit.h"
 #include "driver/save-private.h"
 #include "driver/save-track.h"
+#include "driver/vcpus.h"
 #include "image/disks.h"
 #include "monitor/commands-run.h"
 #include "util/fault.h"
@@ -214,6 +215,8 @@ ask_everybody (Save *save, GError **error)
   if (save->monitor == NULL
       || !stasis_device_unplug_settle_held (save->driver, save->hold, save->monitor, save->def,
                                             error)
+      || !stasis_vcpus_check_boot (save->def, save->monitor, stasis_job_cancellable (save->job),
+                                   error)
       || !stasis_save_head_choose (save, error) || !check_memory (save, error)
       || !look_at_guest (save, error) || !check_quiesce (save, error))
     return FALSE;

@@ -4,10 +4,10 @@
  *
  * Theory of operation
  *
- * Processors come and go at the end of QEMU's places for them.  Those that QEMU was started with
- * stay: devices have been made for their number (conf/domain-vcpus.c), so a QEMU that loads an
- * image is started with as many and gets the others before it loads.  Each one is a change of its
- * own.
+ * Processors come to the first free ones of QEMU's places for them, and go from the end; a guest
+ * may also eject one by itself, which leaves a gap.  Those that QEMU was started with stay: devices
+ * have been made for their number (conf/domain-vcpus.c), so a QEMU that loads an image is started
+ * with as many and gets the others before it loads.  Each one is a change of its own.
  */
 
 #include "config.h"
@@ -30,7 +30,14 @@ current_of (const StasisDomainDef *def)
   return (guint) (def->current_vcpus != STASIS_UNSET ? def->current_vcpus : def->vcpus);
 }
 
-/* As many as QEMU has. */
+static gboolean
+is_there (const GPtrArray *slots, guint index)
+{
+  return index < slots->len
+         && ((const StasisMonitorCpuSlot *) g_ptr_array_index (slots, index))->qom_path != NULL;
+}
+
+/* As QEMU has them. */
 gboolean
 stasis_vcpus_count_live (StasisDomainDef *live, StasisMonitor *monitor, GCancellable *cancellable,
                          GError **error)
@@ -38,20 +45,33 @@ stasis_vcpus_count_live (StasisDomainDef *live, StasisMonitor *monitor, GCancell
   g_autoptr (GPtrArray) slots = stasis_monitor_query_cpu_slots (monitor, cancellable, error);
   if (slots == NULL)
     return FALSE;
-  guint count = 0;
-  for (guint i = 0; i < slots->len; i++)
-    {
-      if (((const StasisMonitorCpuSlot *) g_ptr_array_index (slots, i))->qom_path == NULL)
-        continue;
-      if (i > count)
-        {
-          g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-                       _ ("the guest has released processor %1$u, but not %2$u"), count, i);
-          return FALSE;
-        }
-      count++;
-    }
-  stasis_domain_def_set_live_vcpus (live, count);
+  g_autofree gboolean *those = g_new0 (gboolean, (gsize) live->vcpus);
+  for (guint i = 0; i < live->vcpus; i++)
+    those[i] = is_there (slots, i);
+  stasis_domain_def_set_live_vcpus (live, those);
+  return TRUE;
+}
+
+/* A QEMU that loads an image has all that it begins with. */
+gboolean
+stasis_vcpus_check_boot (const StasisDomainDef *live, StasisMonitor *monitor,
+                         GCancellable *cancellable, GError **error)
+{
+  const guint boot = (guint) stasis_domain_def_boot_vcpus (live);
+  if (boot == 1)
+    return TRUE;
+  g_autoptr (GPtrArray) slots = stasis_monitor_query_cpu_slots (monitor, cancellable, error);
+  if (slots == NULL)
+    return FALSE;
+  for (guint i = 0; i < boot; i++)
+    if (!is_there (slots, i))
+      {
+        g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                     _ ("domain '%1$s' cannot be saved: its guest has released processor %2$u, "
+                        "which it was started with"),
+                     live->name, i);
+        return FALSE;
+      }
   return TRUE;
 }
 
@@ -78,9 +98,11 @@ stasis_vcpus_plug_at_start (const StasisDomainDef *def, StasisMonitor *monitor,
   g_autoptr (GPtrArray) slots = stasis_monitor_query_cpu_slots (monitor, cancellable, error);
   if (slots == NULL)
     return FALSE;
-  for (guint i = boot; i < MIN (current_of (def), slots->len); i++)
+  for (guint i = boot; i < slots->len; i++)
     {
       const StasisMonitorCpuSlot *slot = g_ptr_array_index (slots, i);
+      if (!stasis_domain_def_has_vcpu (def, i))
+        continue;
       g_autofree char *id = g_strdup_printf ("vcpu%u", i);
       if (!stasis_monitor_add (monitor, "-device", describe (slot, id), cancellable, error))
         return FALSE;
@@ -94,7 +116,10 @@ plug (StasisDeviceGrip *grip, const StasisMonitorCpuSlot *slot, guint index, GEr
   g_autoptr (StasisDomainDef) next = stasis_device_grip_copy_live (grip);
   g_autofree char *id = g_strdup_printf ("vcpu%u", index);
   g_autoptr (GError) failure = NULL;
-  stasis_domain_def_set_live_vcpus (next, current_of (grip->live) + 1);
+  g_autofree gboolean *those = g_new0 (gboolean, (gsize) next->vcpus);
+  for (guint i = 0; i < next->vcpus; i++)
+    those[i] = i == index || stasis_domain_def_has_vcpu (grip->live, i);
+  stasis_domain_def_set_live_vcpus (next, those);
   if (!stasis_device_grip_begin (grip, next, "setvcpus",
                                  stasis_device_change_new (STASIS_CHANGE_CPU, id), error))
     return FALSE;

@@ -9,8 +9,12 @@
 
 G_BEGIN_DECLS
 
-/* The live definition has as many as QEMU; it is not written. */
+/* The live definition has those that QEMU has; it is not written. */
 gboolean stasis_vcpus_count_live (StasisDomainDef *live, StasisMonitor *monitor,
+                                  GCancellable *cancellable, GError **error);
+
+/* An error where one is missing that the domain was started with. */
+gboolean stasis_vcpus_check_boot (const StasisDomainDef *live, StasisMonitor *monitor,
                                   GCancellable *cancellable, GError **error);
 
 /* Give a QEMU whose guest has not run yet those that are not there from the beginning. */

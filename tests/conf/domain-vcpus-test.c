@@ -13,16 +13,40 @@
   "<domain type='kvm'><name>d</name><memory>65536</memory>" vcpus \
   "<os><type arch='x86_64' machine='q35'>hvm</type></os></domain>"
 
+static void
+set_live (StasisDomainDef *def, guint count)
+{
+  const gboolean those[4] = { TRUE, count > 1, count > 2, count > 3 };
+  stasis_domain_def_set_live_vcpus (def, those);
+}
+
+/* One that is not the last has gone. */
+static void
+test_gap (void)
+{
+  g_autoptr (StasisDomainDef) def = conf_test_parse (DOMAIN ("<vcpu current='1'>4</vcpu>"));
+  const gboolean those[] = { FALSE, TRUE, FALSE, TRUE };
+  stasis_domain_def_set_live_vcpus (def, those);
+  g_assert_cmpint (def->current_vcpus, ==, 3);
+  g_autofree char *xml = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_MIGRATABLE);
+  g_autoptr (StasisDomainDef) again = conf_test_parse (xml);
+  g_assert_nonnull (strstr (xml, "<vcpu id='2' enabled='no' hotpluggable='yes'/>"));
+  g_assert_nonnull (strstr (xml, "<vcpu id='3' enabled='yes' hotpluggable='yes' order='3'/>"));
+  g_assert_cmpint (stasis_domain_def_boot_vcpus (again), ==, 1);
+  for (guint i = 0; i < 4; i++)
+    g_assert_cmpint (stasis_domain_def_has_vcpu (again, i), ==, i != 2);
+}
+
 /* Some come and go: how many QEMU begins with stays, also in an image. */
 static void
 test_live (void)
 {
   g_autoptr (StasisDomainDef) def = conf_test_parse (DOMAIN ("<vcpu current='2'>4</vcpu>"));
   g_assert_cmpint (stasis_domain_def_boot_vcpus (def), ==, 2);
-  stasis_domain_def_set_live_vcpus (def, 4);
+  set_live (def, 4);
   g_assert_cmpint (def->current_vcpus, ==, STASIS_UNSET);
   g_assert_cmpint (stasis_domain_def_boot_vcpus (def), ==, 2);
-  stasis_domain_def_set_live_vcpus (def, 3);
+  set_live (def, 3);
 
   g_autofree char *xml = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_MIGRATABLE);
   g_assert_nonnull (strstr (xml, "<vcpu id='2' enabled='yes' hotpluggable='yes' order='3'/>"));
@@ -33,7 +57,7 @@ test_live (void)
   g_assert_cmpint (again->current_vcpus, ==, 3);
   g_assert_cmpint (stasis_domain_def_boot_vcpus (again), ==, 2);
 
-  stasis_domain_def_set_live_vcpus (def, 2);
+  set_live (def, 2);
   g_autofree char *bare = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_INACTIVE);
   g_assert_null (strstr (bare, "<vcpus>"));
   stasis_domain_def_set_boot_vcpus (again, 4);
@@ -48,7 +72,8 @@ test_refused (void)
   static const char *const wrong[] = {
     ONE ("0", "yes", "no"),                                                 /* one is missing */
     ONE ("0", "yes", "yes") ONE ("1", "yes", "yes") ONE ("2", "no", "yes"), /* none to begin with */
-    ONE ("0", "yes", "no") ONE ("1", "no", "yes") ONE ("2", "yes", "yes"),  /* a gap */
+    ONE ("0", "yes", "no") ONE ("1", "yes", "yes") ONE ("2", "yes", "no"),  /* not in a row */
+    ONE ("0", "yes", "no") ONE ("1", "no", "yes") ONE ("2", "no", "yes"),   /* too few */
     ONE ("0", "yes", "no") ONE ("2", "yes", "yes") ONE ("1", "no", "yes"),  /* another order */
     ONE ("0", "yes", "no") ONE ("1", "yes", "yes") ONE ("2", "yes", "yes"), /* too many */
   };
@@ -68,6 +93,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/conf/domain-vcpus/live", test_live);
+  g_test_add_func ("/conf/domain-vcpus/gap", test_gap);
   g_test_add_func ("/conf/domain-vcpus/refused", test_refused);
   return g_test_run ();
 }

@@ -3,6 +3,7 @@
 """Devices, memory and processors that come and go while a guest runs, and images of such a guest."""
 
 import ctypes
+import json
 import os
 import re
 import subprocess
@@ -265,6 +266,31 @@ def processors(t):
     t.stasis("setvcpus", guest.name, "8", "--config", "--maximum")
     assert t.stasis("vcpucount", guest.name).stdout.split() == [
         "maximum", "config", "8", "maximum", "live", "4", "current", "config", "4", "current", "live", "4"]
+
+
+@harness.test("a gap among the processors is in the definition and in images, and is filled")
+def gap(t):
+    guest = t.linux_guest()
+    define(t, guest, vcpus=4)
+    t.stasis("setvcpus", guest.name, "2")
+    slot = max(t.qmp_command(guest, "query-hotpluggable-cpus"), key=lambda one: list(one["props"].values()))
+    add = {"execute": "device_add", "arguments": {"driver": slot["type"], "id": "vcpu3", **slot["props"]}}
+    t.stasis("qemu-monitor-command", guest.name, json.dumps(add))
+    data = image(t, "data")
+    t.stasis("attach-disk", guest.name, data, "vda")
+    there = lambda: re.findall(r"<vcpu id='(\d)' enabled='yes'", t.stasis("dumpxml", guest.name).stdout)  # noqa: E731
+    assert there() == ["0", "1", "3"] and t.stasis("vcpucount", guest.name, "--live").stdout.strip() == "3"
+    harness.wait_for(lambda: cpus(guest) == 3, "the processors to come")
+    for load in ((), ("--load", "parallel")):
+        t.stasis("save", guest.name, t.dir / "image")
+        t.stasis("restore", t.dir / "image", *load)
+        guest.close()
+        guest.wait_for_agent()
+        assert there() == ["0", "1", "3"] and cpus(guest) == 3
+        assert len([one for one in t.qmp_command(guest, "query-hotpluggable-cpus") if "qom-path" in one]) == 3
+    t.stasis("setvcpus", guest.name, "4")
+    harness.wait_for(lambda: cpus(guest) == 4, "the processor to come")
+    assert "<vcpu placement='static'>4</vcpu>" in t.stasis("dumpxml", guest.name).stdout
 
 
 @harness.test("whoever dies at any step leaves a guest and a definition that agree", timeout=400)
