@@ -17,6 +17,7 @@
 
 #include "driver/block-nodes.h"
 #include "driver/command-private.h"
+#include "driver/device-change.h"
 
 #include <string.h>
 
@@ -60,19 +61,11 @@ check_target (const StasisDiskDef *disk, GError **error)
   return FALSE;
 }
 
-/* None begins like another. */
-char *
-stasis_command_node_base (const StasisDiskDef *disk, guint generation)
-{
-  return generation == 0 ? g_strdup_printf ("disk-%s", disk->target)
-                         : g_strdup_printf ("disk%u-%s", generation, disk->target);
-}
-
 static char *
 pair_name (const StasisArgs *args, const StasisDiskDef *disk, guint depth)
 {
-  g_autofree char *base
-      = args->node_base != NULL ? g_strdup (args->node_base) : stasis_command_node_base (disk, 0);
+  g_autofree char *base = args->node_base != NULL ? g_strdup (args->node_base)
+                                                  : stasis_disk_node_base (disk->target, 0);
   return depth == 0 ? g_steal_pointer (&base) : g_strdup_printf ("%s-%u", base, depth);
 }
 

@@ -97,10 +97,6 @@ gboolean stasis_args_add_disk (StasisArgs *args, const StasisDiskDef *disk, cons
 gboolean stasis_args_add_interface (StasisArgs *args, const StasisInterfaceDef *interface,
                                     const char *place, GError **error);
 
-/* (transfer full): what the names of a disk's block nodes begin with.  @generation: 0, or another
- * where the medium that goes still has those names. */
-char *stasis_command_node_base (const StasisDiskDef *disk, guint generation);
-
 /* command-block.c: the chain of nodes behind a disk; *@out_node (transfer full) is its top. */
 gboolean stasis_args_add_disk_nodes (StasisArgs *args, const StasisDiskDef *disk, char **out_node,
                                      GError **error);

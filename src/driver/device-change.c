@@ -33,7 +33,6 @@ stasis_device_change_free (StasisDeviceChange *change)
     return;
   g_free (change->id);
   g_free (change->nodes);
-  g_free (change->nodes_before);
   g_free (change->medium);
   g_free (change->medium_before);
   g_free (change->netdev);
@@ -60,7 +59,6 @@ stasis_device_change_to_json (const StasisDeviceChange *change)
   stasis_json_set_string (json, "kind", kinds[change->kind]);
   set_optional (json, "id", change->id);
   set_optional (json, "nodes", change->nodes);
-  set_optional (json, "nodes-before", change->nodes_before);
   set_optional (json, "medium", change->medium);
   set_optional (json, "medium-before", change->medium_before);
   set_optional (json, "netdev", change->netdev);
@@ -85,7 +83,6 @@ stasis_device_change_from_json (const StasisJson *json)
       StasisDeviceChange *change = stasis_device_change_new ((StasisChangeKind) i, NULL);
       change->id = dup_member (json, "id");
       change->nodes = dup_member (json, "nodes");
-      change->nodes_before = dup_member (json, "nodes-before");
       change->medium = dup_member (json, "medium");
       change->medium_before = dup_member (json, "medium-before");
       change->netdev = dup_member (json, "netdev");
@@ -122,4 +119,12 @@ stasis_device_changes_to_json (const GPtrArray *changes)
   for (guint i = 0; i < changes->len; i++)
     stasis_json_array_append (array, stasis_device_change_to_json (g_ptr_array_index (changes, i)));
   return array;
+}
+
+/* Generation 0 is what QEMU was started with. */
+char *
+stasis_disk_node_base (const char *target, guint generation)
+{
+  return generation == 0 ? g_strdup_printf ("disk-%s", target)
+                         : g_strdup_printf ("disk%u-%s", generation, target);
 }

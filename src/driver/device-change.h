@@ -26,12 +26,17 @@ typedef struct
   StasisChangeKind kind;
   char *id;            /* (owned) (nullable) QEMU's device */
   char *nodes;         /* (owned) (nullable) the name that those of a disk begin with: "disk-vdb" */
-  char *nodes_before;  /* (owned) (nullable) MEDIUM: the same of the one that it had */
   char *medium;        /* (owned) (nullable) MEDIUM: the node on top; NULL: none */
   char *medium_before; /* (owned) (nullable) MEDIUM: what was in the drive */
   char *netdev;        /* (owned) (nullable) an interface's other end */
   guint64 value;       /* LINK: up; MEMORY: octets; PLUG: 1 for a link that is down */
 } StasisDeviceChange;
+
+#define STASIS_MEDIA_MAX 9u /* the last generation */
+
+/* (transfer full): what the names of a disk's block nodes begin with.  @generation: 0, or another
+ * where the medium that goes still has those names. */
+char *stasis_disk_node_base (const char *target, guint generation);
 
 StasisDeviceChange *stasis_device_change_new (StasisChangeKind kind, const char *id);
 /* NULL is fine. */

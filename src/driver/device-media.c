@@ -20,9 +20,8 @@
 #include "monitor/commands-hotplug.h"
 #include "util/fault.h"
 
-#define GENERATIONS 9u
-#define TRAY_TRIES  10u
-#define TRAY_US     500000
+#define TRAY_TRIES 10u
+#define TRAY_US    500000
 
 /* TRUE for a drive whose medium comes and goes. */
 gboolean
@@ -58,9 +57,9 @@ stasis_disk_take_medium (StasisDiskDef *disk, const StasisDiskDef *wanted)
 static char *
 choose_base (const StasisDeviceGrip *grip, const StasisDiskDef *disk, GError **error)
 {
-  for (guint i = 0; i <= GENERATIONS; i++)
+  for (guint i = 0; i <= STASIS_MEDIA_MAX; i++)
     {
-      g_autofree char *base = stasis_command_node_base (disk, i);
+      g_autofree char *base = stasis_disk_node_base (disk->target, i);
       g_autofree char *prefix = g_strconcat (base, "-", NULL);
       g_autoptr (GPtrArray) nodes
           = stasis_monitor_list_nodes (grip->monitor, prefix, grip->cancellable, error);
@@ -74,14 +73,6 @@ choose_base (const StasisDeviceGrip *grip, const StasisDiskDef *disk, GError **e
   return NULL;
 }
 
-/* "disk-sda-format" is of "disk-sda". */
-static char *
-base_of (const char *node)
-{
-  const char *last = node != NULL ? strrchr (node, '-') : NULL;
-  return last != NULL ? g_strndup (node, (gsize) (last - node)) : NULL;
-}
-
 static StasisDeviceChange *
 make_change (const StasisDeviceGrip *grip, const StasisDevicePlace *place, GError **error)
 {
@@ -91,7 +82,6 @@ make_change (const StasisDeviceGrip *grip, const StasisDevicePlace *place, GErro
   if (!stasis_monitor_query_medium (grip->monitor, change->id, &change->medium_before,
                                     grip->cancellable, error))
     return NULL;
-  change->nodes_before = base_of (change->medium_before);
   change->nodes = choose_base (grip, disk, error);
   if (change->nodes == NULL)
     return NULL;

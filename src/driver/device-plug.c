@@ -198,7 +198,7 @@ make_change (const StasisDevicePlace *place)
 {
   StasisDeviceChange *change = stasis_device_change_new (STASIS_CHANGE_PLUG, place->info->alias);
   if (g_str_equal (place->kind, "disk"))
-    change->nodes = stasis_command_node_base (place->item, 0);
+    change->nodes = stasis_disk_node_base (((const StasisDiskDef *) place->item)->target, 0);
   else
     change->netdev = g_strconcat ("host", place->info->alias, NULL);
   change->value = is_unplugged (place);

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -226,6 +227,19 @@ settle_plug (const char *folder, const StasisDeviceChange *change, StasisMonitor
   return TRUE;
 }
 
+/* Overlays that checkpoints have laid over it are called after the drive, not after it. */
+static void
+drop_media_before (StasisMonitor *monitor, const StasisDeviceChange *change)
+{
+  const char *target = change->nodes != NULL ? strchr (change->nodes, '-') : NULL;
+  for (guint i = 0; target != NULL && i <= STASIS_MEDIA_MAX; i++)
+    {
+      g_autofree char *base = stasis_disk_node_base (target + 1, i);
+      if (!g_str_equal (base, change->nodes))
+        stasis_device_drop_backend (monitor, base, NULL);
+    }
+}
+
 static gboolean
 settle_medium (const char *folder, const StasisDeviceChange *change, StasisMonitor *monitor,
                GError **error)
@@ -242,9 +256,12 @@ settle_medium (const char *folder, const StasisDeviceChange *change, StasisMonit
   g_clear_error (&local);
   if (!stasis_monitor_close_tray (monitor, change->id, NULL, &local))
     ignore (local);
-  stasis_device_drop_backend (monitor, is_done ? change->nodes_before : change->nodes, NULL);
   if (is_done)
-    return stasis_device_next_commit (folder, error);
+    {
+      drop_media_before (monitor, change);
+      return stasis_device_next_commit (folder, error);
+    }
+  stasis_device_drop_backend (monitor, change->nodes, NULL);
   stasis_device_next_drop (folder);
   return TRUE;
 }

@@ -87,7 +87,7 @@ make_entry (const StasisDevicePlace *place)
 {
   StasisDeviceChange *entry = stasis_device_change_new (STASIS_CHANGE_UNPLUG, place->info->alias);
   if (g_str_equal (place->kind, "disk"))
-    entry->nodes = stasis_command_node_base (place->item, 0);
+    entry->nodes = stasis_disk_node_base (((const StasisDiskDef *) place->item)->target, 0);
   if (g_str_equal (place->kind, "interface"))
     entry->netdev = g_strconcat ("host", place->info->alias, NULL);
   return entry;
@@ -189,8 +189,12 @@ stasis_device_unplug_settle (StasisDeviceGrip *grip, GError **error)
       = stasis_monitor_list_devices (grip->monitor, grip->cancellable, error);
   if (ids == NULL)
     return FALSE;
+  const guint before = unplugs->len;
   note_missing (grip, grip->live->disks, ids);
   note_missing (grip, grip->live->interfaces, ids);
+  /* Before the definition loses them: nobody else knows then what was behind them. */
+  if (unplugs->len > before && !stasis_hold_write (grip->hold, error))
+    return FALSE;
   for (guint i = unplugs->len; i > 0; i--)
     {
       const StasisDeviceChange *entry = g_ptr_array_index (unplugs, i - 1);

@@ -342,6 +342,30 @@ def jobs(t):
     guest.wait_for_agent()
 
 
+def let_go(t, guest, data):
+    """A disk comes, and the guest ejects it."""
+    t.stasis("attach-disk", guest.name, data, "vda")
+    harness.wait_for(lambda: "vda" in guest.agent("sh ls /sys/block"), "the guest to see the disk")
+    place = guest.agent("sh basename $(readlink -f /sys/block/vda/device/..)").rpartition(".")[0]
+    slot = guest.agent(f"sh grep -l {place} /sys/bus/pci/slots/*/address").split("/")[-2]
+    guest.agent(f"sh echo 0 > /sys/bus/pci/slots/{slot}/power")
+    peripheral = {"execute": "qom-list", "arguments": {"path": "/machine/peripheral"}}
+    harness.wait_for(lambda: all(one["name"] != "virtio-disk0" for one in t.qmp(guest, "monitor.sock", peripheral)),
+                     "QEMU to lose the disk")
+
+
+@harness.test("what was behind a disk that the guest has released unasked goes, whoever dies")
+def released_killed(t):
+    guest = t.linux_guest()
+    define(t, guest)
+    data, other = image(t, "data"), image(t, "other")
+    let_go(t, guest, data)
+    t.stasis("attach-disk", guest.name, other, "vdb", check=False, STASIS_FAULT="device-forgotten=kill")
+    t.stasis("attach-disk", guest.name, other, "vdb")
+    assert nodes(t, guest) == ["disk-vdb-format", "disk-vdb-storage"] and not has_open(t, guest, data)
+    assert "unplugs" not in t.status(guest)
+
+
 @harness.test("what the guest releases late, or unasked, goes from the definition and from QEMU")
 def released(t):
     guest = t.linux_guest()
@@ -353,14 +377,7 @@ def released(t):
     t.stasis("resume", guest.name)
     harness.wait_for(lambda: "vda" not in t.stasis("domblklist", guest.name).stdout, "the disk to go")
     assert nodes(t, guest) == [] and not has_open(t, guest, data) and "unplugs" not in t.status(guest)
-    t.stasis("attach-disk", guest.name, data, "vda")
-    harness.wait_for(lambda: "vda" in guest.agent("sh ls /sys/block"), "the guest to see the disk")
-    place = guest.agent("sh basename $(readlink -f /sys/block/vda/device/..)").rpartition(".")[0]
-    slot = guest.agent(f"sh grep -l {place} /sys/bus/pci/slots/*/address").split("/")[-2]
-    guest.agent(f"sh echo 0 > /sys/bus/pci/slots/{slot}/power")
-    peripheral = {"execute": "qom-list", "arguments": {"path": "/machine/peripheral"}}
-    harness.wait_for(lambda: all(one["name"] != "virtio-disk0" for one in t.qmp(guest, "monitor.sock", peripheral)),
-                     "QEMU to lose the disk")
+    let_go(t, guest, data)
     t.stasis("save", guest.name, t.dir / "image")
     assert str(data) not in t.stasis("image", "dumpxml", t.dir / "image").stdout
     t.stasis("restore", t.dir / "image")
@@ -386,6 +403,18 @@ def checkpoint(t):
     guest.close()
     guest.wait_for_agent()
     assert guest.agent("read-disk /dev/vda 0") == "before"
+
+
+@harness.test("a floppy that a checkpoint has laid an overlay over goes with all below it")
+def floppy(t):
+    guest = t.linux_guest()
+    one, two = image(t, "one", 1), image(t, "two", 1)
+    define(t, guest, f"<disk type='file' device='floppy'><source file='{one}'/><target dev='fda' bus='fdc'/></disk>")
+    for old, new in ((one, two), (two, one)):
+        t.stasis("checkpoint", guest.name, t.dir / "image")
+        assert len(nodes(t, guest)) == 4, nodes(t, guest)
+        t.stasis("change-media", guest.name, "fda", new)
+        assert len(nodes(t, guest)) == 2 and has_open(t, guest, new) and not has_open(t, guest, old), nodes(t, guest)
 
 
 @harness.test("whoever dies while a medium is changed leaves one of both in the drive, and in the definition")
