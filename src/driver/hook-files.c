@@ -80,7 +80,7 @@ check_above (int folder, GError **error)
       struct stat st;
       if (lstat (path, &st) < 0)
         return stasis_throw_errno (error, "'%s'", path);
-      if (!check_mode (&st, path, (st.st_mode & S_ISVTX) != 0 ? 0 : S_IWOTH, error))
+      if (!check_mode (&st, path, (st.st_mode & S_ISVTX) != 0 ? 0 : S_IWGRP | S_IWOTH, error))
         return FALSE;
     }
   return TRUE;

@@ -389,7 +389,7 @@ def unsafe(t):
         assert result.returncode == 1 and f"hooks of '{path}' are not called" in result.stderr, result.stderr
         assert t.domstate(guest) == "running" and hooks.take(guest) == []
 
-    for path in (script, more, more.parent, hooks.folder):
+    for path in (script, more, more.parent, hooks.folder, hooks.folder.parent):
         mode = path.stat().st_mode
         for bit in (0o020, 0o002):
             path.chmod(mode | bit)
