@@ -172,6 +172,33 @@ def in_use(t):
     assert nodes(t, two) == ["disk-vda-format", "disk-vda-storage"]
 
 
+USB = "<controller type='usb' index='0' model='qemu-xhci'/>"
+
+
+@harness.test("a USB disk: a guest boots from it, is saved and restored, and gets and loses another")
+def usb(t):
+    guest = t.boot_sector_guest(bus="usb")
+    t.stasis("create", guest.xml_file(USB))
+    guest.wait_for_tick(2)
+    data = image(t, "data")
+    for load in ((), ("--load", "parallel")):
+        t.stasis("attach-disk", guest.name, data, "sdb", "--targetbus", "usb")
+        assert has_open(t, guest, data) and "sdb" in t.stasis("domblklist", guest.name).stdout
+        before, last = t.stasis("dumpxml", guest.name).stdout.count("<address type='usb'"), guest.last_tick()
+        t.stasis("checkpoint", guest.name, t.dir / "first")
+        t.stasis("save", guest.name, t.dir / "image")
+        t.stasis("restore", t.dir / "image", *load)
+        guest.wait_for_tick(last + 2)
+        assert guest.damaged_pages() == 0 and has_open(t, guest, data)
+        assert t.stasis("dumpxml", guest.name).stdout.count("<address type='usb'") == before == 2
+        t.stasis("detach-disk", guest.name, "sdb")
+        assert not has_open(t, guest, data) and "sdb" not in t.stasis("domblklist", guest.name).stdout
+    t.stasis("attach-disk", guest.name, data, "sdb", "--targetbus", "usb")
+    t.stasis("destroy", guest.name)
+    t.stasis("restore", t.dir / "first")
+    guest.wait_for_tick(guest.last_tick() + 2)
+
+
 def drive(t, guest, path):
     define(t, guest, f"<disk type='file' device='cdrom'><source file='{path}'/><target dev='sdb' bus='sata'/></disk>")
 
