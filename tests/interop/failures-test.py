@@ -4,19 +4,16 @@
 
 import concurrent.futures
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
 import re
-import select
 import signal
-import struct
 import subprocess
 import time
 
 import wire
-from served import daemon, harness
+from served import busy, daemon, harness, has_hung_up
 from wire import Client, u32
 
 GUESTS = 50
@@ -81,21 +78,6 @@ def killed(t):
             wanted = {(name, "Stopped Destroyed") for name in every}
             harness.wait_for(lambda: wanted <= set(heard(path)), "the ends")
         assert not states(served)
-
-
-@contextlib.contextmanager
-def busy(t, name):
-    """Another process changes the domain: who else wants to waits for it."""
-    path = t.state / "run" / "locks" / f"{name}.lock"
-    with open(path, "a+b") as file:
-        fcntl.fcntl(file, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))  # F_OFD_SETLK
-        yield
-
-
-def has_hung_up(client):
-    poll = select.poll()
-    poll.register(client.socket, 0)
-    return bool(poll.poll(0))
 
 
 def answers_pings(client, count):
