@@ -19,14 +19,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "transport/known-hosts.h"
+#include "transport/agent-answer.h"
 #include "transport/rest.h"
 #include "transport/secret-memory.h"
 #include "util/fd.h"
 
 #define MESSAGE_MAX (256u * 1024) /* octets, as OpenSSH's own limit */
-#define KEYS_MAX    1024u
-#define ANSWER_S    120u /* somebody may have to say yes */
+#define ANSWER_S    120u          /* somebody may have to say yes */
 
 /* Types of messages. */
 enum
@@ -48,7 +47,7 @@ struct _StasisSshAgent
 {
   StasisSshSession *session; /* (borrowed: outlives us) */
   int fd;                    /* (owned) */
-  GPtrArray *keys;           /* (owned) (element-type GBytes) */
+  GPtrArray *keys;           /* (owned) (nullable) (element-type GBytes) */
   GBytes *chosen;            /* (borrowed) the key that signs */
   GError *error;             /* (owned) (nullable) why it did not */
 };
@@ -124,16 +123,6 @@ converse (StasisSshAgent *self, GByteArray *message, guint8 wanted, GError **err
   return g_steal_pointer (&answer);
 }
 
-/* Certificates and keys of tokens sign in ways that not all versions of libssh2 know. */
-static gboolean
-is_usable (GBytes *key)
-{
-  g_autofree char *kind = stasis_known_hosts_kind (key);
-  return kind != NULL
-         && (g_str_equal (kind, "ssh-ed25519") || g_str_equal (kind, "ssh-rsa")
-             || (g_str_has_prefix (kind, "ecdsa-sha2-") && strstr (kind, "-cert-") == NULL));
-}
-
 static gboolean
 ask_keys (StasisSshAgent *self, GError **error)
 {
@@ -143,23 +132,8 @@ ask_keys (StasisSshAgent *self, GError **error)
   g_autoptr (GByteArray) answer = converse (self, message, AGENT_IDENTITIES_ANSWER, error);
   if (answer == NULL)
     return FALSE;
-  StasisSshRest rest = { answer->data, answer->len };
-  guint32 count = 0;
-  gboolean is_whole = stasis_ssh_take_word (&rest, &count) && count <= KEYS_MAX;
-  for (guint32 i = 0; is_whole && i < count; i++)
-    {
-      StasisSshRest key, comment;
-      is_whole = stasis_ssh_take_string (&rest, &key) && stasis_ssh_take_string (&rest, &comment);
-      if (!is_whole)
-        break;
-      g_autoptr (GBytes) octets = g_bytes_new (key.at, key.left);
-      if (is_usable (octets))
-        g_ptr_array_add (self->keys, g_steal_pointer (&octets));
-    }
-  if (!is_whole)
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                 _ ("the ssh agent's list of keys is cut short"));
-  return is_whole;
+  self->keys = stasis_ssh_agent_parse_keys (answer->data, answer->len, error);
+  return self->keys != NULL;
 }
 
 /* Connect and ask. */
@@ -171,7 +145,6 @@ stasis_ssh_agent_open (StasisSshSession *session, GError **error)
     return NULL;
   g_autoptr (StasisSshAgent) self = g_new0 (StasisSshAgent, 1);
   self->session = session;
-  self->keys = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   self->fd = stasis_unix_connect_now (path, error);
   if (self->fd < 0 || !ask_keys (self, error))
     return NULL;
@@ -186,7 +159,7 @@ stasis_ssh_agent_free (StasisSshAgent *self)
     return;
   stasis_fd_clear (&self->fd);
   g_clear_error (&self->error);
-  g_ptr_array_unref (self->keys);
+  g_clear_pointer (&self->keys, g_ptr_array_unref);
   g_free (self);
 }
 
@@ -235,15 +208,13 @@ on_sign (LIBSSH2_SESSION *session, unsigned char **out_signature, size_t *out_si
   g_autoptr (GByteArray) answer = converse (self, message, AGENT_SIGN_RESPONSE, &self->error);
   if (answer == NULL)
     return -1;
-  StasisSshRest rest = { answer->data, answer->len }, whole, name, signature;
-  if (!stasis_ssh_take_string (&rest, &whole) || !stasis_ssh_take_string (&whole, &name)
-      || !stasis_ssh_take_string (&whole, &signature) || signature.left == 0)
+  const guint8 *signature;
+  if (!stasis_ssh_agent_parse_signature (answer->data, answer->len, &signature, out_size))
     return -1;
-  *out_signature = stasis_secret_alloc (signature.left, NULL);
+  *out_signature = stasis_secret_alloc (*out_size, NULL);
   if (*out_signature == NULL)
     return -1;
-  memcpy (*out_signature, signature.at, signature.left);
-  *out_size = signature.left;
+  memcpy (*out_signature, signature, *out_size);
   return 0;
 }
 
