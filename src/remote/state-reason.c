@@ -12,13 +12,10 @@ static const char *const running[]
     = { "unknown",       "booted",   "migrated",           "restored",
         "from snapshot", "unpaused", "migration canceled", "save canceled",
         "wakeup",        "crashed",  "post-copy" };
-static const char *const paused[] = { "unknown",       "user",
-                                      "migrating",     "save",
-                                      "dump",          "I/O error",
-                                      "watchdog",      "from snapshot",
-                                      "shutting down", "creating snapshot",
-                                      "crashed",       "starting up",
-                                      "post-copy",     "post-copy failed" };
+static const char *const paused[]
+    = { "unknown",   "user",        "migrating",     "saving",          "dumping",
+        "I/O error", "watchdog",    "from snapshot", "shutting down",   "creating snapshot",
+        "crashed",   "starting up", "post-copy",     "post-copy failed" };
 static const char *const shut_down[] = { "unknown", "user" };
 static const char *const shut_off[]
     = { "unknown", "shutdown", "destroyed",     "crashed", "migrated",
@@ -38,10 +35,13 @@ static const struct
   { STASIS_DOMAIN_CRASHED, crashed, G_N_ELEMENTS (crashed) },
 };
 
-/* Ours that libvirt calls otherwise. */
+/* Ours that libvirt calls otherwise, and what supervisors that were started earlier say. */
 static const char *const other_words[][2] = {
-  { "save undecided", "save" },
+  { "save undecided", "saving" },
+  { "save", "saving" },
+  { "dump", "dumping" },
   { "migration", "migrating" },
+  { "snapshot", "creating snapshot" },
 };
 
 /* The number. */

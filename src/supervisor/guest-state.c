@@ -42,14 +42,14 @@ static const char *
 job_reason (const char *job)
 {
   if (g_str_equal (job, "save") || g_str_equal (job, "managedsave"))
-    return "save";
+    return "saving";
   if (g_str_equal (job, "start") || g_str_equal (job, "restore") || g_str_equal (job, "clone"))
     return "starting up";
   if (g_str_has_prefix (job, "migrat"))
-    return "migration";
+    return "migrating";
   if (g_str_equal (job, STOPPED_BY_CHECKPOINT))
-    return "snapshot";
-  return g_str_equal (job, "dump") ? "dump" : "user";
+    return "creating snapshot";
+  return g_str_equal (job, "dump") ? "dumping" : "user";
 }
 
 static gboolean
@@ -79,7 +79,7 @@ resumed_reason (const StasisGuestState *self)
   if (g_str_equal (self->stopped_by, STOPPED_BY_USER)
       || g_str_equal (self->stopped_by, STOPPED_BY_MEMORY))
     return "unpaused";
-  return g_str_equal (job_reason (self->stopped_by), "migration") ? "migration canceled"
+  return g_str_equal (job_reason (self->stopped_by), "migrating") ? "migration canceled"
                                                                   : "save canceled";
 }
 

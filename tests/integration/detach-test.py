@@ -398,7 +398,7 @@ def save_seen(t):
     harness.wait_for(lambda: harness.is_stopped(saving.pid), "the save to come to its pause")
     info = json.loads(t.stasis("domjobinfo", guest.name, "--json").stdout)
     assert (info["operation"], info["owner_pid"], info["phase"]) == ("save", saving.pid, "pause"), info
-    assert t.domstate(guest, "--reason") == "paused (save)", t.domstate(guest, "--reason")
+    assert t.domstate(guest, "--reason") == "paused (saving)", t.domstate(guest, "--reason")
     assert go_on(saving)[0] == 0
 
 

@@ -219,8 +219,8 @@ def job_reasons():
         after = watcher.ask(do="watch")["number"]
         owner = domain.own(step="save", **{"was-running": False})
         reply = watcher.ask(do="watch", after=after)
-        assert [event["reason"] for event in reply["events"]] == ["save"], reply
-        assert watcher.ask(do="watch")["events"][0]["reason"] == "save"
+        assert [event["reason"] for event in reply["events"]] == ["saving"], reply
+        assert watcher.ask(do="watch")["events"][0]["reason"] == "saving"
         domain.client("abort")
         assert owner.wait(10) == 0
         eventually(lambda: domain.control().ask(do="watch")["events"][0]["reason"] == "user", "it stands still by itself")
@@ -250,16 +250,16 @@ def job_survives_supervisor():
     with Domain("idle", run=True) as domain:
         owner = domain.own({"execute": "stop"}, step="save", **{"was-running": True})
         domain.client("sync")
-        assert domain.state() == "3 save", domain.state()
+        assert domain.state() == "3 saving", domain.state()
         domain.kill_supervisor()
         os.kill(owner.pid, signal.SIGSTOP)
         domain.ensure()
-        assert domain.state() == "3 save", domain.state()
+        assert domain.state() == "3 saving", domain.state()
         stats = json.loads(domain.client("job"))
         assert stats["operation"] == "save" and stats["owner-pid"] == owner.pid, stats
         domain.client("abort")
         time.sleep(0.5)
-        assert domain.state() == "3 save", "a stopped owner is not dead"
+        assert domain.state() == "3 saving", "a stopped owner is not dead"
         os.kill(owner.pid, signal.SIGCONT)
         eventually(lambda: owner.poll() is not None, "the owner was told to abort")
         assert owner.returncode == 0
@@ -270,7 +270,7 @@ def paused_reasons():
         domain.own({"execute": "stop"}, step="save", operation="managedsave",
                    **{"was-running": True})
         domain.client("sync")
-        assert domain.state() == "3 save", domain.state()
+        assert domain.state() == "3 saving", domain.state()
 
 
 def end_of_job():
@@ -284,7 +284,7 @@ def end_of_job():
             domain.qmp("stop")
             if is_pause_seen:
                 domain.client("sync")
-                assert domain.state() == "3 save", domain.state()
+                assert domain.state() == "3 saving", domain.state()
             domain.qmp("cont")
             assert owner.ask(do="job-end", stats={"state": "cancelled" if operation == "save" else "completed"})["ok"]
             assert domain.state() == ("1 save canceled" if operation == "save" else before), domain.state()
@@ -300,7 +300,7 @@ def end_of_recovery():
         domain.client("sync")
         owner = domain.own({"execute": "stop"}, step="save", **{"was-running": True})
         domain.client("sync")
-        assert domain.state() == "3 save", domain.state()
+        assert domain.state() == "3 saving", domain.state()
         domain.late.hold()
         owner.kill()
         begin = time.monotonic()

@@ -80,7 +80,7 @@ def save_stopped():
         domain.wait_state("1 booted")
         image = Image(domain)
         owner = domain.own(STOP, step="save", **image.journal)
-        domain.wait_state("3 save")
+        domain.wait_state("3 saving")
         rolled_back(domain, image, kill(owner))
 
 
@@ -205,7 +205,7 @@ def stopped_owner_is_not_dead():
         owner = domain.own(STOP, step="save", **image.journal)
         os.kill(owner.pid, signal.SIGSTOP)
         time.sleep(1.5)
-        assert domain.state() == "3 save", domain.state()
+        assert domain.state() == "3 saving", domain.state()
         assert os.path.exists(image.temp) and domain.status()["job"]["step"] == "save"
         rolled_back(domain, image, kill(owner))
 
@@ -219,7 +219,7 @@ def owner_in_the_way():
         answer = domain.client("recover", check=False)
         assert answer.startswith("error 2 ") and "did not greet" in answer, answer
         assert os.path.exists(image.temp)
-        domain.wait_state("3 save")
+        domain.wait_state("3 saving")
         rolled_back(domain, image, kill(owner))
 
 
