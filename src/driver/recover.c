@@ -15,7 +15,7 @@
  * The dead driver's last commands may still be in QEMU's queue, and would undo what we do.
  * monitor.sock takes one connection at a time: when it greets us, QEMU has seen the end of the old
  * one and thrown away what that had in its queue.  So recovery opens monitor.sock even where it is
- * handed a connection, which is used only if that fails.
+ * handed a connection, which is used only if that fails, and never for a change of devices.
  *
  * The guest comes first: the migration is ended, then it runs again and its file systems are thawed
  * if they were frozen, and only then is cleared up.
@@ -446,11 +446,16 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
   return stasis_status_write (status, folder, error);
 }
 
-/* Its devices: QEMU says which of both definitions is true. */
+/* Its devices: QEMU says which of both definitions is true.  No other monitor will do: what was
+ * passed by name can be closed by the one that it was passed by only.  The guest does not wait. */
 static gboolean
-finish_device (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+finish_device (const char *folder, StasisStatus *status, GError **error)
 {
-  if (!stasis_device_settle (folder, status, monitor, error))
+  if (!stasis_process_is_alive (&status->qemu))
+    return end_domain (folder, status, "crashed", error);
+
+  g_autoptr (StasisMonitor) monitor = open_monitor (folder, status, OPEN_MS, error);
+  if (monitor == NULL || !stasis_device_settle (folder, status, monitor, error))
     return FALSE;
   stasis_journal_clear (&status->journal);
   return stasis_status_write (status, folder, error);
@@ -488,7 +493,7 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
       ok = roll_back (folder, status, monitor, error);
       break;
     case STASIS_STEP_DEVICE:
-      ok = with_qemu (folder, status, monitor, finish_device, error);
+      ok = finish_device (folder, status, error);
       break;
     }
   if (!ok)

@@ -6,7 +6,9 @@ import ctypes
 import json
 import os
 import re
+import signal
 import subprocess
+import time
 
 import harness
 
@@ -477,6 +479,17 @@ def bridge(t):
                  STASIS_FAULT=f"{step}=kill")
         harness.wait_for(lambda: mac not in t.stasis("domiflist", guest.name).stdout and "vnet" not in links(),
                          "the tap device to go")
+    # A QEMU that is slow to greet has the descriptors of the dead driver all the same.
+    attach = t.start("attach-interface", guest.name, "bridge", "br0", "--model", "virtio", STASIS_FAULT="device-passed=stop")
+    harness.wait_for(lambda: harness.is_stopped(attach.pid), "the tap device to be passed")
+    qemu = t.status(guest)["qemu"]["pid"]
+    os.kill(qemu, signal.SIGSTOP)
+    attach.kill()
+    attach.communicate()
+    time.sleep(1)
+    os.kill(qemu, signal.SIGCONT)
+    harness.wait_for(lambda: "vnet" not in links(), "the tap device to go")
+    t.wait_for_no_job(guest)
     t.stasis("attach-interface", guest.name, "bridge", "br0", "--model", "virtio", "--mac", mac)
     assert re.search(r"vnet0.*master br0", links()) and "vnet0" in t.stasis("domiflist", guest.name).stdout
     harness.wait_for(lambda: "eth0" in guest.agent("sh ls /sys/class/net"), "the interface")
