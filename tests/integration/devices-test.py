@@ -330,6 +330,7 @@ def killed(t):
     for step in STEPS:
         for what in ("kill", "fail"):
             t.stasis("attach-disk", guest.name, data, "vda", check=False, STASIS_FAULT=f"{step}={what}")
+            t.wait_for_no_job(guest)
             named = "vda" in t.stasis("domblklist", guest.name).stdout
             assert named == (nodes(t, guest) != []) == has_open(t, guest, data), (step, what)
             harness.wait_for(lambda n=named: n == ("vda" in guest.agent("sh ls /sys/block")), f"the guest ({step})")
@@ -342,8 +343,10 @@ def killed(t):
         if step == "device-noted":
             t.stasis("detach-disk", guest.name, "vda")
         harness.wait_for(lambda: "vda" not in t.stasis("domblklist", guest.name).stdout, f"the disk to go ({step})")
-        assert nodes(t, guest) == [] and not has_open(t, guest, data) and "unplugs" not in t.status(guest), step
+        harness.wait_for(lambda: "unplugs" not in t.status(guest), f"the end of it ({step})")
+        assert nodes(t, guest) == [] and not has_open(t, guest, data), step
     t.stasis("setvcpus", guest.name, "3", check=False, STASIS_FAULT="device-done=kill")
+    t.wait_for_no_job(guest)
     count = t.stasis("vcpucount", guest.name, "--live").stdout.strip()
     assert count == "2" and len(t.qmp_command(guest, "query-cpus-fast")) == 2
 
@@ -453,6 +456,7 @@ def media_killed(t):
     drive(t, guest, one)
     for step in ("device-journal", "medium-removed", "medium-inserted", "device-done", "device-committed"):
         t.stasis("change-media", guest.name, "sdb", two, check=False, STASIS_FAULT=f"{step}=kill")
+        t.wait_for_no_job(guest)
         now = t.stasis("domblklist", guest.name).stdout
         assert (str(one) in now) != (str(two) in now), (step, now)
         assert has_open(t, guest, one) == (str(one) in now) and has_open(t, guest, two) == (str(two) in now), step
