@@ -28,7 +28,9 @@
 #define POLL_MS     1000
 #define SEND_MS     30000
 #define N_PINGS_MAX 5u
-#define NEWS_MAX    64u /* of one call that nobody has looked at: the oldest go */
+/* Of one call, that nobody has looked at. */
+#define PROGRESS_MAX 64u  /* the oldest go */
+#define WARNINGS_MAX 256u /* more are not kept: whoever sends so many is to be feared */
 
 static void
 send_keepalive (StasisClient *self, gint32 procedure)
@@ -73,19 +75,42 @@ stasis_client_news_free (gpointer data)
   g_free (news);
 }
 
-/* With the lock held. */
+/* (nullable): the oldest of this kind, and how many there are. */
+static GList *
+find_oldest (const StasisPending *pending, gboolean is_warning, guint *out_count)
+{
+  GList *oldest = NULL;
+  *out_count = 0;
+  for (GList *item = pending->news.tail; item != NULL; item = item->prev)
+    if (((const StasisClientNews *) item->data)->is_warning == is_warning)
+      {
+        oldest = item;
+        (*out_count)++;
+      }
+  return oldest;
+}
+
+/* With the lock held.  Of how far a job is the newest counts; a warning is said once. */
 static void
 add_news (StasisClient *self, guint32 serial, gint32 event, char **text)
 {
   StasisPending *pending = g_hash_table_lookup (self->pending, GUINT_TO_POINTER (serial));
   if (pending == NULL || pending->is_done)
     return;
+  const gboolean is_warning = event == STASIS_OWN_WARNING;
+  guint count;
+  GList *oldest = find_oldest (pending, is_warning, &count);
+  if (is_warning && count >= WARNINGS_MAX)
+    return;
+  if (!is_warning && count >= PROGRESS_MAX)
+    {
+      stasis_client_news_free (oldest->data);
+      g_queue_delete_link (&pending->news, oldest);
+    }
   StasisClientNews *news = g_new0 (StasisClientNews, 1);
-  news->is_warning = event == STASIS_OWN_WARNING;
+  news->is_warning = is_warning;
   news->text = g_steal_pointer (text);
   g_queue_push_tail (&pending->news, news);
-  if (pending->news.length > NEWS_MAX)
-    stasis_client_news_free (g_queue_pop_head (&pending->news));
   g_cond_broadcast (&self->changed);
 }
 

@@ -254,16 +254,22 @@ typedef struct
 } Job;
 
 static void
-tell (int fd, guint32 serial, const char *json)
+tell_event (int fd, gint32 event, guint32 serial, const char *text)
 {
   const StasisMessageHeader header = {
     .program = STASIS_PROGRAM_OWN,
     .version = STASIS_PROGRAM_VERSION,
-    .procedure = STASIS_OWN_JOB_PROGRESS,
+    .procedure = event,
     .type = STASIS_MESSAGE_EVENT,
   };
-  const StasisWireValue values[] = { { .u = serial }, { .s = (char *) json } };
+  const StasisWireValue values[] = { { .u = serial }, { .s = (char *) text } };
   send_packet (fd, header, STASIS_OWN_EVENT_LAYOUT, values);
+}
+
+static void
+tell (int fd, guint32 serial, const char *json)
+{
+  tell_event (fd, STASIS_OWN_JOB_PROGRESS, serial, json);
 }
 
 static gboolean
@@ -319,6 +325,45 @@ test_job (void)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_assert_cmpstr (error->message, ==, "it was cancelled");
   g_assert_cmpuint (data.n_told, ==, 2);
+  end (&server, client);
+}
+
+/* A warning, and then so much of how far it is that not all of it is kept. */
+static gboolean
+warn_and_tell_much (int fd, const StasisMessageHeader *header, gpointer data)
+{
+  tell (fd, header->serial, "{\"state\":\"active\",\"bytes-total\":1}");
+  tell_event (fd, STASIS_OWN_WARNING, header->serial, "the first");
+  tell_event (fd, STASIS_OWN_WARNING, header->serial, "the second");
+  for (guint i = 0; i < 500; i++)
+    tell (fd, header->serial, "{\"state\":\"active\",\"bytes-total\":2}");
+  reply (fd, header, "", NULL);
+  return TRUE;
+}
+
+/* Nobody listens before all has come. */
+static void
+on_progress_late (const StasisJobStats *stats, gpointer data)
+{
+  guint *count = data;
+  if ((*count)++ == 0)
+    g_usleep (G_USEC_PER_SEC / 2);
+}
+
+static void
+test_warnings_stay (void)
+{
+  Server server;
+  guint count = 0;
+  StasisClient *client = begin (&server, warn_and_tell_much, NULL, 5);
+  const StasisClientJob job = { .progress = on_progress_late, .user_data = &count };
+  const StasisWireValue args[] = { { .s = (char *) "/a" }, { .s = (char *) "/b" } };
+  g_test_expect_message ("stasis-driver", G_LOG_LEVEL_WARNING, "the first");
+  g_test_expect_message ("stasis-driver", G_LOG_LEVEL_WARNING, "the second");
+  g_assert_true (
+      stasis_client_call_job (client, STASIS_PROGRAM_OWN, "image-flatten", args, NULL, &job, NULL));
+  g_test_assert_expected_messages ();
+  g_assert_cmpuint (count, <, 500);
   end (&server, client);
 }
 
@@ -383,6 +428,7 @@ main (int argc, char **argv)
   g_test_add_func ("/remote/client/garbage", test_garbage);
   g_test_add_func ("/remote/client/silent", test_silent);
   g_test_add_func ("/remote/client/job", test_job);
+  g_test_add_func ("/remote/client/warnings-stay", test_warnings_stay);
   g_test_add_func ("/remote/client/ping", test_ping);
   g_test_add_func ("/remote/client/operations", test_operations);
   return g_test_run ();
