@@ -63,10 +63,7 @@ stasis_domain_open_console (StasisDomain *self, const char *device, gboolean for
 {
   const StasisDriverOps *ops = stasis_domain_get_ops (self);
   if (ops != NULL)
-    {
-      ops->refuse (stasis_domain_get_driver (self), _ ("a console"), error);
-      return -1;
-    }
+    return ops->open_console (self, device, force, error);
 
   g_autoptr (StasisStatus) status = stasis_domain_need_status (self, error);
   g_autoptr (StasisDomainDef) def = status != NULL ? stasis_domain_load_live (self, error) : NULL;

@@ -143,7 +143,7 @@ stasis_driver_start_guests (StasisDriver *self, StasisGuestFunc report, gpointer
 {
   const StasisDriverOps *ops = stasis_driver_get_ops (self);
   if (ops != NULL)
-    return ops->refuse (self, _ ("start of the host's guests"), error);
+    return ops->start_guests (self, report, user_data, cancellable, error);
 
   g_auto (StasisGuestsRun) run = { 0 };
   if (!stasis_guests_begin (&run, self, report, user_data, cancellable, error))
@@ -182,10 +182,7 @@ stasis_driver_list_guests (StasisDriver *self, GError **error)
 {
   const StasisDriverOps *ops = stasis_driver_get_ops (self);
   if (ops != NULL)
-    {
-      ops->refuse (self, _ ("the list of guests that the host brings back"), error);
-      return NULL;
-    }
+    return ops->list_guests (self, error);
 
   GPtrArray *guests = stasis_guests_list_load (self, error);
   for (guint i = guests != NULL ? guests->len : 0; i-- > 0;)

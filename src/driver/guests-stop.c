@@ -390,7 +390,7 @@ stasis_driver_stop_guests (StasisDriver *self, StasisGuestFunc report, gpointer 
 {
   const StasisDriverOps *ops = stasis_driver_get_ops (self);
   if (ops != NULL)
-    return ops->refuse (self, _ ("stop of the host's guests"), error);
+    return ops->stop_guests (self, report, user_data, cancellable, error);
 
   g_auto (StasisGuestsRun) run = { 0 };
   if (!stasis_guests_begin (&run, self, report, user_data, cancellable, error))

@@ -196,7 +196,7 @@ stasis_driver_autostart (StasisDriver *self, StasisReportFunc report, gpointer u
 {
   const StasisDriverOps *ops = stasis_driver_get_ops (self);
   if (ops != NULL)
-    return ops->refuse (self, _ ("autostart of all domains"), error);
+    return ops->autostart (self, report, user_data, error);
 
   g_autoptr (GPtrArray) domains
       = stasis_driver_list (self, STASIS_LIST_AUTOSTART | STASIS_LIST_INACTIVE, error);

@@ -35,6 +35,15 @@ typedef struct
   /* What is for the host alone, or needs a descriptor there: an error that names @what. */
   gboolean (*refuse) (StasisDriver *self, const char *what, GError **error);
 
+  /* guests.h, and what is marked autostart */
+  gboolean (*start_guests) (StasisDriver *self, StasisGuestFunc report, gpointer user_data,
+                            GCancellable *cancellable, GError **error);
+  gboolean (*stop_guests) (StasisDriver *self, StasisGuestFunc report, gpointer user_data,
+                           GCancellable *cancellable, GError **error);
+  GPtrArray *(*list_guests) (StasisDriver *self, GError **error);
+  gboolean (*autostart) (StasisDriver *self, StasisReportFunc report, gpointer user_data,
+                         GError **error);
+
   /* clone.h */
   StasisClones *(*clone) (StasisDriver *self, const StasisCloneRequest *request,
                           StasisProgressFunc progress, gpointer user_data,
@@ -97,6 +106,8 @@ typedef struct
   char *(*monitor_command) (StasisDomain *self, const char *command,
                             StasisMonitorCommandFlags flags, GCancellable *cancellable,
                             GError **error);
+
+  int (*open_console) (StasisDomain *self, const char *device, gboolean force, GError **error);
 
   /* device.h */
   gboolean (*attach_device) (StasisDomain *self, const char *xml, StasisAffectFlags flags,

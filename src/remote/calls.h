@@ -222,6 +222,12 @@ STASIS_CALL (own_image_convert);
 STASIS_CALL (own_image_flatten);
 STASIS_CALL (own_image_draw_map);
 
+/* calls-own-guests.c */
+STASIS_CALL (own_guests_start);
+STASIS_CALL (own_guests_stop);
+STASIS_CALL (own_guests_list);
+STASIS_CALL (own_autostart);
+
 #undef STASIS_CALL
 
 G_END_DECLS

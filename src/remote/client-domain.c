@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "driver/job-stats-json.h"
+#include "remote/client-console.h"
 #include "remote/client-look.h"
 #include "remote/client-ops.h"
 #include "remote/job-params.h"
@@ -328,6 +329,15 @@ monitor_command (StasisDomain *self, const char *command, StasisMonitorCommandFl
              : NULL;
 }
 
+static int
+open_console (StasisDomain *self, const char *device, gboolean force, GError **error)
+{
+  StasisWireDomain domain = stasis_client_describe (self);
+  const StasisWireValue args[]
+      = { { .domain = &domain }, { .s = (char *) device }, { .u = force ? 0x1u : 0 } };
+  return stasis_client_console_open (stasis_client_of (self), args, error);
+}
+
 /* What a domain is, and its life. */
 void
 stasis_client_fill_domain (StasisDriverOps *ops)
@@ -355,4 +365,5 @@ stasis_client_fill_domain (StasisDriverOps *ops)
   ops->get_job = get_job;
   ops->abort_job = abort_job;
   ops->monitor_command = monitor_command;
+  ops->open_console = open_console;
 }

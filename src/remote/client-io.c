@@ -21,7 +21,7 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "remote/client-private.h"
+#include "remote/client-port.h"
 #include "util/fd.h"
 
 #define READ_SIZE   65536u
@@ -29,8 +29,9 @@
 #define SEND_MS     30000
 #define N_PINGS_MAX 5u
 /* Of one call, that nobody has looked at. */
-#define PROGRESS_MAX 64u  /* the oldest go */
-#define WARNINGS_MAX 256u /* more are not kept: whoever sends so many is to be feared */
+#define PROGRESS_MAX 64u /* the oldest go */
+#define SAID_MAX \
+  32768u /* two words on each of the most domains: whoever sends more is to be feared */
 
 static void
 send_keepalive (StasisClient *self, gint32 procedure)
@@ -77,12 +78,12 @@ stasis_client_news_free (gpointer data)
 
 /* (nullable): the oldest of this kind, and how many there are. */
 static GList *
-find_oldest (const StasisPending *pending, gboolean is_warning, guint *out_count)
+find_oldest (const StasisPending *pending, gint32 event, guint *out_count)
 {
   GList *oldest = NULL;
   *out_count = 0;
   for (GList *item = pending->news.tail; item != NULL; item = item->prev)
-    if (((const StasisClientNews *) item->data)->is_warning == is_warning)
+    if (((const StasisClientNews *) item->data)->event == event)
       {
         oldest = item;
         (*out_count)++;
@@ -90,25 +91,30 @@ find_oldest (const StasisPending *pending, gboolean is_warning, guint *out_count
   return oldest;
 }
 
-/* With the lock held.  Of how far a job is the newest counts; a warning is said once. */
+/* Of how far a job is the newest counts; the rest is said once. */
+static gboolean
+make_room (StasisPending *pending, gint32 event)
+{
+  guint count;
+  if (event != STASIS_OWN_JOB_PROGRESS)
+    return pending->news.length < SAID_MAX;
+  GList *oldest = find_oldest (pending, event, &count);
+  if (count < PROGRESS_MAX)
+    return TRUE;
+  stasis_client_news_free (oldest->data);
+  g_queue_delete_link (&pending->news, oldest);
+  return TRUE;
+}
+
+/* With the lock held. */
 static void
 add_news (StasisClient *self, guint32 serial, gint32 event, char **text)
 {
   StasisPending *pending = g_hash_table_lookup (self->pending, GUINT_TO_POINTER (serial));
-  if (pending == NULL || pending->is_done)
+  if (pending == NULL || pending->is_done || !make_room (pending, event))
     return;
-  const gboolean is_warning = event == STASIS_OWN_WARNING;
-  guint count;
-  GList *oldest = find_oldest (pending, is_warning, &count);
-  if (is_warning && count >= WARNINGS_MAX)
-    return;
-  if (!is_warning && count >= PROGRESS_MAX)
-    {
-      stasis_client_news_free (oldest->data);
-      g_queue_delete_link (&pending->news, oldest);
-    }
   StasisClientNews *news = g_new0 (StasisClientNews, 1);
-  news->is_warning = is_warning;
+  news->event = event;
   news->text = g_steal_pointer (text);
   g_queue_push_tail (&pending->news, news);
   g_cond_broadcast (&self->changed);
@@ -121,7 +127,8 @@ take_event (StasisClient *self, const StasisMessageHeader *header, const guint8 
 {
   const gint32 event = header->procedure;
   if (header->program != STASIS_PROGRAM_OWN
-      || (event != STASIS_OWN_JOB_PROGRESS && event != STASIS_OWN_WARNING))
+      || (event != STASIS_OWN_JOB_PROGRESS && event != STASIS_OWN_WARNING
+          && event != STASIS_OWN_GUEST))
     return;
   StasisWireValue values[2];
   StasisXdrReader in;
@@ -150,6 +157,8 @@ take_packet (StasisClient *self, const guint8 *octets, gsize size)
     take_reply (self, &header, payload, length);
   else if (header.type == STASIS_MESSAGE_EVENT)
     take_event (self, &header, payload, length);
+  else if (header.type == STASIS_MESSAGE_STREAM)
+    stasis_client_port_take (self, &header, payload, length);
   else
     g_debug ("%s: a packet of type %u that nobody waits for", self->uri, header.type);
 }

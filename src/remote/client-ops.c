@@ -78,6 +78,7 @@ make_ops (gpointer data)
   stasis_client_fill_device (&ops);
   stasis_client_fill_domain (&ops);
   stasis_client_fill_driver (&ops);
+  stasis_client_fill_guests (&ops);
   stasis_client_fill_image (&ops);
   stasis_client_fill_save (&ops);
   return &ops;

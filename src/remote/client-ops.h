@@ -16,6 +16,7 @@ void stasis_client_fill_agent (StasisDriverOps *ops);
 void stasis_client_fill_device (StasisDriverOps *ops);
 void stasis_client_fill_domain (StasisDriverOps *ops);
 void stasis_client_fill_driver (StasisDriverOps *ops);
+void stasis_client_fill_guests (StasisDriverOps *ops);
 void stasis_client_fill_image (StasisDriverOps *ops);
 void stasis_client_fill_save (StasisDriverOps *ops);
 

@@ -15,8 +15,8 @@ G_BEGIN_DECLS
 /* Of a call that has not ended. */
 typedef struct
 {
-  gboolean is_warning; /* else a job's statistics, as JSON */
-  char *text;          /* (owned) */
+  gint32 event; /* STASIS_OWN_WARNING ... */
+  char *text;   /* (owned) */
 } StasisClientNews;
 
 /* A call whose reply has not come; on the stack of who waits for it. */
@@ -43,6 +43,8 @@ struct _StasisClient
   GMutex lock; /* guards the rest */
   GCond changed;
   GHashTable *pending; /* (owned) serial -> StasisPending (borrowed) */
+  GHashTable *ports;   /* (owned) serial -> StasisClientPort (borrowed), see client-port.h */
+  GPtrArray *consoles; /* (owned) of client-console.c */
   guint32 last_serial;
   char *why;         /* (owned) (nullable): why it is over */
   gint64 last_input; /* µs */

@@ -64,12 +64,14 @@ cancel (StasisClient *self, guint32 serial, const StasisClientJob *job)
 static void
 tell (const StasisClientJob *job, const StasisClientNews *news)
 {
-  if (news->is_warning)
+  if (news->event == STASIS_OWN_WARNING)
     {
       g_log ("stasis-driver", G_LOG_LEVEL_WARNING, "%s", news->text);
       return;
     }
-  if (job == NULL || job->progress == NULL)
+  if (news->event == STASIS_OWN_GUEST && job != NULL && job->hear != NULL)
+    job->hear (news->text, job->user_data);
+  if (news->event != STASIS_OWN_JOB_PROGRESS || job == NULL || job->progress == NULL)
     return;
   g_autoptr (StasisJson) json = stasis_json_parse (news->text, -1, NULL);
   StasisJobStats *stats = json != NULL ? stasis_job_stats_from_json (json, NULL) : NULL;

@@ -9,7 +9,8 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "remote/client-private.h"
+#include "remote/client-console.h"
+#include "remote/client-port.h"
 #include "util/fd.h"
 
 #define OPEN_US           (30 * G_USEC_PER_SEC) /* for each call that opens it */
@@ -27,6 +28,8 @@ stasis_client_new (const StasisClientStream *stream_take, const char *uri)
   self->stream = *stream_take;
   self->in = g_byte_array_new ();
   self->pending = g_hash_table_new (NULL, NULL);
+  self->ports = g_hash_table_new (NULL, NULL);
+  self->consoles = g_ptr_array_new ();
   self->last_input = g_get_monotonic_time ();
   g_mutex_init (&self->send_lock);
   g_mutex_init (&self->lock);
@@ -102,6 +105,12 @@ call (StasisClient *self, const StasisProcedure *procedure, const StasisWireValu
   g_mutex_lock (&self->lock);
   pending.serial = ++self->last_serial;
   g_hash_table_insert (self->pending, GUINT_TO_POINTER (pending.serial), &pending);
+  if (job != NULL && job->port != NULL)
+    {
+      job->port->serial = pending.serial;
+      job->port->procedure = procedure;
+      g_hash_table_insert (self->ports, GUINT_TO_POINTER (pending.serial), job->port);
+    }
   g_mutex_unlock (&self->lock);
 
   const StasisMessageHeader header = {
@@ -265,6 +274,7 @@ stasis_client_free (StasisClient *self)
 {
   if (self == NULL)
     return;
+  stasis_client_consoles_end (self);
   if (self->reader != NULL)
     {
       if (!is_over (self))
@@ -277,6 +287,8 @@ stasis_client_free (StasisClient *self)
   if (self->stream.reason != NULL)
     self->stream.free_reason (self->stream.reason);
   g_hash_table_unref (self->pending);
+  g_hash_table_unref (self->ports);
+  g_ptr_array_unref (self->consoles);
   g_byte_array_unref (self->in);
   g_cond_clear (&self->changed);
   g_mutex_clear (&self->lock);

@@ -14,15 +14,20 @@
 G_BEGIN_DECLS
 
 typedef struct _StasisClient StasisClient;
+typedef struct _StasisClientPort StasisClientPort;
 
 /* A long call: who hears how far it is, and what ends it. */
 typedef struct
 {
   StasisProgressFunc progress; /* (nullable) */
+  /* (nullable): of a call for all guests: what becomes of one of them (guest-news.h) */
+  void (*hear) (const char *text, gpointer user_data);
   gpointer user_data;
   GCancellable *cancellable; /* (borrowed) (nullable) */
   /* (borrowed) (nullable): whose job it is, for servers that do not tell by themselves. */
   const StasisWireDomain *domain;
+  /* (borrowed) (nullable): where packets of the type stream go.  It stays open after the call. */
+  StasisClientPort *port;
 } StasisClientJob;
 
 /* How a server is reached. */

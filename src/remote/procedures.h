@@ -29,6 +29,7 @@ G_BEGIN_DECLS
  * warning. */
 #define STASIS_OWN_JOB_PROGRESS 3
 #define STASIS_OWN_WARNING      4
+#define STASIS_OWN_GUEST        5
 #define STASIS_OWN_EVENT_LAYOUT "us"
 
 #define STASIS_KEEPALIVE_PING 1

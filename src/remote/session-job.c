@@ -88,6 +88,13 @@ stasis_session_tell_job (StasisSession *self, guint32 serial, const StasisJobSta
   tell (self, STASIS_OWN_JOB_PROGRESS, serial, text);
 }
 
+/* What becomes of one guest of all. */
+void
+stasis_session_tell_guest (StasisSession *self, guint32 serial, const char *text)
+{
+  tell (self, STASIS_OWN_GUEST, serial, text);
+}
+
 /* What is not as it should be. */
 void
 stasis_session_tell_warning (StasisSession *self, guint32 serial, const char *message)

@@ -45,6 +45,8 @@ void stasis_session_end_job (StasisSession *self, guint32 serial);
 gboolean stasis_session_cancel_job (StasisSession *self, guint32 serial);
 /* Who began it hears how far it is. */
 void stasis_session_tell_job (StasisSession *self, guint32 serial, const StasisJobStats *stats);
+/* The same, of what becomes of one guest of all: see guest-news.h. */
+void stasis_session_tell_guest (StasisSession *self, guint32 serial, const char *text);
 /* The same, of what is not as it should be. */
 void stasis_session_tell_warning (StasisSession *self, guint32 serial, const char *message);
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """All guests at once: stopped when the host shuts down, brought back when it has booted."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from qga import QgaGuest, facts
 def configure(t, *lines):
     config = t.state / "config" / "stasis.conf"
     config.write_text(config.read_text() + "\n".join(["[guests]", *lines, ""]))
+    t.reload()
 
 
 def defined(t, guest):
@@ -296,10 +298,14 @@ def left(t):
     assert owed(t) == {"button": ("saved", None)}
 
 
+@contextlib.contextmanager
 def on_full_disk(t, room):
-    """What lies in the folder of managed images is on a disk of that size."""
+    """What lies in the folder of managed images is on a disk of that size.  A daemon is told of the mount."""
     (t.state / "lib").mkdir(exist_ok=True)
-    return harness.mounted("-t", "tmpfs", "-o", f"size={room},mode=0700", "none", at=t.state / "lib" / "save")
+    options = ("-t", "tmpfs", "-o", f"size={room},mode=0700", "none")
+    with harness.mounted(*options, at=t.state / "lib" / "save") as folder:
+        t.reload()
+        yield folder
 
 
 def free(folder):

@@ -167,6 +167,14 @@ class Test:
         wait_for(lambda: b"serving" in log.read_bytes() or self.daemon.poll() is not None, "stasisd to serve")
         assert self.daemon.poll() is None, log.read_text(encoding="utf-8", errors="replace")
 
+    def reload(self):
+        """The daemon, where there is one, reads its configuration anew; a command does so by itself."""
+        if self.daemon is not None:
+            log = self.dir / "stasisd.log"
+            said = log.read_bytes().count(b"was read anew")
+            self.daemon.send_signal(signal.SIGHUP)
+            wait_for(lambda: log.read_bytes().count(b"was read anew") > said, "stasisd to read it")
+
     def stop_daemon(self):
         if self.daemon is not None:
             self.daemon.terminate()

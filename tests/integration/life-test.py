@@ -287,7 +287,7 @@ def late_options(t):
     guest.wait_for_tick(guest.last_tick() + 2)
 
 
-@harness.test("autostart --start starts what is marked, and goes on past what cannot be started", embedded=True)
+@harness.test("autostart --start starts what is marked, and goes on past what cannot be started")
 def autostart_all(t):
     guests = [t.boot_sector_guest(name) for name in ("first", "second", "third")]
     missing = t.dir / "missing.img"

@@ -407,6 +407,7 @@ test_operations (void)
   stasis_client_fill_device (&ops);
   stasis_client_fill_domain (&ops);
   stasis_client_fill_driver (&ops);
+  stasis_client_fill_guests (&ops);
   stasis_client_fill_image (&ops);
   stasis_client_fill_save (&ops);
   void *slots[sizeof ops / sizeof (void *)];

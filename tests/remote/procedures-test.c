@@ -132,6 +132,7 @@ test_access_own (void)
     "domain-get-clone-of",
     "domain-get-managed-save-path",
     "domain-get-job",
+    "guests-list",
     NULL,
   };
   guint count;
