@@ -131,8 +131,9 @@ check (StasisDriver *driver, const char *path, int fd, GPtrArray **out_damages,
     }
 
   /* What is remembered of images is about the checksums of ours. */
-  const gboolean is_ours
-      = stasis_image_input_is_file (input) && stasis_image_input_ours (input) != NULL;
+  const gboolean is_ours = stasis_driver_get_ops (driver) == NULL
+                           && stasis_image_input_is_file (input)
+                           && stasis_image_input_ours (input) != NULL;
   const int own = stasis_image_input_fd (input);
   struct stat before;
   stasis_mark_begin (own, &before);
@@ -193,7 +194,8 @@ stasis_image_check (StasisDriver *driver, const char *path, GPtrArray **out_dama
  * @cancellable: (nullable): stops it
  * @error: return location
  *
- * The same of what comes out of a descriptor.  A pipe is read to its end.
+ * The same of what comes out of a descriptor.  A pipe is read to its end.  It is done here, also
+ * where the driver is a connection.
  *
  * Returns: %TRUE if the image is as it was written
  */
@@ -202,9 +204,5 @@ stasis_image_check_fd (StasisDriver *driver, int fd, GPtrArray **out_damages,
                        StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
                        GError **error)
 {
-  const StasisDriverOps *ops = stasis_driver_get_ops (driver);
-  if (ops != NULL)
-    return ops->refuse (driver, _ ("the check of an image from a descriptor"), error);
-
   return check (driver, NULL, fd, out_damages, progress, user_data, cancellable, error);
 }

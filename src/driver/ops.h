@@ -30,6 +30,10 @@ typedef struct
   StasisDomain *(*restore) (StasisDriver *self, const char *path, const char *xml,
                             StasisRestoreFlags flags, StasisProgressFunc progress,
                             gpointer user_data, GCancellable *cancellable, GError **error);
+  /* @fd is the caller's */
+  StasisDomain *(*restore_fd) (StasisDriver *self, int fd, const char *name, const char *xml,
+                               StasisRestoreFlags flags, StasisProgressFunc progress,
+                               gpointer user_data, GCancellable *cancellable, GError **error);
   char *(*get_capabilities) (StasisDriver *self, GError **error);
   char *(*get_qemu_version) (StasisDriver *self, GError **error);
   /* What is for the host alone, or needs a descriptor there: an error that names @what. */

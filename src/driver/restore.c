@@ -449,9 +449,8 @@ stasis_driver_restore_fd (StasisDriver *self, int fd, const char *name, const ch
   const StasisDriverOps *ops = stasis_driver_get_ops (self);
   if (ops != NULL)
     {
-      close (fd);
-      ops->refuse (self, _ ("a restore from a descriptor"), error);
-      return NULL;
+      stasis_autofd int own = fd;
+      return ops->restore_fd (self, own, name, xml, flags, progress, user_data, cancellable, error);
     }
 
   return restore_from (self, fd, name, xml, flags, /* is_managed= */ FALSE, progress, user_data,

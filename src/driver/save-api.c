@@ -36,8 +36,8 @@ stasis_domain_save_as (StasisDomain *self, const StasisSaveRequest *request,
   if (ops != NULL)
     return ops->save_as (self, request, progress, user_data, cancellable, error);
 
-  return stasis_save_run (self, /* is_managed= */ FALSE, request, progress, user_data, cancellable,
-                          error);
+  return stasis_save_run (self, /* is_managed= */ FALSE, request, NULL, progress, user_data,
+                          cancellable, error);
 }
 
 /**
@@ -94,6 +94,6 @@ stasis_domain_managed_save (StasisDomain *self, StasisSaveFlags flags, StasisPro
   g_autofree char *folder = g_path_get_dirname (path);
   const StasisSaveRequest request = { .path = path, .fd = -1, .format = "stasis", .flags = flags };
   return stasis_paths_make (folder, error) && stasis_fault ("managed-save", error)
-         && stasis_save_run (self, /* is_managed= */ TRUE, &request, progress, user_data,
+         && stasis_save_run (self, /* is_managed= */ TRUE, &request, NULL, progress, user_data,
                              cancellable, error);
 }

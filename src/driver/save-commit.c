@@ -15,6 +15,8 @@
  * a target; the end is sent, and the reader is waited for until it has taken it.  A reader that
  * goes away before has no complete image, so the guest may go on.  In between nobody can know: a
  * process that dies, or is told not to wait any longer, leaves the guest paused, and people decide.
+ * A reader behind who reads the descriptor, on another host perhaps, is waited for before that,
+ * too, so that only the end is under way then.
  */
 
 #include "config.h"
@@ -82,7 +84,7 @@ static gboolean
 await_reader (StasisSavePlace *place, StasisJob *job, GError **error)
 {
   stasis_job_set_phase (job, "wait for the reader");
-  return stasis_save_sink_await_reader (place->sink, job, error);
+  return stasis_save_sink_await_reader (place->sink, stasis_job_cancellable (job), job, error);
 }
 
 static gboolean
@@ -106,6 +108,7 @@ commit_stream (StasisSavePlace *place, StasisHold *hold, StasisJob *job, const S
   Sending sending = { .sink = place->sink };
   stasis_job_set_phase (job, "commit");
   if (!stasis_side_thread_run ("settle", settle, &sending, job, show_written, place, error)
+      || (place->reader != NULL && !await_reader (place, job, error))
       || !stasis_fault ("save-linked", error) || !write_journal (hold, error)
       || !stasis_still_check (still, error))
     return STASIS_SAVE_OPEN;

@@ -148,6 +148,7 @@ stasis_save_place_begin (StasisSavePlace *place, gsize keep, GError **error)
       return place->file != NULL;
     }
   place->sink = stasis_save_sink_new (place->fd, keep);
+  stasis_save_sink_set_reader (place->sink, place->reader);
   return TRUE;
 }
 

@@ -13,13 +13,14 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  char *name;               /* (owned) for people: the path, "standard output" ... */
-  StasisSaveTarget *target; /* (owned) (nullable) of a file */
-  int fifo;                 /* (owned) a FIFO that is to be opened (O_PATH), or -1 */
-  StasisAtomicFile *file;   /* (owned) (nullable) once it was begun */
-  int fd;                   /* (borrowed) descriptor, or -1 */
-  int own_fd;               /* (owned) of the FIFO, or -1 */
-  StasisSaveSink *sink;     /* (owned) (nullable) into the descriptor, once it was begun */
+  char *name;                     /* (owned) for people: the path, "standard output" ... */
+  StasisSaveTarget *target;       /* (owned) (nullable) of a file */
+  int fifo;                       /* (owned) a FIFO that is to be opened (O_PATH), or -1 */
+  StasisAtomicFile *file;         /* (owned) (nullable) once it was begun */
+  int fd;                         /* (borrowed) descriptor, or -1 */
+  int own_fd;                     /* (owned) of the FIFO, or -1 */
+  const StasisSaveReader *reader; /* (borrowed) (nullable) behind who reads the descriptor */
+  StasisSaveSink *sink;           /* (owned) (nullable) into the descriptor, once it was begun */
 } StasisSavePlace;
 
 /* @path NULL: @fd, called @fd_name (nullable).  Refuses what no image belongs into: a terminal, a

@@ -44,6 +44,7 @@ struct _StasisSaveSink
   gsize n_held;
   gsize keep;
   guint64 written; /* (atomic) */
+  StasisSaveReader reader;
 };
 
 /* In pieces, so that whoever asks sees them go. */
@@ -79,7 +80,8 @@ send_surplus (StasisSaveSink *self, GCancellable *cancellable, GError **error)
 static void
 hold_back (StasisSaveSink *self, const guint8 *octets, gsize size)
 {
-  memcpy (self->held + self->n_held, octets, size);
+  if (size > 0)
+    memcpy (self->held + self->n_held, octets, size);
   self->n_held += size;
 }
 
@@ -138,6 +140,14 @@ stasis_save_sink_new (int fd, gsize keep)
       self->out = stasis_stream_out_new_file (fd, (guint64) self->offset);
     }
   return self;
+}
+
+/* Somebody behind who reads the descriptor. */
+void
+stasis_save_sink_set_reader (StasisSaveSink *self, const StasisSaveReader *reader)
+{
+  if (reader != NULL)
+    self->reader = *reader;
 }
 
 /* What is written to. */
@@ -206,6 +216,24 @@ look_at_reader (const StasisSaveSink *self, int *out_left, gboolean *out_gone, G
   return TRUE;
 }
 
+/* *@out_taken: all that has left. */
+static gboolean
+look (const StasisSaveSink *self, gboolean *out_taken, GError **error)
+{
+  int left = 0;
+  gboolean is_gone = FALSE;
+  if (self->reader.look != NULL)
+    return self->reader.look (self->reader.data, stasis_save_sink_written (self), out_taken, error);
+  if (!look_at_reader (self, &left, &is_gone, error))
+    return FALSE;
+  *out_taken = left == 0;
+  if (*out_taken || !is_gone)
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE,
+               _ ("the reader has gone away and left the last %1$d octets"), left);
+  return FALSE;
+}
+
 /* Nothing tells when a pipe has been emptied. */
 static gboolean
 nap (GCancellable *cancellable, GError **error)
@@ -218,7 +246,8 @@ nap (GCancellable *cancellable, GError **error)
 
 /* Wait until the reader has taken all. */
 gboolean
-stasis_save_sink_await_reader (StasisSaveSink *self, StasisJob *job, GError **error)
+stasis_save_sink_await_reader (StasisSaveSink *self, GCancellable *cancellable, StasisJob *job,
+                               GError **error)
 {
   if (self->type == S_IFREG)
     {
@@ -227,20 +256,14 @@ stasis_save_sink_await_reader (StasisSaveSink *self, StasisJob *job, GError **er
     }
   for (;;)
     {
-      int left = 0;
-      gboolean is_gone = FALSE;
-      if (!look_at_reader (self, &left, &is_gone, error))
+      gboolean is_taken = FALSE;
+      if (!look (self, &is_taken, error))
         return FALSE;
-      if (left == 0)
+      if (is_taken)
         return TRUE;
-      if (is_gone)
-        {
-          g_set_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE,
-                       _ ("the reader has gone away and left the last %1$d octets"), left);
-          return FALSE;
-        }
-      stasis_job_update (job);
-      if (!nap (stasis_job_cancellable (job), error))
+      if (job != NULL)
+        stasis_job_update (job);
+      if (!nap (cancellable, error))
         return FALSE;
     }
 }

@@ -12,9 +12,21 @@ G_BEGIN_DECLS
 
 typedef struct _StasisSaveSink StasisSaveSink;
 
+/* Whom the octets are for, where that is not who reads the descriptor. */
+typedef struct
+{
+  /* *@out_taken: it has @octets.  FALSE where it never will, or nobody knows;
+   * G_IO_ERROR_BROKEN_PIPE where it has not got the last of them. */
+  gboolean (*look) (gpointer data, guint64 octets, gboolean *out_taken, GError **error);
+  gpointer data;
+} StasisSaveReader;
+
 /* Into @fd (borrowed): a pipe, a socket, or a file from its position on.  The last @keep octets
  * stay here until stasis_save_sink_release(). */
 StasisSaveSink *stasis_save_sink_new (int fd, gsize keep);
+
+/* @reader (nullable) is copied. */
+void stasis_save_sink_set_reader (StasisSaveSink *sink, const StasisSaveReader *reader);
 
 /* What is written to (borrowed). */
 StasisStreamOut *stasis_save_sink_stream (StasisSaveSink *sink);
@@ -30,9 +42,10 @@ gboolean stasis_save_sink_settle (StasisSaveSink *sink, GCancellable *cancellabl
 gboolean stasis_save_sink_release (StasisSaveSink *sink, gboolean *out_begun,
                                    GCancellable *cancellable, GError **error);
 
-/* Wait until the reader has taken all, telling @job; of a file: until it is on disk.
+/* Wait until the reader has taken all, telling @job (nullable); of a file: until it is on disk.
  * G_IO_ERROR_BROKEN_PIPE where the reader has gone without. */
-gboolean stasis_save_sink_await_reader (StasisSaveSink *sink, StasisJob *job, GError **error);
+gboolean stasis_save_sink_await_reader (StasisSaveSink *sink, GCancellable *cancellable,
+                                        StasisJob *job, GError **error);
 
 /* NULL is fine. */
 void stasis_save_sink_free (StasisSaveSink *sink);

@@ -426,8 +426,8 @@ check_form (const Save *save, GError **error)
 /* Save the domain and end it. */
 gboolean
 stasis_save_run (StasisDomain *self, gboolean is_managed, const StasisSaveRequest *request,
-                 StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
-                 GError **error)
+                 const StasisSaveReader *reader, StasisProgressFunc progress, gpointer user_data,
+                 GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisJob) job = stasis_job_new (operation_name (is_managed, request->flags), progress,
                                               user_data, cancellable);
@@ -443,6 +443,8 @@ stasis_save_run (StasisDomain *self, gboolean is_managed, const StasisSaveReques
   if (!check_flags (request->flags, is_managed, error))
     return FALSE;
   save.place = stasis_save_place_new (request->path, request->fd, request->fd_name, error);
+  if (save.place != NULL)
+    save.place->reader = reader;
   return save.place != NULL
          && stasis_save_form_choose (request->format, request->compress,
                                      stasis_save_place_is_stream (save.place), &save.form, error)

@@ -7,6 +7,7 @@
 
 #include <stasis/stasis.h>
 
+#include "remote/message.h"
 #include "remote/remote-error.h"
 #include "remote/wire.h"
 
@@ -26,6 +27,7 @@ typedef struct
   guint32 serial;    /* the client's, of its calls on this connection */
   const GArray *fds; /* (borrowed) (nullable) (element-type int) that came with the call */
   int reply_fd;      /* -1; one that goes with the results (owned) */
+  const StasisMessageHeader *header; /* (borrowed) of its packet */
 } StasisCall;
 
 typedef gboolean (*StasisCallFunc) (StasisCall *call, GError **error);

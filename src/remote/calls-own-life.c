@@ -13,15 +13,6 @@
 #include "util/json.h"
 
 #define START_FLAGS (STASIS_START_PAUSED | STASIS_START_FORCE_BOOT)
-#define SAVE_FLAGS \
-  (STASIS_SAVE_BYPASS_CACHE | STASIS_SAVE_RUNNING | STASIS_SAVE_PAUSED | STASIS_SAVE_LIVE \
-   | STASIS_SAVE_KEEP_RUNNING | STASIS_SAVE_INCREMENTAL | STASIS_SAVE_NO_DISKS \
-   | STASIS_SAVE_QUIESCE | STASIS_SAVE_TRACK | STASIS_SAVE_STILL)
-#define RESTORE_FLAGS \
-  (STASIS_RESTORE_BYPASS_CACHE | STASIS_RESTORE_RUNNING | STASIS_RESTORE_PAUSED \
-   | STASIS_RESTORE_FORCE | STASIS_RESTORE_TRUST | STASIS_RESTORE_PARALLEL \
-   | STASIS_RESTORE_VERIFY_FULL | STASIS_RESTORE_VERIFY_BACKGROUND | STASIS_RESTORE_VERIFY_NONE \
-   | STASIS_RESTORE_FLAT)
 
 /* With the name of the file that the definition is from, for messages. */
 gboolean
@@ -52,7 +43,7 @@ stasis_call_own_restore (StasisCall *call, GError **error)
   const guint32 flags = call->args[2].u;
   g_auto (StasisOwnJob) job = { 0 };
   if (!stasis_call_check_file (call->args[0].s, error)
-      || !stasis_own_check_flags (flags, RESTORE_FLAGS, error))
+      || !stasis_own_check_flags (flags, STASIS_OWN_RESTORE_FLAGS, error))
     return FALSE;
   stasis_own_job_begin (&job, call);
   return stasis_call_give (call, stasis_driver_restore (call->driver, call->args[0].s,
@@ -73,7 +64,7 @@ stasis_call_own_clone (StasisCall *call, GError **error)
   };
   g_auto (StasisOwnJob) job = { 0 };
   if (!stasis_call_check_file (request.path, error)
-      || !stasis_own_check_flags (request.flags, RESTORE_FLAGS, error))
+      || !stasis_own_check_flags (request.flags, STASIS_OWN_RESTORE_FLAGS, error))
     return FALSE;
   stasis_own_job_begin (&job, call);
   g_autoptr (StasisClones) clones = stasis_driver_clone (
@@ -155,7 +146,7 @@ stasis_call_own_domain_save (StasisCall *call, GError **error)
   g_auto (StasisOwnJob) job = { 0 };
   if (!stasis_call_check_file (request.path, error)
       || (request.base != NULL && !stasis_call_check_file (request.base, error))
-      || !stasis_own_check_flags (request.flags, SAVE_FLAGS, error))
+      || !stasis_own_check_flags (request.flags, STASIS_OWN_SAVE_FLAGS, error))
     return FALSE;
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   if (domain == NULL)
@@ -172,7 +163,7 @@ stasis_call_own_domain_managed_save (StasisCall *call, GError **error)
   const guint32 flags = call->args[1].u;
   g_auto (StasisOwnJob) job = { 0 };
   g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
-  return domain != NULL && stasis_own_check_flags (flags, SAVE_FLAGS, error)
+  return domain != NULL && stasis_own_check_flags (flags, STASIS_OWN_SAVE_FLAGS, error)
          && stasis_domain_managed_save (domain, flags, stasis_own_job_tell, &job, job.cancellable,
                                         error);
 }

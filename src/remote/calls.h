@@ -222,6 +222,10 @@ STASIS_CALL (own_image_convert);
 STASIS_CALL (own_image_flatten);
 STASIS_CALL (own_image_draw_map);
 
+/* calls-own-pipe.c */
+STASIS_CALL (own_domain_save_pipe);
+STASIS_CALL (own_restore_pipe);
+
 /* calls-own-guests.c */
 STASIS_CALL (own_guests_start);
 STASIS_CALL (own_guests_stop);

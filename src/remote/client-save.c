@@ -13,6 +13,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "remote/client-ops.h"
+#include "remote/client-pipe.h"
 
 #define REMOTE STASIS_PROGRAM_REMOTE
 #define OWN    STASIS_PROGRAM_OWN
@@ -67,15 +68,23 @@ start (StasisDomain *self, StasisStartFlags flags, StasisProgressFunc progress, 
                    cancellable, error);
 }
 
+/* Into a descriptor here. */
 static gboolean
-need_path (StasisDriver *driver, const char *path, GError **error)
+save_here (StasisDomain *self, const StasisSaveRequest *request, const StasisClientJob *job,
+           GError **error)
 {
-  if (path != NULL)
-    return TRUE;
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-               _ ("an image goes to a file on the host of '%s', not through a pipe"),
-               stasis_driver_get_uri (driver));
-  return FALSE;
+  StasisClient *client = stasis_client_of (self);
+  const StasisWireValue args[] = {
+    { .domain = (StasisWireDomain *) job->domain },
+    { .s = (char *) (request->fd_name != NULL ? request->fd_name : _ ("a descriptor")) },
+    { .s = (char *) request->format },
+    { .s = (char *) request->compress },
+    { .s = (char *) request->xml },
+    { .u = request->flags },
+  };
+  return stasis_client_need_own (client, _ ("an image through a pipe"), error)
+         && stasis_client_pipe_out (client, "domain-save-pipe", args, request->fd, request->fd_name,
+                                    job, error);
 }
 
 static gboolean
@@ -103,8 +112,8 @@ save_as (StasisDomain *self, const StasisSaveRequest *request, StasisProgressFun
   StasisClient *client = stasis_client_of (self);
   StasisWireDomain domain = stasis_client_describe (self);
   const StasisClientJob job = make_job (progress, user_data, cancellable, &domain);
-  if (!need_path (stasis_domain_get_driver (self), request->path, error))
-    return FALSE;
+  if (request->path == NULL)
+    return save_here (self, request, &job, error);
   if (!stasis_client_is_own (client))
     return save_by_others (self, request, &job, error);
   const StasisWireValue args[] = {
@@ -215,6 +224,24 @@ restore (StasisDriver *self, const char *path, const char *xml, StasisRestoreFla
   return restore_by_others (self, path, xml, flags, &job, error);
 }
 
+/* From a descriptor here. */
+static StasisDomain *
+restore_fd (StasisDriver *self, int fd, const char *name, const char *xml, StasisRestoreFlags flags,
+            StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
+            GError **error)
+{
+  StasisClient *client = stasis_client_of_driver (self);
+  const StasisClientJob job = make_job (progress, user_data, cancellable, NULL);
+  const StasisWireValue args[] = { { .s = (char *) name }, { .s = (char *) xml }, { .u = flags } };
+  StasisWireValue rets[1];
+  if (!stasis_client_need_own (client, _ ("an image through a pipe"), error)
+      || !stasis_client_pipe_in (client, "restore-pipe", args, rets, fd, &job, error))
+    return NULL;
+  StasisDomain *domain = stasis_client_domain (self, rets[0].domain, error);
+  stasis_client_clear (OWN, "restore-pipe", rets);
+  return domain;
+}
+
 /* Starting, saving and restoring. */
 void
 stasis_client_fill_save (StasisDriverOps *ops)
@@ -227,4 +254,5 @@ stasis_client_fill_save (StasisDriverOps *ops)
   ops->detach_image = detach_image;
   ops->untrack = untrack;
   ops->restore = restore;
+  ops->restore_fd = restore_fd;
 }

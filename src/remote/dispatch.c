@@ -10,6 +10,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "remote/call-warning.h"
+#include "remote/pipe.h"
 #include "remote/server-private.h"
 #include "remote/stream.h"
 #include "util/fd.h"
@@ -104,6 +105,7 @@ carry_out (StasisTask *task)
         .serial = task->header.serial,
         .fds = task->fds,
         .reply_fd = -1,
+        .header = &task->header,
       };
       g_autoptr (GError) error = NULL;
       const gboolean is_own = g_atomic_int_get (&task->session->is_own) != 0;
@@ -334,7 +336,8 @@ stasis_dispatch (StasisSession *session, const StasisMessageHeader *header, cons
       break;
     case STASIS_MESSAGE_STREAM:
     case STASIS_MESSAGE_STREAM_HOLE:
-      stasis_stream_take_packet (session, header, payload, length);
+      if (!stasis_pipe_take_packet (session, header, payload, length))
+        stasis_stream_take_packet (session, header, payload, length);
       break;
     default:
       g_debug ("client %" G_GUINT64_FORMAT ": a packet of type %u that nobody waits for",

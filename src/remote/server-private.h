@@ -96,6 +96,7 @@ struct _StasisSession
   gboolean has_keepalive;
   GArray *callbacks; /* (owned) of StasisCallback */
   GHashTable *jobs;  /* (owned) serial of a long call -> GCancellable: see session-job.c */
+  GHashTable *pipes; /* (owned) serial of a call -> StasisPipe (borrowed): see pipe.h */
   gint32 last_callback;
   GArray *mortals; /* (owned) of StasisMortal: guests that end with us */
 };

@@ -19,6 +19,7 @@
 #include <glib-unix.h>
 
 #include "remote/descriptors.h"
+#include "remote/pipe.h"
 #include "remote/server-private.h"
 #include "remote/stream.h"
 #include "util/fd.h"
@@ -65,6 +66,7 @@ stasis_session_new (StasisServer *server, int fd_take, gboolean is_read_only)
   self->mortals = g_array_new (FALSE, FALSE, sizeof (StasisMortal));
   self->streams = stasis_streams_new ();
   self->jobs = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
+  self->pipes = g_hash_table_new (NULL, NULL);
   g_queue_init (&self->waiting);
   g_queue_init (&self->out);
   g_mutex_init (&self->lock);
@@ -101,6 +103,7 @@ stasis_session_unref (StasisSession *self)
   g_array_unref (self->mortals);
   g_ptr_array_unref (self->streams);
   g_hash_table_unref (self->jobs);
+  g_hash_table_unref (self->pipes);
   g_queue_clear_full (&self->out, outgoing_free);
   g_mutex_clear (&self->lock);
   g_free (self);
@@ -208,6 +211,7 @@ stasis_session_close (StasisSession *self, const char *why)
     return;
   g_debug ("client %" G_GUINT64_FORMAT " is closed: %s", self->number, why);
   watch (self);
+  stasis_pipes_break (self);
   stasis_reaper_end (self->server->reaper, self->server->driver, mortals);
   g_queue_clear_full (&self->waiting, stasis_task_free);
   stasis_arrivals_clear (self->arrivals);

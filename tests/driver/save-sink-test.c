@@ -96,7 +96,7 @@ check_reader (const int ends[2], gsize take, gboolean is_good)
   if (take > 0)
     g_assert_cmpuint (read_some (ends[0], got, take), ==, take);
   close (ends[0]);
-  g_assert_true (stasis_save_sink_await_reader (sink, job, &error) == is_good);
+  g_assert_true (stasis_save_sink_await_reader (sink, NULL, job, &error) == is_good);
   if (!is_good)
     g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
   close (ends[1]);
@@ -138,7 +138,7 @@ test_cancel (void)
   g_assert_true (stasis_stream_out_write (stasis_save_sink_stream (sink), octets, 9, NULL, NULL));
   g_assert_true (stasis_save_sink_release (sink, &begun, NULL, NULL));
   GThread *thread = g_thread_new ("cancel", cancel_soon, stasis_job_cancellable (job));
-  g_assert_false (stasis_save_sink_await_reader (sink, job, &error));
+  g_assert_false (stasis_save_sink_await_reader (sink, stasis_job_cancellable (job), job, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_thread_join (thread);
   close (ends[0]);
@@ -163,7 +163,7 @@ test_file (void)
       stasis_stream_out_write (stasis_save_sink_stream (sink), octets, TOTAL, NULL, NULL));
   g_assert_true (stasis_save_sink_settle (sink, NULL, &error));
   g_assert_true (stasis_save_sink_release (sink, &begun, NULL, &error));
-  g_assert_true (stasis_save_sink_await_reader (sink, job, &error));
+  g_assert_true (stasis_save_sink_await_reader (sink, NULL, job, &error));
   g_assert_cmpint (lseek (fd, 0, SEEK_CUR), ==, TOTAL + 4);
   g_assert_true (stasis_fd_pread_exact (fd, got, TOTAL, 4, &error));
   g_assert_cmpmem (got, TOTAL, octets, TOTAL);

@@ -117,7 +117,7 @@ def counts(told):
     return statistics
 
 
-@harness.test("--json tells the amounts of short jobs, too", embedded=True)
+@harness.test("--json tells the amounts of short jobs, too")
 def amounts(t):
     guest = t.boot_sector_guest()
     t.stasis("create", guest.xml_file())

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """All guests at once: stopped when the host shuts down, brought back when it has booted."""
 
-import contextlib
 import json
 import os
 import signal
@@ -298,14 +297,10 @@ def left(t):
     assert owed(t) == {"button": ("saved", None)}
 
 
-@contextlib.contextmanager
 def on_full_disk(t, room):
-    """What lies in the folder of managed images is on a disk of that size.  A daemon is told of the mount."""
+    """What lies in the folder of managed images is on a disk of that size: before anybody looks there."""
     (t.state / "lib").mkdir(exist_ok=True)
-    options = ("-t", "tmpfs", "-o", f"size={room},mode=0700", "none")
-    with harness.mounted(*options, at=t.state / "lib" / "save") as folder:
-        t.reload()
-        yield folder
+    return harness.mounted("-t", "tmpfs", "-o", f"size={room},mode=0700", "none", at=t.state / "lib" / "save")
 
 
 def free(folder):
@@ -315,13 +310,13 @@ def free(folder):
 @harness.test("a disk on which not all images fit: the others are saved, and that guest goes on", timeout=400)
 def disk_full(t):
     configure(t, "if-not-saved=leave", "parallel=3")
-    large = defined(t, t.linux_guest(name="large", memory_mib=192))
-    large.wait_for_agent(timeout=120)
-    large.agent("fill 64 1 random")
-    total = large.agent("sum")
-    large.close()
-    small = sectors(t, "one", "two")
     with on_full_disk(t, "40m") as folder:
+        large = defined(t, t.linux_guest(name="large", memory_mib=192))
+        large.wait_for_agent(timeout=120)
+        large.agent("fill 64 1 random")
+        total = large.agent("sum")
+        large.close()
+        small = sectors(t, "one", "two")
         result = stop(t, status=1)
         assert "domain 'large' goes on running: " in result.stderr and "space" in result.stderr.lower(), result.stderr
         assert running(t) == ["large"], result.stderr
@@ -342,9 +337,9 @@ def disk_full(t):
 
 @harness.test("a full disk: the guest that cannot be saved is told and shut down, and boots with the others")
 def disk_quite_full(t):
-    guest = button(t)
-    other, = sectors(t, "other")
     with on_full_disk(t, "8m") as folder:
+        guest = button(t)
+        other, = sectors(t, "other")
         stop_other = t.stasis("managedsave", other.name)
         assert stop_other.returncode == 0
         with open(folder / "filler", "wb") as filler:

@@ -168,7 +168,7 @@ def refused(t, guest, *arguments, says, **options):
         assert word in result.stderr, f"'{word}' is not in: {result.stderr}"
 
 
-@harness.test("what makes no sense is refused before anything happens, and says what there is", embedded=True)
+@harness.test("what makes no sense is refused before anything happens, and says what there is")
 def refusals(t):
     guest = running_guest(t)
     image = t.dir / "image"

@@ -407,7 +407,7 @@ def by_qemu(t):
     assert [digest(disk) for disk in disks] == frozen, "a disk of the moment was written to"
 
 
-@harness.test("an image that keeps disks is not restored through a pipe, where it would be known too late", embedded=True)
+@harness.test("an image that keeps disks is not restored through a pipe, where it would be known too late")
 def piped(t):
     guest = sector_with_disk(t)
     image, stream = t.dir / "a.stasis", t.dir / "a.stream"

@@ -3,12 +3,15 @@
 """What goes through a stream of octets between `stasis` and a stasisd: consoles and images in pipes."""
 
 import contextlib
+import json
 import os
 import pty
 import select
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 from served import daemon, harness
 
@@ -162,7 +165,7 @@ def slow_console(t):
             with port.accept() as end:
                 end.setblocking(False)
                 sent = 0
-                while select.select([], [end], [], 8)[1]:
+                while select.select([], [end], [], 5)[1]:
                     sent += end.send(said[sent:sent + 65536])
                 assert 0 < sent < len(said), "somebody keeps all of it"
                 assert process.poll() is None
@@ -192,6 +195,142 @@ def libvirtd(t):
         guest.close()
     finally:
         peer.end()
+
+
+def image_of(t, options, guest, *more):
+    """What it is saved into through a pipe."""
+    result = subprocess.run([harness.STASIS, *options, "save", guest.name, "-", *more], env=t.environment(),
+                            stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.endswith(f"Domain '{guest.name}' saved to standard output\n".encode()), result.stderr
+    return result.stdout
+
+
+def restore(t, options, image, *more, status=0):
+    result = subprocess.run([harness.STASIS, *options, "restore", "-", *more], env=t.environment(), input=image,
+                            capture_output=True, timeout=120, check=False)
+    assert result.returncode == status, result
+    return (result.stdout if status == 0 else result.stderr).decode()
+
+
+def restore_oddly(t, options, image):
+    """Its octets come in odd portions, and faster than QEMU starts: no more are under way than may be."""
+    process = subprocess.Popen([harness.STASIS, *options, "restore", "-"], env=t.environment(), bufsize=0,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdin.write(image[:1])
+    time.sleep(0.1)
+    out, errors = process.communicate(image[1:], timeout=60)
+    assert (process.returncode, errors) == (0, b""), (out, errors)
+
+
+def qemus(t):
+    return [text for text in t.processes().values() if "qemu-system" in text]
+
+
+@harness.test("an image through pipes, there and back, says and is the same embedded, through a socket and through ssh",
+              timeout=300)
+def images(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    with ways(t) as (_, found):
+        for options in found.values():
+            for more in ((), ("--format", "libvirt"), ("--compress", "zstd")):
+                image = image_of(t, options, guest, *more)
+                assert not qemus(t)
+                assert restore(t, options, image).strip() == "Domain restored from -"
+                guest.wait_for_tick(guest.last_tick() + 2)
+            image = image_of(t, options, guest)
+            restore_oddly(t, options, image)
+            guest.wait_for_tick(guest.last_tick() + 2)
+            with open(t.dir / "image", "wb") as file:
+                result = subprocess.run([harness.STASIS, *options, "save", guest.name, "--fd", str(file.fileno())],
+                                        env=t.environment(), pass_fds=[file.fileno()], capture_output=True, text=True,
+                                        stdin=subprocess.DEVNULL, timeout=120, check=False)
+            assert (result.returncode, result.stderr) == (0, ""), result
+            assert "saved to file descriptor " in result.stdout, result.stdout
+            t.stasis("image", "verify", t.dir / "image")
+            with open(t.dir / "image", "rb") as file:
+                stats = json.loads(t.stasis(*options, "restore", "-", "--json", stdin=file).stdout)
+            assert stats["domain"] == guest.name and stats["file"] == "-", stats
+            guest.wait_for_tick(guest.last_tick() + 2)
+            for words in (("save", guest.name, "-", "--live"), ("save", guest.name, "-", "--format", "nonsense"),
+                          ("save", "missing", "-"), ("save", guest.name, "-", "--json")):
+                failed = t.stasis(*options, *words, check=False)
+                assert failed.returncode == 1 and not failed.stdout, failed
+            assert "already" in restore(t, options, image, status=1)
+            assert "error" in restore(t, options, b"no image", status=1)
+            assert t.stasis(*options, "domstate", guest.name).stdout.strip() == "running"
+
+
+def save_unread(t, options, guest, *more):
+    """A save into a pipe whose reader takes one octet; its process, and that."""
+    process = subprocess.Popen([harness.STASIS, *options, "save", guest.name, "-", *more], env=t.environment(), bufsize=0,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = process.stdout.read(1)
+    time.sleep(1)
+    assert process.poll() is None, process.communicate()
+    return process, first
+
+
+def goes_on(t, guest):
+    t.wait_for_no_job(guest)
+    assert t.domstate(guest) == "running"
+    guest.wait_for_tick(guest.last_tick() + 2)
+
+
+@harness.test("a save whose reader goes, or whose client is killed or hung up, leaves the guest running", timeout=400)
+def cut_saves(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    with ways(t) as (_, found):
+        for options in found.values():
+            process, _ = save_unread(t, options, guest)
+            process.stdout.close()
+            process.wait(60)
+            said = process.stderr.read().decode()
+            assert process.returncode == 1 and "failed to save domain" in said, said
+            goes_on(t, guest)
+            for more in ((), ("--compress", "zstd")):  # the second is less than what may be under way
+                process, _ = save_unread(t, options, guest, *more)
+                process.kill()
+                process.communicate()
+                goes_on(t, guest)
+            process, _ = save_unread(t, options, guest)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+            assert process.returncode == 1 and b"cancelled: the domain runs on" in said, said
+            goes_on(t, guest)
+            process, first = save_unread(t, options, guest)  # and now it is taken after all
+            rest, said = process.communicate(timeout=60)
+            assert process.returncode == 0, said
+            assert not qemus(t)
+            restore(t, options, first + rest)
+            guest.wait_for_tick(guest.last_tick() + 2)
+
+
+@harness.test("a restore whose stream is cut, or whose client is killed, leaves nothing running", timeout=300)
+def cut_restores(t):
+    guest = t.boot_sector_guest()
+    t.stasis("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    with ways(t) as (_, found):
+        image = image_of(t, [], guest)
+        for options in found.values():
+            for size in (10, len(image) // 2, len(image) - 1):
+                assert "error" in restore(t, options, image[:size], status=1)
+                assert not qemus(t)
+            process = subprocess.Popen([harness.STASIS, *options, "restore", "-"], env=t.environment(),
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process.stdin.write(image[:len(image) // 2])
+            process.stdin.flush()
+            harness.wait_for(lambda: qemus(t), "QEMU")
+            process.kill()
+            process.communicate()
+            harness.wait_for(lambda: not qemus(t) and not t.stasis("list", "--name").stdout.strip(), "the end of it")
+        restore(t, [], image)
+        guest.wait_for_tick(guest.last_tick() + 2)
 
 
 harness.main()

@@ -190,7 +190,7 @@ def pipes(t):
     with daemon(t) as served:
         uri = f"stasis+unix:///system?socket={served.socket}"
         t.stasis("-c", uri, "create", guest.xml_file())
-        for command in (("save", guest.name, "-"), ("restore", "-"), ("image", "convert", "-", t.dir / "x")):
+        for command in (("image", "convert", "-", t.dir / "x"), ("image", "convert", t.dir / "x", "-")):
             failed = t.stasis("-c", uri, *command, check=False)
             assert failed.returncode != 0 and uri in failed.stderr, (command, failed)
         os.mkfifo(t.dir / "fifo")
