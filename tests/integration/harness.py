@@ -23,10 +23,13 @@ The environment says what to use: STASIS_BIN, STASIS_TEST_QEMU (emulator),
 STASIS_TEST_ACCEL (tcg or kvm), STASIS_TEST_SOAK (full counts of long tests),
 STASIS_TEST_ONLY_SOAK (nothing without that), STASIS_TEST_MODE: "embedded", or
 "unix": every `stasis` of a test is a client of a stasisd of the test's own, through
-its socket, and has to do and say the same.
+its socket, and has to do and say the same; "ssh": the same through a real sshd on
+loopback, as if the daemon were on another host.
 """
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -72,6 +75,20 @@ def test(name, timeout=180, embedded=False):
             registered.append((name, function, timeout))
         return function
     return register
+
+
+@functools.cache
+def ssh_server():
+    """An sshd of this process's own, for all of its tests."""
+    sys.path.insert(0, str(ROOT / "tests" / "transport"))
+    import sshd  # pylint: disable=import-outside-toplevel
+    if reason := sshd.why_not():
+        raise Skip(reason)
+    folder = tempfile.mkdtemp(prefix="stasis-sshd-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    server = sshd.Sshd(folder)
+    atexit.register(server.stop)
+    return server
 
 
 def has_faults():
@@ -139,7 +156,7 @@ class Test:
         self.state.chmod(0o700)
         (config / "stasis.conf").write_text(f"[emulators]\ndefault={QEMU}\nallowed={QEMU}\n")
         self.guests = []
-        self.daemon = None  # in the mode "unix"
+        self.daemon = None  # in the modes "unix" and "ssh"
 
     # What a test uses.
 
@@ -157,7 +174,15 @@ class Test:
             raise Skip("faults are of the process that does it, which is the daemon")
         if self.daemon is None:
             self.start_daemon()
-        return self.environment(STASIS_DEFAULT_URI=f"stasis+unix:///system?socket={self.dir}/served", **more)
+        return self.environment(STASIS_DEFAULT_URI=self.uri(), **more)
+
+    def uri(self):
+        """Of the daemon."""
+        if MODE == "unix":
+            return f"stasis+unix:///system?socket={self.dir}/served"
+        server = ssh_server()
+        return (f"stasis+ssh://{server.user}@127.0.0.1:{server.port}/system?socket={self.dir}/served"
+                f"&keyfile={server.key}&known_hosts={server.known_hosts}")
 
     def start_daemon(self):
         log = self.dir / "stasisd.log"
