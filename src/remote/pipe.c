@@ -147,6 +147,21 @@ receive_image (gpointer data)
   return NULL;
 }
 
+/* Serials are the client's choice: two calls of one would take each other's packets. */
+static gboolean
+enlist (StasisPipe *self, GError **error)
+{
+  StasisSession *session = self->session;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&session->lock);
+  const gpointer serial = GUINT_TO_POINTER (self->header.serial);
+  self->is_lost = session->fd < 0;
+  if (!g_hash_table_contains (session->pipes, serial))
+    return g_hash_table_insert (session->pipes, serial, self);
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
+               _ ("there is an image under way in a call of the serial %u"), self->header.serial);
+  return FALSE;
+}
+
 /* For one call. */
 StasisPipe *
 stasis_pipe_new (StasisSession *session, const StasisMessageHeader *call, gboolean is_out,
@@ -168,10 +183,11 @@ stasis_pipe_new (StasisSession *session, const StasisMessageHeader *call, gboole
   self->in = g_byte_array_new ();
   g_mutex_init (&self->lock);
   g_cond_init (&self->changed);
-  g_mutex_lock (&session->lock);
-  self->is_lost = session->fd < 0;
-  g_hash_table_insert (session->pipes, GUINT_TO_POINTER (call->serial), self);
-  g_mutex_unlock (&session->lock);
+  if (!enlist (self, error))
+    {
+      stasis_pipe_free (self);
+      return NULL;
+    }
   if (!is_out)
     send_packet (self, NULL, 0); /* now there is a place for what it sends */
   self->thread = g_thread_new ("pipe", is_out ? send_image : receive_image, self);
@@ -229,14 +245,17 @@ stasis_pipe_free (StasisPipe *self)
   if (self == NULL)
     return;
   g_mutex_lock (&self->session->lock);
-  g_hash_table_remove (self->session->pipes, GUINT_TO_POINTER (self->header.serial));
+  const gpointer serial = GUINT_TO_POINTER (self->header.serial);
+  if (g_hash_table_lookup (self->session->pipes, serial) == self)
+    g_hash_table_remove (self->session->pipes, serial);
   g_mutex_unlock (&self->session->lock);
   g_mutex_lock (&self->lock);
   self->is_over = TRUE;
   g_cond_broadcast (&self->changed);
   g_mutex_unlock (&self->lock);
   shutdown (self->fd, SHUT_RDWR);
-  g_thread_join (self->thread);
+  if (self->thread != NULL)
+    g_thread_join (self->thread);
   stasis_fd_clear (&self->fd);
   stasis_fd_clear (&self->driver_fd);
   g_byte_array_unref (self->in);
