@@ -516,9 +516,6 @@ stasis_domain_get_managed_save_path (StasisDomain *self)
     return ops->get_managed_save_path (self);
 
   g_autofree char *path = stasis_paths_managed_save (self->driver->paths, self->name);
-  StasisFacts facts;
-  const gboolean is_there = stasis_picture_get (self->driver, self->name, &facts)
-                                ? facts.has_managed_save
-                                : g_file_test (path, G_FILE_TEST_EXISTS);
-  return is_there ? g_steal_pointer (&path) : NULL;
+  /* What is started from it is not left to the picture, which sees no mount over its folder. */
+  return g_file_test (path, G_FILE_TEST_EXISTS) ? g_steal_pointer (&path) : NULL;
 }

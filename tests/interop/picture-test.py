@@ -4,6 +4,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import struct
@@ -340,6 +341,26 @@ def overflow(t):
         t.stasis("suspend", remade.name)
         assert pair.check(remade.name)["state"] == 3
         listener.hears(remade.name, "Suspended Paused")
+
+
+@harness.test("a domain starts from the image that is there, though it came by a mount that nothing told of")
+def mounted(t):
+    guest = t.boot_sector_guest()
+    saves = t.state / "lib" / "save"
+    with daemon(t) as served:
+        t.stasis("define", guest.xml_file())
+        t.stasis("start", guest.name)
+        guest.wait_for_tick(3)
+        t.stasis("managedsave", guest.name)
+        last = guest.last_tick()
+        image, = saves.iterdir()
+        (t.dir / "elsewhere").mkdir(mode=0o700)
+        image.rename(t.dir / "elsewhere" / image.name)
+        assert re.search("Managed save: *no", served.says("dominfo", guest.name))
+        with harness.mounted("--bind", t.dir / "elsewhere", at=saves):
+            served.virsh("start", guest.name)
+            guest.wait_for_tick(last + 2)
+            assert not image.exists()
 
 
 @harness.test("without inotify there are no events, which the log says; all else is as it was, and a reload looks again")
