@@ -20,7 +20,7 @@ INFO, CREATE_DEFINED, AUTOSTART, BY_ID, BY_UUID, ACTIVE, PERSISTENT, MANAGED, ST
 NO_DOMAIN = 42
 STATES = {1: "running", 3: "paused", 5: "shut off"}
 REASONS = {1: ["unknown", "booted", "migrated", "restored", "from snapshot", "unpaused", "migration canceled", "save canceled"],
-           3: ["unknown", "user", "migration", "save"],
+           3: ["unknown", "user", "migrating", "saving"],
            5: ["unknown", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed"]}
 
 
