@@ -180,6 +180,10 @@ char *stasis_domain_get_tracked_image (StasisDomain *self, GError **error);
 char *stasis_domain_get_xml (StasisDomain *self, StasisXmlFlags flags, GError **error);
 gboolean stasis_domain_get_autostart (StasisDomain *self, gboolean *out_autostart, GError **error);
 gboolean stasis_domain_set_autostart (StasisDomain *self, gboolean autostart, GError **error);
+/* The next time only. */
+gboolean stasis_domain_get_autostart_once (StasisDomain *self, gboolean *out_autostart,
+                                           GError **error);
+gboolean stasis_domain_set_autostart_once (StasisDomain *self, gboolean autostart, GError **error);
 
 /* Its life. */
 gboolean stasis_domain_start (StasisDomain *self, StasisStartFlags flags,

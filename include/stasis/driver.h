@@ -110,7 +110,8 @@ StasisDomain *stasis_driver_restore_fd (StasisDriver *self, int fd, const char *
                                         StasisProgressFunc progress, gpointer user_data,
                                         GCancellable *cancellable, GError **error);
 
-/* Start what is marked autostart and does not run; errors of single domains go to @report. */
+/* Start what is marked autostart, for once too, and does not run; errors of single domains go to
+ * @report. */
 typedef void (*StasisReportFunc) (const char *domain, const GError *error, gpointer user_data);
 gboolean stasis_driver_autostart (StasisDriver *self, StasisReportFunc report, gpointer user_data,
                                   GError **error);

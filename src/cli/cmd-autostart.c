@@ -39,6 +39,33 @@ start_all (StasisCli *cli, GError **error)
   return stasis_driver_autostart (driver, report_domain, cli, error);
 }
 
+/* Each time or once; on or off. */
+static void
+say_doing (StasisCli *cli, gboolean once, gboolean enable, const char *name)
+{
+  if (once && enable)
+    stasis_cli_doing (cli, _ ("failed to mark domain '%1$s' as autostarted on next boot"), name);
+  else if (once)
+    stasis_cli_doing (cli, _ ("failed to unmark domain '%1$s' as autostarted on next boot"), name);
+  else if (enable)
+    stasis_cli_doing (cli, _ ("failed to mark domain '%1$s' as autostarted"), name);
+  else
+    stasis_cli_doing (cli, _ ("failed to unmark domain '%1$s' as autostarted"), name);
+}
+
+static void
+say_done (StasisCli *cli, gboolean once, gboolean enable, const char *name)
+{
+  if (once && enable)
+    stasis_cli_say (cli, _ ("Domain '%1$s' marked as autostarted on next boot\n"), name);
+  else if (once)
+    stasis_cli_say (cli, _ ("Domain '%1$s' unmarked as autostarted on next boot\n"), name);
+  else if (enable)
+    stasis_cli_say (cli, _ ("Domain '%1$s' marked as autostarted\n"), name);
+  else
+    stasis_cli_say (cli, _ ("Domain '%1$s' unmarked as autostarted\n"), name);
+}
+
 static gboolean
 mark (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
@@ -48,16 +75,12 @@ mark (StasisCli *cli, const StasisCliArgs *args, GError **error)
 
   const char *name = stasis_domain_get_name (domain);
   const gboolean enable = !stasis_cli_args_has (args, "disable");
-  if (enable)
-    stasis_cli_doing (cli, _ ("failed to mark domain '%1$s' as autostarted"), name);
-  else
-    stasis_cli_doing (cli, _ ("failed to unmark domain '%1$s' as autostarted"), name);
-  if (!stasis_domain_set_autostart (domain, enable, error))
+  const gboolean once = stasis_cli_args_has (args, "once");
+  say_doing (cli, once, enable, name);
+  if (!(once ? stasis_domain_set_autostart_once (domain, enable, error)
+             : stasis_domain_set_autostart (domain, enable, error)))
     return FALSE;
-  if (enable)
-    stasis_cli_say (cli, _ ("Domain '%1$s' marked as autostarted\n"), name);
-  else
-    stasis_cli_say (cli, _ ("Domain '%1$s' unmarked as autostarted\n"), name);
+  say_done (cli, once, enable, name);
   return TRUE;
 }
 
@@ -66,6 +89,7 @@ run_autostart (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   const gboolean start = stasis_cli_args_has (args, "start");
   if (!stasis_cli_args_exclusive (args, "start", "disable", error)
+      || !stasis_cli_args_exclusive (args, "start", "once", error)
       || !stasis_cli_args_exclusive (args, "start", "domain", error))
     return FALSE;
   if (start)
@@ -81,6 +105,7 @@ run_autostart (StasisCli *cli, const StasisCliArgs *args, GError **error)
 static const StasisCliOption autostart_options[] = {
   { "domain", STASIS_CLI_STRING, "domain", N_ ("domain name, id or uuid") },
   { "disable", STASIS_CLI_FLAG, NULL, N_ ("disable autostarting") },
+  { "once", STASIS_CLI_FLAG, NULL, N_ ("only the next boot is meant") },
   { "start", STASIS_CLI_FLAG, NULL, N_ ("start now all domains that are marked and do not run") },
   { .name = NULL },
 };

@@ -19,6 +19,7 @@ typedef struct
   const char *reason; /* (borrowed) (nullable) */
   StasisDomainInfo info;
   gboolean persistent;
+  gboolean autostart_once;
   char *os_type;      /* (owned) (nullable) */
   char *memory_image; /* (owned) (nullable) */
   char *flat_file;    /* (owned) (nullable) */
@@ -34,7 +35,8 @@ static gboolean
 gather (StasisDomain *domain, Facts *facts, GError **error)
 {
   if (!stasis_domain_get_state (domain, &facts->state, &facts->reason, error)
-      || !stasis_domain_get_info (domain, &facts->info, error))
+      || !stasis_domain_get_info (domain, &facts->info, error)
+      || !stasis_domain_get_autostart_once (domain, &facts->autostart_once, error))
     return FALSE;
   facts->persistent = stasis_domain_is_persistent (domain);
   facts->memory_image = stasis_domain_get_memory_image (domain, &facts->is_image_there, NULL);
@@ -118,6 +120,7 @@ print_facts (StasisCli *cli, StasisDomain *domain, const Facts *facts)
   print_memory (cli, _ ("Used memory:"), facts->info.memory_kib);
   print_line (cli, _ ("Persistent:"), facts->persistent ? _ ("yes") : _ ("no"));
   print_line (cli, _ ("Autostart:"), facts->info.autostart ? _ ("enable") : _ ("disable"));
+  print_line (cli, _ ("Autostart Once:"), facts->autostart_once ? _ ("enable") : _ ("disable"));
   print_line (cli, _ ("Managed save:"), facts->info.has_managed_save ? _ ("yes") : _ ("no"));
   if (facts->clone_of != NULL)
     print_clone (cli, facts);
@@ -152,6 +155,7 @@ facts_to_json (StasisDomain *domain, const Facts *facts)
   stasis_json_set_uint (object, "memory_kib", facts->info.memory_kib);
   stasis_json_set_boolean (object, "persistent", facts->persistent);
   stasis_json_set_boolean (object, "autostart", facts->info.autostart);
+  stasis_json_set_boolean (object, "autostart_once", facts->autostart_once);
   stasis_json_set_boolean (object, "managed_save", facts->info.has_managed_save);
   if (facts->clone_of != NULL)
     {

@@ -33,7 +33,7 @@ const StasisCliCommand stasis_cmd_domrename = {
   .name = "domrename",
   .group = STASIS_CLI_GROUP_DOMAIN,
   .summary = N_ ("rename a domain"),
-  .description = N_ ("Give an inactive domain another name. Its mark for autostart and its NVRAM\n"
+  .description = N_ ("Give an inactive domain another name. Its marks for autostart and its NVRAM\n"
                      "go with it. One that has a managed save image is not renamed."),
   .options = domrename_options,
   .writes = TRUE,

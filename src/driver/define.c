@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * define.c: making and removing persistent definitions, marking them autostart
+ * define.c: making and removing persistent definitions
  */
 
 #include "config.h"
@@ -13,7 +13,6 @@
 #include "driver/domain-private.h"
 #include "driver/hold.h"
 #include "driver/parse-new.h"
-#include "driver/picture.h"
 #include "driver/registry.h"
 #include "util/fd.h"
 
@@ -141,69 +140,4 @@ stasis_domain_undefine (StasisDomain *self, StasisUndefineFlags flags, GError **
     }
   hold->status->is_transient = TRUE;
   return stasis_hold_write (hold, error);
-}
-
-/**
- * stasis_domain_get_autostart:
- * @self: a domain
- * @out_autostart: (out): whether it is marked
- * @error: return location
- *
- * Returns: %TRUE if it could be told
- */
-gboolean
-stasis_domain_get_autostart (StasisDomain *self, gboolean *out_autostart, GError **error)
-{
-  const StasisDriverOps *ops = stasis_domain_get_ops (self);
-  if (ops != NULL)
-    return ops->get_autostart (self, out_autostart, error);
-
-  StasisDriver *driver = stasis_domain_get_driver (self);
-  const char *name = stasis_domain_get_name (self);
-  StasisFacts facts;
-  if (stasis_picture_get (driver, name, &facts))
-    {
-      *out_autostart = facts.is_autostart;
-      return TRUE;
-    }
-  g_autofree char *link = stasis_paths_autostart (driver->paths, name);
-  *out_autostart = g_file_test (link, G_FILE_TEST_IS_SYMLINK);
-  return TRUE;
-}
-
-/**
- * stasis_domain_set_autostart:
- * @self: a persistent domain
- * @autostart: whether stasis_driver_autostart() is to start it
- * @error: return location
- *
- * Returns: %TRUE if the mark is as asked
- */
-gboolean
-stasis_domain_set_autostart (StasisDomain *self, gboolean autostart, GError **error)
-{
-  const StasisDriverOps *ops = stasis_domain_get_ops (self);
-  if (ops != NULL)
-    return ops->set_autostart (self, autostart, error);
-
-  StasisDriver *driver = stasis_domain_get_driver (self);
-  const char *name = stasis_domain_get_name (self);
-  if (!stasis_registry_has (driver, name))
-    {
-      g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
-                   _ ("cannot set autostart of the transient domain '%s'"), name);
-      return FALSE;
-    }
-
-  g_autofree char *link = stasis_paths_autostart (driver->paths, name);
-  if (!autostart)
-    return remove_file (link, error);
-
-  g_autofree char *folder = g_path_get_dirname (link);
-  g_autofree char *target = g_strdup_printf ("../domains/%s.xml", name);
-  if (!stasis_paths_make (folder, error))
-    return FALSE;
-  if (symlink (target, link) < 0 && errno != EEXIST)
-    return stasis_throw_errno (error, _ ("cannot link '%s'"), link);
-  return TRUE;
 }

@@ -441,7 +441,7 @@ stasis_domain_get_info (StasisDomain *self, StasisDomainInfo *out_info, GError *
         .memory_kib = facts.sizes.memory_kib,
         .vcpus = facts.sizes.vcpus,
         .has_managed_save = facts.has_managed_save,
-        .autostart = facts.is_autostart,
+        .autostart = facts.is_autostart[STASIS_AUTOSTART_ALWAYS],
         .pid = facts.qemu_pid,
         .supervisor_pid = facts.supervisor_pid,
         .cpu_time_ns = facts.qemu_pid != 0 ? cpu_time_ns (facts.qemu_pid) : 0,

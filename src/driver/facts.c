@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "driver/autostart.h"
 #include "driver/driver-private.h"
 #include "driver/look.h"
 #include "driver/picture.h"
@@ -47,10 +48,8 @@ read_facts (StasisDriver *self, StasisFacts *facts, StasisListFlags flags)
       = stasis_domain_new (self, facts->name, status != NULL ? status->uuid : NULL);
   stasis_uuid_parse (stasis_domain_get_uuid (domain), facts->uuid, NULL);
   if ((flags & (STASIS_LIST_AUTOSTART | STASIS_LIST_NO_AUTOSTART)) != 0)
-    {
-      g_autofree char *autostart = stasis_paths_autostart (self->paths, facts->name);
-      facts->is_autostart = g_file_test (autostart, G_FILE_TEST_EXISTS);
-    }
+    facts->is_autostart[STASIS_AUTOSTART_ALWAYS]
+        = stasis_autostart_has (self->paths, STASIS_AUTOSTART_ALWAYS, facts->name);
   if ((flags & (STASIS_LIST_MANAGED_SAVE | STASIS_LIST_NO_MANAGED_SAVE)) != 0)
     {
       g_autofree char *managed = stasis_paths_managed_save (self->paths, facts->name);
@@ -102,7 +101,7 @@ is_listed (const StasisFacts *facts, guint flags)
   return passes (flags, STASIS_LIST_ACTIVE, STASIS_LIST_INACTIVE, facts->is_active)
          && passes (flags, STASIS_LIST_PERSISTENT, STASIS_LIST_TRANSIENT, facts->is_persistent)
          && passes (flags, STASIS_LIST_AUTOSTART, STASIS_LIST_NO_AUTOSTART,
-                    facts->is_autostart && facts->is_persistent)
+                    facts->is_autostart[STASIS_AUTOSTART_ALWAYS] && facts->is_persistent)
          && passes (flags, STASIS_LIST_MANAGED_SAVE, STASIS_LIST_NO_MANAGED_SAVE,
                     facts->has_managed_save);
 }

@@ -8,6 +8,7 @@
 #include <stasis/driver.h>
 #include <sys/types.h>
 
+#include "driver/paths.h"
 #include "util/uuid.h"
 
 G_BEGIN_DECLS
@@ -26,7 +27,8 @@ typedef struct
   int id;                        /* -1: it does not run, or it is not known */
   gboolean is_active;            /* it runs, or may */
   gboolean is_persistent;
-  gboolean is_autostart; /* the mark is there, although there may be no definition any more */
+  /* the marks are there, although there may be no definition any more */
+  gboolean is_autostart[STASIS_AUTOSTART_N_KINDS];
   gboolean has_managed_save;
 
   /* Of one that is in the picture (picture.h), where it says so; else they are to be asked for. */

@@ -10,6 +10,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/autostart.h"
 #include "driver/domain-private.h"
 #include "driver/guests-list.h"
 #include "driver/guests.h"
@@ -77,6 +78,10 @@ bring_back (StasisGuestsRun *run, gpointer item)
   if (domain == NULL)
     return;
 
+  /* It starts with the host all the same. */
+  g_autoptr (GError) unused = NULL;
+  if (!stasis_autostart_use_up (domain, &unused))
+    g_debug ("%s", unused->message);
   g_autoptr (GError) error = NULL;
   if (start (run, domain, &error))
     {
@@ -96,7 +101,7 @@ autostart (StasisGuestsRun *run, gpointer item)
 {
   StasisDomain *domain = item;
   g_autoptr (GError) error = NULL;
-  if (!start (run, domain, &error))
+  if (!stasis_autostart_use_up (domain, &error) || !start (run, domain, &error))
     stasis_guests_tell (run, stasis_domain_get_name (domain), STASIS_GUEST_NOT_STARTED, error);
 }
 
@@ -104,8 +109,7 @@ autostart (StasisGuestsRun *run, gpointer item)
 static GPtrArray *
 marked_domains (StasisDriver *driver, GPtrArray *guests, GError **error)
 {
-  g_autoptr (GPtrArray) domains
-      = stasis_driver_list (driver, STASIS_LIST_AUTOSTART | STASIS_LIST_INACTIVE, error);
+  g_autoptr (GPtrArray) domains = stasis_autostart_list (driver, error);
   for (guint g = 0; domains != NULL && g < guests->len; g++)
     for (guint d = domains->len; d-- > 0;)
       if (g_str_equal (stasis_domain_get_name (g_ptr_array_index (domains, d)),

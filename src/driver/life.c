@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * life.c: starting domains: defined ones, transient ones, those marked autostart
+ * life.c: starting domains: defined ones, transient ones
  */
 
 #include "config.h"
@@ -177,47 +177,6 @@ stasis_driver_create (StasisDriver *self, const char *xml, const char *source_na
       || !boot (self, hold, def, is_transient, flags, cancellable, error))
     return NULL;
   return stasis_domain_new (self, def->name, def->uuid);
-}
-
-/**
- * stasis_driver_autostart:
- * @self: a driver
- * @report: (nullable) (scope call): told of each domain (error %NULL: started)
- * @user_data: for @report
- * @error: return location
- *
- * Starts every domain that is marked autostart and does not run.
- *
- * Returns: %TRUE if all of them run
- */
-gboolean
-stasis_driver_autostart (StasisDriver *self, StasisReportFunc report, gpointer user_data,
-                         GError **error)
-{
-  const StasisDriverOps *ops = stasis_driver_get_ops (self);
-  if (ops != NULL)
-    return ops->autostart (self, report, user_data, error);
-
-  g_autoptr (GPtrArray) domains
-      = stasis_driver_list (self, STASIS_LIST_AUTOSTART | STASIS_LIST_INACTIVE, error);
-  if (domains == NULL)
-    return FALSE;
-
-  guint n_failed = 0;
-  for (guint i = 0; i < domains->len; i++)
-    {
-      StasisDomain *domain = g_ptr_array_index (domains, i);
-      g_autoptr (GError) local = NULL;
-      if (!stasis_domain_start (domain, STASIS_START_NONE, NULL, NULL, NULL, &local))
-        n_failed++;
-      if (report != NULL)
-        report (stasis_domain_get_name (domain), local, user_data);
-    }
-  if (n_failed == 0)
-    return TRUE;
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED, _ ("%1$u of %2$u domains did not start"),
-               n_failed, domains->len);
-  return FALSE;
 }
 
 /**

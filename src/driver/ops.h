@@ -70,6 +70,8 @@ typedef struct
   char *(*get_xml) (StasisDomain *self, StasisXmlFlags flags, GError **error);
   gboolean (*get_autostart) (StasisDomain *self, gboolean *out_autostart, GError **error);
   gboolean (*set_autostart) (StasisDomain *self, gboolean autostart, GError **error);
+  gboolean (*get_autostart_once) (StasisDomain *self, gboolean *out_autostart, GError **error);
+  gboolean (*set_autostart_once) (StasisDomain *self, gboolean autostart, GError **error);
 
   /* its life */
   gboolean (*start) (StasisDomain *self, StasisStartFlags flags, StasisProgressFunc progress,

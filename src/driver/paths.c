@@ -225,9 +225,10 @@ stasis_paths_by_uuid (const StasisPaths *paths, const char *uuid)
 }
 
 char *
-stasis_paths_autostart (const StasisPaths *paths, const char *name)
+stasis_paths_autostart (const StasisPaths *paths, StasisAutostart which, const char *name)
 {
-  return file_in (paths->config, "autostart", name, ".xml");
+  const char *folder = which == STASIS_AUTOSTART_ONCE ? "autostart-once" : "autostart";
+  return file_in (paths->config, folder, name, ".xml");
 }
 
 char *

@@ -23,6 +23,14 @@ typedef struct
   char *cache;        /* (owned) what can be found out again */
 } StasisPaths;
 
+/* When a domain that is marked starts by itself: autostart.h. */
+typedef enum
+{
+  STASIS_AUTOSTART_ALWAYS,
+  STASIS_AUTOSTART_ONCE,
+  STASIS_AUTOSTART_N_KINDS,
+} StasisAutostart;
+
 /* STASIS_STATE_DIR, the system's folders, or the XDG ones of a session. */
 StasisPaths *stasis_paths_new (gboolean is_system);
 void stasis_paths_free (StasisPaths *paths);
@@ -44,7 +52,7 @@ gboolean stasis_paths_check_name (const char *name, GError **error);
 /* (transfer full), all of them */
 char *stasis_paths_definition (const StasisPaths *paths, const char *name);
 char *stasis_paths_by_uuid (const StasisPaths *paths, const char *uuid);
-char *stasis_paths_autostart (const StasisPaths *paths, const char *name);
+char *stasis_paths_autostart (const StasisPaths *paths, StasisAutostart which, const char *name);
 char *stasis_paths_managed_save (const StasisPaths *paths, const char *name);
 char *stasis_paths_nvram (const StasisPaths *paths, const char *name);
 char *stasis_paths_last (const StasisPaths *paths, const char *name);

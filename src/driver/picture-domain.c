@@ -193,9 +193,9 @@ stasis_picture_look_definition (StasisPicture *self, const char *name, StasisPic
 
 /* Of a link only one to the definition says something for sure. */
 static gboolean
-has_mark (const StasisPicture *self, const char *name, gboolean *out_is_odd)
+has_mark (const StasisPicture *self, StasisAutostart which, const char *name, gboolean *out_is_odd)
 {
-  g_autofree char *path = stasis_paths_autostart (self->paths, name);
+  g_autofree char *path = stasis_paths_autostart (self->paths, which, name);
   g_autofree char *usual = g_strdup_printf ("../domains/%s" STASIS_PICTURE_XML, name);
   char target[PATH_MAX];
   const ssize_t length = readlink (path, target, sizeof target);
@@ -224,7 +224,8 @@ void
 stasis_picture_look_marks (const StasisPicture *self, StasisPictureDomain *domain)
 {
   domain->is_odd_marked = FALSE;
-  domain->is_autostart = has_mark (self, domain->name, &domain->is_odd_marked);
+  for (guint i = 0; i < STASIS_AUTOSTART_N_KINDS; i++)
+    domain->is_autostart[i] = has_mark (self, i, domain->name, &domain->is_odd_marked);
   domain->has_managed_save = has_image (self, domain->name, &domain->is_odd_marked);
 }
 
@@ -268,12 +269,12 @@ stasis_picture_fill (StasisPicture *self, StasisPictureDomain *domain, StasisFac
     .id = -1,
     .is_certain = TRUE,
     .is_persistent = domain->is_persistent,
-    .is_autostart = domain->is_autostart,
     .has_managed_save = domain->has_managed_save,
     .has_sizes = domain->has_sizes,
     .sizes = domain->sizes,
     .definition_number = domain->number,
   };
+  memcpy (out->is_autostart, domain->is_autostart, sizeof out->is_autostart);
   if (run != NULL)
     {
       fill_run (run, out);

@@ -42,6 +42,7 @@ static const struct
   [STASIS_PICTURE_RUN] = { STASIS_PICTURE_RUN, NULL, ENTRY_MASK },
   [STASIS_PICTURE_DEFINITIONS] = { STASIS_PICTURE_CONFIG, "domains", ENTRY_MASK | FILE_MASK },
   [STASIS_PICTURE_AUTOSTART] = { STASIS_PICTURE_CONFIG, "autostart", ENTRY_MASK },
+  [STASIS_PICTURE_AUTOSTART_ONCE] = { STASIS_PICTURE_CONFIG, "autostart-once", ENTRY_MASK },
   [STASIS_PICTURE_SAVE] = { STASIS_PICTURE_LIB, "save", ENTRY_MASK },
   [STASIS_PICTURE_LAST] = { STASIS_PICTURE_LIB, "last", ENTRY_MASK | FILE_MASK },
   [STASIS_PICTURE_RUNS] = { STASIS_PICTURE_RUN, "domains", ENTRY_MASK },
@@ -281,6 +282,7 @@ entry_changed (StasisPicture *self, StasisPictureFolder which, const struct inot
       definition_changed (self, event);
       break;
     case STASIS_PICTURE_AUTOSTART:
+    case STASIS_PICTURE_AUTOSTART_ONCE:
       mark_changed (self, event, STASIS_PICTURE_XML);
       break;
     case STASIS_PICTURE_SAVE:

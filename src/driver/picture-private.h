@@ -31,6 +31,7 @@ typedef enum
   STASIS_PICTURE_RUN,
   STASIS_PICTURE_DEFINITIONS,
   STASIS_PICTURE_AUTOSTART,
+  STASIS_PICTURE_AUTOSTART_ONCE,
   STASIS_PICTURE_SAVE,
   STASIS_PICTURE_LAST,
   STASIS_PICTURE_RUNS,
@@ -72,10 +73,10 @@ typedef struct
   StasisPictureStamp definition;
   gboolean is_persistent;
   gboolean is_told; /* that it is, to those who want to hear of it */
-  gboolean is_autostart;
+  gboolean is_autostart[STASIS_AUTOSTART_N_KINDS];
   gboolean has_managed_save;
   gboolean is_odd;        /* its definition is not a plain file of our own: it may change unheard */
-  gboolean is_odd_marked; /* likewise its mark or its image */
+  gboolean is_odd_marked; /* likewise a mark or its image */
   const char *last_reason; /* (nullable) interned: how its last run ended, where that was read */
   guint64 number;          /* of what its definition is now */
   gboolean has_sizes;      /* of that */
@@ -157,7 +158,7 @@ void stasis_picture_domain_free (gpointer domain);
 /* Its definition may be another one. */
 void stasis_picture_look_definition (StasisPicture *self, const char *name,
                                      StasisPictureChange change);
-/* Its mark for autostart and its managed image may have come or gone. */
+/* Its marks for autostart and its managed image may have come or gone. */
 void stasis_picture_look_marks (const StasisPicture *self, StasisPictureDomain *domain);
 void stasis_picture_renumber (StasisPicture *self, StasisPictureDomain *domain);
 /* FALSE where they are not certain. */

@@ -5,7 +5,7 @@
  * Theory of operation
  *
  * A definition is CONFIG/domains/NAME.xml; CONFIG/by-uuid/UUID is a symbolic link to it, so that
- * a lookup by UUID need not read them all; CONFIG/autostart/NAME.xml is one as well.  The
+ * a lookup by UUID need not read them all; the marks of autostart.c are others.  The
  * definition counts: a link that is missing, or leads to no definition with that UUID, is found
  * out, and made anew from the definitions.  Changes are made under RUN/registry.lock; readers
  * need no lock, for files and links are replaced by rename, and a link that a reader makes too
@@ -24,6 +24,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/autostart.h"
 #include "driver/status.h"
 #include "util/atomic-file.h"
 #include "util/fd.h"
@@ -247,17 +248,38 @@ stasis_registry_store (StasisDriver *driver, const StasisDomainDef *def, GError 
 
 /* Under the lock. */
 static gboolean
-move_autostart (StasisDriver *driver, const char *name, const char *new_name, GError **error)
+move_mark (StasisDriver *driver, StasisAutostart which, const char *name, const char *new_name,
+           GError **error)
 {
-  g_autofree char *before = stasis_paths_autostart (driver->paths, name);
-  g_autofree char *after = stasis_paths_autostart (driver->paths, new_name);
+  g_autofree char *before = stasis_paths_autostart (driver->paths, which, name);
+  g_autofree char *after = stasis_paths_autostart (driver->paths, which, new_name);
   g_autofree char *target = g_strdup_printf ("../domains/%s.xml", new_name);
-  if (!g_file_test (before, G_FILE_TEST_IS_SYMLINK))
+  if (!stasis_autostart_has (driver->paths, which, name))
     return TRUE;
   if (!replace_link (after, target, error))
     return FALSE;
   unlink (before);
   return TRUE;
+}
+
+/* Under the lock. */
+static gboolean
+move_marks (StasisDriver *driver, const char *name, const char *new_name, GError **error)
+{
+  for (guint i = 0; i < STASIS_AUTOSTART_N_KINDS; i++)
+    if (!move_mark (driver, i, name, new_name, error))
+      return FALSE;
+  return TRUE;
+}
+
+static void
+remove_marks (StasisDriver *driver, const char *name)
+{
+  for (guint i = 0; i < STASIS_AUTOSTART_N_KINDS; i++)
+    {
+      g_autofree char *link = stasis_paths_autostart (driver->paths, i, name);
+      unlink (link);
+    }
 }
 
 /* The new one is there before the old one goes. */
@@ -272,7 +294,7 @@ stasis_registry_rename (StasisDriver *driver, const char *name, const StasisDoma
     return throw_exists (error, def->name, def->uuid);
   g_autofree char *before = stasis_paths_definition (driver->paths, name);
   g_autofree char *after = stasis_paths_definition (driver->paths, def->name);
-  if (store (driver, def, error) && move_autostart (driver, name, def->name, error)
+  if (store (driver, def, error) && move_marks (driver, name, def->name, error)
       && (unlink (before) == 0 || stasis_throw_errno (error, _ ("cannot remove '%s'"), before)))
     return TRUE;
   unlink (after); /* the link to it is found out */
@@ -287,10 +309,9 @@ stasis_registry_remove (StasisDriver *driver, const char *name, const char *uuid
   if (lock == NULL)
     return FALSE;
 
-  g_autofree char *autostart = stasis_paths_autostart (driver->paths, name);
   g_autofree char *link = stasis_paths_by_uuid (driver->paths, uuid);
   g_autofree char *path = stasis_paths_definition (driver->paths, name);
-  unlink (autostart);
+  remove_marks (driver, name);
   if (unlink (path) < 0)
     return stasis_throw_errno (error, _ ("cannot remove '%s'"), path);
   unlink (link);

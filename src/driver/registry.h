@@ -44,7 +44,7 @@ gboolean stasis_registry_store (StasisDriver *driver, const StasisDomainDef *def
 gboolean stasis_registry_remove (StasisDriver *driver, const char *name, const char *uuid,
                                  GError **error);
 
-/* Store @def, which has another name, in place of the definition of @name; with its mark for
+/* Store @def, which has another name, in place of the definition of @name; with its marks for
  * autostart.  STASIS_ERROR_EXISTS where the name is taken. */
 gboolean stasis_registry_rename (StasisDriver *driver, const char *name, const StasisDomainDef *def,
                                  GError **error);

@@ -174,7 +174,7 @@ carry_out (StasisDriver *driver, const char *name, const char *new_name, GError 
  * @new_name: the new one
  * @error: return location
  *
- * Gives a domain another name, with its mark for autostart, its NVRAM, and what is remembered of
+ * Gives a domain another name, with its marks for autostart, its NVRAM, and what is remembered of
  * its last run.  Fails with %STASIS_ERROR_INVALID_STATE while it runs or has a managed save image,
  * with %STASIS_ERROR_EXISTS where the name is taken.
  *

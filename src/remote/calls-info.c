@@ -91,12 +91,16 @@ stasis_call_domain_get_autostart (StasisCall *call, GError **error)
   return TRUE;
 }
 
-/* At the next boot only: never. */
+/* At the next boot only. */
 gboolean
 stasis_call_domain_get_autostart_once (StasisCall *call, GError **error)
 {
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
-  return domain != NULL;
+  gboolean is_on = FALSE;
+  if (domain == NULL || !stasis_domain_get_autostart_once (domain, &is_on, error))
+    return FALSE;
+  call->rets[0].i = is_on ? 1 : 0;
+  return TRUE;
 }
 
 /* There is none, as the model says. */

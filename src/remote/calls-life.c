@@ -235,3 +235,11 @@ stasis_call_domain_set_autostart (StasisCall *call, GError **error)
   g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
   return domain != NULL && stasis_domain_set_autostart (domain, call->args[1].i != 0, error);
 }
+
+/* The next time only. */
+gboolean
+stasis_call_domain_set_autostart_once (StasisCall *call, GError **error)
+{
+  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
+  return domain != NULL && stasis_domain_set_autostart_once (domain, call->args[1].i != 0, error);
+}

@@ -77,6 +77,7 @@ STASIS_CALL (domain_reset);
 STASIS_CALL (domain_suspend);
 STASIS_CALL (domain_resume);
 STASIS_CALL (domain_set_autostart);
+STASIS_CALL (domain_set_autostart_once);
 
 /* calls-device.c */
 STASIS_CALL (domain_attach_device);

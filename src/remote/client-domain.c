@@ -117,6 +117,28 @@ set_autostart (StasisDomain *self, gboolean autostart, GError **error)
   return call_flags (self, REMOTE, "domain-set-autostart", autostart ? 1 : 0, NULL, error);
 }
 
+/* Who knows of no such marks has not marked it. */
+static gboolean
+get_autostart_once (StasisDomain *self, gboolean *out_autostart, GError **error)
+{
+  StasisWireValue rets[1] = { { 0 } };
+  g_autoptr (GError) local = NULL;
+  if (!call_plain (self, REMOTE, "domain-get-autostart-once", rets, &local)
+      && !g_error_matches (local, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  *out_autostart = rets[0].i != 0;
+  return TRUE;
+}
+
+static gboolean
+set_autostart_once (StasisDomain *self, gboolean autostart, GError **error)
+{
+  return call_flags (self, REMOTE, "domain-set-autostart-once", autostart ? 1 : 0, NULL, error);
+}
+
 static gboolean
 get_info_of_others (StasisDomain *self, StasisDomainInfo *out_info, GError **error)
 {
@@ -354,6 +376,8 @@ stasis_client_fill_domain (StasisDriverOps *ops)
   ops->get_xml = get_xml;
   ops->get_autostart = get_autostart;
   ops->set_autostart = set_autostart;
+  ops->get_autostart_once = get_autostart_once;
+  ops->set_autostart_once = set_autostart_once;
   ops->destroy = destroy;
   ops->shutdown = shut_down;
   ops->reboot = reboot;

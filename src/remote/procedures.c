@@ -165,7 +165,8 @@ static const StasisProcedure procedures[] = {
   REMOTE (441, "domain-restore-params", "pu", "", WRITE, FALSE, domain_restore_params),
   REMOTE (442, "domain-abort-job-flags", "Du", "", WRITE, TRUE, domain_abort_job_flags),
   REMOTE (443, "domain-fd-associate", "Dsu", "", WRITE, TRUE, domain_fd_associate),
-  REMOTE (449, "domain-get-autostart-once", "D", "i", READ, TRUE, domain_get_autostart_once),
+  REMOTE (449, "domain-get-autostart-once", "D", "i", READ, FALSE, domain_get_autostart_once),
+  REMOTE (450, "domain-set-autostart-once", "Di", "", WRITE, FALSE, domain_set_autostart_once),
 
   QEMU (1, "domain-monitor-command", "Dsu", "s", WRITE, FALSE, qemu_domain_monitor_command),
   QEMU (3, "domain-agent-command", "Dsiu", "z", WRITE, FALSE, qemu_domain_agent_command),

@@ -181,7 +181,7 @@ def test_dominfo():
               f"Id:             -\nName:           web\nUUID:           {UUID}\n"
               "OS Type:        hvm\nState:          shut off\nCPU(s):         1\n"
               "Max memory:     65536 KiB\nUsed memory:    65536 KiB\nPersistent:     yes\n"
-              "Autostart:      disable\nManaged save:   no\nSecurity model: none\n"
+              "Autostart:      disable\nAutostart Once: disable\nManaged save:   no\nSecurity model: none\n"
               "Security DOI:   0\n\n")
     tap.equal(json.loads(run("dominfo", UUID, "--json").stdout)["qemu_pid"], None)
     tap.equal(run("-q", "domid", "web").stdout, "-\n")
@@ -225,10 +225,28 @@ def test_autostart():
     tap.equal(run("-q", "list", "--all", "--autostart", "--name").stdout, "")
 
 
+def test_autostart_once():
+    """autostart --once: a mark of its own, for the next boot"""
+    def shown():
+        info = json.loads(run("dominfo", "web", "--json").stdout)
+        return info["autostart"], info["autostart_once"]
+    tap.equal(run("autostart", "web", "--once").stdout, "Domain 'web' marked as autostarted on next boot\n\n")
+    tap.equal(shown(), (False, True))
+    tap.contains(run("dominfo", "web").stdout, "Autostart:      disable\nAutostart Once: enable\n")
+    tap.equal(run("-q", "list", "--all", "--autostart", "--name").stdout, "")
+    tap.equal((run("autostart", "web").returncode, shown()), (0, (True, True)))
+    tap.equal((run("autostart", "web", "--disable").returncode, shown()), (0, (False, True)))
+    tap.equal(run("autostart", "--disable", "--once", "web").stdout,
+              "Domain 'web' unmarked as autostarted on next boot\n\n")
+    tap.equal((run("autostart", "web", "--disable", "--once").returncode, shown()), (0, (False, False)))
+    tap.equal(run("autostart", "--start", "--once").returncode, 1)
+
+
 def test_rename():
-    """domrename: the definition, the mark for autostart and the NVRAM go by the new name"""
+    """domrename: the definition, the marks for autostart and the NVRAM go by the new name"""
     uuid = run("domuuid", "web").stdout
     run("autostart", "web")
+    run("autostart", "web", "--once")
     state = pathlib.Path(FOLDER.name) / "state"
     (state / "lib/nvram").mkdir(parents=True, exist_ok=True)
     nvram = state / "lib/nvram/web_VARS.fd"
@@ -240,7 +258,9 @@ def test_rename():
     tap.equal(run("-q", "list", "--all", "--name", "--autostart").stdout, "net\n")
     tap.contains(run("dumpxml", "net").stdout, "<name>net</name>")
     tap.equal(run("domstate", "web").returncode, 1)
-    tap.equal([link.name for link in (state / "config/autostart").iterdir()], ["net.xml"])
+    for folder in ("autostart", "autostart-once"):
+        tap.equal([(link.name, os.readlink(link)) for link in (state / "config" / folder).iterdir()],
+                  [("net.xml", "../domains/net.xml")])
     # What is in the way of it.
     other = pathlib.Path(FOLDER.name) / "db.xml"
     text = run("dumpxml", "net").stdout.replace("<name>net<", "<name>db<")
@@ -260,6 +280,7 @@ def test_rename():
     tap.equal(run("domrename", "net", "web").returncode, 0)
     tap.equal(run("undefine", "db").returncode, 0)
     tap.equal(run("autostart", "web", "--disable").returncode, 0)
+    tap.equal(run("autostart", "web", "--disable", "--once").returncode, 0)
     (state / "lib/nvram/web_VARS.fd").unlink()
 
 
@@ -351,7 +372,7 @@ def test_undefine():
     tap.equal(run("-q", "list", "--all").stdout, "")
 
 
-TESTS = [test_define, test_define_refuses, test_names, test_foreign_text, test_list, test_dominfo, test_dumpxml, test_not_running, test_autostart, test_rename,
+TESTS = [test_define, test_define_refuses, test_names, test_foreign_text, test_list, test_dominfo, test_dumpxml, test_not_running, test_autostart, test_autostart_once, test_rename,
          test_edit, test_edit_refused, test_edit_no_editor, test_edit_asks, test_edit_again, test_edit_race,
          test_undefine]
 

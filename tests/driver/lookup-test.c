@@ -170,6 +170,8 @@ test_undefine (Fixture *f, gconstpointer data)
   g_autoptr (StasisDomain) domain = stasis_driver_lookup (f->driver, "web", &error);
   g_assert_true (stasis_domain_set_autostart (domain, TRUE, &error));
   g_assert_no_error (error);
+  g_assert_true (stasis_domain_set_autostart_once (domain, TRUE, &error));
+  g_assert_no_error (error);
   assert_listed (f, STASIS_LIST_AUTOSTART, "web ");
   assert_listed (f, STASIS_LIST_NO_AUTOSTART, "");
   assert_listed (f, STASIS_LIST_ACTIVE, "");
@@ -187,6 +189,8 @@ test_undefine (Fixture *f, gconstpointer data)
   g_autoptr (StasisDomain) next = stasis_driver_lookup (f->driver, "web", &error);
   gboolean autostart = TRUE;
   g_assert_true (stasis_domain_get_autostart (next, &autostart, &error));
+  g_assert_false (autostart);
+  g_assert_true (stasis_domain_get_autostart_once (next, &autostart, &error));
   g_assert_false (autostart);
   assert_found (f, UUID_1, NULL);
 }

@@ -94,10 +94,23 @@ mark (const StasisPaths *paths, const char *name)
   return stasis_paths_mark (paths, "verified", name);
 }
 
+static char *
+always (const StasisPaths *paths, const char *name)
+{
+  return stasis_paths_autostart (paths, STASIS_AUTOSTART_ALWAYS, name);
+}
+
+static char *
+once (const StasisPaths *paths, const char *name)
+{
+  return stasis_paths_autostart (paths, STASIS_AUTOSTART_ONCE, name);
+}
+
 static const PathCase path_cases[] = {
   { "definition", stasis_paths_definition, "config/domains/web.xml" },
   { "by-uuid", stasis_paths_by_uuid, "config/by-uuid/web" },
-  { "autostart", stasis_paths_autostart, "config/autostart/web.xml" },
+  { "autostart", always, "config/autostart/web.xml" },
+  { "autostart-once", once, "config/autostart-once/web.xml" },
   { "managed-save", stasis_paths_managed_save, "lib/save/web.stasis" },
   { "nvram", stasis_paths_nvram, "lib/nvram/web_VARS.fd" },
   { "last", stasis_paths_last, "lib/last/web.json" },

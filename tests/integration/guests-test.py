@@ -414,6 +414,35 @@ def autostart(t):
     assert "Domain 'one' started" in start(t).stdout
 
 
+def once(t, name):
+    return json.loads(t.stasis("dominfo", name, "--json").stdout)["autostart_once"]
+
+
+@harness.test("domains that are marked for once are started once, and one that is brought back has been")
+def autostart_once(t):
+    one, two = sectors(t, "one", "two")
+    t.stasis("destroy", "one")
+    for name in ("one", "two"):
+        t.stasis("autostart", name, "--once")
+    start(t)
+    assert running(t) == ["one", "two"] and not once(t, "one") and once(t, "two"), "it ran, and was not started"
+    t.stasis("destroy", "one")
+    stop(t)
+    start(t)
+    assert running(t) == ["two"] and not once(t, "two")
+    goes_on(two)
+
+
+@harness.test("a guest marked for once that the host dies of is not started again", embedded=True)
+def autostart_once_dies(t):
+    t.stasis("define", t.boot_sector_guest("one").xml_file())
+    t.stasis("autostart", "one", "--once")
+    ends(t.start("guests", "start", STASIS_FAULT="guest-start=kill"), -signal.SIGKILL)
+    assert not once(t, "one")
+    start(t)
+    assert running(t) == []
+
+
 @harness.test("a guest that was undefined, or ended by its user, is not brought back")
 def gone(t):
     sectors(t, "gone", "other", "ended", "kept")

@@ -146,9 +146,10 @@ def undefined(t):
     t.stasis("define", guest.xml_file())
     t.stasis("start", guest.name)
     t.stasis("autostart", guest.name)
+    t.stasis("autostart", guest.name, "--once")
     t.stasis("managedsave", guest.name)
     assert {name.split("/")[1] for name in files_of(t, guest.name)} == {
-        "domains", "autostart", "save", "last", "last-job"}, files_of(t, guest.name)
+        "domains", "autostart", "autostart-once", "save", "last", "last-job"}, files_of(t, guest.name)
     t.stasis("undefine", guest.name, "--managed-save")
     assert files_of(t, guest.name) == [], files_of(t, guest.name)
 
@@ -306,6 +307,49 @@ def autostart_all(t):
     t.stasis("destroy", "first")
     assert "Domain 'first' started" in t.stasis("autostart", "--start").stdout
     assert t.stasis("autostart", "--start").returncode == 0
+
+
+def is_once(t, name):
+    return json.loads(t.stasis("dominfo", name, "--json").stdout)["autostart_once"]
+
+
+@harness.test("autostart --once: started the next time, and not once more, whatever becomes of that start")
+def autostart_once(t):
+    well, lost = [t.boot_sector_guest(name) for name in ("well", "lost")]
+    missing = t.dir / "missing.img"
+    missing.write_bytes(bytes(65536))
+    lost.disks.append((missing, "raw", "virtio", True))
+    for guest in (well, lost):
+        t.stasis("define", guest.xml_file())
+        t.stasis("autostart", "--once", guest.name)
+    missing.unlink()
+    t.stasis("start", "well")
+    assert is_once(t, "well"), "a start that the host has not made took the mark"
+    assert "1 of 1 domains did not start" in t.stasis("autostart", "--start", check=False).stderr
+    assert is_once(t, "well") and not is_once(t, "lost")
+    t.stasis("destroy", "well")
+    assert "Domain 'well' started" in t.stasis("autostart", "--start").stdout
+    well.wait_for_tick(1)
+    t.stasis("destroy", "well")
+    assert not is_once(t, "well")
+    assert t.stasis("autostart", "--start").stdout.strip() == ""
+    assert t.stasis("list", "--name").stdout.split() == []
+
+    t.stasis("create", t.boot_sector_guest("passing").xml_file())
+    failed = t.stasis("autostart", "--once", "passing", check=False)
+    assert failed.returncode == 1 and "transient domain" in failed.stderr, failed.stderr
+
+
+@harness.test("autostart --once: a start that the host dies of is not tried again", embedded=True)
+def autostart_once_dies(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    t.stasis("autostart", "--once", guest.name)
+    died = t.stasis("autostart", "--start", check=False, STASIS_FAULT="start-started=kill")
+    assert died.returncode == -signal.SIGKILL, died
+    assert not is_once(t, guest.name)
+    assert t.stasis("autostart", "--start").stdout.strip() == ""
+    assert t.stasis("list", "--name").stdout.split() == []
 
 
 @harness.test("autostart marks a domain")

@@ -248,6 +248,19 @@ def libvirtd(t):
         assert re.search(r"Persistent:\s+yes", says("dominfo", "common"))
         assert "<name>common</name>" in says("dumpxml", "common")
         assert says("domid", "common").isdigit()
+        version = subprocess.run(["libvirtd", "--version"], capture_output=True, text=True, check=True).stdout
+        is_older = tuple(map(int, re.search(r"(\d+)\.(\d+)", version).groups())) < (11, 2)
+        assert re.search(r"Autostart Once:\s+disable", says("dominfo", "common"))
+        says("autostart", "common")
+        assert re.search(r"Autostart:\s+enable", says("dominfo", "common"))
+        says("autostart", "common", "--disable")
+        if is_older:
+            assert "knows no 'domain-set-autostart-once'" in says("autostart", "common", "--once", status=1)
+        else:
+            says("autostart", "common", "--once")
+            assert re.search(r"Autostart Once:\s+enable", says("dominfo", "common"))
+            says("autostart", "common", "--once", "--disable")
+        assert re.search(r"Autostart( Once)?:\s+disable", says("dominfo", "common"))
         says("suspend", "common")
         assert says("domstate", "common") == "paused"
         says("resume", "common")

@@ -17,6 +17,7 @@ from served import daemon, harness
 from wire import u32
 
 INFO, CREATE_DEFINED, AUTOSTART, BY_ID, BY_UUID, ACTIVE, PERSISTENT, MANAGED, STATE = 16, 9, 15, 22, 24, 150, 151, 183, 212
+ONCE = 449
 NO_DOMAIN = 42
 STATES = {1: "running", 3: "paused", 5: "shut off"}
 REASONS = {1: ["unknown", "booted", "migrated", "restored", "from snapshot", "unpaused", "migration canceled", "save canceled"],
@@ -64,7 +65,8 @@ class Client(wire.Client):
         state, reason = self.numbers(STATE, domain + u32(0), ">ii")
         seen = {"id": running_id, "state": state, "reason": reason, "uuid": str(number),
                 "active": self.numbers(ACTIVE, domain)[0], "persistent": self.numbers(PERSISTENT, domain)[0],
-                "autostart": self.numbers(AUTOSTART, domain)[0], "managed": self.numbers(MANAGED, domain + u32(0))[0]}
+                "autostart": self.numbers(AUTOSTART, domain)[0], "once": self.numbers(ONCE, domain)[0],
+                "managed": self.numbers(MANAGED, domain + u32(0))[0]}
         info = self.numbers(INFO, domain, ">iQQI")
         assert info[0] == state, (info, state)
         seen["memory"], seen["vcpus"] = info[1], info[3]
@@ -100,10 +102,12 @@ class Pair:
         wanted = {"state": STATES[seen["state"]], "reason": REASONS[seen["state"]][seen["reason"]],
                   "id": "-" if seen["id"] < 0 else str(seen["id"]), "uuid": seen["uuid"],
                   "persistent": "yes" if seen["persistent"] else "no", "managed": "yes" if seen["managed"] else "no",
-                  "autostart": "enable" if seen["autostart"] else "disable", "vcpus": str(seen["vcpus"]),
+                  "autostart": "enable" if seen["autostart"] else "disable",
+                  "once": "enable" if seen["once"] else "disable", "vcpus": str(seen["vcpus"]),
                   "memory": f"{seen['memory']} KiB"}
         found = {"state": truth["State"], "reason": truth["reason"], "id": truth["Id"], "uuid": truth["UUID"],
                  "persistent": truth["Persistent"], "managed": truth["Managed save"], "autostart": truth["Autostart"],
+                 "once": truth["Autostart Once"],
                  "vcpus": truth["CPU(s)"], "memory": truth["Max memory"]}
         assert wanted == found, (wanted, found)
         return seen
@@ -119,7 +123,8 @@ def by_command(t):
     with daemon(t) as served:
         pair = Pair(t, served)
         steps = [("define", guest.xml_file()), ("autostart", guest.name), ("start", guest.name), ("suspend", guest.name),
-                 ("resume", guest.name), ("autostart", guest.name, "--disable"), ("checkpoint", guest.name, t.dir / "one"),
+                 ("resume", guest.name), ("autostart", guest.name, "--once"), ("autostart", guest.name, "--disable"),
+                 ("autostart", guest.name, "--once", "--disable"), ("checkpoint", guest.name, t.dir / "one"),
                  ("managedsave", guest.name), ("start", guest.name), ("managedsave", guest.name),
                  ("managedsave-remove", guest.name), ("start", guest.name, "--paused"), ("resume", guest.name),
                  ("save", guest.name, t.dir / "two"), ("restore", t.dir / "two", "--paused"), ("undefine", guest.name),
@@ -145,6 +150,7 @@ def at_random(t):
             words = chance.choice([("define", files[name]), ("undefine", name), ("start", name), ("create", files[name]),
                                    ("destroy", name), ("suspend", name), ("resume", name), ("managedsave", name),
                                    ("managedsave-remove", name), ("autostart", name), ("autostart", name, "--disable"),
+                                   ("autostart", name, "--once"), ("autostart", name, "--once", "--disable"),
                                    ("save", name, t.dir / name), ("restore", t.dir / name), ("reset", name)])
             t.stasis(*words, check=False)
             pair.check(name)

@@ -47,6 +47,12 @@ def life(t):
         served.virsh("autostart", guest.name)
         assert fields(served.says("dominfo", guest.name))["Autostart"] == "enable"
         served.virsh("autostart", "--disable", guest.name)
+        if "--once" in served.says("help", "autostart"):  # since 11.2
+            served.virsh("autostart", "--once", guest.name)
+            info = fields(served.says("dominfo", guest.name))
+            assert info["Autostart"] == "disable" and info["Autostart Once"] == "enable", info
+            served.virsh("autostart", "--once", "--disable", guest.name)
+            assert fields(served.says("dominfo", guest.name))["Autostart Once"] == "disable"
         served.virsh("destroy", guest.name)
         assert served.says("domstate", guest.name, "--reason") == "shut off (destroyed)"
         served.virsh("undefine", guest.name)
