@@ -9,7 +9,7 @@
 
 #include "config.h"
 
-#include <stasis/image.h>
+#include "driver/image-convert.h"
 
 #include <errno.h>
 #include <string.h>
@@ -41,6 +41,7 @@ typedef struct
 {
   StasisDriver *driver;                 /* (borrowed) */
   const StasisImageConversion *request; /* (borrowed) */
+  const char *in_name;                  /* (borrowed) (nullable) of a descriptor */
   StasisImageInput *input;              /* (owned) */
   StasisImageOutput output;
   StasisImagePeek peek; /* (owned) */
@@ -127,7 +128,10 @@ open_input (Conversion *self, GError **error)
   StasisImageKind wanted = STASIS_IMAGE_KIND_STASIS;
   if (request->in_kind != NULL && !stasis_image_kind_from_string (request->in_kind, &wanted, error))
     return FALSE;
-  self->input = stasis_image_open_any (request->in_path, request->in_fd, self->cancellable, error);
+  self->input
+      = request->in_path == NULL && self->in_name != NULL
+            ? stasis_image_open_any_fd (request->in_fd, self->in_name, self->cancellable, error)
+            : stasis_image_open_any (request->in_path, request->in_fd, self->cancellable, error);
   if (self->input == NULL)
     return FALSE;
   const StasisImageKind kind = stasis_image_input_kind (self->input);
@@ -136,6 +140,35 @@ open_input (Conversion *self, GError **error)
   return throw_argument (error, _ ("'%1$s' is an image of kind '%2$s', not '%3$s'"),
                          stasis_image_input_name (self->input), stasis_image_kind_to_string (kind),
                          request->in_kind);
+}
+
+/* (transfer full): of a domain that a server has. */
+static char *
+get_definition_there (StasisDriver *driver, const char *uuid, GError **error)
+{
+  g_autoptr (StasisDomain) domain = stasis_driver_lookup_by_uuid (driver, uuid, error);
+  return domain != NULL ? stasis_domain_get_xml (
+             domain, STASIS_XML_INACTIVE | STASIS_XML_MIGRATABLE | STASIS_XML_SECURE, error)
+                        : NULL;
+}
+
+/* (transfer full) */
+static char *
+get_definition (StasisDriver *driver, const char *uuid, GError **error)
+{
+  if (stasis_driver_get_ops (driver) != NULL)
+    return get_definition_there (driver, uuid, error);
+  g_autofree char *name = stasis_registry_name_of_uuid (driver, uuid);
+  if (name == NULL)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_NO_DOMAIN, _ ("no domain '%s'"), uuid);
+      return NULL;
+    }
+  g_autoptr (StasisDomainDef) def = stasis_registry_load (driver, name, error);
+  return def != NULL ? stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_INACTIVE
+                                                          | STASIS_DOMAIN_FORMAT_MIGRATABLE
+                                                          | STASIS_DOMAIN_FORMAT_SECURE)
+                     : NULL;
 }
 
 /* A trailer knows its domain by the UUID only: the definition is the one that we have. */
@@ -150,23 +183,18 @@ find_definition (Conversion *self, GError **error)
                               "from a pipe can only become one of the same kind"),
                            image_name);
   g_autofree char *uuid = stasis_uuid_format (octets);
-  g_autofree char *name = stasis_registry_name_of_uuid (self->driver, uuid);
-  if (name == NULL)
-    {
-      g_set_error (error, STASIS_ERROR, STASIS_ERROR_NO_DOMAIN,
-                   _ ("'%1$s' has no definition inside, and no domain with its UUID %2$s is "
-                      "defined"),
-                   image_name, uuid);
-      return FALSE;
-    }
-  g_autoptr (StasisDomainDef) def = stasis_registry_load (self->driver, name, error);
-  if (def == NULL)
-    return FALSE;
-  char *xml = stasis_domain_def_format (def, STASIS_DOMAIN_FORMAT_INACTIVE
-                                                 | STASIS_DOMAIN_FORMAT_MIGRATABLE
-                                                 | STASIS_DOMAIN_FORMAT_SECURE);
-  self->xml = g_bytes_new_take (xml, strlen (xml));
-  return TRUE;
+  g_autoptr (GError) local = NULL;
+  char *xml = get_definition (self->driver, uuid, &local);
+  if (xml != NULL)
+    self->xml = g_bytes_new_take (xml, strlen (xml));
+  else if (g_error_matches (local, STASIS_ERROR, STASIS_ERROR_NO_DOMAIN))
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_NO_DOMAIN,
+                 _ ("'%1$s' has no definition inside, and no domain with its UUID %2$s is "
+                    "defined"),
+                 image_name, uuid);
+  else
+    g_propagate_error (error, g_steal_pointer (&local));
+  return xml != NULL;
 }
 
 /* The definition, and whose it is. */
@@ -202,7 +230,7 @@ take_definition (Conversion *self, GError **error)
 static gboolean
 should_map (const Conversion *self)
 {
-  if (self->peek.emulator == NULL)
+  if (self->peek.emulator == NULL || stasis_driver_get_ops (self->driver) != NULL)
     return TRUE;
   g_autoptr (StasisQemuCaps) caps
       = stasis_driver_get_caps (self->driver, self->peek.emulator, NULL);
@@ -256,7 +284,7 @@ static gboolean
 run (Conversion *self, int fd, GError **error)
 {
   const gboolean is_known
-      = stasis_image_input_is_file (self->input)
+      = stasis_driver_get_ops (self->driver) == NULL && stasis_image_input_is_file (self->input)
         && stasis_mark_is_verified (self->driver->paths, stasis_image_input_fd (self->input));
   self->output.fd = fd;
   return check_kept_disks (self, error)
@@ -280,20 +308,36 @@ run_to_path (Conversion *self, GError **error)
          && stasis_atomic_file_rename (file, NULL, error);
 }
 
-/* What went into a file is taken away again where it is good for nothing. */
-static gboolean
-run_to_fd (Conversion *self, GError **error)
+/* A file has to be empty. */
+gboolean
+stasis_image_convert_check_fd (int fd, GError **error)
 {
-  const int fd = self->request->out_fd;
   struct stat st;
   if (fstat (fd, &st) < 0)
     return stasis_throw_errno (error, _ ("cannot write to descriptor %d"), fd);
   if (S_ISREG (st.st_mode) && st.st_size > 0)
     return throw_argument (error, _ ("descriptor %d is a file that is not empty"), fd);
+  return TRUE;
+}
+
+/* What went into a file is taken away again. */
+void
+stasis_image_convert_cut_fd (int fd)
+{
+  struct stat st;
+  if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && ftruncate (fd, 0) < 0)
+    g_warning ("cannot cut back the output that is not complete: %s", g_strerror (errno));
+}
+
+static gboolean
+run_to_fd (Conversion *self, GError **error)
+{
+  const int fd = self->request->out_fd;
+  if (!stasis_image_convert_check_fd (fd, error))
+    return FALSE;
   if (run (self, fd, error))
     return TRUE;
-  if (S_ISREG (st.st_mode) && ftruncate (fd, 0) < 0)
-    g_warning ("cannot cut back the output that is not complete: %s", g_strerror (errno));
+  stasis_image_convert_cut_fd (fd);
   return FALSE;
 }
 
@@ -306,6 +350,26 @@ convert (Conversion *self, char ***out_lost, GError **error)
   if (out_lost != NULL)
     *out_lost = stasis_image_list_lost (self->input, self->output.kind);
   return TRUE;
+}
+
+/* The input has a name. */
+gboolean
+stasis_image_convert_named (StasisDriver *driver, const StasisImageConversion *request,
+                            const char *in_name, char ***out_lost, StasisProgressFunc progress,
+                            gpointer user_data, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *operation = g_strdup ("convert");
+  g_auto (Conversion) self = { .driver = driver,
+                               .request = request,
+                               .in_name = in_name,
+                               .job = stasis_image_job_begin (operation, progress, user_data),
+                               .cancellable = cancellable };
+  g_autoptr (GError) local = NULL;
+  const gboolean ok = convert (&self, out_lost, &local);
+  stasis_image_job_end (&self.job, local);
+  if (!ok)
+    g_propagate_error (error, g_steal_pointer (&local));
+  return ok;
 }
 
 /**
@@ -322,7 +386,8 @@ convert (Conversion *self, char ***out_lost, GError **error)
  * Makes an image of another kind out of one.  The input is read once, checked to its end and never
  * changed.  A named output is complete or not there, and an older one stays until then; an output
  * that is a file by its descriptor is cut back on failure.  An image that is ours keeps its UUID,
- * so that what is known of one is known of the other.
+ * so that what is known of one is known of the other.  Of a driver that is elsewhere paths are of
+ * its host, and a descriptor is a pipe to it; between two descriptors all is done here.
  *
  * Returns: %TRUE if the new image is complete
  */
@@ -332,18 +397,8 @@ stasis_image_convert (StasisDriver *driver, const StasisImageConversion *request
                       GError **error)
 {
   const StasisDriverOps *ops = stasis_driver_get_ops (driver);
-  if (ops != NULL)
+  if (ops != NULL && (request->in_path != NULL || request->out_path != NULL))
     return ops->convert_image (driver, request, out_lost, progress, user_data, cancellable, error);
-
-  g_autofree char *operation = g_strdup ("convert");
-  g_auto (Conversion) self = { .driver = driver,
-                               .request = request,
-                               .job = stasis_image_job_begin (operation, progress, user_data),
-                               .cancellable = cancellable };
-  g_autoptr (GError) local = NULL;
-  const gboolean ok = convert (&self, out_lost, &local);
-  stasis_image_job_end (&self.job, local);
-  if (!ok)
-    g_propagate_error (error, g_steal_pointer (&local));
-  return ok;
+  return stasis_image_convert_named (driver, request, NULL, out_lost, progress, user_data,
+                                     cancellable, error);
 }

@@ -42,15 +42,32 @@ duplicate (int fd, const char *name, GError **error)
   return own;
 }
 
+/* What messages call it. */
+char *
+stasis_image_name_fd (int fd)
+{
+  return fd == STDIN_FILENO ? g_strdup ("/dev/stdin") : g_strdup_printf ("/dev/fd/%d", fd);
+}
+
+/* Open a duplicate of @fd. */
+StasisImageInput *
+stasis_image_open_any_fd (int fd, const char *name, GCancellable *cancellable, GError **error)
+{
+  const int own = duplicate (fd, name, error);
+  return own < 0 ? NULL : stasis_image_input_open (own, name, cancellable, error);
+}
+
 /* Open @path, or a duplicate of @fd. */
 StasisImageInput *
 stasis_image_open_any (const char *path, int fd, GCancellable *cancellable, GError **error)
 {
-  g_autofree char *name = path != NULL ? g_strdup (path) : NULL;
-  if (name == NULL)
-    name = fd == STDIN_FILENO ? g_strdup ("/dev/stdin") : g_strdup_printf ("/dev/fd/%d", fd);
-  const int own = path != NULL ? open_path (path, error) : duplicate (fd, name, error);
-  return own < 0 ? NULL : stasis_image_input_open (own, name, cancellable, error);
+  if (path == NULL)
+    {
+      g_autofree char *name = stasis_image_name_fd (fd);
+      return stasis_image_open_any_fd (fd, name, cancellable, error);
+    }
+  const int own = open_path (path, error);
+  return own < 0 ? NULL : stasis_image_input_open (own, path, cancellable, error);
 }
 
 /* The definition inside as text. */

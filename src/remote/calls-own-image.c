@@ -70,34 +70,6 @@ stasis_call_own_image_check (StasisCall *call, GError **error)
   return TRUE;
 }
 
-/* What the new kind has no place for is the result. */
-gboolean
-stasis_call_own_image_convert (StasisCall *call, GError **error)
-{
-  const StasisImageConversion request = {
-    .in_path = call->args[0].s,
-    .in_fd = -1,
-    .in_kind = call->args[1].s,
-    .out_path = call->args[2].s,
-    .out_fd = -1,
-    .out_kind = call->args[3].s,
-    .compression = call->args[4].s,
-  };
-  g_auto (GStrv) lost = NULL;
-  g_auto (StasisOwnJob) job = { 0 };
-  if (!stasis_call_check_file (request.in_path, error)
-      || !stasis_call_check_file (request.out_path, error))
-    return FALSE;
-  stasis_own_job_begin (&job, call);
-  if (!stasis_image_convert (call->driver, &request, &lost, stasis_own_job_tell, &job,
-                             job.cancellable, error))
-    return FALSE;
-  call->rets[0].items = stasis_wire_strings_new ();
-  for (guint i = 0; lost != NULL && lost[i] != NULL; i++)
-    g_ptr_array_add (call->rets[0].items, g_strdup (lost[i]));
-  return TRUE;
-}
-
 /* A whole one. */
 gboolean
 stasis_call_own_image_flatten (StasisCall *call, GError **error)

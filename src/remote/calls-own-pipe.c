@@ -30,7 +30,7 @@ stasis_call_own_domain_save_pipe (StasisCall *call, GError **error)
     return FALSE;
   stasis_own_job_begin (&job, call);
   g_autoptr (StasisPipe) pipe
-      = stasis_pipe_new (call->session, call->header, /* is_out= */ TRUE, job.cancellable, error);
+      = stasis_pipe_new (call->session, call->header, /* is_out= */ TRUE, NULL, error);
   if (pipe == NULL)
     return FALSE;
   const StasisSaveReader reader = stasis_pipe_reader (pipe);

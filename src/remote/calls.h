@@ -215,11 +215,15 @@ STASIS_CALL (own_domain_set_time);
 /* calls-own-device.c */
 STASIS_CALL (own_domain_detach_device);
 
+/* calls-own-convert.c */
+STASIS_CALL (own_image_convert);
+STASIS_CALL (own_image_convert_from_pipe);
+STASIS_CALL (own_image_convert_to_pipe);
+
 /* calls-own-image.c */
 STASIS_CALL (own_image_get_info);
 STASIS_CALL (own_image_define_xml);
 STASIS_CALL (own_image_check);
-STASIS_CALL (own_image_convert);
 STASIS_CALL (own_image_flatten);
 STASIS_CALL (own_image_draw_map);
 

@@ -7,6 +7,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "remote/client-convert.h"
 #include "remote/client-ops.h"
 #include "util/json.h"
 
@@ -101,36 +102,6 @@ check_image (StasisDriver *self, const char *path, GPtrArray **out_damages,
 }
 
 static gboolean
-convert_image (StasisDriver *self, const StasisImageConversion *request, char ***out_lost,
-               StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
-               GError **error)
-{
-  StasisClient *client = stasis_client_of_driver (self);
-  const StasisClientJob job
-      = { .progress = progress, .user_data = user_data, .cancellable = cancellable };
-  const StasisWireValue args[] = {
-    { .s = (char *) request->in_path },     { .s = (char *) request->in_kind },
-    { .s = (char *) request->out_path },    { .s = (char *) request->out_kind },
-    { .s = (char *) request->compression },
-  };
-  StasisWireValue rets[1];
-  if (request->in_path == NULL || request->out_path == NULL)
-    return stasis_driver_get_ops (self)->refuse (self, _ ("a conversion through a pipe"), error);
-  if (!stasis_client_need_own (client, _ ("a conversion"), error)
-      || !stasis_client_call_job (client, OWN, "image-convert", args, rets, &job, error))
-    return FALSE;
-  if (out_lost != NULL)
-    {
-      g_autoptr (GStrvBuilder) lost = g_strv_builder_new ();
-      for (guint i = 0; i < rets[0].items->len; i++)
-        g_strv_builder_add (lost, g_ptr_array_index (rets[0].items, i));
-      *out_lost = g_strv_builder_end (lost);
-    }
-  stasis_client_clear (OWN, "image-convert", rets);
-  return TRUE;
-}
-
-static gboolean
 flatten_image (StasisDriver *self, const char *in_path, const char *out_path,
                StasisProgressFunc progress, gpointer user_data, GCancellable *cancellable,
                GError **error)
@@ -165,7 +136,7 @@ stasis_client_fill_image (StasisDriverOps *ops)
   ops->get_image_xml = get_image_xml;
   ops->define_image_xml = define_image_xml;
   ops->check_image = check_image;
-  ops->convert_image = convert_image;
+  ops->convert_image = stasis_client_convert_image;
   ops->flatten_image = flatten_image;
   ops->draw_image_map = draw_image_map;
 }

@@ -10,6 +10,8 @@
 
 #include "remote/client-pipe.h"
 
+#include <sys/stat.h>
+
 #include <glib/gi18n-lib.h>
 
 #include "driver/save-place.h"
@@ -23,7 +25,8 @@ typedef struct
   StasisClient *client; /* (borrowed) */
   StasisClientPort port;
   GCancellable *stop;     /* (owned) the reply is there */
-  StasisSavePlace *place; /* (owned) (nullable) of an image that comes here */
+  StasisSaveSink *sink;   /* (borrowed) (nullable) of an image that comes here */
+  gboolean has_reader;    /* who has to have all of it, or a disk */
   StasisStreamIn *source; /* (owned) (nullable) of one that goes there */
   GError *error;          /* (owned) (nullable) of the thread */
 } Pipe;
@@ -32,7 +35,6 @@ static void
 pipe_clear (Pipe *self)
 {
   stasis_client_port_clear (&self->port);
-  stasis_save_place_free (self->place);
   stasis_stream_in_free (self->source);
   g_clear_object (&self->stop);
   g_clear_error (&self->error);
@@ -82,10 +84,10 @@ static gboolean
 write_piece (Pipe *self, GByteArray *octets_take, guint64 *count)
 {
   g_autoptr (GByteArray) octets = octets_take;
-  StasisSaveSink *sink = self->place->sink;
+  StasisSaveSink *sink = self->sink;
   if (octets == NULL)
     {
-      if (!stasis_save_sink_await_reader (sink, self->stop, NULL, &self->error))
+      if (self->has_reader && !stasis_save_sink_await_reader (sink, self->stop, NULL, &self->error))
         return FALSE;
       send_count (self, STASIS_MESSAGE_OK, *count);
       return TRUE;
@@ -185,12 +187,26 @@ gboolean
 stasis_client_pipe_out (StasisClient *client, const char *name, const StasisWireValue *args, int fd,
                         const char *fd_name, const StasisClientJob *job, GError **error)
 {
-  g_auto (Pipe) self = { .client = client };
-  self.place = stasis_save_place_new (NULL, fd, fd_name, error);
-  if (self.place == NULL || !stasis_save_place_begin (self.place, 0, error))
+  g_autoptr (StasisSavePlace) place = stasis_save_place_new (NULL, fd, fd_name, error);
+  if (place == NULL || !stasis_save_place_begin (place, 0, error))
     return FALSE;
+  g_auto (Pipe) self = { .client = client, .sink = place->sink, .has_reader = TRUE };
   stasis_client_port_init (&self.port, STASIS_PIPE_WINDOW, /* is_patient= */ FALSE);
   return run (&self, name, args, NULL, job, write_image, error);
+}
+
+/* The same, wherever it goes. */
+gboolean
+stasis_client_pipe_out_plain (StasisClient *client, const char *name, const StasisWireValue *args,
+                              StasisWireValue *rets, int fd, const StasisClientJob *job,
+                              GError **error)
+{
+  struct stat st;
+  g_autoptr (StasisSaveSink) sink = stasis_save_sink_new (fd, 0);
+  g_auto (Pipe) self = { .client = client, .sink = sink };
+  self.has_reader = fstat (fd, &st) == 0 && S_ISREG (st.st_mode);
+  stasis_client_port_init (&self.port, STASIS_PIPE_WINDOW, /* is_patient= */ FALSE);
+  return run (&self, name, args, rets, job, write_image, error);
 }
 
 /* To there. */

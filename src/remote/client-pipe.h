@@ -16,6 +16,12 @@ gboolean stasis_client_pipe_out (StasisClient *client, const char *name,
                                  const StasisWireValue *args, int fd, const char *fd_name,
                                  const StasisClientJob *job, GError **error);
 
+/* The same into whatever @fd (borrowed) is, a device too; who reads from a pipe is not waited for.
+ */
+gboolean stasis_client_pipe_out_plain (StasisClient *client, const char *name,
+                                       const StasisWireValue *args, StasisWireValue *rets, int fd,
+                                       const StasisClientJob *job, GError **error);
+
 /* One whose image comes out of @fd (borrowed). */
 gboolean stasis_client_pipe_in (StasisClient *client, const char *name, const StasisWireValue *args,
                                 StasisWireValue *rets, int fd, const StasisClientJob *job,

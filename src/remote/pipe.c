@@ -16,12 +16,15 @@
 #include "util/fd.h"
 
 #define PIECE (64u * 1024)
+#define LOOK_US \
+  (50 * G_TIME_SPAN_MILLISECOND) /* between two looks whether the call is cancelled \
+                                  */
 
 struct _StasisPipe
 {
   StasisSession *session; /* (borrowed): of the call */
   StasisMessageHeader header;
-  GCancellable *cancellable; /* (borrowed) of the call */
+  GCancellable *cancellable; /* (borrowed) (nullable) of the call */
   gboolean is_out;
   int fd;          /* (owned) our end */
   int driver_fd;   /* (owned) or -1 */
@@ -38,7 +41,7 @@ struct _StasisPipe
   guint64 n_asked;    /* of which it was asked whether its reader has them */
   guint64 n_read;     /* of which it has said so */
   GByteArray *in;     /* (owned) for the driver */
-  gboolean is_whole;  /* no more comes */
+  gboolean is_whole;  /* no more comes, from either */
 };
 
 static void
@@ -94,6 +97,10 @@ send_image (gpointer data)
       self->n_gone = self->n_sent;
       g_mutex_unlock (&self->lock);
     }
+  g_mutex_lock (&self->lock);
+  self->is_whole = room > 0;
+  g_cond_broadcast (&self->changed);
+  g_mutex_unlock (&self->lock);
   return NULL;
 }
 
@@ -145,6 +152,18 @@ receive_image (gpointer data)
     }
   shutdown (self->fd, SHUT_WR);
   return NULL;
+}
+
+/* With the lock held, or before anybody knows of it: the driver sees that nobody is there.  What it
+ * reads may look whole where it is cut, and it may be long before it writes, so it is told to end.
+ */
+static void
+hang_up (StasisPipe *self)
+{
+  shutdown (self->fd, SHUT_RDWR);
+  if (self->cancellable != NULL && !self->is_whole)
+    g_cancellable_cancel (self->cancellable);
+  g_cond_broadcast (&self->changed);
 }
 
 /* Serials are the client's choice: two calls of one would take each other's packets. */
@@ -238,6 +257,37 @@ stasis_pipe_reader (StasisPipe *self)
   return (StasisSaveReader){ .look = look, .data = self };
 }
 
+/* With the lock held: until the driver has written all, and @count, which grows, is that.  No event
+ * tells that the call is cancelled. */
+static gboolean
+await_count (StasisPipe *self, const guint64 *count, GError **error)
+{
+  while (!self->is_whole || *count < self->n_sent)
+    {
+      if (self->is_unread || self->is_lost)
+        return throw_lost (self, self->n_sent, error);
+      if (g_cancellable_set_error_if_cancelled (self->cancellable, error))
+        return FALSE;
+      g_cond_wait_until (&self->changed, &self->lock, g_get_monotonic_time () + LOOK_US);
+    }
+  return TRUE;
+}
+
+/* All of it. */
+gboolean
+stasis_pipe_await_end (StasisPipe *self, GError **error)
+{
+  g_mutex_lock (&self->lock);
+  const gboolean is_sent = await_count (self, &self->n_gone, error);
+  self->n_asked = self->n_sent;
+  g_mutex_unlock (&self->lock);
+  if (!is_sent)
+    return FALSE;
+  send_packet (self, NULL, 0);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  return await_count (self, &self->n_read, error);
+}
+
 /* NULL is fine. */
 void
 stasis_pipe_free (StasisPipe *self)
@@ -262,17 +312,6 @@ stasis_pipe_free (StasisPipe *self)
   g_cond_clear (&self->changed);
   g_mutex_clear (&self->lock);
   g_free (self);
-}
-
-/* With the lock held: the driver sees that nobody is there.  What it reads may look whole where it
- * is cut, so it is told to end. */
-static void
-hang_up (StasisPipe *self)
-{
-  shutdown (self->fd, SHUT_RDWR);
-  if (!self->is_out && !self->is_whole)
-    g_cancellable_cancel (self->cancellable);
-  g_cond_broadcast (&self->changed);
 }
 
 /* What the client says of an image that it gets. */

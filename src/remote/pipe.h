@@ -10,9 +10,10 @@
  * STASIS_PIPE_WINDOW octets are under way: who receives tells how many it has taken so far, and who
  * sends waits for that, without holding up anything else of the connection.
  *
- * Of an image that was written it counts what the client's own reader has taken: the client is
- * asked for that before the end of the image is sent, and once more behind it, so a client that
- * goes away before has no complete image, and the guest goes on.
+ * Of an image that a domain is saved into it counts what the client's own reader has taken: the
+ * client is asked for that before the end of the image is sent, and once more behind it, so a
+ * client that goes away before has no complete image, and the guest goes on.  Of one that was
+ * converted it is enough that the client could write all of it.
  */
 
 #pragma once
@@ -26,13 +27,16 @@ G_BEGIN_DECLS
 
 typedef struct _StasisPipe StasisPipe;
 
-/* @is_out: the driver writes.  @cancellable ends the call of a client that goes away before it has
- * sent all. */
+/* @is_out: the driver writes.  @cancellable (nullable) ends the call of a client that goes away
+ * before all was sent. */
 StasisPipe *stasis_pipe_new (StasisSession *session, const StasisMessageHeader *call,
                              gboolean is_out, GCancellable *cancellable, GError **error);
 /* The driver's end (owned by the caller from now on). */
 int stasis_pipe_steal_fd (StasisPipe *self);
-/* Whom an image that is written is for. */
+/* The driver has written all of it and closed its end: wait until the client has it where it
+ * belongs.  May be cancelled. */
+gboolean stasis_pipe_await_end (StasisPipe *self, GError **error);
+/* Whom an image that is written is for, and whose domain goes on unless that has it. */
 StasisSaveReader stasis_pipe_reader (StasisPipe *self);
 /* The call is over. */
 void stasis_pipe_free (StasisPipe *self);

@@ -214,6 +214,8 @@ static const StasisProcedure procedures[] = {
   OWN (45, "image-draw-map", "ss", "b", WRITE, FALSE, image_draw_map),
   OWN (46, "domain-save-pipe", "Dszzzu", "", WRITE, FALSE, domain_save_pipe),
   OWN (47, "restore-pipe", "szu", "D", WRITE, FALSE, restore_pipe),
+  OWN (48, "image-convert-to-pipe", "szzz", "S", WRITE, FALSE, image_convert_to_pipe),
+  OWN (49, "image-convert-from-pipe", "szszz", "S", WRITE, FALSE, image_convert_from_pipe),
   OWN (50, "guests-start", "", "", WRITE, FALSE, guests_start),
   OWN (51, "guests-stop", "", "", WRITE, FALSE, guests_stop),
   OWN (52, "guests-list", "", "s", READ, FALSE, guests_list),

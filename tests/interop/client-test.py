@@ -184,15 +184,12 @@ def usual(t):
         process.wait(60)
 
 
-@harness.test("what needs a descriptor here is refused by name")
+@harness.test("a path that is no plain file is refused by name")
 def pipes(t):
     guest = t.boot_sector_guest()
     with daemon(t) as served:
         uri = f"stasis+unix:///system?socket={served.socket}"
         t.stasis("-c", uri, "create", guest.xml_file())
-        for command in (("image", "convert", "-", t.dir / "x"), ("image", "convert", t.dir / "x", "-")):
-            failed = t.stasis("-c", uri, *command, check=False)
-            assert failed.returncode != 0 and uri in failed.stderr, (command, failed)
         os.mkfifo(t.dir / "fifo")
         failed = t.stasis("-c", uri, "save", guest.name, t.dir / "fifo", check=False)
         assert "is no plain file" in failed.stderr, failed.stderr
