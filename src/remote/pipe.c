@@ -174,6 +174,8 @@ enlist (StasisPipe *self, GError **error)
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&session->lock);
   const gpointer serial = GUINT_TO_POINTER (self->header.serial);
   self->is_lost = session->fd < 0;
+  if (self->is_lost)
+    hang_up (self);
   if (!g_hash_table_contains (session->pipes, serial))
     return g_hash_table_insert (session->pipes, serial, self);
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,

@@ -16,7 +16,7 @@ from served import daemon, harness
 sys.path.insert(0, str(harness.ROOT / "tests" / "transport"))
 import sshd as ssh_server  # pylint: disable=wrong-import-position
 
-TO_PIPE, FROM_PIPE = 48, 49
+SAVE_PIPE, TO_PIPE, FROM_PIPE = 46, 48, 49
 WINDOW = 2 * 1024 * 1024
 
 
@@ -243,6 +243,33 @@ def bounded(t):
                 client.send(octets)
             harness.wait_for(lambda: not serves(served), "the end of it")
             assert not (t.dir / "new").exists() and not left(t)
+
+
+def runs_alone(t, guest):
+    return "job" not in t.status(guest) and t.domstate(guest) == "running"
+
+
+@harness.test("a call whose client has gone before it begins ends as well")
+def gone(t):
+    guest, image = saved(t)
+    t.stasis("image", "convert", "-O", "stasis-stream", image, t.dir / "stream")
+    t.stasis("restore", image)
+    with daemon(t) as served:
+        for _ in range(10):
+            with wire.Client(served.socket) as client:
+                domain = client.lookup(guest.name)
+                served.process.send_signal(signal.SIGSTOP)
+                client.ask(SAVE_PIPE, domain + wire.string("-") + 3 * wire.optional(None) + wire.u32(0), program=wire.OWN)
+            served.process.send_signal(signal.SIGCONT)
+            harness.wait_for(lambda: runs_alone(t, guest), "the end of the save")
+        for _ in range(20):
+            with wire.Client(served.socket) as client:
+                served.process.send_signal(signal.SIGSTOP)
+                for _ in range(3):
+                    client.ask(TO_PIPE, to_pipe(t.dir / "stream"), program=wire.OWN)
+            served.process.send_signal(signal.SIGCONT)
+        harness.wait_for(lambda: str(t.dir / "stream") not in open_files(served), "their end")
+        harness.wait_for(lambda: runs_alone(t, guest), "the end of a save that began late")
 
 
 harness.main()
