@@ -223,13 +223,20 @@ def octets_until_silence(client, seconds=1):
     return count
 
 
-@harness.test("no more is under way than may be")
+@harness.test("no more is under way than may be, and two images of one connection have two serials")
 def bounded(t):
     _guest, image = saved(t)
     with daemon(t) as served:
         with wire.Client(served.socket) as client:
             serial = client.ask(TO_PIPE, to_pipe(image), program=wire.OWN)
             assert octets_until_silence(client) == WINDOW
+            for procedure, payload in ((TO_PIPE, to_pipe(image)),
+                                       (FROM_PIPE, wire.string("-") + wire.optional(None)
+                                        + wire.string(t.dir / "new") + 2 * wire.optional(None))):
+                client.send(wire.packet(procedure, payload, program=wire.OWN, serial=serial))
+                reply = client.receive()
+                assert reply.kind == wire.REPLY and "under way" in reply.message, reply
+            assert octets_until_silence(client, 0.3) == 0  # the first is as it was
             client.send(wire.packet(TO_PIPE, struct.pack(">Q", WINDOW), program=wire.OWN, kind=wire.STREAM, serial=serial,
                                     status=2))
             assert octets_until_silence(client) > 0
