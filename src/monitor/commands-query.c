@@ -295,6 +295,23 @@ stasis_monitor_query_cpu_model_expansion (StasisMonitor *monitor, const char *ty
   return stasis_json_ref ((StasisJson *) expanded);
 }
 
+/* Whose processors they are. */
+gboolean
+stasis_monitor_query_kvm (StasisMonitor *monitor, gboolean *out_is_kvm, GCancellable *cancellable,
+                          GError **error)
+{
+  const StasisCommand query
+      = { "query-kvm", _ ("cannot ask what runs the guest's processors"), STASIS_COMMAND_MS, -1 };
+  g_autoptr (StasisJson) reply = NULL;
+  if (!stasis_command_run (monitor, &query, NULL, &reply, cancellable, error))
+    return FALSE;
+
+  g_autoptr (GError) fault = NULL;
+  if (!stasis_json_need_boolean (reply, "enabled", out_is_kvm, &fault))
+    return stasis_command_throw_reply (query.command, query.context, fault, error);
+  return TRUE;
+}
+
 /* The guest's memory as the balloon has it. */
 gboolean
 stasis_monitor_query_balloon (StasisMonitor *monitor, guint64 *out_actual,

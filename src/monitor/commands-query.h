@@ -96,6 +96,10 @@ StasisJson *stasis_monitor_query_cpu_model_expansion (StasisMonitor *monitor, co
                                                       GCancellable *cancellable,
                                                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether the guest's processors are KVM's; else QEMU emulates them (TCG). */
+gboolean stasis_monitor_query_kvm (StasisMonitor *monitor, gboolean *out_is_kvm,
+                                   GCancellable *cancellable, GError **error);
+
 /* The guest's memory as the balloon has it, octets. */
 gboolean stasis_monitor_query_balloon (StasisMonitor *monitor, guint64 *out_actual,
                                        GCancellable *cancellable, GError **error);

@@ -151,6 +151,19 @@ test_cpu_model (Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_kvm (Fixture *fixture, gconstpointer data)
+{
+  if (fixture->qemu == NULL)
+    return;
+
+  g_autoptr (GError) error = NULL;
+  gboolean is_kvm = TRUE;
+  g_assert_true (stasis_monitor_query_kvm (fixture->monitor, &is_kvm, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_false (is_kvm);
+}
+
+static void
 test_balloon (Fixture *fixture, gconstpointer data)
 {
   if (fixture->qemu == NULL)
@@ -238,6 +251,7 @@ main (int argc, char **argv)
     { "/monitor/commands-query/chardev", test_chardev },
     { "/monitor/commands-query/vnc", test_vnc },
     { "/monitor/commands-query/cpu-model", test_cpu_model },
+    { "/monitor/commands-query/kvm", test_kvm },
     { "/monitor/commands-query/balloon", test_balloon },
     { "/monitor/commands-query/ram-blocks", test_ram_blocks },
     { "/monitor/commands-query/hmp", test_hmp },

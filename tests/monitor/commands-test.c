@@ -80,6 +80,13 @@ run_model (StasisMonitor *monitor, GError **error)
 }
 
 static gboolean
+run_kvm (StasisMonitor *monitor, GError **error)
+{
+  gboolean is_kvm = FALSE;
+  return stasis_monitor_query_kvm (monitor, &is_kvm, NULL, error);
+}
+
+static gboolean
 run_balloon (StasisMonitor *monitor, GError **error)
 {
   guint64 actual = 0;
@@ -142,6 +149,8 @@ static const Case cases[] = {
   { "vnc-no-id", run_vnc, "[{}]", FALSE },
   { "model-none", run_model, "{}", FALSE },
   { "model-no-name", run_model, "{\"model\": {\"props\": {}}}", FALSE },
+  { "kvm", run_kvm, "{\"enabled\": true, \"present\": true}", TRUE },
+  { "kvm-none", run_kvm, "{\"present\": true}", FALSE },
   { "balloon-negative", run_balloon, "{\"actual\": -1}", FALSE },
   { "ram-blocks-number", run_ram_blocks, "5", FALSE },
   { "ram-blocks-text", run_ram_blocks, "\"hello\"", FALSE },
