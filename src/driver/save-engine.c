@@ -12,6 +12,12 @@
  * Where the stream is to be compressed, cut into records or sent on, it comes through us (drain.c).
  *
  * What a QEMU can do is asked of the running one, never inferred from its version.
+ *
+ * Before 9.0 QEMU forgets to tell an emulated processor (TCG) that it begins to look for writes
+ * anew (cpu_physical_memory_sync_dirty_bitmap): what that has written to since it looked last it
+ * may write to again unseen.  So only the first pass over the memory of a guest that runs can be
+ * relied on, and the guest is stopped after it: with a downtime limit of 0 QEMU does not look
+ * before it has stopped it.  KVM counts by itself.
  */
 
 #include "config.h"
@@ -33,6 +39,7 @@
 #include "driver/recover.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
+#include "monitor/commands-query.h"
 #include "util/fault.h"
 #include "util/fd.h"
 
@@ -40,6 +47,7 @@
 #define CHANNELS_DIRECT 4u
 #define CHANNELS_MAX    8u
 #define PASSES_MAX      10u /* over the memory of a guest that runs */
+#define SYNCS_ONE_PASS  2u  /* at the beginning, and once the guest has been stopped */
 
 /* NULL is fine. */
 void
@@ -205,6 +213,26 @@ choose_writer (StasisSaveEngine *engine, const StasisSaveGuest *guest, StasisMon
   return TRUE;
 }
 
+/* One that is as old as that. */
+static StasisSaveEngine *
+choose_plain (const StasisSaveGuest *guest, StasisMonitor *monitor, GCancellable *cancellable,
+              GError **error)
+{
+  if (!guest->is_live)
+    return new_stream (STASIS_SAVE_WAY_PLAIN, _ ("plain stream: this QEMU has no mapped-ram"));
+  gboolean is_kvm = FALSE;
+  if (!stasis_monitor_query_kvm (monitor, &is_kvm, cancellable, error))
+    return NULL;
+  StasisSaveEngine *engine = new_stream (
+      STASIS_SAVE_WAY_PLAIN,
+      is_kvm ? _ ("plain stream, precopy: this QEMU has no mapped-ram")
+             : _ ("plain stream, precopy in one pass: this QEMU has no mapped-ram, and loses "
+                  "track of what an emulated processor writes in another"));
+  engine->is_live = TRUE;
+  engine->is_one_pass = !is_kvm;
+  return engine;
+}
+
 /* Choose by what the running QEMU offers. */
 StasisSaveEngine *
 stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
@@ -221,14 +249,7 @@ stasis_save_engine_choose (StasisMonitor *monitor, StasisSaveWay way, int fd,
   if (!g_hash_table_contains (offers, "mapped-ram"))
     {
       if (way == STASIS_SAVE_WAY_BEST)
-        {
-          StasisSaveEngine *plain = new_stream (
-              STASIS_SAVE_WAY_PLAIN, guest->is_live
-                                         ? _ ("plain stream, precopy: this QEMU has no mapped-ram")
-                                         : _ ("plain stream: this QEMU has no mapped-ram"));
-          plain->is_live = guest->is_live;
-          return plain;
-        }
+        return choose_plain (guest, monitor, cancellable, error);
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
                    _ ("this QEMU cannot write such an image: it has no mapped-ram (QEMU 9.0 and "
                       "newer)"));
@@ -317,6 +338,8 @@ stasis_save_engine_configure (const StasisSaveEngine *engine, StasisMonitor *mon
   StasisJson *parameters = stasis_json_new_object ();
   /* The default of 128 MiB/s is for networks. */
   stasis_json_set_int (parameters, "max-bandwidth", 0);
+  if (engine->is_one_pass)
+    stasis_json_set_int (parameters, "downtime-limit", 0);
   if (engine->multifd)
     stasis_json_set_int (parameters, "multifd-channels", engine->n_channels);
   if (engine->direct_io)
@@ -354,6 +377,21 @@ stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor,
                              job, error);
   return stasis_save_engine_begin (engine, monitor, body, journal, cancellable, error)
          && stasis_migration_wait (monitor, job, engine->is_live ? PASSES_MAX : 0, error);
+}
+
+/* Somebody may have given it another downtime limit meanwhile. */
+gboolean
+stasis_save_engine_check_passes (const StasisSaveEngine *engine, const StasisMigrationInfo *info,
+                                 GError **error)
+{
+  if (!engine->is_one_pass || info->dirty_sync_count <= SYNCS_ONE_PASS)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_QEMU,
+               _ ("QEMU went over the memory %1$" G_GUINT64_FORMAT
+                  " times while the guest ran, and may have missed what it wrote: its downtime "
+                  "limit was changed meanwhile"),
+               info->dirty_sync_count - 1);
+  return FALSE;
 }
 
 /* Until QEMU has stopped the guest, and waits. */

@@ -8,6 +8,7 @@
 #include "driver/capture.h"
 #include "driver/job.h"
 #include "driver/status.h"
+#include "monitor/commands-migrate.h"
 #include "monitor/monitor.h"
 #include "util/stream.h"
 
@@ -40,6 +41,7 @@ typedef struct
   gboolean direct_io; /* past the page cache */
   guint n_channels;
   gboolean is_live;       /* the guest runs meanwhile */
+  gboolean is_one_pass;   /* and QEMU goes over its memory once meanwhile */
   gboolean waits_for_us;  /* QEMU does when it has stopped the guest */
   StasisCapture *capture; /* (owned) (nullable) we write, not QEMU: in place */
   gboolean is_snapshot;   /* QEMU writes what the memory of a live one was, see background.h */
@@ -94,6 +96,11 @@ gboolean stasis_save_engine_begin (const StasisSaveEngine *engine, StasisMonitor
 gboolean stasis_save_engine_run (const StasisSaveEngine *engine, StasisMonitor *monitor,
                                  const StasisSaveBody *body, const StasisJournal *journal,
                                  StasisJob *job, GError **error);
+
+/* QEMU has come to the end of a live one: it may have gone over the memory more often than it was
+ * told to. */
+gboolean stasis_save_engine_check_passes (const StasisSaveEngine *engine,
+                                          const StasisMigrationInfo *info, GError **error);
 
 /* QEMU could not begin the background snapshot, which was the plan: it is to copy the memory while
  * the guest runs. */

@@ -344,7 +344,7 @@ migrate_live (StasisSave *save, gboolean is_quiesced, GError **error)
   if (!migrate (save, error))
     return FALSE;
   g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (save->monitor, NULL, error);
-  if (info == NULL)
+  if (info == NULL || !stasis_save_engine_check_passes (save->engine, info, error))
     return FALSE;
   save->paused_us = g_get_monotonic_time () - (gint64) info->downtime_ms * 1000;
   stasis_save_output_expect_stale (save->output);

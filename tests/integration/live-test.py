@@ -10,7 +10,7 @@ import signal
 import harness
 from live import (at_random_moments, await_stop, comes_back, goes_on, helpers_without_library, let_end, linux,
                   set_balloon, shared_memory, verify)
-from mapped import booted_guest, can_map, need_mapping
+from mapped import booted_guest, can_map, image_lines, need_mapping
 from throttle import come_back_as_read, direct_guest, has_read, slow_reads, start_reading
 
 FROM_OUTSIDE = "mapped-ram, written from outside QEMU while the guest runs"
@@ -268,6 +268,48 @@ def fallback(t):
     t.stasis("save", "--live", guest.name, image)
     t.stasis("restore", image)
     guest.wait_for_tick(last + 2)
+
+
+def slowly(t, guest, *command, **more):
+    """A save by QEMU, slower than the guest changes its memory: what it says, if it does not fail."""
+    process = stop_at(t, "save-configured", *command, "--json")
+    t.by_hand(guest)
+    t.qmp(guest, "supervisor.sock",
+          {"execute": "migrate-set-parameters", "arguments": {"max-bandwidth": 1 << 20, **more}})
+    process.send_signal(signal.SIGCONT)
+    output, errors = process.communicate(timeout=120)
+    return process.returncode, errors, json.loads(output)["engine"] if process.returncode == 0 else ""
+
+
+@harness.test("what an emulated processor writes while QEMU copies the memory for long is in the image", embedded=True)
+def long_copied(t):
+    env = {"STASIS_LIBEXEC_DIR": helpers_without_library(t)} if can_map() else {}
+    guest = t.boot_sector_guest(pages=128)  # few enough for QEMU to remember where they are
+    t.stasis("create", guest.xml_file(), **env)
+    image = t.dir / "a.stasis"
+    mapping = [] if can_map() else ["--flat"]
+    for command in (["save", "--live"], ["checkpoint"]):
+        guest.wait_for_tick(guest.last_tick() + 2)
+        result, errors, engine = slowly(t, guest, *command, guest.name, image)
+        assert result == 0 and "precopy" in engine, errors or engine
+        comes_back(t, guest, image, *mapping, **env)
+        assert can_map() or harness.ACCEL == "kvm" or "in one pass" in engine, engine
+        assert image_lines(t, guest) != []
+
+
+@harness.test("a QEMU that may miss writes, and was told meanwhile to go over the memory again, gives no image", embedded=True)
+def too_often(t):
+    if can_map() or harness.ACCEL == "kvm":
+        raise harness.Skip("this one misses none")
+    guest = booted_guest(t, pages=128)
+    image = t.dir / "a.stasis"
+    for command in (["checkpoint"], ["save", "--live"]):
+        result, errors, _ = slowly(t, guest, *command, guest.name, image, **{"downtime-limit": 50})
+        assert result == 1 and "may have missed what it wrote" in errors, errors
+        assert not image.exists() and list(t.dir.glob(".a.*")) == []
+        goes_on(t, guest)
+    t.stasis("checkpoint", guest.name, image)
+    comes_back(t, guest, image)
 
 
 @harness.test("a guest that stands still after a save that failed late can be saved live, and has its disks back")

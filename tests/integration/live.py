@@ -19,11 +19,11 @@ def goes_on(t, guest):
     assert guest.damaged_pages() == 0 and t.domstate(guest) == "running"
 
 
-def comes_back(t, guest, image, *options):
+def comes_back(t, guest, image, *options, **env):
     """End the guest, restore the image: the tick that it went on from."""
     t.stasis("destroy", guest.name, check=False)
     n_before = len(guest.ticks())
-    t.stasis("restore", image, *options)
+    t.stasis("restore", image, *options, **env)
     harness.wait_for(lambda: len(guest.ticks()) >= n_before + 3, "the restored guest to tick")
     ticks = guest.ticks()[n_before:]
     assert ticks == list(range(ticks[0], ticks[0] + len(ticks))), "a tick is missing or doubled"
