@@ -297,7 +297,8 @@ load (Clone *clone, int view, GError **error)
          && stasis_late_options_links (clone->def, clone->monitor,
                                        stasis_job_cancellable (clone->job), error)
          && stasis_fault (step, error)
-         && stasis_hook_begin_in_job (clone->hold, clone->def, "started", clone->job, error);
+         && stasis_hook_begin_in_job (clone->hold, clone->def, "started", clone->job, error)
+         && stasis_job_commit (clone->job, error);
 }
 
 /* Up to a guest that is loaded, and stands still. */

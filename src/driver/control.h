@@ -47,7 +47,8 @@ gboolean stasis_control_job_end (StasisControl *control, const StasisJobStats *s
 StasisJobStats *stasis_control_get_job (StasisControl *control,
                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Its owner sees it with its next update.  STASIS_ERROR_INVALID_STATE where there is no job. */
+/* Its owner sees it with its next update, or before it commits.  STASIS_ERROR_INVALID_STATE where
+ * there is no job, or where it is too late. */
 gboolean stasis_control_abort_job (StasisControl *control, GError **error);
 
 /* A device of that alias has come: those who watch hear of it. */

@@ -214,6 +214,7 @@ begin_job (Detach *self)
   stats->bytes_total = memory + size_of_copy (self);
   set_processed (self, memory - stasis_memory_pull_missing (self->pull));
   stasis_job_begin (self->job, last);
+  stasis_job_claim (self->job, self->folder);
   stasis_job_attach_background (self->job, self->folder);
 }
 
@@ -332,7 +333,7 @@ let_go (Detach *self, StasisHold *hold, GError **error)
 {
   StasisStatus *status = hold->status;
   if (!stasis_fault ("detach-copied", error) || !prove (self, error)
-      || !stasis_fault ("detach-proven", error)
+      || !stasis_fault ("detach-proven", error) || !stasis_job_commit (self->job, error)
       || (self->renewal != NULL
           && !stasis_image_renewal_commit (self->renewal, self->driver->paths, error))
       || !stasis_fault ("detach-renamed", error)

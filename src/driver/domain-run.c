@@ -458,7 +458,7 @@ stasis_domain_get_job (StasisDomain *self, gboolean completed, GError **error)
  *
  * Asks the job's owner, in whatever process, to cancel.  It rolls back in its own time.
  *
- * Returns: %TRUE if it was asked
+ * Returns: %TRUE if it will; %FALSE with STASIS_ERROR_INVALID_STATE where it is too late
  */
 gboolean
 stasis_domain_abort_job (StasisDomain *self, GError **error)

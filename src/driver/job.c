@@ -16,6 +16,7 @@
 
 #include <stasis/error.h>
 
+#include "driver/job-fate.h"
 #include "driver/job-stats-json.h"
 #include "driver/supervise.h"
 #include "util/atomic-file.h"
@@ -37,6 +38,7 @@ struct _StasisJob
   StasisControl *control;    /* (owned) (nullable) */
   gboolean is_background;    /* as the supervisor knows it */
   char *last_path;           /* (owned) (nullable) */
+  char *folder;              /* (owned) (nullable) whose fate is this job's */
   char *engine_note;         /* (owned) (nullable) */
   StasisJobPoll poll;        /* (nullable) */
   gpointer poll_data;
@@ -90,6 +92,7 @@ stasis_job_free (StasisJob *job)
   stasis_control_free (job->control);
   stasis_job_stats_free (job->stats);
   g_free (job->last_path);
+  g_free (job->folder);
   g_free (job->engine_note);
   g_free (job);
 }
@@ -158,10 +161,22 @@ attach (StasisJob *job, const char *folder, gboolean is_background)
     g_debug ("the job goes on unseen: %s", error->message);
 }
 
-/* Tell the supervisor. */
+/* Nothing is decided of it yet. */
+void
+stasis_job_claim (StasisJob *job, const char *folder)
+{
+  if (job->folder != NULL)
+    return;
+  job->folder = g_strdup (folder);
+  stasis_job_fate_clear (folder);
+}
+
+/* Tell the supervisor.  A folder that came with the guest was never another job's. */
 void
 stasis_job_attach (StasisJob *job, const char *folder)
 {
+  if (job->folder == NULL)
+    job->folder = g_strdup (folder);
   attach (job, folder, /* is_background= */ FALSE);
 }
 
@@ -179,6 +194,33 @@ stasis_job_leave (StasisJob *job)
   if (job->control != NULL)
     stasis_control_job_end (job->control, job->stats, NULL);
   g_clear_pointer (&job->control, stasis_control_free);
+}
+
+static gboolean
+go_by (StasisJob *job, StasisJobFate fate, GError **error)
+{
+  if (fate == STASIS_JOB_FATE_ABORT)
+    g_cancellable_cancel (job->cancellable);
+  return !g_cancellable_set_error_if_cancelled (job->cancellable, error);
+}
+
+/* Whether it may go on. */
+gboolean
+stasis_job_check (StasisJob *job, GError **error)
+{
+  return go_by (job, job->folder != NULL ? stasis_job_fate_get (job->folder) : STASIS_JOB_FATE_OPEN,
+                error);
+}
+
+/* The last moment for an abort. */
+gboolean
+stasis_job_commit (StasisJob *job, GError **error)
+{
+  if (g_cancellable_set_error_if_cancelled (job->cancellable, error))
+    return FALSE;
+  if (job->folder == NULL)
+    return TRUE;
+  return go_by (job, stasis_job_fate_decide (job->folder, STASIS_JOB_FATE_COMMIT), error);
 }
 
 GCancellable *

@@ -34,6 +34,18 @@ void stasis_job_attach (StasisJob *job, const char *folder);
  * not the job.  It may be attached in the other way later. */
 void stasis_job_attach_background (StasisJob *job, const char *folder);
 
+/* Under the domain's lock, or before it is attached in the background, and before its journal tells
+ * of it: what was decided of an older job is none of it. */
+void stasis_job_claim (StasisJob *job, const char *folder);
+
+/* FALSE with G_IO_ERROR_CANCELLED where it was aborted, or cancelled by the caller, although its
+ * waits may not have seen that. */
+gboolean stasis_job_check (StasisJob *job, GError **error);
+
+/* The same, and where it was not: from now on whoever wants to abort it is told that it is too
+ * late.  Nothing may fail it any more that people would have wished for. */
+gboolean stasis_job_commit (StasisJob *job, GError **error);
+
 /* It comes to nothing before it has begun: others see it no more. */
 void stasis_job_leave (StasisJob *job);
 

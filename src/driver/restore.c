@@ -271,7 +271,7 @@ bring_back (Restore *restore, GError **error)
   /* A clone that was saved: from the next step on its disks go with the guest again. */
   restore->hold->status->overlays
       = stasis_overlays_of (restore->from.driver->paths, restore->from.def);
-  return stasis_fault ("restore-marked", error)
+  return stasis_fault ("restore-marked", error) && stasis_job_commit (restore->job, error)
          && stasis_restore_disks_define (restore->from.driver, restore->hold, restore->from.def,
                                          restore->kept_disks, error)
          && stasis_start_finish (restore->hold, restore->monitor,

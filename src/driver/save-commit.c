@@ -9,12 +9,14 @@
  * A file: it gets its temporary name, the journal says COMMIT with its inode, it is renamed.  Which
  * name that inode has tells whoever recovers what happened.  Of a guest that goes on beside its
  * image the journal never says COMMIT: whatever happens, it goes on.  A folder, a target or a
- * temporary name that is another one by then fails the save, and the guest goes on.
+ * temporary name that is another one by then fails the save, and the guest goes on.  Right before
+ * the rename is the last moment for an abort (job-fate.c).
  *
  * A descriptor: everything but the end of the image has been sent; the journal says COMMIT without
  * a target; the end is sent, and the reader is waited for until it has taken it.  A reader that
  * goes away before has no complete image, so the guest may go on.  In between nobody can know: a
- * process that dies, or is told not to wait any longer, leaves the guest paused, and people decide.
+ * process that dies, or is told not to wait any longer, leaves the guest paused, and people decide;
+ * so does one that was told in the instant in which the reader had taken it.
  * A reader behind who reads the descriptor, on another host perhaps, is waited for before that,
  * too, so that only the end is under way then.
  */
@@ -37,13 +39,15 @@ write_journal (StasisHold *hold, GError **error)
 }
 
 static StasisSaveOutcome
-commit_file (StasisSavePlace *place, StasisHold *hold, const StasisStill *still, GError **error)
+commit_file (StasisSavePlace *place, StasisHold *hold, StasisJob *job, const StasisStill *still,
+             GError **error)
 {
   /* Named first: at COMMIT the journal's inode is the new file's, under one name or the other. */
   gboolean renamed = FALSE;
   g_autoptr (GError) local = NULL;
   if (stasis_atomic_file_link (place->file, &local) && stasis_fault ("save-linked", &local)
       && (still == NULL || (write_journal (hold, &local) && stasis_still_check (still, &local)))
+      && stasis_job_commit (job, &local)
       && stasis_atomic_file_rename (place->file, &renamed, &local))
     return STASIS_SAVE_COMPLETE;
   if (renamed)
@@ -110,12 +114,13 @@ commit_stream (StasisSavePlace *place, StasisHold *hold, StasisJob *job, const S
   if (!stasis_side_thread_run ("settle", settle, &sending, job, show_written, place, error)
       || (place->reader != NULL && !await_reader (place, job, error))
       || !stasis_fault ("save-linked", error) || !write_journal (hold, error)
-      || !stasis_still_check (still, error))
+      || !stasis_still_check (still, error) || !stasis_job_check (job, error))
     return STASIS_SAVE_OPEN;
 
   g_autoptr (GError) local = NULL;
   if (stasis_side_thread_run ("release", release, &sending, job, show_written, place, &local)
-      && stasis_fault ("save-released", &local) && await_reader (place, job, &local))
+      && stasis_fault ("save-released", &local) && await_reader (place, job, &local)
+      && stasis_job_commit (job, &local))
     return STASIS_SAVE_COMPLETE;
   if (!sending.begun || has_lost_reader (local))
     {
@@ -134,9 +139,9 @@ StasisSaveOutcome
 stasis_save_commit (StasisSavePlace *place, StasisHold *hold, StasisJob *job,
                     const StasisStill *still, GError **error)
 {
-  if (g_cancellable_set_error_if_cancelled (stasis_job_cancellable (job), error))
+  if (!stasis_job_check (job, error))
     return STASIS_SAVE_OPEN;
   if (place->file != NULL)
-    return commit_file (place, hold, still, error);
+    return commit_file (place, hold, job, still, error);
   return commit_stream (place, hold, job, still, error);
 }

@@ -130,6 +130,7 @@ await_memory_check (Save *save, GError **error)
   g_autofree char *folder = stasis_paths_domain (save->driver->paths, status->name, NULL);
   if (!stasis_memory_check_goes_on (status, folder))
     return TRUE;
+  stasis_job_claim (save->job, folder);
   stasis_job_attach_background (save->job, folder);
   stasis_job_set_phase (save->job, "wait for the memory image to be verified");
   while (stasis_memory_check_goes_on (status, folder))
@@ -344,6 +345,7 @@ static gboolean
 open_journal (Save *save, GError **error)
 {
   StasisJournal *journal = &save->hold->status->journal;
+  stasis_job_claim (save->job, save->hold->folder);
   stasis_journal_begin (journal, STASIS_STEP_SAVE, operation_name (save->is_managed, save->flags));
   journal->was_running = save->was_running;
   /* A guest that goes on goes on with them, and beyond the image. */

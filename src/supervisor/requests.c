@@ -16,6 +16,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/job-fate.h"
 #include "driver/job-stats-json.h"
 #include "supervisor/control-server.h"
 #include "supervisor/history.h"
@@ -25,6 +26,7 @@
 
 struct _StasisRequests
 {
+  char *folder; /* (owned) */
   StasisLife *life;
   StasisControlServer *server; /* (owned) */
   StasisHistory *history;      /* (owned) */
@@ -302,12 +304,19 @@ do_job_info (StasisRequests *requests, StasisClientId client, const StasisJson *
   reply_ok (requests, client, reply);
 }
 
+/* What cannot be noted the owner sees with its next update, if that is in time. */
 static void
 do_abort (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
   if (current_job (requests) == NULL)
     {
       reply_error (requests, client, "state", _ ("no job is active"));
+      return;
+    }
+  if (stasis_job_fate_decide (requests->folder, STASIS_JOB_FATE_ABORT) == STASIS_JOB_FATE_COMMIT)
+    {
+      reply_error (requests, client, "state",
+                   _ ("it is too late to abort the job: it is being completed"));
       return;
     }
   requests->is_aborted = TRUE;
@@ -424,6 +433,7 @@ stasis_requests_new (const char *folder, StasisLife *life, StasisJobLost job_los
 {
   static const StasisControlServerFuncs funcs = { on_request, on_closed, is_kept, is_waiting };
   StasisRequests *requests = g_new0 (StasisRequests, 1);
+  requests->folder = g_strdup (folder);
   requests->life = life;
   requests->job_lost = job_lost;
   requests->data = data;
@@ -432,6 +442,7 @@ stasis_requests_new (const char *folder, StasisLife *life, StasisJobLost job_los
   if (requests->server == NULL)
     {
       g_free (requests->history);
+      g_free (requests->folder);
       g_free (requests);
       return NULL;
     }

@@ -9,6 +9,8 @@
 
 #include <unistd.h>
 
+#include "driver/job-fate.h"
+
 #include "scratch.h"
 
 typedef struct
@@ -115,6 +117,39 @@ test_cancel (void)
   g_assert_false (g_cancellable_is_cancelled (stasis_job_cancellable (alone)));
 }
 
+/* Who comes first is right; what an older job has left is nobody's. */
+static void
+test_fate (void)
+{
+  char *folder = scratch_new ();
+  g_assert_cmpint (stasis_job_fate_get (folder), ==, STASIS_JOB_FATE_OPEN);
+  g_autoptr (StasisJob) aborted = stasis_job_new ("save", NULL, NULL, NULL);
+  g_autoptr (GError) error = NULL;
+  stasis_job_claim (aborted, folder);
+  g_assert_true (stasis_job_check (aborted, &error));
+  g_assert_cmpint (stasis_job_fate_decide (folder, STASIS_JOB_FATE_ABORT), ==,
+                   STASIS_JOB_FATE_ABORT);
+  stasis_job_claim (aborted, folder);
+  g_assert_false (stasis_job_commit (aborted, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_assert_false (stasis_job_check (aborted, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+
+  g_autoptr (StasisJob) committed = stasis_job_new ("save", NULL, NULL, NULL);
+  stasis_job_claim (committed, folder);
+  g_assert_true (stasis_job_commit (committed, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (stasis_job_fate_decide (folder, STASIS_JOB_FATE_ABORT), ==,
+                   STASIS_JOB_FATE_COMMIT);
+  scratch_remove (folder);
+
+  /* It cannot be noted: nobody has decided. */
+  g_assert_cmpint (stasis_job_fate_decide ("/dev/null/x", STASIS_JOB_FATE_ABORT), ==,
+                   STASIS_JOB_FATE_OPEN);
+}
+
 typedef struct
 {
   const char *test;
@@ -207,6 +242,7 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/job/progress", test_progress);
   g_test_add_func ("/driver/job/poll", test_poll);
   g_test_add_func ("/driver/job/cancel", test_cancel);
+  g_test_add_func ("/driver/job/fate", test_fate);
   for (gsize i = 0; i < G_N_ELEMENTS (end_cases); i++)
     {
       g_autofree char *test = g_strconcat ("/driver/job/kept/", end_cases[i].test, NULL);

@@ -391,6 +391,31 @@ def aborted(t):
     assert t.stasis("domjobabort", guest.name, check=False).returncode == 1
 
 
+@harness.test("an abort that was accepted holds, however late and slow the supervisor; one that comes too late is refused")
+def aborted_late(t):
+    guest = running_guest(t)
+    image = t.dir / "image.stasis"
+    for way in ("save", "checkpoint", "stream"):
+        process = t.start(*{"save": ["save"], "checkpoint": ["checkpoint"], "stream": ["save", "--format", "stasis-stream"]}[way],
+                          guest.name, image, STASIS_FAULT="save-linked=stop" if way != "stream" else "save-written=stop")
+        harness.wait_for(lambda: harness.is_stopped(process.pid), f"the end of a {way}")  # pylint: disable=cell-var-from-loop
+        t.stasis("domjobabort", guest.name)
+        supervisor = t.supervisor()
+        os.kill(supervisor, signal.SIGSTOP)  # it tells nobody
+        os.kill(process.pid, signal.SIGCONT)
+        _, errors = process.communicate(timeout=60)
+        os.kill(supervisor, signal.SIGCONT)
+        assert process.returncode == 1 and "cancel" in errors.lower(), f"{way}: {process.returncode} {errors}"
+        goes_on(t, guest, way)
+        is_settled_running(t, guest, image)
+    process = stopped_at(t, guest, image, "save-renamed")
+    result = t.stasis("domjobabort", guest.name, check=False)
+    assert result.returncode == 1 and "too late" in result.stderr, result
+    os.kill(process.pid, signal.SIGCONT)
+    assert process.wait(60) == 0
+    is_settled_saved(t, guest, image)
+
+
 def sends(pid):
     """Whether QEMU's sending threads exist: the save is in the middle of copying."""
     try:
