@@ -15,7 +15,9 @@
  * The dead driver's last commands may still be in QEMU's queue, and would undo what we do.
  * monitor.sock takes one connection at a time: when it greets us, QEMU has seen the end of the old
  * one and thrown away what that had in its queue.  So recovery opens monitor.sock even where it is
- * handed a connection, which is used only if that fails, and never for a change of devices.
+ * handed a connection, which is used only if that fails, and never for a change of devices.  What a
+ * dead driver had passed by name belongs to monitor.sock: where that has not greeted us in time, it
+ * is noted, and closed when it does.
  *
  * The guest comes first: the migration is ended, then it runs again and its file systems are thawed
  * if they were frozen, and only then is cleared up.
@@ -306,6 +308,8 @@ with_monitor (const char *folder, StasisStatus *status, StasisMonitor *other, Re
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisMonitor) own
       = open_monitor (folder, status, other != NULL ? BARRIER_MS : OPEN_MS, &local);
+  if (own == NULL && other != NULL)
+    status->is_fd_left = stasis_journal_has_job (&status->journal);
   if (own != NULL || other != NULL)
     return recovery (folder, status, own != NULL ? own : other, error);
   g_propagate_error (error, g_steal_pointer (&local));
@@ -458,6 +462,25 @@ finish_device (const char *folder, StasisStatus *status, GError **error)
   if (monitor == NULL || !stasis_device_settle (folder, status, monitor, error))
     return FALSE;
   stasis_journal_clear (&status->journal);
+  return stasis_status_write (status, folder, error);
+}
+
+/* What recovery by another monitor could not do. */
+gboolean
+stasis_recover_close_left (const char *folder, StasisStatus *status, GError **error)
+{
+  g_autoptr (StasisMonitor) monitor = open_monitor (folder, status, OPEN_MS, error);
+  if (monitor == NULL)
+    return FALSE;
+  /* There may be none. */
+  g_autoptr (GError) local = NULL;
+  if (!stasis_monitor_closefd (monitor, STASIS_SAVE_FD_NAME, NULL, &local)
+      && !g_error_matches (local, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  status->is_fd_left = FALSE;
   return stasis_status_write (status, folder, error);
 }
 

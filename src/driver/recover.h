@@ -21,6 +21,10 @@ G_BEGIN_DECLS
 gboolean stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor,
                          GError **error);
 
+/* Where the status says that a descriptor is left: close it as soon as monitor.sock greets us,
+ * which may take seconds; the guest has gone on.  The caller holds the domain's lock. */
+gboolean stasis_recover_close_left (const char *folder, StasisStatus *status, GError **error);
+
 /* The part of it that undoes a save before its rename: end the migration, let the guest run again
  * if it ran before, take our descriptors from QEMU, remove the temporary file, clear the journal
  * and write the status.  For the owner of the job, with its own monitor.  All of it is tried even

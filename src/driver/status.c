@@ -277,6 +277,8 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   stasis_json_set_uint (json, "uid", status->uid);
   if (status->is_undecided)
     stasis_json_set_boolean (json, "undecided", TRUE);
+  if (status->is_fd_left)
+    stasis_json_set_boolean (json, "left-fd", TRUE);
   stasis_json_set_path (json, "frozen", status->frozen);
   if (status->sockets->len > 0)
     stasis_json_set (json, "sockets", sockets_to_json (status->sockets));
@@ -466,6 +468,7 @@ status_from_json (const StasisJson *json, GError **error)
   status->on_crash = dup_optional (json, "on-crash");
   status->started_us = stasis_json_int (stasis_json_get (json, "started"), 0);
   status->is_undecided = stasis_json_boolean (stasis_json_get (json, "undecided"), FALSE);
+  status->is_fd_left = stasis_json_boolean (stasis_json_get (json, "left-fd"), FALSE);
   status->frozen = stasis_json_dup_path (json, "frozen");
   sockets_from_json (stasis_json_get (json, "sockets"), status->sockets);
   const StasisJson *image = stasis_json_get (json, "memory-image");

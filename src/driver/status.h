@@ -79,6 +79,7 @@ typedef struct
   gint64 started_us;     /* real time */
   guint32 uid;           /* QEMU's user */
   gboolean is_undecided; /* paused: the reader of a save's pipe may have a complete image */
+  gboolean is_fd_left;   /* by monitor.sock alone can a dead driver's descriptor be closed */
   char *frozen;       /* (owned) (nullable) a save has frozen the guest's file systems, or is about
                          to: the agent's socket by which who lets it run thaws them */
   GPtrArray *sockets; /* (owned) of StasisBoundSocket: go with the domain */

@@ -59,7 +59,8 @@ finished (gpointer data)
   const gboolean is_wanted = errands->is_wanted;
   errands->is_under_way = FALSE;
   errands->is_wanted = FALSE;
-  if (is_wanted && errand->result != STASIS_ERRAND_GONE)
+  /* Those who look at the guest first. */
+  if (is_wanted && errand->result != STASIS_ERRAND_GONE && errand->result != STASIS_ERRAND_OWED)
     begin (errands);
   else
     errands->done (errand->result, errands->data);
@@ -133,6 +134,19 @@ thaw_if_due (const Errand *errand, StasisStatus *status, GError **error)
   return FALSE;
 }
 
+/* @is_new: the guest has just been recovered, and those who look at it are not to wait. */
+static StasisErrandResult
+close_left (const Errand *errand, StasisStatus *status, gboolean is_new)
+{
+  g_autoptr (GError) error = NULL;
+  if (is_new)
+    return STASIS_ERRAND_OWED;
+  if (stasis_recover_close_left (errand->errands->folder, status, &error))
+    return STASIS_ERRAND_DONE;
+  again (errand, error);
+  return STASIS_ERRAND_OWED;
+}
+
 /* With the lock held. */
 static StasisErrandResult
 work (const Errand *errand)
@@ -146,6 +160,7 @@ work (const Errand *errand)
   if (!is_our_run (errand, status))
     return STASIS_ERRAND_GONE;
 
+  const gboolean is_old = status->journal.step == STASIS_STEP_NONE;
   if (!recover (errand, status, &error))
     {
       /* An owner that lives but has let go of the lock: its death will bring us here again. */
@@ -159,6 +174,8 @@ work (const Errand *errand)
   if (status->journal.step == STASIS_STEP_NONE && errand->errands->life != NULL
       && (!restart_if_due (errand, status, &error) || !thaw_if_due (errand, status, &error)))
     return again (errand, error);
+  if (status->is_fd_left && status->journal.step == STASIS_STEP_NONE)
+    return close_left (errand, status, !is_old);
   g_clear_pointer (&errand->errands->said, g_free);
   return STASIS_ERRAND_DONE;
 }

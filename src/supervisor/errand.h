@@ -15,6 +15,7 @@ typedef enum
 {
   STASIS_ERRAND_DONE,  /* the domain runs on */
   STASIS_ERRAND_GONE,  /* this run of the domain is over: nothing is left to supervise */
+  STASIS_ERRAND_OWED,  /* the same, and it is to be asked for again after a while */
   STASIS_ERRAND_AGAIN, /* not yet possible: try again after a while */
 } StasisErrandResult;
 

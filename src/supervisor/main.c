@@ -85,6 +85,15 @@ ignore_result (const GError *error, gpointer data)
 {
 }
 
+/* A recovery took QEMU's events to itself, or changed the run state. */
+static void
+look_anew (Supervisor *self)
+{
+  if (self->life != NULL)
+    stasis_life_sync (self->life, ignore_result, NULL);
+  stasis_watch_look (self->watch);
+}
+
 static void
 on_errand_done (StasisErrandResult result, gpointer data)
 {
@@ -97,6 +106,10 @@ on_errand_done (StasisErrandResult result, gpointer data)
     case STASIS_ERRAND_AGAIN:
       g_timeout_add (RETRY_MS, on_retry, self);
       break;
+    case STASIS_ERRAND_OWED:
+      g_timeout_add (RETRY_MS, on_retry, self);
+      look_anew (self);
+      break;
     case STASIS_ERRAND_DONE:
       if (self->has_qemu_ended)
         {
@@ -104,10 +117,7 @@ on_errand_done (StasisErrandResult result, gpointer data)
           g_timeout_add (RETRY_MS, on_retry, self);
           break;
         }
-      /* A recovery took QEMU's events to itself, or changed the run state. */
-      if (self->life != NULL)
-        stasis_life_sync (self->life, ignore_result, NULL);
-      stasis_watch_look (self->watch);
+      look_anew (self);
       break;
     }
 }
@@ -231,6 +241,8 @@ start (Supervisor *self, GError **error)
     return FALSE;
   self->checker = stasis_memory_checker_new (self->folder, self->life);
   self->watch = stasis_watch_new (self->folder, &funcs, self, error);
+  if (status->is_fd_left)
+    settle (self);
   return self->watch != NULL;
 }
 

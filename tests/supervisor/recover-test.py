@@ -161,6 +161,30 @@ def save_with_fds():
         eventually(lambda: image.temp not in open_files(domain), "QEMU has closed the image")
 
 
+def save_with_fds_slow():
+    """QEMU greets late: the guest does not wait for that, and the image's room is given back when it does."""
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        image = Image(domain)
+        owner = domain.own(STOP, step="save", **{"pass-fds": True}, **image.journal)
+        waiting = Lines(f"{domain.folder}/monitor.sock")  # served as soon as the owner is dead: nobody else is greeted
+        killed_at = kill(owner)
+        waiting.receive()
+        eventually(lambda: "job" not in domain.status(), "the journal is cleared")
+        domain.wait_state("1 save canceled")
+        print(f"# running {(time.monotonic() - killed_at) * 1000:.0f} ms after the owner's death")
+        assert image.temp in open_files(domain), "it can be closed by the monitor only that it came by"
+        waiting.ask(execute="qmp_capabilities")
+        waiting.send(execute="stop")
+        while "return" not in waiting.receive():
+            pass
+        domain.client("sync")
+        assert domain.state() == "3 user", domain.state()
+        waiting.close()
+        eventually(lambda: image.temp not in open_files(domain), "QEMU has closed the image")
+        eventually(lambda: "left-fd" not in domain.status(), "nothing is left")
+
+
 def monitor_taken():
     """Somebody sits on the driver's monitor: the supervisor uses its own."""
     with Domain("idle", run=True) as domain:
@@ -358,7 +382,7 @@ def another_run_is_left_alone():
 if __name__ == "__main__":
     sys.exit(run("recover", [
         save_stopped, save_silent, save_not_stopped, save_of_paused, save_migrating,
-        save_migrated, save_with_fds, monitor_taken, again_and_again, last_words, stopped_owner_is_not_dead,
+        save_migrated, save_with_fds, save_with_fds_slow, monitor_taken, again_and_again, last_words, stopped_owner_is_not_dead,
         owner_in_the_way, both_dead, recovered_by_command, start_died, restart_died, commit_not_renamed, commit_renamed,
         committed, foreign_temp, qemu_and_owner_killed, qemu_killed_after_rename,
         another_run_is_left_alone,
