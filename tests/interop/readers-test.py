@@ -122,20 +122,21 @@ def check_memory(t, said, count):
         for client in clients:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 client.send(said(domain))
-        harness.wait_for(lambda: any(has_hung_up(client) for client in clients), "one of them to be given up")
+        harness.wait_for(lambda: sum(has_hung_up(client) for client in clients) > count // 2, "most to be given up")
         assert modest.call(wire.XML, domain + u32(0)).status == wire.OK and other.lives()
-        assert grown_mib(served, before) < 256
+        # All of them would have 600 and more.  Beside what is kept there is what calls that go on have.
+        assert grown_mib(served, before) < 400, grown_mib(served, before)
         assert not all(has_hung_up(client) for client in clients)
 
 
 @harness.test("readers that take nothing of what they ask for are given up before they cost too much together")
 def takes_nothing(t):
-    check_memory(t, lambda domain: packet(wire.XML, domain + u32(0)) * 5, 60)
+    check_memory(t, lambda domain: packet(wire.XML, domain + u32(0)) * 5, 160)
 
 
 @harness.test("readers that end no packet are given up before they cost too much together")
 def ends_nothing(t):
-    check_memory(t, lambda domain: packet(wire.BY_NAME, string("x" * 4000000))[:-4], 60)
+    check_memory(t, lambda domain: packet(wire.BY_NAME, string("x" * 4000000))[:-4], 160)
 
 
 harness.main()
