@@ -56,6 +56,37 @@ read_mhz (void)
   return colon != NULL ? (gint32) g_ascii_strtod (colon + 1, NULL) : 0;
 }
 
+/* What a node of memory has, in KiB. */
+static guint64
+read_node_kib (const char *name)
+{
+  g_autofree char *path = g_strdup_printf (NODES "/%s/meminfo", name);
+  g_autofree char *text = NULL;
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return 0;
+  const char *label = "MemTotal:";
+  const char *line = strstr (text, label);
+  return line != NULL ? g_ascii_strtoull (line + strlen (label), NULL, 10) : 0;
+}
+
+/* The sum of the nodes, as libvirt has it: it differs from the kernel's own where memory is plugged
+ * in that belongs to none of them. */
+static guint64
+read_memory_kib (void)
+{
+  g_autoptr (GDir) dir = g_dir_open (NODES, 0, NULL);
+  guint64 sum = 0;
+  const char *name;
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    if (g_str_has_prefix (name, "node") && g_ascii_isdigit (name[strlen ("node")]))
+      sum += read_node_kib (name);
+  if (sum > 0)
+    return sum;
+  const glong pages = sysconf (_SC_PHYS_PAGES);
+  const glong page_size = sysconf (_SC_PAGESIZE);
+  return (guint64) MAX (pages, 0) * ((guint64) page_size / 1024);
+}
+
 static const char *
 get_model (void)
 {
@@ -72,15 +103,13 @@ get_model (void)
 void
 stasis_node_info_read (StasisNodeInfo *out_info)
 {
-  const glong pages = sysconf (_SC_PHYS_PAGES);
-  const glong page_size = sysconf (_SC_PAGESIZE);
   const glong cpus = sysconf (_SC_NPROCESSORS_ONLN);
   const guint sockets = MAX (count_kinds ("physical_package_id", "physical_package_id"), 1);
   const guint cores = MAX (count_kinds ("physical_package_id", "core_id"), 1);
   const gint32 nodes = MAX (count_entries (NODES, "node"), 1);
   *out_info = (StasisNodeInfo){
     .model = get_model (),
-    .memory_kib = (guint64) MAX (pages, 0) * ((guint64) page_size / 1024),
+    .memory_kib = read_memory_kib (),
     .cpus = (gint32) MAX (cpus, 1),
     .mhz = read_mhz (),
     .nodes = nodes,
