@@ -18,6 +18,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#ifdef HAVE_LIBCRYPTO
+#include <openssl/crypto.h>
+#endif
+
 #include "transport/host-key.h"
 #include "transport/secret-memory.h"
 #include "transport/text.h"
@@ -73,9 +77,14 @@ on_farewell (LIBSSH2_SESSION *session, int code, const char *message, int length
   self->farewell = stasis_ssh_one_line (message, MAX (length, 0));
 }
 
+/* Nothing is cleared away when the process ends: threads of connections may still be at work then
+ * (OpenSSL frees what they use). */
 static gpointer
 init_once (gpointer data)
 {
+#ifdef HAVE_LIBCRYPTO
+  OPENSSL_init_crypto (OPENSSL_INIT_NO_ATEXIT, NULL);
+#endif
   return GINT_TO_POINTER (libssh2_init (0));
 }
 
