@@ -55,5 +55,5 @@ export STASIS_TEST_OPTIONS="$sanitize -Ddebug=false -Dc_args=-g1 -Dc_link_args=-
 # A daemon that is told twice to end leaves the threads of its calls alone.
 export TSAN_OPTIONS=halt_on_error=1:exitcode=66:second_deadlock_stack=1:report_thread_leaks=0:suppressions=$PWD/tests/thread-sanitizer.supp
 export G_SLICE=always-malloc # its own allocator looks at sizes and counts of other threads by intent
-(($#)) || set -- --qemu 10 interop/client interop/client-stream interop/daemon interop/events interop/fds interop/hostile interop/missed interop/own interop/picture interop/python interop/readers interop/stream interop/virsh
+(($#)) || set -- --qemu 10 interop/client interop/client-convert interop/client-stream interop/daemon interop/events interop/fds interop/hostile interop/missed interop/own interop/picture interop/python interop/readers interop/stream interop/virsh
 exec ./dev test "$@"
