@@ -15,7 +15,7 @@ ALL = 27  # kinds of events that virsh 9.0 asks for, one by one; those that came
 
 
 class Listener:
-    """A virsh that prints each event."""
+    """A virsh that prints each event, and stays however long the server is stopped."""
 
     def __init__(self, t, served, *options, env=None):
         self.path = t.dir / "events"
@@ -23,7 +23,7 @@ class Listener:
         self.relay = Relay(t, served.socket) if "--all" in options else None
         uri = f"qemu:///system?socket={self.relay.path}" if self.relay else served.uri()
         with open(self.path, "ab") as file:
-            self.process = subprocess.Popen(["virsh", "-c", uri, "event", "--loop", *options],
+            self.process = subprocess.Popen(["virsh", "-k", "0", "-c", uri, "event", "--loop", *options],
                                             stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
                                             env=env)
 
