@@ -9,6 +9,7 @@
 
 #include "driver/screenshot.h"
 #include "remote/calls.h"
+#include "remote/stream.h"
 
 /* Of libvirt's virDomainConsoleFlags. */
 #define CONSOLE_FORCE 0x1u
@@ -54,4 +55,12 @@ stasis_call_domain_screenshot (StasisCall *call, GError **error)
   call->stream_fd = domain != NULL ? stasis_domain_screenshot (domain, error) : -1;
   call->rets[0].s = g_strdup (STASIS_SCREENSHOT_MIME);
   return call->stream_fd >= 0;
+}
+
+/* How much may come out of one. */
+gboolean
+stasis_call_own_stream_allow (StasisCall *call, GError **error)
+{
+  stasis_stream_allow (call->session, call->args[0].u, call->args[1].ul);
+  return TRUE;
 }

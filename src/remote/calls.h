@@ -174,6 +174,7 @@ STASIS_CALL (node_get_cpu_map);
 /* calls-stream.c */
 STASIS_CALL (domain_open_console);
 STASIS_CALL (domain_screenshot);
+STASIS_CALL (own_stream_allow);
 
 /* calls-qemu.c */
 STASIS_CALL (qemu_domain_monitor_command);

@@ -220,6 +220,7 @@ static const StasisProcedure procedures[] = {
   OWN (51, "guests-stop", "", "", WRITE, FALSE, guests_stop),
   OWN (52, "guests-list", "", "s", READ, FALSE, guests_list),
   OWN (53, "autostart", "", "", WRITE, FALSE, autostart),
+  OWN (54, "stream-allow", "uU", "", WRITE, TRUE, stream_allow),
 };
 /* clang-format on */
 

@@ -31,6 +31,8 @@ typedef struct
   GIOCondition watched;
   GByteArray *in;       /* (owned) for the descriptor */
   gint64 progress;      /* when it took some of that, or had all */
+  guint64 n_sent;       /* octets that came from the descriptor */
+  guint64 n_allowed;    /* of those, in all; G_MAXUINT64: the client has said nothing of it */
   gboolean has_ended;   /* nothing more comes from the descriptor, as the client knows */
   gboolean is_finished; /* the client sends no more, and waits to hear that all has arrived */
 } Stream;
@@ -105,8 +107,8 @@ watch (Stream *self)
   g_mutex_lock (&self->session->lock);
   const gboolean is_taken = self->session->out_octets <= OUT_HIGH;
   g_mutex_unlock (&self->session->lock);
-  const GIOCondition wanted
-      = (!self->has_ended && is_taken ? G_IO_IN : 0) | (self->in->len > 0 ? G_IO_OUT : 0);
+  const gboolean is_wanted = is_taken && !self->has_ended && self->n_sent < self->n_allowed;
+  const GIOCondition wanted = (is_wanted ? G_IO_IN : 0) | (self->in->len > 0 ? G_IO_OUT : 0);
   if (wanted == self->watched)
     return;
   unwatch (self);
@@ -131,9 +133,12 @@ static gboolean
 receive (Stream *self)
 {
   guint8 octets[READ_SIZE];
-  const ssize_t done = read (self->fd, octets, sizeof octets);
+  const ssize_t done = read (self->fd, octets, MIN (sizeof octets, self->n_allowed - self->n_sent));
   if (done > 0)
-    send_packet (self, STASIS_MESSAGE_CONTINUE, octets, (gsize) done);
+    {
+      self->n_sent += (guint64) done;
+      send_packet (self, STASIS_MESSAGE_CONTINUE, octets, (gsize) done);
+    }
   else if (done == 0 || errno == EIO || errno == ECONNRESET)
     tell_end (self);
   else if (errno != EAGAIN && errno != EINTR)
@@ -252,6 +257,7 @@ begin (gpointer data)
   stream->fd = stasis_fd_steal (&opening->fd);
   stream->in = g_byte_array_new ();
   stream->progress = g_get_monotonic_time ();
+  stream->n_allowed = G_MAXUINT64;
   g_unix_set_fd_nonblocking (stream->fd, TRUE, NULL);
   g_ptr_array_add (session->streams, stream);
   stasis_session_send (session, g_steal_pointer (&opening->reply));
@@ -334,6 +340,50 @@ stasis_stream_take_packet (StasisSession *session, const StasisMessageHeader *he
     finish (stream);
   else
     fail_with (stream, _ ("a packet of the stream has an unknown status"));
+}
+
+typedef struct
+{
+  StasisSession *session; /* (owned) */
+  guint32 serial;
+  guint64 count;
+} Allowance;
+
+static void
+allowance_free (gpointer data)
+{
+  Allowance *self = data;
+  stasis_session_unref (self->session);
+  g_free (self);
+}
+
+/* The first number is a limit where there was none; two that overtake each other are the higher. */
+static gboolean
+allow (gpointer data)
+{
+  const Allowance *self = data;
+  for (guint i = 0; i < self->session->streams->len; i++)
+    {
+      Stream *stream = g_ptr_array_index (self->session->streams, i);
+      if (stream->header.serial != self->serial)
+        continue;
+      const guint64 before = stream->n_allowed == G_MAXUINT64 ? stream->n_sent : stream->n_allowed;
+      stream->n_allowed = MAX (before, self->count);
+      watch (stream);
+    }
+  return G_SOURCE_REMOVE;
+}
+
+/* From any thread. */
+void
+stasis_stream_allow (StasisSession *session, guint32 serial, guint64 count)
+{
+  Allowance *allowance = g_new0 (Allowance, 1);
+  allowance->session = stasis_session_ref (session);
+  allowance->serial = serial;
+  allowance->count = count;
+  g_main_context_invoke_full (session->server->context, G_PRIORITY_DEFAULT, allow, allowance,
+                              allowance_free);
 }
 
 static gboolean

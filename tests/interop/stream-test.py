@@ -22,6 +22,7 @@ except ImportError:
     libvirt = None
 
 CONSOLE, PORT = 201, "serial1"
+ALLOW = 54  # of our own program
 STREAM, HOLE = wire.STREAM, 6
 OK, ERROR, CONTINUE = range(3)
 
@@ -293,6 +294,39 @@ def slow(t):
         stream.end.setblocking(True)
         stream.end.sendall(b"more")
         assert stream.receive().payload == b"more"
+
+
+@harness.test("of a stream no more comes than its client allows, and the rest of the connection goes on")
+def allowed(t):
+    with Port(t) as port, daemon(t) as served, Client(served.socket) as client:
+        stream = Stream(client, client.lookup(port.guest.name), port)
+
+        def allow(count, serial=stream.serial):
+            reply = client.call(ALLOW, u32(serial) + struct.pack(">Q", count), program=wire.OWN)
+            assert (reply.kind, reply.status) == (wire.REPLY, OK), reply
+
+        def get(count):
+            got = b""
+            while len(got) < count:
+                got += stream.receive().payload
+            return got
+
+        octets = pattern(300000)
+        allow(100000)
+        allow(1, serial=stream.serial + 1000)
+        stream.end.sendall(octets[:200000])
+        assert get(100000) == octets[:100000]
+        assert client.says_nothing(1) and client.lives()
+        allow(50000)  # as if it had been overtaken
+        allow(100001)
+        assert get(1) == octets[100000:100001] and client.says_nothing(0.2)
+        allow(2 ** 64 - 1)
+        stream.end.sendall(octets[200000:])
+        stream.end.shutdown(socket.SHUT_WR)
+        assert get(len(octets) - 100001) == octets[100001:] and stream.receive().payload == b""
+        stream.send(status=OK)
+        assert stream.receive(OK).payload == b""
+        allow(1)
 
 
 @harness.test("a guest that takes nothing: the client is not read, and the stream is ended, not the connection")
