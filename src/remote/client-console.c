@@ -5,9 +5,11 @@
  * Theory of operation
  *
  * Whoever opens it gets one end of a pair of sockets.  Of the other end one thread reads, and sends
- * what is typed; another one writes there what the stream brings.  Octets that nobody reads are
- * kept up to a limit, then nothing is read from the connection.  When the one who opened it closes
- * his end the stream is finished: what he has written until then was sent before.
+ * what is typed; another one writes there what the stream brings.  A stasisd is told how much there
+ * is room for, as octets are taken: the guest waits for who reads its console, and nobody else
+ * does. A libvirtd sends as much as the connection takes: client-port.h says what becomes of that.
+ * When the one who opened it closes his end the stream is finished: what he has written until then
+ * was sent before.
  */
 
 #include "config.h"
@@ -30,10 +32,23 @@ typedef struct
 {
   StasisClient *client; /* (borrowed) */
   StasisClientPort port;
-  int fd;          /* (owned) our end */
-  GThread *reader; /* (owned) of what is typed */
-  GThread *writer; /* (owned) of what the guest says */
+  int fd;            /* (owned) our end */
+  GThread *reader;   /* (owned) of what is typed */
+  GThread *writer;   /* (owned) of what the guest says */
+  guint64 n_said;    /* (writer's) octets that were taken here */
+  guint64 n_allowed; /* (writer's) that the server may send in all, as it was told */
 } Console;
+
+/* It is told anew once half of the room is free. */
+static void
+allow_more (Console *self)
+{
+  if (!self->client->is_own || self->n_said + KEPT_MAX - self->n_allowed < KEPT_MAX / 2)
+    return;
+  self->n_allowed = self->n_said + KEPT_MAX;
+  const StasisWireValue args[] = { { .u = self->port.serial }, { .ul = self->n_allowed } };
+  stasis_client_call_aside (self->client, STASIS_PROGRAM_OWN, "stream-allow", args);
+}
 
 /* Until the other end is closed. */
 static gpointer
@@ -100,9 +115,12 @@ write_said (gpointer data)
   Console *self = data;
   GByteArray *octets;
   gboolean ok = TRUE;
+  allow_more (self);
   while (ok && (octets = await_octets (self)) != NULL)
     {
       ok = write_all (self->fd, octets);
+      self->n_said += octets->len;
+      allow_more (self);
       g_byte_array_unref (octets);
     }
   tell_why (self);

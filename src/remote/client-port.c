@@ -13,6 +13,7 @@
 
 #include "remote/remote-error.h"
 
+#define FAR_TIMES   8u             /* what is far more than may be kept */
 #define PATIENCE_US G_USEC_PER_SEC /* between two signs of life while nothing is read */
 
 /* Not known to a client yet. */
@@ -71,14 +72,41 @@ take_count (StasisClientPort *self, const guint8 *payload, gsize length)
   self->n_taken = MAX (self->n_taken, count[0].ul);
 }
 
+/* (transfer full): with the numbers of its call. */
+static GByteArray *
+begin_packet (const StasisClientPort *self, StasisMessageStatus status, const guint8 *payload,
+              gsize length)
+{
+  const StasisMessageHeader header = {
+    .program = self->procedure->program,
+    .version = STASIS_PROGRAM_VERSION,
+    .procedure = self->procedure->number,
+    .type = STASIS_MESSAGE_STREAM,
+    .serial = self->serial,
+    .status = status,
+  };
+  GByteArray *message = stasis_message_begin (&header);
+  if (length > 0)
+    g_byte_array_append (message, payload, (guint) length);
+  stasis_message_end (message);
+  return message;
+}
+
 /* FALSE where it is more than it may be. */
 static gboolean
 take_octets (StasisClientPort *self, const guint8 *payload, gsize length)
 {
-  if (!self->is_patient && self->in->len + length > self->in_max)
+  const gsize most = self->is_patient ? self->in_max * FAR_TIMES : self->in_max;
+  if (self->in->len + length > most)
     return FALSE;
   g_byte_array_append (self->in, payload, (guint) length);
   return TRUE;
+}
+
+static gboolean
+is_needed (StasisClient *client)
+{
+  return g_hash_table_size (client->pending) > 0 || g_hash_table_size (client->ports) > 1;
 }
 
 /* The server hears that we live, though it is not read: it must not take us for dead.  With the
@@ -94,7 +122,7 @@ wait_for_room (StasisClient *client, const StasisMessageHeader *header)
   };
   const StasisClientPort *self;
   while (client->why == NULL && (self = find (client, header)) != NULL
-         && self->in->len > self->in_max)
+         && self->in->len > self->in_max && !is_needed (client))
     {
       const gint64 until = g_get_monotonic_time () + PATIENCE_US;
       if (g_cond_wait_until (&client->changed, &client->lock, until))
@@ -107,6 +135,21 @@ wait_for_room (StasisClient *client, const StasisMessageHeader *header)
     }
 }
 
+/* What has come so far may be taken.  With the lock held; it is given back meanwhile. */
+static void
+give_up (StasisClient *client, StasisClientPort *self)
+{
+  g_set_error (&self->error, STASIS_ERROR, STASIS_ERROR_FAILED,
+               _ ("more than %zu octets have come that nobody takes, and other calls wait behind "
+                  "them"),
+               self->in_max * FAR_TIMES);
+  self->has_ended = TRUE;
+  GByteArray *message = begin_packet (self, STASIS_MESSAGE_ERROR, NULL, 0);
+  g_mutex_unlock (&client->lock);
+  stasis_client_send (client, message);
+  g_mutex_lock (&client->lock);
+}
+
 /* A packet that nobody waits for is passed over. */
 void
 stasis_client_port_take (StasisClient *client, const StasisMessageHeader *header,
@@ -115,6 +158,7 @@ stasis_client_port_take (StasisClient *client, const StasisMessageHeader *header
   gboolean ok = TRUE;
   g_mutex_lock (&client->lock);
   StasisClientPort *self = find (client, header);
+  const gboolean is_patient = self != NULL && self->is_patient;
   if (self != NULL && header->status == STASIS_MESSAGE_ERROR)
     take_error (self, payload, length);
   else if (self != NULL && header->status == STASIS_MESSAGE_OK)
@@ -126,29 +170,19 @@ stasis_client_port_take (StasisClient *client, const StasisMessageHeader *header
   else if (self != NULL)
     ok = take_octets (self, payload, length);
   g_cond_broadcast (&client->changed);
-  if (self != NULL && ok && self->is_patient)
+  if (is_patient && !ok)
+    give_up (client, self);
+  else if (is_patient)
     wait_for_room (client, header);
   g_mutex_unlock (&client->lock);
-  if (!ok)
+  if (!ok && !is_patient)
     stasis_client_break (client, _ ("it sends more than it was asked for"));
 }
 
-/* With the numbers of its call. */
+/* Send one. */
 void
 stasis_client_port_send (StasisClient *client, const StasisClientPort *self,
                          StasisMessageStatus status, const guint8 *payload, gsize length)
 {
-  const StasisMessageHeader header = {
-    .program = self->procedure->program,
-    .version = STASIS_PROGRAM_VERSION,
-    .procedure = self->procedure->number,
-    .type = STASIS_MESSAGE_STREAM,
-    .serial = self->serial,
-    .status = status,
-  };
-  GByteArray *message = stasis_message_begin (&header);
-  if (length > 0)
-    g_byte_array_append (message, payload, (guint) length);
-  stasis_message_end (message);
-  stasis_client_send (client, message);
+  stasis_client_send (client, begin_packet (self, status, payload, length));
 }

@@ -5,6 +5,10 @@
  * A call may have a port: packets of its serial come there, from before its reply until the port is
  * closed.  The client's lock guards all of it, and whoever waits for something does so on the
  * client's condition.
+ *
+ * Of what has no window, as libvirt's streams, more may come than anybody takes.  As long as nobody
+ * else waits for anything of this connection it is not read then.  Where somebody does it is read
+ * on, and a port that has far too much is ended with an error: others come before it.
  */
 
 #pragma once
@@ -18,7 +22,7 @@ struct _StasisClientPort
 {
   /* Said by who opens it. */
   gsize in_max;        /* octets that are kept; 0: what comes are counts */
-  gboolean is_patient; /* beyond that nothing is read from the connection; else it is a breach */
+  gboolean is_patient; /* see above; else more than that is a breach, which ends the connection */
 
   guint32 serial; /* of its call, once that was sent */
   const StasisProcedure *procedure;

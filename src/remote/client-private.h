@@ -53,8 +53,13 @@ struct _StasisClient
   GThread *reader; /* (owned) (nullable) */
 };
 
-/* client.c: without a thread that reads. */
+/* client.c */
+
+/* Without a thread that reads. */
 StasisClient *stasis_client_new (const StasisClientStream *stream_take, const char *uri);
+/* A call of small arguments whose reply nobody waits for. */
+void stasis_client_call_aside (StasisClient *self, guint32 program, const char *name,
+                               const StasisWireValue *args);
 
 /* client-io.c */
 

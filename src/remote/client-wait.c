@@ -25,32 +25,12 @@ on_cancelled (GCancellable *cancellable, gpointer data)
   g_mutex_unlock (&self->lock);
 }
 
-/* Nobody waits for what it answers: the call itself says what became of it. */
-static void
-send_cancel (StasisClient *self, guint32 serial)
-{
-  const StasisProcedure *procedure = stasis_procedure_by_name (STASIS_PROGRAM_OWN, "cancel");
-  g_mutex_lock (&self->lock);
-  const StasisMessageHeader header = {
-    .program = STASIS_PROGRAM_OWN,
-    .version = STASIS_PROGRAM_VERSION,
-    .procedure = procedure->number,
-    .type = STASIS_MESSAGE_CALL,
-    .serial = ++self->last_serial,
-  };
-  g_mutex_unlock (&self->lock);
-  GByteArray *message = stasis_message_begin (&header);
-  const StasisWireValue value = { .u = serial };
-  stasis_wire_encode (message, procedure->args, &value);
-  stasis_message_end (message);
-  stasis_client_send (self, message);
-}
-
 static void
 cancel (StasisClient *self, guint32 serial, const StasisClientJob *job)
 {
-  if (self->is_own)
-    send_cancel (self, serial);
+  const StasisWireValue value = { .u = serial };
+  if (self->is_own) /* the call itself says what became of it */
+    stasis_client_call_aside (self, STASIS_PROGRAM_OWN, "cancel", &value);
   else if (job->domain != NULL)
     {
       const StasisWireValue args[] = { { .domain = (StasisWireDomain *) job->domain } };

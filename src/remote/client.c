@@ -111,6 +111,7 @@ call (StasisClient *self, const StasisProcedure *procedure, const StasisWireValu
       job->port->procedure = procedure;
       g_hash_table_insert (self->ports, GUINT_TO_POINTER (pending.serial), job->port);
     }
+  g_cond_broadcast (&self->changed); /* for who does not read, as nobody waits for anything */
   g_mutex_unlock (&self->lock);
 
   const StasisMessageHeader header = {
@@ -163,6 +164,27 @@ stasis_client_call_job (StasisClient *self, guint32 program, const char *name,
                         const StasisClientJob *job, GError **error)
 {
   return call (self, find (program, name), args, rets, 0, job, error);
+}
+
+/* One whose reply nobody waits for: it is passed over. */
+void
+stasis_client_call_aside (StasisClient *self, guint32 program, const char *name,
+                          const StasisWireValue *args)
+{
+  const StasisProcedure *procedure = find (program, name);
+  g_mutex_lock (&self->lock);
+  const StasisMessageHeader header = {
+    .program = program,
+    .version = STASIS_PROGRAM_VERSION,
+    .procedure = procedure->number,
+    .type = STASIS_MESSAGE_CALL,
+    .serial = ++self->last_serial,
+  };
+  g_mutex_unlock (&self->lock);
+  GByteArray *message = stasis_message_begin (&header);
+  stasis_wire_encode (message, procedure->args, args);
+  stasis_message_end (message);
+  stasis_client_send (self, message);
 }
 
 /* What a call returned. */

@@ -7,119 +7,17 @@
 
 #include "remote/client.h"
 
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "fake-server.h"
 #include "remote/client-ops.h"
-#include "remote/message.h"
 #include "util/fd.h"
-
-#define URI "stasis+unix:///system?socket=/test"
-
-/* What is done with a packet; FALSE: that was the last. */
-typedef gboolean (*Answer) (int fd, const StasisMessageHeader *header, gpointer data);
-
-typedef struct
-{
-  int fd;
-  Answer answer;
-  gpointer data;
-  GThread *thread;
-} Server;
-
-static void
-send_packet (int fd, StasisMessageHeader header, const char *layout, const StasisWireValue *values)
-{
-  g_autoptr (GByteArray) message = stasis_message_begin (&header);
-  stasis_wire_encode (message, layout, values);
-  stasis_message_end (message);
-  /* The client may have gone by now. */
-  stasis_fd_write_exact (fd, message->data, message->len, NULL);
-}
-
-static void
-reply (int fd, const StasisMessageHeader *call, const char *layout, const StasisWireValue *values)
-{
-  StasisMessageHeader header = *call;
-  header.type = STASIS_MESSAGE_REPLY;
-  send_packet (fd, header, layout, values);
-}
-
-static gboolean
-read_packet (int fd, StasisMessageHeader *out_header)
-{
-  guint8 head[STASIS_MESSAGE_SIZE_MIN];
-  if (!stasis_fd_read_exact (fd, head, sizeof head, NULL))
-    return FALSE;
-  const guint32 size = stasis_message_parse_size (head);
-  stasis_message_parse_header (head + STASIS_MESSAGE_LENGTH_SIZE, out_header);
-  g_autofree guint8 *rest = g_malloc (size);
-  return size == sizeof head || stasis_fd_read_exact (fd, rest, size - sizeof head, NULL);
-}
-
-/* What opens a connection is answered as stasisd does. */
-static gboolean
-open_as_stasisd (int fd, const StasisMessageHeader *header)
-{
-  const StasisWireValue one[] = { { .u = 1 } };
-  const StasisWireValue none[] = { { 0 } };
-  const StasisProcedure *procedure = stasis_procedure_find (header->program, header->procedure);
-  if (g_str_equal (procedure->name, "auth-list"))
-    reply (fd, header, "I", none);
-  else if (g_str_equal (procedure->name, "connect-supports-feature")
-           || g_str_equal (procedure->name, "get-version"))
-    reply (fd, header, "u", one);
-  else if (g_str_equal (procedure->name, "connect-open")
-           || g_str_equal (procedure->name, "connect-close"))
-    reply (fd, header, "", none);
-  else
-    return FALSE;
-  return TRUE;
-}
-
-static gpointer
-serve (gpointer data)
-{
-  Server *server = data;
-  StasisMessageHeader header;
-  while (read_packet (server->fd, &header))
-    if (header.program == STASIS_PROGRAM_KEEPALIVE || !open_as_stasisd (server->fd, &header))
-      if (!server->answer (server->fd, &header, server->data))
-        break;
-  shutdown (server->fd, SHUT_RDWR);
-  return NULL;
-}
-
-static StasisClient *
-begin (Server *server, Answer answer, gpointer data, guint keepalive_s)
-{
-  int pair[2];
-  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
-  *server = (Server){ .fd = pair[0], .answer = answer, .data = data };
-  server->thread = g_thread_new ("server", serve, server);
-  g_autoptr (GError) error = NULL;
-  const StasisClientStream stream = { .fd = pair[1], .keepalive_s = keepalive_s };
-  StasisClient *client = stasis_client_open (&stream, URI, NULL, &error);
-  g_assert_no_error (error);
-  g_assert_true (stasis_client_is_own (client));
-  return client;
-}
-
-static void
-end (Server *server, StasisClient *client)
-{
-  stasis_client_free (client);
-  g_thread_join (server->thread);
-  close (server->fd);
-}
 
 static gboolean
 say_host (int fd, const StasisMessageHeader *header, gpointer data)
 {
   const StasisWireValue text[] = { { .s = (char *) "host" } };
-  reply (fd, header, "s", text);
+  fake_server_reply (fd, header, "s", text);
   return TRUE;
 }
 
@@ -146,14 +44,14 @@ ask_often (gpointer client)
 static void
 test_threads (void)
 {
-  Server server;
-  StasisClient *client = begin (&server, say_host, NULL, 5);
+  FakeServer server;
+  StasisClient *client = fake_server_begin (&server, say_host, NULL, 5);
   GThread *threads[8];
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     threads[i] = g_thread_new ("caller", ask_often, client);
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     g_thread_join (threads[i]);
-  end (&server, client);
+  fake_server_end (&server, client);
 }
 
 static gboolean
@@ -175,7 +73,7 @@ static gboolean
 write_less (int fd, const StasisMessageHeader *header, gpointer data)
 {
   const StasisWireValue values[] = { { .u = 5000 } };
-  reply (fd, header, "u", values);
+  fake_server_reply (fd, header, "u", values);
   return TRUE;
 }
 
@@ -183,7 +81,7 @@ static gboolean
 write_more (int fd, const StasisMessageHeader *header, gpointer data)
 {
   const StasisWireValue values[] = { { .s = (char *) "host" }, { .u = 1 } };
-  reply (fd, header, "su", values);
+  fake_server_reply (fd, header, "su", values);
   return TRUE;
 }
 
@@ -194,17 +92,17 @@ say_nothing (int fd, const StasisMessageHeader *header, gpointer data)
 }
 
 static void
-check_failure (Answer answer, guint keepalive_s, GQuark domain, int code, const char *why)
+check_failure (FakeAnswer answer, guint keepalive_s, GQuark domain, int code, const char *why)
 {
-  Server server;
-  StasisClient *client = begin (&server, answer, NULL, keepalive_s);
+  FakeServer server;
+  StasisClient *client = fake_server_begin (&server, answer, NULL, keepalive_s);
   g_autoptr (GError) error = NULL;
   g_assert_false (ask_host (client, &error));
   g_assert_error (error, domain, code);
   if (!g_pattern_match_simple (why, error->message))
     g_error ("%s", error->message);
-  g_assert_nonnull (strstr (error->message, URI));
-  end (&server, client);
+  g_assert_nonnull (strstr (error->message, FAKE_SERVER_URI));
+  fake_server_end (&server, client);
 }
 
 static void
@@ -231,8 +129,8 @@ test_silent (void)
 static void
 test_gone_while_saving (void)
 {
-  Server server;
-  StasisClient *client = begin (&server, leave, NULL, 5);
+  FakeServer server;
+  StasisClient *client = fake_server_begin (&server, leave, NULL, 5);
   StasisWireDomain domain = { .name = (char *) "vm", .id = 1 };
   const StasisWireValue args[] = { { .domain = &domain }, { .s = (char *) "/image" } };
   g_autoptr (GError) error = NULL;
@@ -242,7 +140,7 @@ test_gone_while_saving (void)
   g_assert_nonnull (strstr (error->message, "in the middle of 'domain-save', which may go on"));
   /* Whoever comes later is told at once. */
   g_assert_false (ask_host (client, NULL));
-  end (&server, client);
+  fake_server_end (&server, client);
 }
 
 /* A job that tells of itself until it is cancelled; what else comes is passed over. */
@@ -263,7 +161,7 @@ tell_event (int fd, gint32 event, guint32 serial, const char *text)
     .type = STASIS_MESSAGE_EVENT,
   };
   const StasisWireValue values[] = { { .u = serial }, { .s = (char *) text } };
-  send_packet (fd, header, STASIS_OWN_EVENT_LAYOUT, values);
+  fake_server_send (fd, header, STASIS_OWN_EVENT_LAYOUT, values);
 }
 
 static void
@@ -286,7 +184,7 @@ work (int fd, const StasisMessageHeader *header, gpointer data)
       return TRUE;
     }
   g_assert_cmpstr (procedure->name, ==, "cancel");
-  reply (fd, header, "", NULL);
+  fake_server_reply (fd, header, "", NULL);
   tell (fd, job->call.serial, "{\"state\":\"active\",\"bytes-total\":7,\"bytes-processed\":5}");
   StasisMessageHeader answer = job->call;
   answer.type = STASIS_MESSAGE_REPLY;
@@ -312,10 +210,10 @@ on_progress (const StasisJobStats *stats, gpointer data)
 static void
 test_job (void)
 {
-  Server server;
+  FakeServer server;
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   Job data = { .cancellable = cancellable };
-  StasisClient *client = begin (&server, work, &data, 5);
+  StasisClient *client = fake_server_begin (&server, work, &data, 5);
   const StasisClientJob job
       = { .progress = on_progress, .user_data = &data, .cancellable = cancellable };
   const StasisWireValue args[] = { { .s = (char *) "/a" }, { .s = (char *) "/b" } };
@@ -325,7 +223,7 @@ test_job (void)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_assert_cmpstr (error->message, ==, "it was cancelled");
   g_assert_cmpuint (data.n_told, ==, 2);
-  end (&server, client);
+  fake_server_end (&server, client);
 }
 
 /* A warning, and then so much of how far it is that not all of it is kept. */
@@ -337,7 +235,7 @@ warn_and_tell_much (int fd, const StasisMessageHeader *header, gpointer data)
   tell_event (fd, STASIS_OWN_WARNING, header->serial, "the second");
   for (guint i = 0; i < 500; i++)
     tell (fd, header->serial, "{\"state\":\"active\",\"bytes-total\":2}");
-  reply (fd, header, "", NULL);
+  fake_server_reply (fd, header, "", NULL);
   return TRUE;
 }
 
@@ -353,9 +251,9 @@ on_progress_late (const StasisJobStats *stats, gpointer data)
 static void
 test_warnings_stay (void)
 {
-  Server server;
+  FakeServer server;
   guint count = 0;
-  StasisClient *client = begin (&server, warn_and_tell_much, NULL, 5);
+  StasisClient *client = fake_server_begin (&server, warn_and_tell_much, NULL, 5);
   const StasisClientJob job = { .progress = on_progress_late, .user_data = &count };
   const StasisWireValue args[] = { { .s = (char *) "/a" }, { .s = (char *) "/b" } };
   g_test_expect_message ("stasis-driver", G_LOG_LEVEL_WARNING, "the first");
@@ -364,7 +262,7 @@ test_warnings_stay (void)
       stasis_client_call_job (client, STASIS_PROGRAM_OWN, "image-flatten", args, NULL, &job, NULL));
   g_test_assert_expected_messages ();
   g_assert_cmpuint (count, <, 500);
-  end (&server, client);
+  fake_server_end (&server, client);
 }
 
 /* It is asked whether it lives, and is answered. */
@@ -383,18 +281,18 @@ ping_first (int fd, const StasisMessageHeader *header, gpointer data)
     .procedure = STASIS_KEEPALIVE_PING,
     .type = STASIS_MESSAGE_EVENT,
   };
-  send_packet (fd, ping, "", NULL);
+  fake_server_send (fd, ping, "", NULL);
   return say_host (fd, header, NULL);
 }
 
 static void
 test_ping (void)
 {
-  Server server;
+  FakeServer server;
   gboolean is_answered = FALSE;
-  StasisClient *client = begin (&server, ping_first, &is_answered, 0);
+  StasisClient *client = fake_server_begin (&server, ping_first, &is_answered, 0);
   g_assert_true (ask_host (client, NULL));
-  end (&server, client);
+  fake_server_end (&server, client);
   g_assert_true (is_answered);
 }
 
