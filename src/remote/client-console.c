@@ -50,22 +50,6 @@ allow_more (Console *self)
   stasis_client_call_aside (self->client, STASIS_PROGRAM_OWN, "stream-allow", args);
 }
 
-/* Until the other end is closed. */
-static gpointer
-send_typed (gpointer data)
-{
-  Console *self = data;
-  guint8 octets[READ_SIZE];
-  gssize n;
-  while ((n = TEMP_FAILURE_RETRY (read (self->fd, octets, sizeof octets))) > 0)
-    stasis_client_port_send (self->client, &self->port, STASIS_MESSAGE_CONTINUE, octets, (gsize) n);
-  stasis_client_port_send (self->client, &self->port, STASIS_MESSAGE_OK, NULL, 0);
-  g_mutex_lock (&self->client->lock);
-  stasis_client_port_close (self->client, &self->port);
-  g_mutex_unlock (&self->client->lock);
-  return NULL;
-}
-
 /* (transfer full) (nullable): what has come; none where no more will. */
 static GByteArray *
 await_octets (Console *self)
@@ -129,24 +113,56 @@ write_said (gpointer data)
 }
 
 static void
-console_free (gpointer data)
+console_free (Console *self)
 {
-  Console *self = data;
   stasis_client_port_clear (&self->port);
   stasis_fd_clear (&self->fd);
   g_free (self);
 }
 
-/* Of a call that has succeeded. */
+/* Both threads have nothing left to do but this.  Nobody waits for the one that is in here but the
+ * next one to end, or the client. */
+static void
+leave (Console *self)
+{
+  StasisClient *client = self->client;
+  g_thread_join (self->writer);
+  g_mutex_lock (&client->lock);
+  g_ptr_array_remove_fast (client->consoles, self);
+  GThread *before = client->last_console;
+  client->last_console = self->reader;
+  g_cond_broadcast (&client->changed);
+  g_mutex_unlock (&client->lock);
+  console_free (self);
+  if (before != NULL)
+    g_thread_join (before);
+}
+
+/* Until the other end is closed. */
+static gpointer
+send_typed (gpointer data)
+{
+  Console *self = data;
+  guint8 octets[READ_SIZE];
+  gssize n;
+  while ((n = TEMP_FAILURE_RETRY (read (self->fd, octets, sizeof octets))) > 0)
+    stasis_client_port_send (self->client, &self->port, STASIS_MESSAGE_CONTINUE, octets, (gsize) n);
+  stasis_client_port_send (self->client, &self->port, STASIS_MESSAGE_OK, NULL, 0);
+  g_mutex_lock (&self->client->lock);
+  stasis_client_port_close (self->client, &self->port);
+  g_mutex_unlock (&self->client->lock);
+  leave (self);
+  return NULL;
+}
+
+/* Of a call that has succeeded.  It may have ended before anybody else is at it again. */
 static void
 begin (Console *self)
 {
-  StasisClient *client = self->client;
-  self->reader = g_thread_new ("console-in", send_typed, self);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->client->lock);
+  g_ptr_array_add (self->client->consoles, self);
   self->writer = g_thread_new ("console-out", write_said, self);
-  g_mutex_lock (&client->lock);
-  g_ptr_array_add (client->consoles, self);
-  g_mutex_unlock (&client->lock);
+  self->reader = g_thread_new ("console-in", send_typed, self);
 }
 
 /* The stream, and a socket that leads there. */
@@ -182,13 +198,13 @@ stasis_client_console_open (StasisClient *client, const StasisWireValue *args, G
 void
 stasis_client_consoles_end (StasisClient *client)
 {
+  g_mutex_lock (&client->lock);
   for (guint i = 0; i < client->consoles->len; i++)
-    {
-      Console *self = g_ptr_array_index (client->consoles, i);
-      shutdown (self->fd, SHUT_RDWR);
-      g_thread_join (self->reader);
-      g_thread_join (self->writer);
-      console_free (self);
-    }
-  g_ptr_array_set_size (client->consoles, 0);
+    shutdown (((const Console *) g_ptr_array_index (client->consoles, i))->fd, SHUT_RDWR);
+  while (client->consoles->len > 0)
+    g_cond_wait (&client->changed, &client->lock);
+  GThread *last = g_steal_pointer (&client->last_console);
+  g_mutex_unlock (&client->lock);
+  if (last != NULL)
+    g_thread_join (last);
 }

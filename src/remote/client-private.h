@@ -42,9 +42,10 @@ struct _StasisClient
 
   GMutex lock; /* guards the rest */
   GCond changed;
-  GHashTable *pending; /* (owned) serial -> StasisPending (borrowed) */
-  GHashTable *ports;   /* (owned) serial -> StasisClientPort (borrowed), see client-port.h */
-  GPtrArray *consoles; /* (owned) of client-console.c */
+  GHashTable *pending;   /* (owned) serial -> StasisPending (borrowed) */
+  GHashTable *ports;     /* (owned) serial -> StasisClientPort (borrowed), see client-port.h */
+  GPtrArray *consoles;   /* (owned) of client-console.c: those that have not ended */
+  GThread *last_console; /* (owned) (nullable) of the last one that has */
   guint32 last_serial;
   char *why;         /* (owned) (nullable): why it is over */
   gint64 last_input; /* µs */

@@ -149,11 +149,56 @@ test_alone (void)
   g_assert_cmpuint (guest.n_allowed, >=, 3); /* a stasisd would have waited for that */
 }
 
+static guint
+count_in (const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  guint count = 0;
+  while (g_dir_read_name (dir) != NULL)
+    count++;
+  return count;
+}
+
+static gboolean
+wait_for_at_most (const char *folder, guint count)
+{
+  for (guint i = 0; i < 6000 && count_in (folder) > count; i++)
+    g_usleep (10 * G_TIME_SPAN_MILLISECOND);
+  return count_in (folder) <= count;
+}
+
+/* Those that were closed, here or there, leave nothing behind while the connection lives. */
+static void
+test_closed (void)
+{
+  Guest guest = { .to_say = PIECE };
+  FakeServer server;
+  StasisClient *client = fake_server_begin (&server, answer, &guest, 5);
+  const guint n_fds = count_in ("/proc/self/fd");
+  const guint n_threads = count_in ("/proc/self/task");
+  guint8 octet;
+  for (guint i = 0; i < 50; i++)
+    {
+      stasis_autofd int fd = open_console (client);
+      if (i % 2 != 0)
+        g_assert_cmpint (read (fd, &octet, 1), ==, 1);
+      if (i % 7 == 0)
+        g_assert_cmpuint (write (fd, "typed", 5), ==, 5);
+    }
+  g_assert_true (wait_for_at_most ("/proc/self/fd", n_fds));
+  g_assert_true (wait_for_at_most ("/proc/self/task", n_threads));
+  ask_host (client);
+  stasis_autofd int open = open_console (client);
+  fake_server_end (&server, client);
+  g_assert_cmpuint (read_all (open), <=, PIECE);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/remote/client-console/unread", test_unread);
   g_test_add_func ("/remote/client-console/alone", test_alone);
+  g_test_add_func ("/remote/client-console/closed", test_closed);
   return g_test_run ();
 }
