@@ -29,7 +29,9 @@
 #define SEND_MS     30000
 #define N_PINGS_MAX 5u
 /* Of one call, that nobody has looked at. */
-#define PROGRESS_MAX 64u /* the oldest go */
+#define PROGRESS_MAX      64u                 /* the oldest go */
+#define PROGRESS_SIZE_MAX (64u * 1024)        /* octets of one */
+#define SAID_SIZE_MAX     (16u * 1024 * 1024) /* octets of all the rest */
 #define SAID_MAX \
   32768u /* two words on each of the most domains: whoever sends more is to be feared */
 
@@ -93,11 +95,13 @@ find_oldest (const StasisPending *pending, gint32 event, guint *out_count)
 
 /* Of how far a job is the newest counts; the rest is said once. */
 static gboolean
-make_room (StasisPending *pending, gint32 event)
+make_room (StasisPending *pending, gint32 event, gsize length)
 {
   guint count;
+  if (event == STASIS_OWN_JOB_PROGRESS && length > PROGRESS_SIZE_MAX)
+    return FALSE;
   if (event != STASIS_OWN_JOB_PROGRESS)
-    return pending->news.length < SAID_MAX;
+    return pending->news.length < SAID_MAX && pending->n_kept + length <= SAID_SIZE_MAX;
   GList *oldest = find_oldest (pending, event, &count);
   if (count < PROGRESS_MAX)
     return TRUE;
@@ -111,11 +115,12 @@ static void
 add_news (StasisClient *self, guint32 serial, gint32 event, char **text)
 {
   StasisPending *pending = g_hash_table_lookup (self->pending, GUINT_TO_POINTER (serial));
-  if (pending == NULL || pending->is_done || !make_room (pending, event))
+  if (pending == NULL || pending->is_done || !make_room (pending, event, strlen (*text)))
     return;
   StasisClientNews *news = g_new0 (StasisClientNews, 1);
   news->event = event;
   news->text = g_steal_pointer (text);
+  pending->n_kept += event != STASIS_OWN_JOB_PROGRESS ? strlen (news->text) : 0;
   g_queue_push_tail (&pending->news, news);
   g_cond_broadcast (&self->changed);
 }

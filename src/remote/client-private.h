@@ -28,6 +28,7 @@ typedef struct
   guint32 status;  /* of the reply */
   GBytes *payload; /* (owned) (nullable) of the reply */
   GQueue news;     /* (owned) of StasisClientNews */
+  gsize n_kept;    /* octets of those, but for how far it is */
 } StasisPending;
 
 struct _StasisClient

@@ -8,6 +8,8 @@
 
 #include "config.h"
 
+#include <string.h>
+
 #include <glib/gi18n-lib.h>
 
 #include "driver/job-stats-json.h"
@@ -86,6 +88,8 @@ look_around (StasisClient *self, StasisPending *pending, const StasisClientJob *
   const gboolean is_asked
       = !self->is_own && job->domain != NULL && job->progress != NULL && now >= *next_poll;
   StasisClientNews *news = g_queue_pop_head (&pending->news);
+  if (news != NULL && news->event != STASIS_OWN_JOB_PROGRESS)
+    pending->n_kept -= strlen (news->text);
   if (!has_ended && !is_asked && news == NULL)
     {
       if (!pending->is_done && self->why == NULL)

@@ -265,6 +265,28 @@ test_warnings_stay (void)
   fake_server_end (&server, client);
 }
 
+/* More than anybody wants to keep, all of one call, whose caller looks at none before its end. */
+static gboolean
+warn_at_length (int fd, const StasisMessageHeader *header, gpointer data)
+{
+  g_autofree char *text = g_strnfill (4 * 1024 * 1024 - 64, 'x');
+  for (guint i = 0; i < 20; i++)
+    tell_event (fd, STASIS_OWN_WARNING, header->serial, text);
+  return say_host (fd, header, NULL);
+}
+
+static void
+test_warnings_are_bounded (void)
+{
+  FakeServer server;
+  StasisClient *client = fake_server_begin (&server, warn_at_length, NULL, 5);
+  for (guint i = 0; i < 4; i++)
+    g_test_expect_message ("stasis-driver", G_LOG_LEVEL_WARNING, "xxx*");
+  g_assert_true (ask_host (client, NULL));
+  g_test_assert_expected_messages ();
+  fake_server_end (&server, client);
+}
+
 /* It is asked whether it lives, and is answered. */
 static gboolean
 ping_first (int fd, const StasisMessageHeader *header, gpointer data)
@@ -328,6 +350,7 @@ main (int argc, char **argv)
   g_test_add_func ("/remote/client/silent", test_silent);
   g_test_add_func ("/remote/client/job", test_job);
   g_test_add_func ("/remote/client/warnings-stay", test_warnings_stay);
+  g_test_add_func ("/remote/client/warnings-are-bounded", test_warnings_are_bounded);
   g_test_add_func ("/remote/client/ping", test_ping);
   g_test_add_func ("/remote/client/operations", test_operations);
   return g_test_run ();
