@@ -217,13 +217,17 @@ wait_for_room (int fd, gint64 deadline)
 static const char *
 write_all (int fd, const guint8 *octets, gsize length)
 {
-  const gint64 deadline = g_get_monotonic_time () + SEND_MS * G_GINT64_CONSTANT (1000);
+  const gint64 patience = SEND_MS * G_GINT64_CONSTANT (1000);
+  gint64 deadline = g_get_monotonic_time () + patience;
   gsize done = 0;
   while (done < length)
     {
       const ssize_t n = send (fd, octets + done, length - done, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (n > 0)
-        done += (gsize) n;
+        {
+          done += (gsize) n;
+          deadline = g_get_monotonic_time () + patience;
+        }
       else if (n < 0 && errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)
         return g_strerror (errno);
       else if (n < 0 && errno != EINTR && !wait_for_room (fd, deadline))
