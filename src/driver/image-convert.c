@@ -387,7 +387,8 @@ stasis_image_convert_named (StasisDriver *driver, const StasisImageConversion *r
  * changed.  A named output is complete or not there, and an older one stays until then; an output
  * that is a file by its descriptor is cut back on failure.  An image that is ours keeps its UUID,
  * so that what is known of one is known of the other.  Of a driver that is elsewhere paths are of
- * its host, and a descriptor is a pipe to it; between two descriptors all is done here.
+ * its host, and a descriptor is a pipe to it, or a file here that is converted on both sides where
+ * its kind needs one; between two descriptors all is done here.
  *
  * Returns: %TRUE if the new image is complete
  */

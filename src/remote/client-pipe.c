@@ -10,6 +10,7 @@
 
 #include "remote/client-pipe.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <glib/gi18n-lib.h>
@@ -106,6 +107,10 @@ write_image (gpointer data)
   Pipe *self = data;
   GByteArray *octets;
   guint64 count = 0;
+  sigset_t signals; /* a reader that has gone is an error, and no reason to die */
+  sigemptyset (&signals);
+  sigaddset (&signals, SIGPIPE);
+  pthread_sigmask (SIG_BLOCK, &signals, NULL);
   while (await_news (self, &octets))
     if (!write_piece (self, octets, &count))
       {

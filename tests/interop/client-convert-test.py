@@ -108,6 +108,57 @@ def there_and_back(t):
             assert said == told["embedded"], word
 
 
+@harness.test("from and into files of the client, of kinds that no pipe has: as embedded, through a socket and through ssh",
+              timeout=300)
+def files_here(t):
+    _guest, image = saved(t)
+    t.stasis("image", "convert", "-O", "libvirt-sparse", image, t.dir / "libvirt-sparse")
+    t.stasis("image", "convert", "-O", "trailer", image, t.dir / "trailer")
+    plain = (t.dir / "trailer").read_bytes()
+    damaged = bytearray(image.read_bytes())
+    damaged[-100] ^= 0x10
+    damaged[len(damaged) // 2] ^= 0x10
+    (t.dir / "damaged").write_bytes(damaged)
+    (t.dir / "text").write_text("no image at all\n" * 1000, encoding="utf-8")
+    with ways(t) as (served, found):
+        told = {}
+        for word, options in found.items():
+            said = told.setdefault(word, [])
+            out = t.dir / f"out-{word}"
+
+            def run(*words, source=None, target=None, options=options, said=said):
+                with contextlib.ExitStack() as stack:
+                    more = {"stdin": stack.enter_context(open(source, "rb"))} if source else {}
+                    if target:
+                        more["stdout"] = stack.enter_context(open(target, "w+b"))
+                    done = convert(t, options, *words, **more)
+                said.append((done.returncode, done.stderr))
+                return done.returncode
+
+            for name in ("image", "libvirt-sparse", "trailer"):
+                for kind in ("stasis", "libvirt", "trailer"):
+                    assert run("-O", kind, "-", out, source=t.dir / name) == 0, (word, name, kind, said)
+                    assert convert(t, [], "-O", "trailer", out, "-").stdout == plain, (word, name, kind)
+            for kind in ("stasis", "libvirt-sparse"):
+                for name in ("image", "libvirt-sparse", "trailer"):
+                    assert run("-O", kind, t.dir / name, "-", target=t.dir / "new") == 0, (word, name, kind, said)
+                    assert convert(t, [], "-f", kind, "-O", "trailer", t.dir / "new", "-").stdout == plain, (word, name)
+            old = out.read_bytes()
+            for name in ("damaged", "text"):
+                assert run("-", out, source=t.dir / name) == 1 and out.read_bytes() == old, (word, name)
+                assert run("-O", "stasis", t.dir / name, "-", target=t.dir / "new") == 1, (word, name)
+                assert not (t.dir / "new").stat().st_size, word
+            assert run("-f", "libvirt", "-", out, source=image) == 1
+            assert run("-O", "libvirt-sparse", "--compress", "zstd", image, "-", target=t.dir / "new") == 1
+            assert run("-", t.dir / "no-folder" / "out", source=image) == 1
+            assert run("-O", "stasis", t.dir / "missing", "-", target=t.dir / "new") == 1
+            assert not left(t) and not serves(served), word
+        for word, said in told.items():
+            for one, other in zip(said, told["embedded"]):
+                one, other = ((status, text.replace(word.encode(), b"embedded")) for status, text in (one, other))
+                assert one == other, (word, one, other)
+
+
 @harness.test("what fails says and leaves the same, embedded, through a socket and through ssh", timeout=300)
 def failures(t):
     _guest, image = saved(t)
