@@ -213,6 +213,14 @@ def restore(t, options, image, *more, status=0):
     return (result.stdout if status == 0 else result.stderr).decode()
 
 
+def is_free(t, image):
+    """Whether it could be restored, and is; nothing but another job is in its way."""
+    result = subprocess.run([harness.STASIS, "restore", "-"], env=t.environment(), input=image, capture_output=True,
+                            timeout=120, check=False)
+    assert result.returncode == 0 or b"is busy: " in result.stderr, result
+    return result.returncode == 0
+
+
 def restore_oddly(t, options, image):
     """Its octets come in odd portions, and faster than QEMU starts: no more are under way than may be."""
     process = subprocess.Popen([harness.STASIS, *options, "restore", "-"], env=t.environment(), bufsize=0,
@@ -329,7 +337,7 @@ def cut_restores(t):
             process.kill()
             process.communicate()
             harness.wait_for(lambda: not qemus(t) and not t.stasis("list", "--name").stdout.strip(), "the end of it")
-        restore(t, [], image)
+        harness.wait_for(lambda: is_free(t, image), "the daemon to let go of the domain, behind the end of its QEMU")
         guest.wait_for_tick(guest.last_tick() + 2)
 
 
