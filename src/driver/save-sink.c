@@ -178,17 +178,31 @@ stasis_save_sink_settle (StasisSaveSink *self, GCancellable *cancellable, GError
   return send_surplus (self, cancellable, error) && sync_file (self, error);
 }
 
+/* The end could not be written on.  Where somebody else reads it, it is theirs to say whether it
+ * may have arrived: that this descriptor broke says nothing of what went through it before. */
+static gboolean
+throw_cut (StasisSaveSink *self, GError *why_take, GError **error)
+{
+  g_autoptr (GError) why = why_take;
+  gboolean is_taken = FALSE;
+  if (self->reader.look == NULL || !g_error_matches (why, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE)
+      || self->reader.look (self->reader.data, stasis_save_sink_written (self), &is_taken, error))
+    g_propagate_error (error, g_steal_pointer (&why));
+  return FALSE;
+}
+
 /* Send the end.  In pieces that a pipe takes as a whole, so that it is known what has gone. */
 gboolean
 stasis_save_sink_release (StasisSaveSink *self, gboolean *out_begun, GCancellable *cancellable,
                           GError **error)
 {
+  GError *why = NULL;
   *out_begun = FALSE;
   for (gsize done = 0; done < self->n_held;)
     {
       const gsize size = MIN (self->n_held - done, PIPE_BUF);
-      if (!send_out (self, self->held + done, size, cancellable, error))
-        return FALSE;
+      if (!send_out (self, self->held + done, size, cancellable, &why))
+        return throw_cut (self, why, error);
       *out_begun = TRUE;
       done += size;
     }

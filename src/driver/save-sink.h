@@ -16,7 +16,8 @@ typedef struct _StasisSaveSink StasisSaveSink;
 typedef struct
 {
   /* *@out_taken: it has @octets.  FALSE where it never will, or nobody knows;
-   * G_IO_ERROR_BROKEN_PIPE where it has not got the last of them. */
+   * G_IO_ERROR_BROKEN_PIPE where it cannot have got any behind those that it was last known to
+   * have. */
   gboolean (*look) (gpointer data, guint64 octets, gboolean *out_taken, GError **error);
   gpointer data;
 } StasisSaveReader;
@@ -38,7 +39,8 @@ guint64 stasis_save_sink_written (const StasisSaveSink *sink);
 gboolean stasis_save_sink_settle (StasisSaveSink *sink, GCancellable *cancellable, GError **error);
 
 /* Send the end: if it is at most PIPE_BUF octets, a pipe gets all of it or nothing.  *@out_begun,
- * also where it fails: some of it has gone. */
+ * also where it fails: some of it has gone.  Where the descriptor breaks within it, a reader behind
+ * it is asked, as in stasis_save_sink_await_reader(). */
 gboolean stasis_save_sink_release (StasisSaveSink *sink, gboolean *out_begun,
                                    GCancellable *cancellable, GError **error);
 

@@ -86,19 +86,23 @@ send_image (gpointer data)
   guint8 octets[PIECE];
   gsize room;
   gssize n;
+  gboolean is_there = TRUE;
   while ((room = await_window (self)) > 0
          && (n = TEMP_FAILURE_RETRY (recv (self->fd, octets, room, 0))) > 0)
     {
       g_mutex_lock (&self->lock);
-      self->n_sent += (guint64) n;
+      is_there = !self->is_lost;
+      self->n_sent += is_there ? (guint64) n : 0;
       g_mutex_unlock (&self->lock);
+      if (!is_there)
+        break;
       send_packet (self, octets, (gsize) n);
       g_mutex_lock (&self->lock);
       self->n_gone = self->n_sent;
       g_mutex_unlock (&self->lock);
     }
   g_mutex_lock (&self->lock);
-  self->is_whole = room > 0;
+  self->is_whole = room > 0 && is_there;
   g_cond_broadcast (&self->changed);
   g_mutex_unlock (&self->lock);
   return NULL;
@@ -222,10 +226,12 @@ stasis_pipe_steal_fd (StasisPipe *self)
   return stasis_fd_steal (&self->driver_fd);
 }
 
+/* The end of an image is written once its reader has all before it: whatever was sent since may be
+ * enough for it, if the client has passed it on before it went. */
 static gboolean
-throw_lost (const StasisPipe *self, guint64 octets, GError **error)
+throw_lost (const StasisPipe *self, GError **error)
 {
-  if (self->is_unread || self->n_sent < octets || self->n_asked < octets)
+  if (self->is_unread || self->n_sent <= self->n_read)
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE,
                          _ ("the reader has gone away and left the end of the image"));
   else
@@ -242,7 +248,7 @@ look (gpointer data, guint64 octets, gboolean *out_taken, GError **error)
   g_mutex_lock (&self->lock);
   *out_taken = self->n_read >= octets;
   const gboolean ok
-      = *out_taken || (!self->is_unread && !self->is_lost) || throw_lost (self, octets, error);
+      = *out_taken || (!self->is_unread && !self->is_lost) || throw_lost (self, error);
   const gboolean is_due = ok && self->n_gone >= octets && self->n_asked < octets;
   if (is_due)
     self->n_asked = octets;
@@ -267,7 +273,7 @@ await_count (StasisPipe *self, const guint64 *count, GError **error)
   while (!self->is_whole || *count < self->n_sent)
     {
       if (self->is_unread || self->is_lost)
-        return throw_lost (self, self->n_sent, error);
+        return throw_lost (self, error);
       if (g_cancellable_set_error_if_cancelled (self->cancellable, error))
         return FALSE;
       g_cond_wait_until (&self->changed, &self->lock, g_get_monotonic_time () + LOOK_US);

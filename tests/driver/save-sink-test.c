@@ -118,6 +118,51 @@ test_reader (void)
       }
 }
 
+/* Somebody behind a pipe of which nothing is known any more. */
+static gboolean
+know_nothing (gpointer data, guint64 count, gboolean *out_taken, GError **error)
+{
+  *(guint64 *) data = count;
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "nobody knows");
+  return FALSE;
+}
+
+/* Once some has come. */
+static gpointer
+leave (gpointer data)
+{
+  int *fd = data;
+  guint8 octet;
+  g_assert_cmpuint (read_some (*fd, &octet, 1), ==, 1);
+  close (*fd);
+  return NULL;
+}
+
+/* What breaks within the end may have been enough: a reader behind it is asked. */
+static void
+test_broken_end (void)
+{
+  int ends[2];
+  gboolean begun = FALSE;
+  guint64 asked = 0;
+  const StasisSaveReader reader = { .look = know_nothing, .data = &asked };
+  g_autofree guint8 *end = g_malloc0 (1024 * 1024);
+  g_autoptr (GError) error = NULL;
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+  g_autoptr (StasisSaveSink) sink = stasis_save_sink_new (ends[1], 1024 * 1024);
+  stasis_save_sink_set_reader (sink, &reader);
+  g_assert_true (
+      stasis_stream_out_write (stasis_save_sink_stream (sink), end, 1024 * 1024, NULL, NULL));
+  GThread *thread = g_thread_new ("leave", leave, &ends[0]);
+  g_assert_false (stasis_save_sink_release (sink, &begun, NULL, &error));
+  g_thread_join (thread);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_FAILED);
+  g_assert_true (begun);
+  g_assert_cmpuint (asked, >, 0);
+  g_assert_cmpuint (asked, ==, stasis_save_sink_written (sink));
+  close (ends[1]);
+}
+
 static gpointer
 cancel_soon (gpointer data)
 {
@@ -180,6 +225,7 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/save-sink/pieces", test_pieces);
   g_test_add_func ("/driver/save-sink/short", test_short);
   g_test_add_func ("/driver/save-sink/reader", test_reader);
+  g_test_add_func ("/driver/save-sink/broken-end", test_broken_end);
   g_test_add_func ("/driver/save-sink/cancel", test_cancel);
   g_test_add_func ("/driver/save-sink/file", test_file);
   return g_test_run ();

@@ -16,9 +16,11 @@ from wire import Client, optional, string, u32
 
 VERSION, CANCEL, RESTORE, CLONE, STATE, START, SAVE, MANAGED, INFO, CONVERT = 1, 2, 12, 13, 20, 30, 31, 32, 40, 43
 DETACH, LIBVIRT_DETACH = 39, 392
+SAVE_PIPE = 46
 DROP_CLONE, IMAGE_DEFINE, CHECK, FLATTEN, DRAW_MAP = 15, 41, 42, 44, 45
 JOB_PROGRESS = 3
 CANCELLED, INVALID_STATE = 78, 55
+CONTINUE = 2
 BYPASS, LIVE, INCREMENTAL, UNKNOWN = 1, 8, 128, 0x80000000
 
 
@@ -134,6 +136,61 @@ def gone(t):
         harness.wait_for((t.dir / "image").exists, "the image")
         harness.wait_for(lambda: not t.stasis("list", "--name").stdout.strip(), "the end of the guest")
     assert "is good" in t.stasis("image", "verify", t.dir / "image").stdout
+
+
+class PipeSave:
+    """A save whose image goes through the connection, as `stasis` would take it: all, or step by step."""
+
+    def __init__(self, client, domain, form=None):
+        self.client, self.count, self.asked = client, 0, 0
+        payload = domain + string("the image") + optional(form) + optional(None) * 2 + u32(0)
+        self.serial = client.ask(SAVE_PIPE, payload, program=wire.OWN)
+
+    def answer(self, status):
+        self.client.send(wire.packet(SAVE_PIPE, struct.pack(">Q", self.count), program=wire.OWN, kind=wire.STREAM,
+                                     serial=self.serial, status=status))
+
+    def step(self):
+        """Take a packet; the reply, once it has come."""
+        got = self.client.receive()
+        assert got is not None, "the connection was closed"
+        if got.kind == wire.STREAM:
+            self.count += len(got.payload)
+            self.asked += 0 if got.payload else 1
+            self.answer(CONTINUE if got.payload else wire.OK)
+        return got if got.kind == wire.REPLY else None
+
+    def until_asked(self):
+        while not self.asked:
+            assert self.step() is None
+
+    def reply(self):
+        while (reply := self.step()) is None:
+            pass
+        return reply
+
+
+@harness.test("a connection that ends behind the end of an image, and before anybody asked, leaves the guest paused")
+def end_of_image(t):
+    guest = t.boot_sector_guest()
+    with daemon(t, STASIS_FAULT="save-released=stop") as served:
+        t.stasis("create", guest.xml_file())
+        guest.wait_for_tick(2)
+        for form in ("stasis-stream", "libvirt"):
+            with Client(served.socket) as client:
+                save_pipe = PipeSave(client, client.lookup(guest.name), form)
+                save_pipe.until_asked()
+                got = client.receive()
+                assert got.kind == wire.EVENT or got.payload, got
+                while got.kind != wire.STREAM:
+                    got = client.receive()
+                harness.wait_for(lambda: harness.is_stopped(served.process.pid), "the end of the image to be sent")
+            # Its end comes to the server before the next look at what the reader has.
+            served.process.send_signal(signal.SIGCONT)
+            t.wait_for_no_job(guest)
+            assert t.domstate(guest, "--reason") == "paused (save undecided)", (form, t.domstate(guest, "--reason"))
+            t.stasis("resume", guest.name)
+            guest.wait_for_tick(guest.last_tick() + 2)
 
 
 @harness.test("flags that are not known, paths that are none, files that are no plain ones")
