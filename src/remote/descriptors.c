@@ -7,8 +7,8 @@
  * A connection is read by large pieces.  The kernel ends a piece behind the message that carries
  * descriptors, so that the place where one came in is known without looking at what the octets
  * mean: it is the end of the piece.  When a packet is whole, the places have to be those of its
- * own octets.  Room is made for one in each piece; where more came, the kernel closes them, and
- * says so.
+ * own octets.  One octet carries one; but room is made for as many as a message may have, as the
+ * kernel would close the others here and now, which may take long (closer.h).
  */
 
 #include "config.h"
@@ -19,8 +19,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "remote/closer.h"
 #include "remote/message.h"
 #include "util/fd.h"
+
+#define MESSAGE_MAX 253u /* that the kernel lets anybody send in one */
 
 typedef struct
 {
@@ -28,23 +31,31 @@ typedef struct
   int fd;           /* (owned) or -1 */
 } Arrival;
 
-/* Of one descriptor.  The kernel goes by the length that it is told, not by what is aligned. */
+/* Of one descriptor. */
 typedef union
 {
   char octets[CMSG_SPACE (sizeof (int))];
   struct cmsghdr align;
 } Control;
 
+/* Of all that may come.  The kernel goes by the length that it is told, not by what is aligned. */
+typedef union
+{
+  char octets[CMSG_SPACE (MESSAGE_MAX * sizeof (int))];
+  struct cmsghdr align;
+} ControlOfMany;
+
+/* Those of readers are not kept so long. */
 static void
 clear_descriptor (gpointer fd)
 {
-  stasis_fd_clear (fd);
+  stasis_closer_take (FALSE, stasis_fd_steal (fd));
 }
 
 static void
 clear_arrival (gpointer arrival)
 {
-  stasis_fd_clear (&((Arrival *) arrival)->fd);
+  clear_descriptor (&((Arrival *) arrival)->fd);
 }
 
 /* Of a packet. */
@@ -56,27 +67,40 @@ stasis_descriptors_new (void)
   return self;
 }
 
+static guint
+count_fds (const struct cmsghdr *cmsg)
+{
+  if (cmsg == NULL || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+    return 0;
+  return (guint) ((cmsg->cmsg_len - CMSG_LEN (0)) / sizeof (int));
+}
+
 /* At most one. */
 ssize_t
-stasis_descriptors_receive (int socket, void *buffer, gsize size, int *out_fd)
+stasis_descriptors_receive (int socket, void *buffer, gsize size, gboolean is_reader, int *out_fd)
 {
-  Control control;
+  ControlOfMany control;
   struct iovec iov = { buffer, size };
   struct msghdr msg = { .msg_iov = &iov,
                         .msg_iovlen = 1,
                         .msg_control = control.octets,
-                        .msg_controllen = CMSG_LEN (sizeof (int)) };
+                        .msg_controllen = CMSG_LEN (MESSAGE_MAX * sizeof (int)) };
   const ssize_t done = recvmsg (socket, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   *out_fd = -1;
   if (done < 0)
     return -1;
   const struct cmsghdr *cmsg = CMSG_FIRSTHDR (&msg);
-  if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS
-      && cmsg->cmsg_len >= CMSG_LEN (sizeof (int)))
-    memcpy (out_fd, CMSG_DATA (cmsg), sizeof (int));
-  if ((msg.msg_flags & MSG_CTRUNC) == 0)
-    return done;
-  stasis_fd_clear (out_fd);
+  const guint count = count_fds (cmsg);
+  int fds[MESSAGE_MAX];
+  if (count > 0)
+    memcpy (fds, CMSG_DATA (cmsg), count * sizeof (int));
+  if (count <= 1 && (msg.msg_flags & MSG_CTRUNC) == 0)
+    {
+      *out_fd = count == 1 ? fds[0] : -1;
+      return done;
+    }
+  for (guint i = 0; i < count; i++)
+    stasis_closer_take (is_reader, fds[i]);
   errno = EBADMSG;
   return -1;
 }

@@ -14,12 +14,14 @@
 
 G_BEGIN_DECLS
 
-/* (element-type int) (transfer full): those of a packet, closed with the array. */
+/* (element-type int) (transfer full): those of a packet, closed soon after the array. */
 GArray *stasis_descriptors_new (void);
 
 /* What the socket has, which is not waited for: at most one descriptor, whose octet is the last one
- * then; *@out_fd (owned) or -1.  -1 and errno on failure, which more than one with an octet is. */
-ssize_t stasis_descriptors_receive (int socket, void *buffer, gsize size, int *out_fd);
+ * then; *@out_fd (owned) or -1.  -1 and errno on failure, which more than one with an octet is.
+ * @is_reader: who sends may only read (closer.h). */
+ssize_t stasis_descriptors_receive (int socket, void *buffer, gsize size, gboolean is_reader,
+                                    int *out_fd);
 /* Octets, and a descriptor with the first of them; likewise. */
 ssize_t stasis_descriptors_send (int socket, const void *buffer, gsize size, int fd);
 
@@ -28,7 +30,7 @@ GArray *stasis_arrivals_new (void);
 /* One more; -1: it is not kept.  @position: how many octets had come with its own.  FALSE where
  * there are more than a packet has. */
 gboolean stasis_arrivals_add (GArray *self, int fd_take, guint64 position);
-/* All are closed. */
+/* All are closed soon. */
 void stasis_arrivals_clear (GArray *self);
 /* A packet ends at @end, and has @count: *@out (transfer full) (nullable).  FALSE where not each of
  * the octets behind it carries one, or one came with another octet. */

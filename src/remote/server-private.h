@@ -79,8 +79,10 @@ struct _StasisSession
   gsize waiting_octets;
   gsize kept;         /* octets that its user's share was told of, where it is a reader */
   GPtrArray *streams; /* (owned) see stream.c */
-  gboolean is_due;    /* more of what has come is taken when the others had their turn */
-  gboolean is_held;   /* nothing is read for now */
+  gboolean has_sent_fds;
+  gboolean is_held_by_closer; /* nothing is read before descriptors are closed: see closer.h */
+  gboolean is_due;            /* more of what has come is taken when the others had their turn */
+  gboolean is_held;           /* nothing is read for now */
 
   GMutex lock;           /* guards the rest */
   int fd;                /* (owned) or -1: it is closed */

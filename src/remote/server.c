@@ -15,6 +15,7 @@
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 
+#include "remote/closer.h"
 #include "remote/server-private.h"
 #include "util/fd.h"
 
@@ -66,6 +67,8 @@ unref_session (gpointer session)
   stasis_session_unref (session);
 }
 
+static void look_whether_full (StasisServer *self);
+
 static gboolean
 on_tick (gpointer data)
 {
@@ -74,6 +77,8 @@ on_tick (gpointer data)
   /* From the end: one that is closed is removed. */
   for (guint i = self->sessions->len; i > 0; i--)
     stasis_session_tick (g_ptr_array_index (self->sessions, i - 1), now);
+  if (self->is_full)
+    look_whether_full (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -117,7 +122,8 @@ is_full_for (StasisServer *self, const Listener *listener)
 {
   const guint readers_max = MAX (self->config.max_clients / 2, 1);
   return g_atomic_int_get (&self->is_stopping) || self->sessions->len >= self->config.max_clients
-         || (listener->is_read_only && self->n_readers >= readers_max);
+         || (listener->is_read_only
+             && (self->n_readers >= readers_max || stasis_closer_is_full (TRUE)));
 }
 
 /* Who is over the limit waits to be accepted. */
@@ -159,8 +165,11 @@ add_session (Listener *listener, int fd_take)
   if (!may_connect (listener, fd, &peer))
     {
       g_message (_ ("refused: a connection of user %u"), peer.uid);
+      stasis_closer_hang_up (TRUE, &fd);
       return;
     }
+  /* Else an urgent octet that is passed over has its descriptors closed by who reads. */
+  setsockopt (fd, SOL_SOCKET, SO_OOBINLINE, &(int){ 1 }, sizeof (int));
   StasisSession *session = stasis_session_new (self, stasis_fd_steal (&fd), listener->is_read_only);
   session->number = ++last_number;
   session->is_reader = listener->is_read_only;

@@ -18,6 +18,7 @@
 
 #include <glib-unix.h>
 
+#include "remote/closer.h"
 #include "remote/descriptors.h"
 #include "remote/pipe.h"
 #include "remote/server-private.h"
@@ -142,11 +143,19 @@ flush (StasisSession *self)
   return TRUE;
 }
 
+/* No more descriptors are taken before some are closed, and nobody knows whether one comes.  Those
+ * who may do more are believed that they send none as long as they have not. */
+static gboolean
+waits_for_closer (const StasisSession *self)
+{
+  return (self->is_reader || self->has_sent_fds) && stasis_closer_is_full (self->is_reader);
+}
+
 /* It has said more than is taken for now. */
 static gboolean
 is_at_limit (const StasisSession *self)
 {
-  return self->waiting.length >= WAITING_MAX
+  return self->waiting.length >= WAITING_MAX || waits_for_closer (self)
          || (self->is_reader && self->waiting_octets >= SIZE_MAX_READERS)
          || stasis_streams_are_full (self) || g_atomic_int_get (&self->n_call_fds) >= CALL_FDS_HIGH;
 }
@@ -169,6 +178,7 @@ watch (StasisSession *self)
   const gboolean has_out = !g_queue_is_empty (&self->out);
   const gsize kept = self->in->len + self->waiting_octets + self->out_octets
                      + (gsize) self->callbacks->len * sizeof (StasisCallback);
+  self->is_held_by_closer = waits_for_closer (self);
   self->is_held = self->is_due || is_behind (self) || is_at_limit (self);
   g_mutex_unlock (&self->lock);
   if (self->source != NULL)
@@ -199,7 +209,7 @@ stasis_session_close (StasisSession *self, const char *why)
 {
   g_mutex_lock (&self->lock);
   const gboolean was_open = self->fd >= 0;
-  stasis_fd_clear (&self->fd);
+  stasis_closer_hang_up (self->is_reader, &self->fd);
   g_queue_clear_full (&self->out, outgoing_free);
   self->out_octets = 0;
   self->out_fds = 0;
@@ -426,9 +436,10 @@ note_life (StasisSession *self, gint64 now)
 static gboolean
 keep_descriptor (StasisSession *self, int fd_take, const char **out_why)
 {
-  stasis_autofd int fd = fd_take;
-  const int kept = self->is_reader ? -1 : stasis_fd_steal (&fd);
-  if (stasis_arrivals_add (self->arrivals, kept, self->in_before + self->in->len))
+  self->has_sent_fds = TRUE;
+  if (self->is_reader)
+    stasis_closer_take (TRUE, stasis_fd_steal (&fd_take));
+  if (stasis_arrivals_add (self->arrivals, fd_take, self->in_before + self->in->len))
     return TRUE;
   *out_why = "more descriptors have come than a packet has";
   return FALSE;
@@ -436,13 +447,18 @@ keep_descriptor (StasisSession *self, int fd_take, const char **out_why)
 
 /* FALSE where there is no more. */
 static gboolean
-receive (StasisSession *self, const char **out_why)
+receive (StasisSession *self, GIOCondition condition, const char **out_why)
 {
+  if (waits_for_closer (self))
+    {
+      *out_why = (condition & (G_IO_HUP | G_IO_ERR)) != 0 ? "it has left" : NULL;
+      return FALSE;
+    }
   const guint before = self->in->len;
   g_byte_array_set_size (self->in, before + READ_SIZE);
   int descriptor;
-  const ssize_t done
-      = stasis_descriptors_receive (self->fd, self->in->data + before, READ_SIZE, &descriptor);
+  const ssize_t done = stasis_descriptors_receive (self->fd, self->in->data + before, READ_SIZE,
+                                                   self->is_reader, &descriptor);
   const int number = errno;
   g_byte_array_set_size (self->in, before + (guint) MAX (done, 0));
   if (done > 0)
@@ -471,7 +487,8 @@ on_ready (gint fd, GIOCondition condition, gpointer data)
       /* It has made room by reading. */
       note_life (self, g_get_monotonic_time ());
     }
-  if (why == NULL && (condition & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0 && receive (self, &why))
+  if (why == NULL && (condition & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0
+      && receive (self, condition, &why))
     take_packets (self);
   if (why != NULL)
     stasis_session_close (self, why);
@@ -550,6 +567,8 @@ stasis_session_tick (StasisSession *self, gint64 now)
     stasis_session_close (self, "it gives no sign of life");
   else if (is_asked && silence >= patience)
     ping (self);
+  else if (self->is_held_by_closer && !waits_for_closer (self))
+    stasis_session_go_on (self);
   else if (self->streams->len > 0)
     tick_streams (self, now);
 }

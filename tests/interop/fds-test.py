@@ -6,7 +6,9 @@ import contextlib
 import os
 import pathlib
 import select
+import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -293,6 +295,84 @@ def deaf(t):
                 assert reply.status == wire.OK, (reply.code, reply.message)
                 for fd in reply.fds:
                     os.close(fd)
+        harness.wait_for(lambda: descriptors(served.process.pid) <= before, "all to be closed")
+
+
+@contextlib.contextmanager
+def lingering():
+    """A socket whose last close waits for longer than anybody does here: its other end takes nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, \
+            socket.create_connection(listener.getsockname()) as slow, listener.accept()[0]:
+        slow.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                slow.send(bytes(65536))
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 100))
+        yield slow
+
+
+@contextlib.contextmanager
+def standing_still(served):
+    """Whatever is sent meanwhile is seen afterwards."""
+    served.process.send_signal(signal.SIGSTOP)
+    try:
+        harness.wait_for(lambda: harness.is_stopped(served.process.pid), "the daemon to stop")
+        yield
+    finally:
+        served.process.send_signal(signal.SIGCONT)
+
+
+@harness.test("a descriptor whose close takes long holds up nobody else, in whatever way it was sent", timeout=300)
+def slow_close(t):
+    def as_call(client, fd, other):
+        client.send_with_fds(call_octets(1), [fd])
+
+    def as_one_of_two(client, fd, other):
+        client.send(call_octets(2))
+        socket.send_fds(client.socket, [b"\0"], [other, fd])
+
+    def behind_the_end(client, fd, other):
+        socket.send_fds(client.socket, [u32(3)], [other])
+        socket.send_fds(client.socket, [b"\0"], [fd])
+
+    def as_urgent(client, fd, other):
+        socket.send_fds(client.socket, [b"\0"], [fd], socket.MSG_OOB)
+
+    def for_a_packet_that_never_comes(client, fd, other):
+        client.send_with_fds(call_octets(2), [fd])
+
+    ways = (as_call, as_one_of_two, behind_the_end, as_urgent, for_a_packet_that_never_comes)
+    with daemon(t) as served, Client(served.socket) as witness, open("/dev/null", "rb") as file:
+        for place in (served.socket.with_name("sock-ro"), served.socket):
+            for way in ways:
+                with lingering() as slow:
+                    print(f"# {place.name}: {way.__name__}")
+                    with Client(place) as client:
+                        with standing_still(served):
+                            way(client, slow.fileno(), file.fileno())
+                            os.close(slow.detach())
+                        assert witness.lives()
+                    assert witness.lives()
+
+
+@harness.test("who sends more descriptors than are closed waits, and nobody else does")
+def full_closer(t):
+    with daemon(t) as served, Client(served.socket) as witness, Client(served.socket) as client, \
+            open("/dev/null", "rb") as file:
+        before = descriptors(served.process.pid)
+        with lingering() as slow:
+            with standing_still(served):
+                client.ask(wire.HOSTNAME, fds=[slow.fileno()])
+                os.close(slow.detach())
+            sender = threading.Thread(target=lambda: [client.ask(wire.HOSTNAME, fds=[file.fileno()] * wire.FDS_MAX)
+                                                      for _ in range(12)])
+            sender.start()
+            harness.wait_for(lambda: descriptors(served.process.pid) >= before + 250, "descriptors to wait")
+            assert most_within(served, 1) - before < 256 + 2 * wire.FDS_MAX
+            assert witness.lives()
+        serials = sorted(client.receive().serial for _ in range(13))
+        sender.join()
+        assert serials == list(range(client.serial - 12, client.serial + 1)), serials
         harness.wait_for(lambda: descriptors(served.process.pid) <= before, "all to be closed")
 
 
