@@ -265,6 +265,16 @@ find (StasisSession *session, const StasisMessageHeader *header)
   return procedure;
 }
 
+/* Where an image goes through the connection it is read in any case. */
+static void
+refuse_more (StasisSession *session, const StasisMessageHeader *call)
+{
+  const GError error
+      = { STASIS_ERROR, STASIS_ERROR_BUSY,
+          _ ("too many calls wait on this connection, through which an image goes") };
+  send_error (session, call, &error);
+}
+
 static void
 call (StasisSession *session, const StasisMessageHeader *header, const guint8 *payload,
       gsize length, GArray *fds_take)
@@ -276,6 +286,11 @@ call (StasisSession *session, const StasisMessageHeader *header, const guint8 *p
   if (g_atomic_int_get (&session->server->is_stopping))
     {
       refuse (session, header, STASIS_REMOTE_ERROR_CLOSED, _ ("the server is about to end"));
+      return;
+    }
+  if (fds != NULL && stasis_session_has_enough (session))
+    {
+      refuse_more (session, header);
       return;
     }
   StasisTask *task = g_new0 (StasisTask, 1);
@@ -295,7 +310,14 @@ call (StasisSession *session, const StasisMessageHeader *header, const guint8 *p
       carry_out (task);
       stasis_task_free (task);
     }
-  else if (!stasis_dispatch_push (task))
+  else if (stasis_dispatch_push (task))
+    return;
+  else if (stasis_session_has_enough (session))
+    {
+      refuse_more (session, header);
+      stasis_task_free (task);
+    }
+  else
     {
       g_queue_push_tail (&session->waiting, task);
       session->waiting_octets += length;

@@ -181,7 +181,10 @@ enlist (StasisPipe *self, GError **error)
   if (self->is_lost)
     hang_up (self);
   if (!g_hash_table_contains (session->pipes, serial))
-    return g_hash_table_insert (session->pipes, serial, self);
+    {
+      g_atomic_int_inc (&session->n_pipes);
+      return g_hash_table_insert (session->pipes, serial, self);
+    }
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
                _ ("there is an image under way in a call of the serial %u"), self->header.serial);
   return FALSE;
@@ -213,6 +216,7 @@ stasis_pipe_new (StasisSession *session, const StasisMessageHeader *call, gboole
       stasis_pipe_free (self);
       return NULL;
     }
+  stasis_session_wake (session); /* it may not be read, as too many calls wait */
   if (!is_out)
     send_packet (self, NULL, 0); /* now there is a place for what it sends */
   self->thread = g_thread_new ("pipe", is_out ? send_image : receive_image, self);
@@ -305,7 +309,10 @@ stasis_pipe_free (StasisPipe *self)
   g_mutex_lock (&self->session->lock);
   const gpointer serial = GUINT_TO_POINTER (self->header.serial);
   if (g_hash_table_lookup (self->session->pipes, serial) == self)
-    g_hash_table_remove (self->session->pipes, serial);
+    {
+      g_atomic_int_add (&self->session->n_pipes, -1);
+      g_hash_table_remove (self->session->pipes, serial);
+    }
   g_mutex_unlock (&self->session->lock);
   g_mutex_lock (&self->lock);
   self->is_over = TRUE;

@@ -66,6 +66,7 @@ struct _StasisSession
   gboolean is_reader; /* by its socket */
   gint is_own;        /* (atomic) its client knows our own program */
   gint n_call_fds;    /* (atomic) descriptors that its calls have */
+  gint n_pipes;       /* (atomic) images that go through it */
 
   /* The first thread's. */
   GSource *source;   /* (owned) (nullable) */
@@ -123,6 +124,11 @@ void stasis_session_close (StasisSession *self, const char *why);
 void stasis_session_send (StasisSession *self, GByteArray *message_take);
 /* The same, and a descriptor behind it. */
 void stasis_session_send_fd (StasisSession *self, GByteArray *message_take, int fd_take);
+/* From any thread: what is read from it may be another thing now. */
+void stasis_session_wake (StasisSession *self);
+/* On the first thread: so many of its calls wait, or have descriptors, that no more are taken: they
+ * are not read, or refused where an image goes through it. */
+gboolean stasis_session_has_enough (const StasisSession *self);
 /* On the first thread, once in a second. */
 void stasis_session_tick (StasisSession *self, gint64 now);
 /* On the first thread: a call has ended, or something was sent; it may go on. */

@@ -32,9 +32,9 @@
 #define OUT_HIGH         (4u * 1024 * 1024)  /* not read from before that is taken */
 #define OUT_MAX          (96u * 1024 * 1024) /* given up: three of the longest packets */
 #define OUT_FDS_HIGH     16u                 /* likewise, descriptors */
-#define CALL_FDS_HIGH    64 /* that its calls have, until some of them have ended */
+#define CALL_FDS_HIGH    64  /* that its calls have, until some of them have ended */
+#define WAITING_MAX      64u /* calls */
 #define JOINED_MAX       65536u
-#define WAITING_MAX      64u
 #define OPEN_US          (60 * G_USEC_PER_SEC)
 
 /* Octets that are sent, and a descriptor with the first of them. */
@@ -151,13 +151,22 @@ waits_for_closer (const StasisSession *self)
   return (self->is_reader || self->has_sent_fds) && stasis_closer_is_full (self->is_reader);
 }
 
-/* It has said more than is taken for now. */
+/* No more calls, or none with descriptors. */
+gboolean
+stasis_session_has_enough (const StasisSession *self)
+{
+  return self->waiting.length >= WAITING_MAX
+         || g_atomic_int_get (&self->n_call_fds) >= CALL_FDS_HIGH;
+}
+
+/* It has said more than is taken for now.  An image has to get through all the same: what waits may
+ * wait for the call that it is of. */
 static gboolean
 is_at_limit (const StasisSession *self)
 {
-  return self->waiting.length >= WAITING_MAX || waits_for_closer (self)
-         || (self->is_reader && self->waiting_octets >= SIZE_MAX_READERS)
-         || stasis_streams_are_full (self) || g_atomic_int_get (&self->n_call_fds) >= CALL_FDS_HIGH;
+  return (stasis_session_has_enough (self) && g_atomic_int_get (&self->n_pipes) == 0)
+         || waits_for_closer (self) || (self->is_reader && self->waiting_octets >= SIZE_MAX_READERS)
+         || stasis_streams_are_full (self);
 }
 
 /* With the lock held: it takes too little of what is sent to it. */
@@ -496,6 +505,20 @@ on_ready (gint fd, GIOCondition condition, gpointer data)
     stasis_session_go_on (self);
   stasis_session_unref (self);
   return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_wake (gpointer data)
+{
+  stasis_session_go_on (data);
+  return G_SOURCE_REMOVE;
+}
+
+/* From any thread. */
+void
+stasis_session_wake (StasisSession *self)
+{
+  later (self, on_wake);
 }
 
 /* What waited runs as far as it may, and more is read. */

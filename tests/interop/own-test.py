@@ -11,7 +11,7 @@ import struct
 
 import strange_paths
 import wire
-from served import daemon, harness
+from served import busy, daemon, harness
 from wire import Client, optional, string, u32
 
 VERSION, CANCEL, RESTORE, CLONE, STATE, START, SAVE, MANAGED, INFO, CONVERT = 1, 2, 12, 13, 20, 30, 31, 32, 40, 43
@@ -150,24 +150,18 @@ class PipeSave:
         self.client.send(wire.packet(SAVE_PIPE, struct.pack(">Q", self.count), program=wire.OWN, kind=wire.STREAM,
                                      serial=self.serial, status=status))
 
-    def step(self):
-        """Take a packet; the reply, once it has come."""
-        got = self.client.receive()
-        assert got is not None, "the connection was closed"
-        if got.kind == wire.STREAM:
-            self.count += len(got.payload)
-            self.asked += 0 if got.payload else 1
-            self.answer(CONTINUE if got.payload else wire.OK)
-        return got if got.kind == wire.REPLY else None
+    def take(self, got):
+        assert got.serial == self.serial, got
+        self.count += len(got.payload)
+        self.asked += 0 if got.payload else 1
+        self.answer(CONTINUE if got.payload else wire.OK)
 
     def until_asked(self):
         while not self.asked:
-            assert self.step() is None
-
-    def reply(self):
-        while (reply := self.step()) is None:
-            pass
-        return reply
+            got = self.client.receive()
+            assert got.kind in (wire.STREAM, wire.EVENT), got
+            if got.kind == wire.STREAM:
+                self.take(got)
 
 
 @harness.test("a connection that ends behind the end of an image, and before anybody asked, leaves the guest paused")
@@ -191,6 +185,40 @@ def end_of_image(t):
             assert t.domstate(guest, "--reason") == "paused (save undecided)", (form, t.domstate(guest, "--reason"))
             t.stasis("resume", guest.name)
             guest.wait_for_tick(guest.last_tick() + 2)
+
+
+@harness.test("an image goes through a connection of which more calls wait than may: what is more is refused")
+def crowded(t):
+    guest, other = t.boot_sector_guest(), t.boot_sector_guest("other")
+    with daemon(t) as served, Client(served.socket) as client:
+        t.stasis("create", guest.xml_file())
+        t.stasis("define", other.xml_file())
+        guest.wait_for_tick(2)
+        domain = client.lookup(other.name)
+        refused = set()
+        with busy(t, other.name):
+            save_pipe = PipeSave(client, client.lookup(guest.name))
+            waits = {client.ask(wire.SUSPEND, domain) for _ in range(120)}
+            client.send(wire.PING_PACKET)
+            ponged = False
+            while (got := client.receive()).kind != wire.REPLY or got.serial != save_pipe.serial:
+                if got.kind == wire.STREAM:
+                    save_pipe.take(got)
+                elif got.kind == wire.REPLY and "too many calls" in got.message:
+                    assert got.code == 68, got
+                    refused.add(got.serial)
+                else:
+                    # Not that the other guest was waited for in vain: nothing stands still so long.
+                    assert got.kind == wire.EVENT, got
+                    ponged |= got.is_pong()
+        assert got.status == wire.OK, (got.code, got.message)
+        # As many as may are under way or wait, the save among them.
+        assert ponged and 0 < len(refused) <= 120 - 15 - 64, len(refused)
+        while waits - refused:
+            got = client.receive()
+            assert "is not running" in got.message or "too many calls" in got.message, got
+            waits.remove(got.serial)
+        assert not t.stasis("list", "--name").stdout.strip()
 
 
 @harness.test("flags that are not known, paths that are none, files that are no plain ones")
