@@ -152,5 +152,6 @@ stasis_feed_run (StasisStreamIn *in, guint64 total, gboolean scan, StasisMonitor
   if (!loaded)
     stasis_side_thread_stop (side);
   stasis_side_thread_finish (side, &feed_error);
-  return decide (loaded, load_error, feed_error, error) && stasis_migration_reset (monitor, error);
+  return decide (loaded, load_error, feed_error, error)
+         && stasis_migration_reset (monitor, NULL, error);
 }

@@ -87,7 +87,8 @@ poll_reading (StasisJobStats *stats, gpointer data)
 }
 
 static gboolean
-load (const StasisMappedBody *body, StasisMonitor *monitor, StasisJob *job, GError **error)
+load (const StasisMappedBody *body, StasisMonitor *monitor, const StasisJson *parameters,
+      StasisJob *job, GError **error)
 {
   GCancellable *cancellable = stasis_job_cancellable (job);
   gint64 set = -1;
@@ -100,7 +101,7 @@ load (const StasisMappedBody *body, StasisMonitor *monitor, StasisJob *job, GErr
     return FALSE;
   /* QEMU has done with the file; its space is to be free when the image is removed. */
   return stasis_monitor_remove_fd (monitor, set, STASIS_FDSET_ALL, cancellable, error)
-         && stasis_migration_reset (monitor, error);
+         && stasis_migration_reset (monitor, parameters, error);
 }
 
 /* Let QEMU load the body and wait until it has. */
@@ -113,14 +114,19 @@ stasis_load_engine_run (const StasisMappedBody *body, StasisMonitor *monitor,
       = body->multifd ? g_strdup_printf (_ ("mapped-ram, multifd with %u channels"), n_channels)
                       : g_strdup (_ ("mapped-ram, saved without multifd"));
   stasis_job_set_engine (job, body->engine != NULL ? body->engine : engine);
+  /* Who dies meanwhile leaves no guest: they are in no journal. */
+  g_autoptr (StasisJson) parameters
+      = stasis_migration_note_parameters (monitor, stasis_job_cancellable (job), error);
+  if (parameters == NULL)
+    return FALSE;
   if (!configure (body, n_channels, monitor, stasis_job_cancellable (job), error))
     return FALSE;
   if (stasis_job_has_poll (job))
-    return load (body, monitor, job, error);
+    return load (body, monitor, parameters, job, error);
 
   Reading reading = { qemu->pid, octets_read (qemu->pid), body->octets };
   stasis_job_set_poll (job, poll_reading, &reading);
-  const gboolean ok = load (body, monitor, job, error);
+  const gboolean ok = load (body, monitor, parameters, job, error);
   stasis_job_poll (job);
   stasis_job_set_poll (job, NULL, NULL);
   return ok;

@@ -10,6 +10,9 @@
  * next migration that wants them ends QEMU with an assertion (10.0:
  * multifd_device_state_send_setup), and the guest with it.  No status tells, but the list of what
  * may be yanked does: the migration is the last that is taken from it (QEMU 6.0 and later).
+ *
+ * Parameters outlive a migration too, and whoever migrates next would go by them: those that we
+ * change are noted before, in the journal where we may die, and set back with the capabilities.
  */
 
 #include "config.h"
@@ -100,9 +103,48 @@ stasis_migration_end (StasisMonitor *monitor, pid_t qemu, GError **error)
   return FALSE;
 }
 
-/* Every migration capability off, direct-io off. */
+/* Only what we know: it may come from a file. */
+StasisJson *
+stasis_migration_pick_parameters (const StasisJson *all)
+{
+  static const char *const names[] = { "max-bandwidth", "downtime-limit", "multifd-channels" };
+  StasisJson *picked = stasis_json_new_object ();
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      const StasisJson *value = stasis_json_get (all, names[i]);
+      if (value != NULL && stasis_json_kind (value) == STASIS_JSON_INTEGER)
+        stasis_json_set (picked, names[i], stasis_json_ref ((StasisJson *) value));
+    }
+  return picked;
+}
+
+/* Before we change them. */
+StasisJson *
+stasis_migration_note_parameters (StasisMonitor *monitor, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (StasisJson) now
+      = stasis_monitor_query_migrate_parameters (monitor, cancellable, error);
+  return now != NULL ? stasis_migration_pick_parameters (now) : NULL;
+}
+
+/* Before the capabilities: direct I/O without multifd is refused. */
+static gboolean
+reset_parameters (StasisMonitor *monitor, const StasisJson *former, GError **error)
+{
+  g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (monitor, NULL, error);
+  if (now == NULL)
+    return FALSE;
+  g_autoptr (StasisJson) parameters = stasis_migration_pick_parameters (former);
+  if (stasis_json_boolean (stasis_json_get (now, "direct-io"), FALSE))
+    stasis_json_set_boolean (parameters, "direct-io", FALSE);
+  return stasis_json_object_size (parameters) == 0
+         || stasis_monitor_migrate_set_parameters (monitor, g_steal_pointer (&parameters), NULL,
+                                                   error);
+}
+
+/* Every migration capability off, direct-io off, other parameters as they were. */
 gboolean
-stasis_migration_reset (StasisMonitor *monitor, GError **error)
+stasis_migration_reset (StasisMonitor *monitor, const StasisJson *former, GError **error)
 {
   if (!await_cleanup (monitor, error))
     return FALSE;
@@ -122,17 +164,8 @@ stasis_migration_reset (StasisMonitor *monitor, GError **error)
         g_array_append_val (off, one);
       }
 
-  g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (monitor, NULL, error);
-  if (now == NULL)
+  if (!reset_parameters (monitor, former, error))
     return FALSE;
-  /* Before the capabilities: direct I/O without multifd is refused. */
-  StasisJson *parameters = stasis_json_new_object ();
-  stasis_json_set_boolean (parameters, "direct-io", FALSE);
-  if (!stasis_json_boolean (stasis_json_get (now, "direct-io"), FALSE))
-    stasis_json_unref (parameters);
-  else if (!stasis_monitor_migrate_set_parameters (monitor, parameters, NULL, error))
-    return FALSE;
-
   return off->len == 0
          || stasis_monitor_migrate_set_capabilities (
              monitor, (const StasisMigrationCapability *) off->data, off->len, NULL, error);

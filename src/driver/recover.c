@@ -217,7 +217,7 @@ stasis_recover_roll_back (const char *folder, StasisStatus *status, StasisMonito
   if (!stasis_monitor_is_closed (monitor))
     {
       take_fds_back (monitor, journal);
-      stasis_migration_reset (monitor, &next);
+      stasis_migration_reset (monitor, journal->parameters, &next);
       keep_first (&first, g_steal_pointer (&next));
     }
 
@@ -247,11 +247,13 @@ stasis_recover_leave_paused (const char *folder, StasisStatus *status, StasisMon
       || !stasis_monitor_stop (monitor, NULL, error))
     return FALSE;
   take_fds_back (monitor, &status->journal);
+  g_autoptr (StasisJson) parameters = g_steal_pointer (&status->journal.parameters);
   stasis_hook_end_save (status, folder, "undecided");
   stasis_journal_clear (&status->journal);
   status->is_undecided = TRUE;
   /* The state first: what is left on in QEMU does no harm to a guest that stands still. */
-  return stasis_status_write (status, folder, error) && stasis_migration_reset (monitor, error);
+  return stasis_status_write (status, folder, error)
+         && stasis_migration_reset (monitor, parameters, error);
 }
 
 static StasisMonitor *

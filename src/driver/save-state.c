@@ -368,7 +368,7 @@ fall_back (StasisSave *save, const GError *why, gboolean is_quiesced, GError **e
   stasis_save_engine_give_up_snapshot (save->engine, why);
   stasis_job_set_engine (save->job, save->engine->description);
   return stasis_migration_end (save->monitor, save->hold->status->qemu.pid, error)
-         && stasis_migration_reset (save->monitor, error) && let_run_again (save, error)
+         && stasis_migration_reset (save->monitor, NULL, error) && let_run_again (save, error)
          && migrate_live (save, is_quiesced, error);
 }
 
@@ -442,7 +442,7 @@ stasis_save_write_state (StasisSave *save, GError **error)
     return FALSE;
   /* A capability that was left on, by people or by one who died before he had a journal
    * (background.c), would have QEMU write something else. */
-  if (!stasis_migration_reset (save->monitor, error))
+  if (!stasis_migration_reset (save->monitor, NULL, error))
     return FALSE;
   if (!note_disks (save, error) || !pass (save, error) || !stasis_hold_write (save->hold, error)
       || !stasis_fault ("save-passed", error) || !prepare_disks (save, error))

@@ -348,9 +348,11 @@ open_journal (Save *save, GError **error)
   stasis_job_claim (save->job, save->hold->folder);
   stasis_journal_begin (journal, STASIS_STEP_SAVE, operation_name (save->is_managed, save->flags));
   journal->was_running = save->was_running;
+  journal->parameters
+      = stasis_migration_note_parameters (save->monitor, stasis_job_cancellable (save->job), error);
   /* A guest that goes on goes on with them, and beyond the image. */
   const char *overlays = stasis_save_keeps_running (save) ? NULL : save->hold->status->overlays;
-  if (!stasis_save_place_note (save->place, journal, error)
+  if (journal->parameters == NULL || !stasis_save_place_note (save->place, journal, error)
       || (overlays != NULL
           && !stasis_overlay_bases_keep (save->def, overlays, journal->target, error))
       || (stasis_hook_may_be_asked (save->hold) && !ask_hooks (save, error)))

@@ -22,6 +22,7 @@
 #include <stasis/error.h>
 
 #include "driver/bound-sockets.h"
+#include "driver/migration-end.h"
 #include "util/atomic-file.h"
 #include "util/json-path.h"
 
@@ -71,6 +72,7 @@ stasis_journal_clear (StasisJournal *journal)
   g_free (journal->temp);
   g_free (journal->mark);
   g_clear_pointer (&journal->overlays, g_ptr_array_unref);
+  stasis_json_unref (journal->parameters);
   stasis_device_change_free (journal->change);
   *journal = (StasisJournal){ .fdset = -1 };
 }
@@ -169,6 +171,8 @@ journal_to_json (const StasisJournal *journal)
   stasis_json_set_int (json, "fdset", journal->fdset);
   if (journal->overlays != NULL)
     stasis_json_set (json, "overlays", stasis_journal_overlays_to_json (journal->overlays));
+  if (journal->parameters != NULL)
+    stasis_json_set (json, "migrate-parameters", stasis_json_ref (journal->parameters));
   if (journal->change != NULL)
     stasis_json_set (json, "change", stasis_device_change_to_json (journal->change));
   return json;
@@ -370,6 +374,9 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
   journal->replaced.inode = stasis_json_uint (stasis_json_get (json, "replaced-inode"), 0);
   journal->fdset = stasis_json_int (stasis_json_get (json, "fdset"), -1);
   journal->overlays = stasis_journal_overlays_from_json (stasis_json_get (json, "overlays"));
+  const StasisJson *parameters = stasis_json_get (json, "migrate-parameters");
+  if (parameters != NULL)
+    journal->parameters = stasis_migration_pick_parameters (parameters);
   journal->change = stasis_device_change_from_json (stasis_json_get (json, "change"));
   return TRUE;
 }

@@ -46,6 +46,7 @@ typedef struct
   gint64 fdset;            /* save: the fd set in QEMU, or -1 */
   gboolean is_turning;     /* save: QEMU is about to have the disks below the overlays again */
   GPtrArray *overlays;     /* (owned) (nullable) of StasisJournalOverlay: laid over disks */
+  StasisJson *parameters;  /* (owned) (nullable) save: QEMU's of migration, to be set back */
   StasisDeviceChange *change; /* (owned) (nullable) device: what is changed */
 } StasisJournal;
 

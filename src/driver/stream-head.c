@@ -93,7 +93,7 @@ stasis_stream_head_take (StasisMonitor *monitor, pid_t qemu, gint64 fdset, int f
     map = await_head (monitor, fd, out_head, cancellable, &local);
   /* In any case, and first of all. */
   if (!stasis_migration_end (monitor, qemu, local == NULL ? &local : NULL)
-      || !stasis_migration_reset (monitor, local == NULL ? &local : NULL))
+      || !stasis_migration_reset (monitor, NULL, local == NULL ? &local : NULL))
     g_clear_pointer (&map, stasis_image_ram_map_free);
   if (map == NULL)
     g_propagate_error (error, g_steal_pointer (&local));

@@ -78,7 +78,7 @@ test_reset_waits (void)
   g_assert_true (stasis_migration_check_none (monitor, "web", NULL, &error));
   const int end = begin (monitor);
   GThread *reader = g_thread_new ("reader", read_late, GINT_TO_POINTER (end));
-  g_assert_true (stasis_migration_reset (monitor, &error));
+  g_assert_true (stasis_migration_reset (monitor, NULL, &error));
   g_assert_no_error (error);
   g_assert_cmpint (get_status (monitor), ==, STASIS_MIGRATION_COMPLETED);
   g_assert_false (has_events (monitor));
@@ -105,7 +105,7 @@ test_end (void)
   g_assert_true (stasis_migration_end (monitor, qemu_pid (qemu), &error));
   g_assert_no_error (error);
   g_assert_cmpint (get_status (monitor), !=, STASIS_MIGRATION_ACTIVE);
-  g_assert_true (stasis_migration_reset (monitor, &error));
+  g_assert_true (stasis_migration_reset (monitor, NULL, &error));
   g_assert_no_error (error);
   g_assert_false (has_events (monitor));
   g_thread_join (reader);

@@ -88,6 +88,12 @@ assert_same_journal (const StasisJournal *a, const StasisJournal *b)
   g_assert_cmpuint (a->replaced.device, ==, b->replaced.device);
   g_assert_cmpuint (a->replaced.inode, ==, b->replaced.inode);
   g_assert_cmpint (a->fdset, ==, b->fdset);
+  g_assert_cmpint (a->parameters != NULL, ==, b->parameters != NULL);
+  if (a->parameters == NULL)
+    return;
+  g_autofree char *x = stasis_json_to_string (a->parameters);
+  g_autofree char *y = stasis_json_to_string (b->parameters);
+  g_assert_cmpstr (x, ==, y);
 }
 
 static void
@@ -211,6 +217,8 @@ test_step (gconstpointer data)
   status->journal.image.inode = G_MAXUINT64 - 1;
   status->journal.replaced = (StasisFileId){ G_MAXUINT64 - 2, G_MAXUINT64 - 3 };
   status->journal.fdset = G_MAXINT64;
+  status->journal.parameters = stasis_json_parse (
+      "{\"max-bandwidth\":18446744073709551615,\"downtime-limit\":300}", -1, NULL);
   g_autoptr (StasisStatus) full = read_back (status);
   assert_same (status, full);
 
