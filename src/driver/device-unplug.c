@@ -149,6 +149,13 @@ have_other_vcpus (const StasisDomainDef *one, const StasisDomainDef *other)
   return FALSE;
 }
 
+/* One may have come past us, into a place that no definition has spoken of yet. */
+static gboolean
+may_have_other_vcpus (const StasisDomainDef *def)
+{
+  return stasis_domain_def_boot_vcpus (def) < def->vcpus;
+}
+
 /* For who wants to know only. */
 gboolean
 stasis_device_unplug_compare (StasisMonitor *monitor, const StasisDomainDef *live,
@@ -161,7 +168,7 @@ stasis_device_unplug_compare (StasisMonitor *monitor, const StasisDomainDef *liv
   g_autoptr (StasisDomainDef) now = stasis_domain_def_copy (live);
   gboolean is_changed = remove_missing (now, now->disks, ids);
   is_changed |= remove_missing (now, now->interfaces, ids);
-  if (now->vcpu_list->len > 0 && !stasis_vcpus_count_live (now, monitor, NULL, error))
+  if (may_have_other_vcpus (now) && !stasis_vcpus_count_live (now, monitor, NULL, error))
     return FALSE;
   is_changed |= have_other_vcpus (now, live);
   if (is_changed)
@@ -172,7 +179,7 @@ stasis_device_unplug_compare (StasisMonitor *monitor, const StasisDomainDef *liv
 static gboolean
 settle_vcpus (StasisDeviceGrip *grip, GError **error)
 {
-  if (grip->live->vcpu_list->len == 0)
+  if (!may_have_other_vcpus (grip->live))
     return TRUE;
   g_autoptr (StasisDomainDef) before = stasis_domain_def_copy (grip->live);
   return count_vcpus (grip, error)

@@ -22,6 +22,7 @@
 #include "driver/live-def.h"
 #include "driver/save-facts.h"
 #include "driver/save-private.h"
+#include "driver/vcpus.h"
 #include "image/facts.h"
 #include "util/uuid.h"
 
@@ -159,7 +160,8 @@ static StasisDomainDef *
 look (const StasisSave *save, GError **error)
 {
   StasisDomainDef *now = NULL;
-  if (!stasis_device_unplug_compare (save->monitor, save->def, &now, error))
+  if (!stasis_vcpus_check_boot (save->def, save->monitor, NULL, error)
+      || !stasis_device_unplug_compare (save->monitor, save->def, &now, error))
     return NULL;
   if (now == NULL)
     return save->def;
@@ -196,7 +198,8 @@ gboolean
 stasis_save_head_check (StasisSave *save, GError **error)
 {
   g_autoptr (StasisDomainDef) now = NULL;
-  if (!stasis_device_unplug_compare (save->monitor, save->def, &now, error))
+  if (!stasis_vcpus_check_boot (save->def, save->monitor, NULL, error)
+      || !stasis_device_unplug_compare (save->monitor, save->def, &now, error))
     return FALSE;
   if (now == NULL)
     return TRUE;

@@ -3,6 +3,7 @@
 """Images of guests that release a device while they are being saved."""
 
 import json
+import re
 import signal
 
 import harness
@@ -95,6 +96,78 @@ def migrated(t):
     guest, data = running_guest(t, STASIS_LIBEXEC_DIR=helpers_without_library(t)), data_of(t)
     for words in (("save", "--live"), ("checkpoint",)):
         saved_without(t, guest, data, words)
+
+
+def cpu(t, guest, number):
+    """What QMP calls the place of that processor of a guest of one socket's."""
+    slots = t.qmp_command(guest, "query-hotpluggable-cpus")
+    return next(slot for slot in slots if list(slot["props"].values()).count(number) == 1)
+
+
+def plug(t, guest, slot, name):
+    """Past our lock."""
+    add = {"execute": "device_add", "arguments": {"driver": slot["type"], "id": name, **slot["props"]}}
+    t.by_hand(guest, add)
+
+
+def several(t, current, maximum, **env):
+    """A guest that begins with so many processors."""
+    guest = t.linux_guest()
+    path = t.dir / "linux.xml"
+    path.write_text(guest.xml().replace("<vcpu>1</vcpu>", f"<vcpu current='{current}'>{maximum}</vcpu>"))
+    t.stasis("create", path, **env)
+    guest.wait_for_agent()
+    return guest
+
+
+def online(guest):
+    return guest.agent("sh ls -d /sys/devices/system/cpu/cpu[0-9]*").count("cpu/cpu")
+
+
+def saved_with(t, words, step, **env):
+    """A processor comes at that step of the save; its image restores."""
+    image = t.dir / "image"
+    guest = several(t, 1, 4, **env)
+    slot = cpu(t, guest, 3)
+    process = t.start(*words[:1], guest.name, image, *words[1:], STASIS_FAULT=f"{step}=stop", **env)
+    await_stop(process, step)
+    plug(t, guest, slot, "vcpu3")
+    let_end(process)
+    there = re.findall(r"<vcpu id='(\d)' enabled='yes'", t.stasis("image", "dumpxml", image).stdout)
+    assert there == ["0", "3"], (words, there)
+    if words[0] == "checkpoint":
+        t.stasis("destroy", guest.name)
+    t.stasis("restore", image)
+    guest.close()
+    guest.wait_for_agent()
+    harness.wait_for(lambda: online(guest) == 2, "the processor")
+    t.stasis("destroy", guest.name)
+
+
+@harness.test("an image is of the processors that the guest has in its moment", timeout=300, embedded=True)
+def processors(t):
+    helpers = helpers_without_library(t)
+    for words, step, env in ((("save",), "save-journal", {}), (("save", "--still"), "save-journal", {}),
+                             (("save", "--format", "libvirt"), "save-journal", {}),
+                             (("checkpoint",), "save-configured", {"STASIS_LIBEXEC_DIR": helpers})):
+        saved_with(t, words, step, **env)
+
+
+@harness.test("a guest that released a processor that it began with is not saved, and runs on", embedded=True)
+def begun_with(t):
+    guest, image = several(t, 2, 2), t.dir / "image"
+    path = cpu(t, guest, 1)["qom-path"]
+    process = t.start("save", guest.name, image, "--still", STASIS_FAULT="save-passed=stop")
+    await_stop(process, "save-passed")
+    harness.kill(t.supervisor())
+    t.qmp(guest, "supervisor.sock", {"execute": "device_del", "arguments": {"id": path}})
+    listed = lambda: t.qmp(guest, "supervisor.sock", "query-hotpluggable-cpus")  # noqa: E731
+    harness.wait_for(lambda: sum("qom-path" in one for one in listed()) == 1, "the guest to eject the processor")
+    process.send_signal(signal.SIGCONT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1 and "has released processor 1" in errors, errors
+    assert not image.exists() and t.domstate(guest) == "running"
+    assert online(guest) == 1
 
 
 @harness.test("an interface's own memory goes with it: the guest goes on, or the image has neither", embedded=True)
