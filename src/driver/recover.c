@@ -311,7 +311,7 @@ with_monitor (const char *folder, StasisStatus *status, StasisMonitor *other, Re
   g_autoptr (StasisMonitor) own
       = open_monitor (folder, status, other != NULL ? BARRIER_MS : OPEN_MS, &local);
   if (own == NULL && other != NULL)
-    status->is_fd_left = stasis_journal_has_job (&status->journal);
+    status->is_fd_left |= stasis_journal_has_job (&status->journal); /* or it was before */
   if (own != NULL || other != NULL)
     return recovery (folder, status, own != NULL ? own : other, error);
   g_propagate_error (error, g_steal_pointer (&local));

@@ -207,6 +207,8 @@ act (const char *folder, StasisStatus *status, const StasisJson *json, char **co
   if (count > 0)
     return stasis_status_write (status, folder, error) && blurt (folder, count, error);
 
+  if (stasis_json_boolean (stasis_json_get (json, "by-journal"), FALSE))
+    return stasis_status_write (status, folder, error);
   StasisMonitor *monitor = open_monitor (folder, error);
   if (monitor == NULL
       || (stasis_json_get (json, "pass-fds") != NULL

@@ -185,6 +185,25 @@ def save_with_fds_slow():
         eventually(lambda: "left-fd" not in domain.status(), "nothing is left")
 
 
+def save_with_fds_restart():
+    """The guest begins anew before QEMU greets: what is to be closed then is not forgotten over that."""
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        image = Image(domain)
+        owner = domain.own(STOP, step="save", **{"pass-fds": True}, **image.journal)
+        waiting = Lines(f"{domain.folder}/monitor.sock")
+        kill(owner)
+        waiting.receive()
+        eventually(lambda: "left-fd" in domain.status() and "job" not in domain.status(), "the save is rolled back")
+        owner = domain.own(step="restart", operation="restart", silent=True, **{"was-running": True, "by-journal": True})
+        kill(owner)
+        eventually(lambda: "job" not in domain.status(), "the guest has been reset")
+        assert "left-fd" in domain.status() and image.temp in open_files(domain)
+        waiting.close()
+        eventually(lambda: image.temp not in open_files(domain), "QEMU has closed the image")
+        eventually(lambda: "left-fd" not in domain.status(), "nothing is left")
+
+
 def monitor_taken():
     """Somebody sits on the driver's monitor: the supervisor uses its own."""
     with Domain("idle", run=True) as domain:
@@ -382,7 +401,7 @@ def another_run_is_left_alone():
 if __name__ == "__main__":
     sys.exit(run("recover", [
         save_stopped, save_silent, save_not_stopped, save_of_paused, save_migrating,
-        save_migrated, save_with_fds, save_with_fds_slow, monitor_taken, again_and_again, last_words, stopped_owner_is_not_dead,
+        save_migrated, save_with_fds, save_with_fds_slow, save_with_fds_restart, monitor_taken, again_and_again, last_words, stopped_owner_is_not_dead,
         owner_in_the_way, both_dead, recovered_by_command, start_died, restart_died, commit_not_renamed, commit_renamed,
         committed, foreign_temp, qemu_and_owner_killed, qemu_killed_after_rename,
         another_run_is_left_alone,
