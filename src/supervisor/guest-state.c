@@ -15,6 +15,8 @@
 
 #define STOPPED_BY_USER       "user"
 #define STOPPED_BY_MEMORY     "memory"
+#define STOPPED_BY_DISK       "io-error"
+#define STOPPED_BY_WATCHDOG   "watchdog"
 #define STOPPED_BY_CHECKPOINT "checkpoint" /* the job of that name, which lets it go on */
 
 /* A guest that is about to run for @reason. */
@@ -68,6 +70,15 @@ is_stopped_only (StasisRunState state)
     }
 }
 
+/* (nullable) Why it stopped by itself: QEMU's migration hides that. */
+static const char *
+trouble_reason (const StasisGuestState *self)
+{
+  if (g_strcmp0 (self->stopped_by, STOPPED_BY_DISK) == 0)
+    return "I/O error";
+  return g_strcmp0 (self->stopped_by, STOPPED_BY_WATCHDOG) == 0 ? "watchdog" : NULL;
+}
+
 /* Why it runs, now that it does. */
 static const char *
 resumed_reason (const StasisGuestState *self)
@@ -77,7 +88,7 @@ resumed_reason (const StasisGuestState *self)
   if (self->stopped_by == NULL || g_str_equal (self->stopped_by, STOPPED_BY_CHECKPOINT))
     return self->running_reason;
   if (g_str_equal (self->stopped_by, STOPPED_BY_USER)
-      || g_str_equal (self->stopped_by, STOPPED_BY_MEMORY))
+      || g_str_equal (self->stopped_by, STOPPED_BY_MEMORY) || trouble_reason (self) != NULL)
     return "unpaused";
   return g_str_equal (job_reason (self->stopped_by), "migrating") ? "migration canceled"
                                                                   : "save canceled";
@@ -91,6 +102,20 @@ stasis_guest_state_blame_memory (StasisGuestState *self)
     self->stopped_by = g_intern_static_string (STOPPED_BY_MEMORY);
 }
 
+/* It had stopped over a disk when QEMU came to the end of its migration. */
+void
+stasis_guest_state_blame_disk (StasisGuestState *self)
+{
+  self->stopped_by = g_intern_static_string (STOPPED_BY_DISK);
+}
+
+/* TRUE where nobody saw, or heard, why. */
+gboolean
+stasis_guest_state_may_hide (const StasisGuestState *self, StasisRunState now)
+{
+  return now == STASIS_RUN_STATE_POSTMIGRATE && trouble_reason (self) == NULL;
+}
+
 /* QEMU says that the run state is @now. */
 gboolean
 stasis_guest_state_change (StasisGuestState *self, StasisRunState now, const char *job)
@@ -102,6 +127,13 @@ stasis_guest_state_change (StasisGuestState *self, StasisRunState now, const cha
       self->stopped_by = NULL;
       self->has_run = TRUE;
     }
+  else if (now == STASIS_RUN_STATE_IO_ERROR)
+    self->stopped_by = g_intern_static_string (STOPPED_BY_DISK);
+  else if (now == STASIS_RUN_STATE_WATCHDOG)
+    self->stopped_by = g_intern_static_string (STOPPED_BY_WATCHDOG);
+  /* It ran meanwhile, unseen. */
+  else if (now == STASIS_RUN_STATE_PAUSED && trouble_reason (&before) != NULL)
+    self->stopped_by = g_intern_string (job != NULL ? job : STOPPED_BY_USER);
   /* Unknown: it was stopped while there was no supervisor. */
   else if (is_stopped_only (now) && before.has_run && before.stopped_by == NULL
            && (before.run_state == STASIS_RUN_STATE_RUNNING
@@ -133,7 +165,8 @@ stasis_guest_state_describe (const StasisGuestState *self, const char *job, cons
     case STASIS_RUN_STATE_INMIGRATE:
     case STASIS_RUN_STATE_SAVE_VM:
     case STASIS_RUN_STATE_RESTORE_VM:
-      *out_reason = job != NULL                                            ? job_reason (job)
+      *out_reason = trouble_reason (self) != NULL                          ? trouble_reason (self)
+                    : job != NULL                                          ? job_reason (job)
                     : g_strcmp0 (self->stopped_by, STOPPED_BY_MEMORY) == 0 ? "I/O error"
                                                                            : "user";
       return STASIS_DOMAIN_PAUSED;

@@ -19,7 +19,8 @@ typedef struct
   gboolean has_run;           /* its CPUs ran at least once */
   gboolean is_reboot_pending; /* reset instead of ending at the next shutdown */
   const char *running_reason; /* why it runs, or will */
-  const char *stopped_by;     /* (nullable) it ran, and stands still since: the job, or "user" */
+  const char *stopped_by;     /* (nullable) it ran, and stands still since: the job, "user",
+                                 or what made it stop by itself */
 } StasisGuestState;
 
 /* A guest that is about to run for @reason: "booted", "restored". */
@@ -30,6 +31,11 @@ void stasis_guest_state_boot (StasisGuestState *self);
 
 /* It was stopped because its memory is damaged: says so of one that stands still. */
 void stasis_guest_state_blame_memory (StasisGuestState *self);
+
+/* TRUE where the run state @now may hide that the guest stopped by itself: its disks tell.  It is
+ * said of one whose disks do. */
+gboolean stasis_guest_state_may_hide (const StasisGuestState *self, StasisRunState now);
+void stasis_guest_state_blame_disk (StasisGuestState *self);
 
 /* QEMU says that the run state is @now; @job: (nullable) the operation that goes on.
  * TRUE where what stasis_guest_state_store() keeps has changed. */

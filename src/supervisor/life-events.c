@@ -11,6 +11,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/still.h"
+
 #define QUERY_TRIES 8u /* a guest that changes its state all the time is asked for it later */
 #define LOOK_MIN_MS 100u
 #define LOOK_MAX_MS 5000u /* for a QEMU that is stopped for long */
@@ -59,23 +61,26 @@ stasis_life_tell (StasisLife *life)
 
 /* Take a run state over, and keep on disk what a later supervisor cannot ask QEMU for. */
 static void
-change (StasisLife *life, StasisRunState state)
+change (StasisLife *life, StasisRunState state, gboolean have_disks_failed)
 {
   g_mutex_lock (&life->lock);
   const gboolean is_changed = stasis_guest_state_change (&life->guest, state, life->job);
+  if (have_disks_failed)
+    stasis_guest_state_blame_disk (&life->guest);
   const StasisGuestState guest = life->guest;
   stasis_life_tell (life);
   g_mutex_unlock (&life->lock);
 
-  if (is_changed)
+  if (is_changed || have_disks_failed)
     store (life, &guest);
 }
 
 static void
 on_stop (StasisLife *life, const StasisMonitorEvent *event)
 {
-  change (life, life->stop_state != STASIS_RUN_STATE_UNKNOWN ? life->stop_state
-                                                             : STASIS_RUN_STATE_PAUSED);
+  change (life,
+          life->stop_state != STASIS_RUN_STATE_UNKNOWN ? life->stop_state : STASIS_RUN_STATE_PAUSED,
+          FALSE);
 }
 
 /* The guest is about to be stopped for that, so that it is never told to be paused for no reason.
@@ -94,7 +99,7 @@ static void
 on_resume (StasisLife *life, const StasisMonitorEvent *event)
 {
   life->stop_state = STASIS_RUN_STATE_UNKNOWN;
-  change (life, STASIS_RUN_STATE_RUNNING);
+  change (life, STASIS_RUN_STATE_RUNNING, FALSE);
 }
 
 /* It has begun anew, or ended once more: the end that was judged is over. */
@@ -308,6 +313,21 @@ tell_restart (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+/* QEMU that has come to the end of its migration says no more that the guest had stopped over a
+ * disk before.  Its disks do, until somebody lets it run; who was there at the time knows. */
+static gboolean
+have_disks_failed (StasisLife *life, StasisRunState state)
+{
+  g_mutex_lock (&life->lock);
+  const gboolean may_hide = stasis_guest_state_may_hide (&life->guest, state);
+  g_mutex_unlock (&life->lock);
+  gboolean have_failed = FALSE;
+  g_autoptr (GError) error = NULL;
+  if (may_hide && !stasis_still_query_disks (life->monitor, &have_failed, &error))
+    g_debug ("%s", error->message);
+  return have_failed;
+}
+
 /* Ask for the run state, and apply the policy where the guest has ended. */
 gboolean
 stasis_life_look (StasisLife *life, GError **error)
@@ -318,7 +338,7 @@ stasis_life_look (StasisLife *life, GError **error)
   set_next_look (life, is_settled);
   if (!ok)
     return FALSE;
-  change (life, state);
+  change (life, state, have_disks_failed (life, state));
   const gboolean was_due = life->is_restart_due;
   life->is_restart_due = stasis_life_apply_policy (life, state);
   /* Once: whoever is told goes on until it is done. */
