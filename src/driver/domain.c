@@ -516,6 +516,6 @@ stasis_domain_get_managed_save_path (StasisDomain *self)
     return ops->get_managed_save_path (self);
 
   g_autofree char *path = stasis_paths_managed_save (self->driver->paths, self->name);
-  /* What is started from it is not left to the picture, which sees no mount over its folder. */
+  /* What is started from it is not left to the picture. */
   return g_file_test (path, G_FILE_TEST_EXISTS) ? g_steal_pointer (&path) : NULL;
 }

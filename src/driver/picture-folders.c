@@ -10,6 +10,10 @@
  * certain; where the queue overflows everything is looked at once more, and so it is where a
  * folder itself was replaced, of which the folder above it tells.  Watch first, then look: what
  * comes in between is seen twice, not missed.
+ *
+ * A mount over a folder is none of what happens in it.  Of mounts the kernel tells by the list of
+ * them (proc(5), mountinfo), to one poll each: an outer set that polls for us would take that away.
+ * So it is asked before each answer, and whether a folder is another one by then.
  */
 
 #include "config.h"
@@ -17,6 +21,8 @@
 #include "driver/picture-private.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/statfs.h>
@@ -27,6 +33,7 @@
 #include "driver/registry.h"
 #include "util/fd.h"
 
+#define MOUNTS      "/proc/self/mountinfo"
 #define FOLDER_MASK (IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define ENTRY_MASK  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
 #define FILE_MASK   (IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB)
@@ -75,6 +82,13 @@ folder_path (const StasisPicture *self, StasisPictureFolder which)
   return g_build_filename (roots[folders[which].above], folders[which].name, NULL);
 }
 
+static StasisFileId
+get_id (const char *path)
+{
+  struct stat st;
+  return stat (path, &st) == 0 ? (StasisFileId){ st.st_dev, st.st_ino } : (StasisFileId){ 0 };
+}
+
 /* A folder that is not there and cannot be made is empty, and the one above it tells when it comes.
  */
 static gboolean
@@ -86,6 +100,7 @@ watch_folder (StasisPicture *self, StasisPictureFolder which, GError **error)
   const int why = errno;
   if (before >= 0 && before != self->folders[which])
     inotify_rm_watch (self->inotify, before);
+  self->folder_ids[which] = get_id (path);
   errno = why;
   if (self->folders[which] < 0 && (errno != ENOENT || folders[which].above == which))
     return stasis_throw_errno (error, _ ("cannot watch '%s'"), path);
@@ -224,6 +239,29 @@ look_anew (StasisPicture *self)
     g_debug ("%s", error->message);
 }
 
+static gboolean
+is_same_folder (const StasisPicture *self, StasisPictureFolder which)
+{
+  g_autofree char *path = folder_path (self, which);
+  const StasisFileId now = get_id (path);
+  return now.device == self->folder_ids[which].device && now.inode == self->folder_ids[which].inode;
+}
+
+/* Of mounts elsewhere there may be many. */
+void
+stasis_picture_look_at_mounts (StasisPicture *self)
+{
+  struct pollfd one = { .fd = self->mounts, .events = POLLPRI };
+  if (self->mounts < 0 || poll (&one, 1, 0) <= 0)
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (folders); i++)
+    if (!is_same_folder (self, i))
+      {
+        look_anew (self);
+        return;
+      }
+}
+
 /* (transfer full) (nullable): the name of the domain that a file is of. */
 static char *
 name_of (const char *file, const char *suffix)
@@ -355,6 +393,7 @@ stasis_picture_open_folders (StasisPicture *self, GError **error)
   self->inotify = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
   if (self->inotify < 0)
     return stasis_throw_errno (error, _ ("cannot watch the state directory"));
+  self->mounts = open (MOUNTS, O_RDONLY | O_CLOEXEC);
   /* Only now: one that is not there later may be about to be replaced. */
   make_folders (self);
   return stasis_ready_set_add (self->set, self->inotify, &self->changed, error)

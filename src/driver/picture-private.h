@@ -14,6 +14,7 @@
 #include "driver/driver-private.h"
 #include "driver/run-follow.h"
 #include "driver/status.h"
+#include "util/atomic-file.h"
 #include "util/ready-set.h"
 
 G_BEGIN_DECLS
@@ -123,11 +124,13 @@ struct _StasisPicture
   int set;     /* (owned) what can be ready */
   int inotify; /* (owned) */
   StasisReady changed;
-  int folders[STASIS_PICTURE_N_FOLDERS]; /* the watches, or -1 */
-  gboolean is_blind;                     /* not all that happens in the folders is heard */
-  gint64 again_us;                       /* when to try to see once more, or 0 */
-  guint64 last_number;                   /* of a definition */
-  GHashTable *domains;                   /* (owned) name (borrowed) -> StasisPictureDomain */
+  int folders[STASIS_PICTURE_N_FOLDERS];             /* the watches, or -1 */
+  StasisFileId folder_ids[STASIS_PICTURE_N_FOLDERS]; /* what was watched; 0: nothing */
+  int mounts;                                        /* (owned) tells of mounts; -1: nobody does */
+  gboolean is_blind;   /* not all that happens in the folders is heard */
+  gint64 again_us;     /* when to try to see once more, or 0 */
+  guint64 last_number; /* of a definition */
+  GHashTable *domains; /* (owned) name (borrowed) -> StasisPictureDomain */
   GHashTable
       *uuids; /* (owned) (nullable) UUID (borrowed) -> StasisPictureDomain (borrowed) (nullable) */
   GHashTable *runs; /* (owned) watch -> StasisPictureRun (borrowed) */
@@ -143,6 +146,9 @@ void stasis_picture_forget_uuids (StasisPicture *self);
 gboolean stasis_picture_open_folders (StasisPicture *self, GError **error);
 /* Look at all once more, where something may have been missed; FALSE where that is not possible. */
 gboolean stasis_picture_look_anew (StasisPicture *self, gboolean is_first, GError **error);
+
+/* Look whether a mount has brought, or hidden, a folder. */
+void stasis_picture_look_at_mounts (StasisPicture *self);
 
 /* picture-domain.c */
 gboolean stasis_picture_uuid_set (StasisPictureUuid *uuid, const char *text);

@@ -94,6 +94,7 @@ index_uuids (StasisPicture *self)
 static void
 freshen (StasisPicture *self)
 {
+  stasis_picture_look_at_mounts (self);
   if (stasis_ready_set_take (self->set))
     g_source_set_ready_time (self->source, 0);
 }
@@ -170,7 +171,7 @@ stasis_picture_new (StasisDriver *driver, GMainContext *context, StasisNewsFunc 
   self->paths = driver->paths;
   self->func = func;
   self->data = data;
-  self->set = self->inotify = -1;
+  self->set = self->inotify = self->mounts = -1;
   g_mutex_init (&self->lock);
   self->domains = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, stasis_picture_domain_free);
   self->runs = g_hash_table_new (NULL, NULL);
@@ -196,6 +197,7 @@ stasis_picture_free (StasisPicture *self)
   g_hash_table_unref (self->domains);
   g_hash_table_unref (self->runs);
   g_queue_clear_full (&self->news, stasis_domain_news_free);
+  stasis_fd_clear (&self->mounts);
   stasis_fd_clear (&self->inotify);
   stasis_fd_clear (&self->set);
   g_mutex_clear (&self->lock);

@@ -358,15 +358,21 @@ def mounted(t):
         t.stasis("start", guest.name)
         guest.wait_for_tick(3)
         t.stasis("managedsave", guest.name)
+        marked = lambda: served.says("list", "--all", "--with-managed-save", "--name").split()  # noqa: E731
+        assert marked() == [guest.name]
         last = guest.last_tick()
         image, = saves.iterdir()
         (t.dir / "elsewhere").mkdir(mode=0o700)
         image.rename(t.dir / "elsewhere" / image.name)
-        assert re.search("Managed save: *no", served.says("dominfo", guest.name))
+        assert marked() == [] and re.search("Managed save: *no", served.says("dominfo", guest.name))
         with harness.mounted("--bind", t.dir / "elsewhere", at=saves):
+            assert marked() == [guest.name]
             served.virsh("start", guest.name)
             guest.wait_for_tick(last + 2)
-            assert not image.exists()
+            assert not image.exists() and marked() == []
+            (saves / image.name).write_bytes(b"")
+            assert marked() == [guest.name]
+        assert marked() == []
 
 
 @harness.test("without inotify there are no events, which the log says; all else is as it was, and a reload looks again")
