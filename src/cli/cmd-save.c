@@ -58,7 +58,10 @@ throw_cancelled (StasisCli *cli, StasisDomain *domain, GError **error)
   StasisDomainState state = STASIS_DOMAIN_NOSTATE;
   const gboolean known = stasis_domain_get_state (domain, &state, NULL, NULL);
   g_clear_pointer (&cli->doing, g_free);
-  if (known && state == STASIS_DOMAIN_RUNNING)
+  if (!known)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                 _ ("save of domain '%s' cancelled: the domain is as before"), name);
+  else if (state == STASIS_DOMAIN_RUNNING)
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
                  _ ("save of domain '%1$s' cancelled: the domain runs on"), name);
   else

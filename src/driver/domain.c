@@ -159,13 +159,19 @@ stasis_domain_open_control (StasisDomain *self, GError **error)
 }
 
 /* Ask the supervisor.  One that was killed a moment ago may still take the connection and then
- * drop it: a second try finds its successor. */
+ * drop it: a second try finds its successor.  One that hangs would only be waited for twice. */
 static gboolean
 ask_state (StasisDomain *self, StasisDomainState *out_state, char **out_reason, GError **error)
 {
+  g_autoptr (GError) local = NULL;
   g_autoptr (StasisControl) first = stasis_domain_open_control (self, NULL);
-  if (first != NULL && stasis_control_get_state (first, out_state, out_reason, NULL))
+  if (first != NULL && stasis_control_get_state (first, out_state, out_reason, &local))
     return TRUE;
+  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
   g_autoptr (StasisControl) second = stasis_domain_open_control (self, error);
   return second != NULL && stasis_control_get_state (second, out_state, out_reason, error);
 }

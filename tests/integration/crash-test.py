@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import time
@@ -397,15 +398,19 @@ def aborted_late(t):
     image = t.dir / "image.stasis"
     for way in ("save", "checkpoint", "stream"):
         process = t.start(*{"save": ["save"], "checkpoint": ["checkpoint"], "stream": ["save", "--format", "stasis-stream"]}[way],
-                          guest.name, image, STASIS_FAULT="save-linked=stop" if way != "stream" else "save-written=stop")
+                          guest.name, image, G_MESSAGES_DEBUG="stasis-driver",
+                          STASIS_FAULT="save-linked=stop" if way != "stream" else "save-written=stop")
         harness.wait_for(lambda: harness.is_stopped(process.pid), f"the end of a {way}")  # pylint: disable=cell-var-from-loop
         t.stasis("domjobabort", guest.name)
         supervisor = t.supervisor()
         os.kill(supervisor, signal.SIGSTOP)  # it tells nobody
         os.kill(process.pid, signal.SIGCONT)
-        _, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=60)
         os.kill(supervisor, signal.SIGCONT)
-        assert process.returncode == 1 and "cancel" in errors.lower(), f"{way}: {process.returncode} {errors}"
+        assert process.returncode == 1 and "cancelled: the domain" in errors, f"{way}: {process.returncode} {errors}"
+        if harness.MODE == "embedded":  # else it is the daemon that asks
+            waited = re.findall(r"waited (\d+) ms for a supervisor in vain", output)
+            assert waited.count("5000") == 1 and "is as before" in errors, f"{way}: {waited} {errors}"
         goes_on(t, guest, way)
         is_settled_running(t, guest, image)
     process = stopped_at(t, guest, image, "save-renamed")
