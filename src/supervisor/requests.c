@@ -304,6 +304,16 @@ do_job_info (StasisRequests *requests, StasisClientId client, const StasisJson *
   reply_ok (requests, client, reply);
 }
 
+/* A boot loads nothing that is worth an end of its own, and does not look whether anybody wants
+ * one; nor does a guest that is being let run. */
+static gboolean
+can_abort (const StasisRequests *requests)
+{
+  return requests->stats != NULL
+         || (!g_str_equal (requests->noted->operation, "start")
+             && !g_str_equal (requests->noted->operation, "resume"));
+}
+
 /* What cannot be noted the owner sees with its next update, if that is in time. */
 static void
 do_abort (StasisRequests *requests, StasisClientId client, const StasisJson *request)
@@ -311,6 +321,12 @@ do_abort (StasisRequests *requests, StasisClientId client, const StasisJson *req
   if (current_job (requests) == NULL)
     {
       reply_error (requests, client, "state", _ ("no job is active"));
+      return;
+    }
+  if (!can_abort (requests))
+    {
+      reply_error (requests, client, "state",
+                   _ ("cannot abort the start of a domain; 'destroy' ends it"));
       return;
     }
   if (stasis_job_fate_decide (requests->folder, STASIS_JOB_FATE_ABORT) == STASIS_JOB_FATE_COMMIT)
@@ -422,6 +438,9 @@ stasis_requests_set_status (StasisRequests *requests, const StasisStatus *status
       requests->noted->operation = g_strdup (status->journal.operation);
       requests->noted->owner_pid = status->journal.owner.pid;
     }
+  /* Nobody's wish is the next job's. */
+  if (current_job (requests) == NULL)
+    requests->is_aborted = FALSE;
   requests->qemu_pid = status->qemu.pid;
   tell_life (requests, FALSE);
 }
