@@ -317,6 +317,7 @@ start (Clone *clone, GError **error)
   };
   const StasisStartRequest request = {
     .operation = "clone",
+    .job_id = stasis_job_id (clone->job),
     .reason = "restored",
     .is_transient = TRUE,
     .is_incoming = TRUE,

@@ -45,6 +45,7 @@ struct _StasisControl
   char *name;             /* (owned) the domain's, for messages */
   int fd;                 /* (owned) or -1 after a failure */
   char *operation;        /* (owned) (nullable) the job begun on it */
+  char *job_id;           /* (owned) (nullable) likewise */
   gboolean is_background; /* that job is */
   GString *line;          /* (owned) of the reply that is coming */
   gboolean is_owed;       /* the reply to the last update has not come yet */
@@ -62,6 +63,7 @@ stasis_control_free (StasisControl *control)
   g_free (control->path);
   g_free (control->name);
   g_free (control->operation);
+  g_free (control->job_id);
   g_free (control);
 }
 
@@ -294,10 +296,12 @@ stasis_control_sync (StasisControl *control, GError **error)
 }
 
 static StasisJson *
-begin_request (const char *operation, gboolean is_background)
+begin_request (const char *operation, const char *id, gboolean is_background)
 {
   StasisJson *request = new_request ("job-begin");
   stasis_json_set_string (request, "operation", operation);
+  if (id != NULL)
+    stasis_json_set_string (request, "id", id);
   stasis_json_set_boolean (request, "background", is_background);
   stasis_json_set_int (request, "pid", getpid ());
   return request;
@@ -352,14 +356,16 @@ settle_owed (StasisControl *control, GError **error)
 
 /* This process begins a job, or goes on with the same one in another way. */
 gboolean
-stasis_control_job_begin (StasisControl *control, const char *operation, gboolean is_background,
-                          GError **error)
+stasis_control_job_begin (StasisControl *control, const char *operation, const char *id,
+                          gboolean is_background, GError **error)
 {
-  g_autoptr (StasisJson) request = begin_request (operation, is_background);
+  g_autoptr (StasisJson) request = begin_request (operation, id, is_background);
   if (!settle_owed (control, error) || !ask (control, request, NULL, error))
     return FALSE;
   g_autofree char *old = control->operation;
+  g_autofree char *old_id = control->job_id;
   control->operation = g_strdup (operation);
+  control->job_id = g_strdup (id);
   control->is_background = is_background;
   return TRUE;
 }
@@ -387,7 +393,8 @@ begin_again (StasisControl *control, gboolean *out_abort, GError **error)
   control->fd = stasis_unix_connect (control->path, error);
   if (control->fd < 0)
     return prefix_dead (control, error);
-  g_autoptr (StasisJson) request = begin_request (control->operation, control->is_background);
+  g_autoptr (StasisJson) request
+      = begin_request (control->operation, control->job_id, control->is_background);
   return post (control, request, out_abort, error);
 }
 

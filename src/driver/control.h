@@ -31,12 +31,13 @@ gboolean stasis_control_get_state (StasisControl *control, StasisDomainState *ou
 /* Return once the supervisor has seen all that QEMU did until now. */
 gboolean stasis_control_sync (StasisControl *control, GError **error);
 
-/* This process begins a job, and lives on as long as the connection does.  STASIS_ERROR_BUSY where
- * another connection has one.  If the supervisor is replaced meanwhile, the next update finds the
- * new one by itself.  An update that finds the supervisor silent is dropped, and so is every later
- * one until it has answered: nothing is waited for, a guest may stand still.  A job in the
- * background does not stop the guest; the same connection may begin it again, in the foreground. */
-gboolean stasis_control_job_begin (StasisControl *control, const char *operation,
+/* This process begins a job (@id: nullable, job-fate.h), and lives on as long as the connection
+ * does.  STASIS_ERROR_BUSY where another connection has one.  If the supervisor is replaced
+ * meanwhile, the next update finds the new one by itself.  An update that finds the supervisor
+ * silent is dropped, and so is every later one until it has answered: nothing is waited for, a
+ * guest may stand still.  A job in the background does not stop the guest; the same connection may
+ * begin it again, in the foreground. */
+gboolean stasis_control_job_begin (StasisControl *control, const char *operation, const char *id,
                                    gboolean is_background, GError **error);
 gboolean stasis_control_job_update (StasisControl *control, const StasisJobStats *stats,
                                     gboolean *out_abort, GError **error);

@@ -9,6 +9,9 @@
  * slow.  So both decide at one place where neither waits for the other: a symbolic link in the
  * domain's run folder, which is made with what it says in one step, and by one of them only.  An
  * abort is accepted once the link says so, and the job commits once it says that.
+ *
+ * Several jobs may go on at once, and one may leave a link behind when it is killed.  So each has
+ * an id that is in its link's name; supervisors and drivers of before that know one link for all.
  */
 
 #include "config.h"
@@ -16,17 +19,47 @@
 #include "driver/job-fate.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define FATE_FILE "job-fate"
 
+#define ID_MAX 32u /* characters */
+
 static const char *const words[] = { "", "abort", "commit" };
+
+/* A new one: nobody else has had it. */
+char *
+stasis_job_id_new (void)
+{
+  guint64 number = 0;
+  /* So few octets never come short, and never block once the machine is up. */
+  const gssize n = getrandom (&number, sizeof number, 0);
+  g_assert (n == sizeof number);
+  return g_strdup_printf ("%016" G_GINT64_MODIFIER "x", number);
+}
+
+/* It becomes part of a file's name. */
+gboolean
+stasis_job_id_is_valid (const char *id)
+{
+  const gsize length = strnlen (id, ID_MAX + 1);
+  return length > 0 && length <= ID_MAX && strspn (id, "0123456789abcdef") == length;
+}
+
+static char *
+link_path (const char *folder, const char *id)
+{
+  g_autofree char *name = id != NULL ? g_strconcat (FATE_FILE "-", id, NULL) : NULL;
+  return g_build_filename (folder, name != NULL ? name : FATE_FILE, NULL);
+}
 
 /* What has been decided. */
 StasisJobFate
-stasis_job_fate_get (const char *folder)
+stasis_job_fate_get (const char *folder, const char *id)
 {
-  g_autofree char *path = g_build_filename (folder, FATE_FILE, NULL);
+  g_autofree char *path = link_path (folder, id);
   g_autofree char *word = g_file_read_link (path, NULL);
   if (g_strcmp0 (word, words[STASIS_JOB_FATE_ABORT]) == 0)
     return STASIS_JOB_FATE_ABORT;
@@ -37,21 +70,21 @@ stasis_job_fate_get (const char *folder)
 
 /* Decide, unless somebody has. */
 StasisJobFate
-stasis_job_fate_decide (const char *folder, StasisJobFate fate)
+stasis_job_fate_decide (const char *folder, const char *id, StasisJobFate fate)
 {
-  g_autofree char *path = g_build_filename (folder, FATE_FILE, NULL);
+  g_autofree char *path = link_path (folder, id);
   if (symlink (words[fate], path) == 0)
     return fate;
   if (errno == EEXIST)
-    return stasis_job_fate_get (folder);
+    return stasis_job_fate_get (folder, id);
   g_debug ("'%s': %s", path, g_strerror (errno));
   return STASIS_JOB_FATE_OPEN;
 }
 
-/* Of the next job nothing is decided. */
+/* Nobody asks any more. */
 void
-stasis_job_fate_clear (const char *folder)
+stasis_job_fate_clear (const char *folder, const char *id)
 {
-  g_autofree char *path = g_build_filename (folder, FATE_FILE, NULL);
+  g_autofree char *path = link_path (folder, id);
   unlink (path);
 }

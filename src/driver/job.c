@@ -30,6 +30,7 @@
 struct _StasisJob
 {
   StasisJobStats *stats; /* (owned) */
+  char *id;              /* (owned) */
   StasisProgressFunc progress;
   gpointer progress_data;
   GCancellable *cancellable; /* (owned) */
@@ -64,6 +65,7 @@ stasis_job_new (const char *operation, StasisProgressFunc progress, gpointer pro
   job->stats = stasis_job_stats_new ();
   job->stats->state = STASIS_JOB_ACTIVE;
   job->stats->operation = g_strdup (operation);
+  job->id = stasis_job_id_new ();
   job->stats->owner_pid = getpid ();
   job->progress = progress;
   job->progress_data = progress_data;
@@ -91,6 +93,7 @@ stasis_job_free (StasisJob *job)
   g_object_unref (job->cancellable);
   stasis_control_free (job->control);
   stasis_job_stats_free (job->stats);
+  g_free (job->id);
   g_free (job->last_path);
   g_free (job->folder);
   g_free (job->engine_note);
@@ -118,7 +121,8 @@ begin_on_supervisor (const StasisJob *job, const char *folder, GError **error)
 {
   g_autoptr (StasisControl) control = stasis_control_open (folder, error);
   if (control == NULL
-      || !stasis_control_job_begin (control, job->stats->operation, job->is_background, error))
+      || !stasis_control_job_begin (control, job->stats->operation, job->id, job->is_background,
+                                    error))
     return NULL;
   return g_steal_pointer (&control);
 }
@@ -151,7 +155,8 @@ attach (StasisJob *job, const char *folder, gboolean is_background)
   g_autoptr (GError) error = NULL;
   job->is_background = is_background;
   if (job->control != NULL
-      && stasis_control_job_begin (job->control, job->stats->operation, is_background, NULL))
+      && stasis_control_job_begin (job->control, job->stats->operation, job->id, is_background,
+                                   NULL))
     return;
   stasis_control_free (job->control);
   job->control = begin_in_turn (job, folder, NULL);
@@ -161,14 +166,21 @@ attach (StasisJob *job, const char *folder, gboolean is_background)
     g_debug ("the job goes on unseen: %s", error->message);
 }
 
-/* Nothing is decided of it yet. */
+/* What tells it from all others. */
+const char *
+stasis_job_id (const StasisJob *job)
+{
+  return job->id;
+}
+
+/* Nothing is decided of it yet, by a supervisor that knows of no ids. */
 void
 stasis_job_claim (StasisJob *job, const char *folder)
 {
   if (job->folder != NULL)
     return;
   job->folder = g_strdup (folder);
-  stasis_job_fate_clear (folder);
+  stasis_job_fate_clear (folder, NULL);
 }
 
 /* Tell the supervisor.  A folder that came with the guest was never another job's. */
@@ -187,12 +199,14 @@ stasis_job_attach_background (StasisJob *job, const char *folder)
   attach (job, folder, /* is_background= */ TRUE);
 }
 
-/* Nobody sees it any more. */
+/* Nobody sees it any more.  Who was not told of that may still want to abort it, and is to find
+ * what was decided. */
 void
 stasis_job_leave (StasisJob *job)
 {
-  if (job->control != NULL)
-    stasis_control_job_end (job->control, job->stats, NULL);
+  if (job->control != NULL && stasis_control_job_end (job->control, job->stats, NULL)
+      && job->folder != NULL)
+    stasis_job_fate_clear (job->folder, job->id);
   g_clear_pointer (&job->control, stasis_control_free);
 }
 
@@ -208,11 +222,13 @@ go_by (StasisJob *job, StasisJobFate fate, GError **error)
 gboolean
 stasis_job_check (StasisJob *job, GError **error)
 {
-  return go_by (job, job->folder != NULL ? stasis_job_fate_get (job->folder) : STASIS_JOB_FATE_OPEN,
-                error);
+  if (job->folder == NULL)
+    return go_by (job, STASIS_JOB_FATE_OPEN, error);
+  return go_by (job, stasis_job_fate_get (job->folder, job->id), error)
+         && go_by (job, stasis_job_fate_get (job->folder, NULL), error);
 }
 
-/* The last moment for an abort. */
+/* The last moment for an abort, by a supervisor of today or by an older one. */
 gboolean
 stasis_job_commit (StasisJob *job, GError **error)
 {
@@ -220,7 +236,8 @@ stasis_job_commit (StasisJob *job, GError **error)
     return FALSE;
   if (job->folder == NULL)
     return TRUE;
-  return go_by (job, stasis_job_fate_decide (job->folder, STASIS_JOB_FATE_COMMIT), error);
+  return go_by (job, stasis_job_fate_decide (job->folder, job->id, STASIS_JOB_FATE_COMMIT), error)
+         && go_by (job, stasis_job_fate_decide (job->folder, NULL, STASIS_JOB_FATE_COMMIT), error);
 }
 
 GCancellable *

@@ -34,6 +34,9 @@ void stasis_job_attach (StasisJob *job, const char *folder);
  * not the job.  It may be attached in the other way later. */
 void stasis_job_attach_background (StasisJob *job, const char *folder);
 
+/* (borrowed): what tells it from all others, for its journal: an abort is of one job only. */
+const char *stasis_job_id (const StasisJob *job);
+
 /* Under the domain's lock, or before it is attached in the background, and before its journal tells
  * of it: what was decided of an older job is none of it. */
 void stasis_job_claim (StasisJob *job, const char *folder);

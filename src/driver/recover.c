@@ -39,6 +39,7 @@
 #include "driver/guest-reset.h"
 #include "driver/device-settle.h"
 #include "driver/hook.h"
+#include "driver/job-fate.h"
 #include "driver/kept-definitions.h"
 #include "driver/migration-end.h"
 #include "driver/snapshot-undo.h"
@@ -497,6 +498,7 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
     return FALSE;
 
   gboolean ok = FALSE;
+  g_autofree char *id = g_strdup (journal->id);
   switch (journal->step)
     {
     case STASIS_STEP_NONE:
@@ -523,5 +525,7 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
     }
   if (!ok)
     g_prefix_error (error, _ ("cannot recover domain '%s': "), status->name);
+  else if (id != NULL)
+    stasis_job_fate_clear (folder, id);
   return ok;
 }

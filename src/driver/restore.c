@@ -306,6 +306,7 @@ run (Restore *restore, int fd_take, const char *path, const char *xml, GError **
                                                    restore->from.def);
   const StasisStartRequest request = {
     .operation = "restore",
+    .job_id = stasis_job_id (restore->job),
     .reason = "restored",
     .is_transient = !stasis_registry_has (restore->from.driver, restore->from.def->name),
     .is_incoming = TRUE,

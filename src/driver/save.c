@@ -347,6 +347,7 @@ open_journal (Save *save, GError **error)
   StasisJournal *journal = &save->hold->status->journal;
   stasis_job_claim (save->job, save->hold->folder);
   stasis_journal_begin (journal, STASIS_STEP_SAVE, operation_name (save->is_managed, save->flags));
+  journal->id = g_strdup (stasis_job_id (save->job));
   journal->was_running = save->was_running;
   journal->parameters
       = stasis_migration_note_parameters (save->monitor, stasis_job_cancellable (save->job), error);

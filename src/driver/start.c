@@ -164,6 +164,7 @@ make_status (Start *start, GError **error)
   status->hooks = hooks->is_off ? NULL : g_strdup (hooks->folder);
   status->hook_timeout = hooks->timeout;
   stasis_journal_begin (&status->journal, STASIS_STEP_START, start->request->operation);
+  status->journal.id = g_strdup (start->request->job_id);
   return status;
 }
 

@@ -24,6 +24,7 @@ typedef struct
 typedef struct
 {
   const char *operation; /* for the journal: "start", "restore" */
+  const char *job_id;    /* (nullable) likewise: of one that can be aborted */
   const char *reason;    /* why it runs then: "booted", "restored" */
   gboolean is_transient;
   gboolean is_incoming;          /* QEMU waits for a state to load */

@@ -22,6 +22,7 @@
 #include <stasis/error.h>
 
 #include "driver/bound-sockets.h"
+#include "driver/job-fate.h"
 #include "driver/migration-end.h"
 #include "util/atomic-file.h"
 #include "util/json-path.h"
@@ -68,6 +69,7 @@ void
 stasis_journal_clear (StasisJournal *journal)
 {
   g_free (journal->operation);
+  g_free (journal->id);
   g_free (journal->target);
   g_free (journal->temp);
   g_free (journal->mark);
@@ -153,6 +155,8 @@ journal_to_json (const StasisJournal *journal)
   StasisJson *json = stasis_json_new_object ();
   stasis_json_set_string (json, "step", step_names[journal->step]);
   stasis_json_set_string (json, "operation", journal->operation);
+  if (journal->id != NULL)
+    stasis_json_set_string (json, "id", journal->id);
   stasis_json_set (json, "owner", process_to_json (&journal->owner));
   stasis_json_set_boolean (json, "was-running", journal->was_running);
   if (journal->are_disks_fine)
@@ -359,6 +363,9 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
     }
   const char *operation = stasis_json_string (stasis_json_get (json, "operation"), "job");
   journal->operation = g_strdup (operation);
+  const char *id = stasis_json_string (stasis_json_get (json, "id"), NULL);
+  if (id != NULL && stasis_job_id_is_valid (id))
+    journal->id = g_strdup (id);
   if (!process_from_json (stasis_json_get (json, "owner"), &journal->owner, error))
     return FALSE;
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);

@@ -33,6 +33,7 @@ typedef struct
 {
   StasisStep step;
   char *operation;         /* (owned) "start", "save", "managedsave", "restore", "restart" */
+  char *id;                /* (owned) (nullable) of the job (job-fate.h), if it can be aborted */
   StasisProcess owner;     /* the process that does it */
   gboolean was_running;    /* save: the guest ran before */
   gboolean are_disks_fine; /* save by QEMU: the guest had never stopped over a disk before */

@@ -24,6 +24,14 @@
 #define OPERATION_MAX 64  /* octets */
 #define ALIAS_MAX     255 /* likewise */
 
+/* One that may be aborted by itself, whatever else the same process does. */
+typedef struct
+{
+  StasisJobStats *stats; /* (owned) (nullable): none */
+  char *id;              /* (owned) (nullable): its driver knows of no ids */
+  gboolean is_aborted;   /* somebody wants it to end, and it has no id; else the link tells */
+} Job;
+
 struct _StasisRequests
 {
   char *folder; /* (owned) */
@@ -34,10 +42,10 @@ struct _StasisRequests
   gpointer data;
   gint64 qemu_pid;
   StasisClientId owner;   /* whose job goes on, or 0 */
-  StasisJobStats *stats;  /* (owned) (nullable) of that job */
-  StasisJobStats *noted;  /* (owned) (nullable) of the journal's job */
-  gboolean is_background; /* that job leaves the guest alone */
-  gboolean is_aborted;    /* somebody wants the job to end */
+  Job own;                /* that job */
+  Job noted;              /* the journal's job */
+  char *over;             /* (owned) (nullable) the job that has ended last */
+  gboolean is_background; /* the owner's job leaves the guest alone */
   gboolean had_job;       /* when life was told of it last */
   gboolean is_behind;     /* a job is over, and what QEMU did at its end may not have been seen */
 };
@@ -48,17 +56,47 @@ typedef struct
   StasisClientId client;
 } Waiting;
 
+static void
+clear_job (Job *job)
+{
+  stasis_job_stats_free (job->stats);
+  g_free (job->id);
+  *job = (Job){ NULL };
+}
+
+/* As it begins.  @id (nullable) */
+static void
+set_job (Job *job, const char *operation, pid_t pid, const char *id, gboolean is_aborted)
+{
+  clear_job (job);
+  job->stats = stasis_job_stats_new ();
+  job->stats->state = STASIS_JOB_ACTIVE;
+  job->stats->operation = g_strdup (operation);
+  job->stats->owner_pid = pid;
+  job->id = g_strdup (id);
+  job->is_aborted = is_aborted;
+}
+
+/* The link outlives us. */
+static gboolean
+is_aborted (const StasisRequests *requests, const Job *job)
+{
+  return job->id == NULL ? job->is_aborted
+                         : stasis_job_fate_get (requests->folder, job->id) == STASIS_JOB_FATE_ABORT;
+}
+
 static const StasisJobStats *
 current_job (const StasisRequests *requests)
 {
-  return requests->stats != NULL ? requests->stats : requests->noted;
+  return requests->own.stats != NULL ? requests->own.stats : requests->noted.stats;
 }
 
 /* The operation that the guest may stand still for, or NULL. */
 static const char *
 guest_job (const StasisRequests *requests)
 {
-  const StasisJobStats *job = requests->is_background ? requests->noted : current_job (requests);
+  const StasisJobStats *job
+      = requests->is_background ? requests->noted.stats : current_job (requests);
   return job != NULL ? job->operation : NULL;
 }
 
@@ -177,37 +215,41 @@ do_reboot (StasisRequests *requests, StasisClientId client, const StasisJson *re
   stasis_life_reboot (requests->life, on_done, new_waiting (requests, client));
 }
 
+/* Of jobs without an id: a wish to abort holds where the owner of the journal's job has come back,
+ * or the job goes on in another way. */
+static gboolean
+holds_for (const StasisRequests *requests, StasisClientId client, pid_t pid)
+{
+  if (requests->owner == client)
+    return requests->own.is_aborted;
+  const Job *noted = &requests->noted;
+  return noted->stats != NULL && noted->stats->owner_pid == pid && noted->is_aborted;
+}
+
 static void
 do_job_begin (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
   const char *operation = stasis_json_string (stasis_json_get (request, "operation"), NULL);
-  if (operation == NULL || *operation == '\0' || strlen (operation) > OPERATION_MAX)
+  const char *id = stasis_json_string (stasis_json_get (request, "id"), NULL);
+  if (operation == NULL || *operation == '\0' || strlen (operation) > OPERATION_MAX
+      || (id != NULL && !stasis_job_id_is_valid (id)))
     {
-      reply_error (requests, client, "request", _ ("job-begin needs an operation"));
+      reply_error (requests, client, "request", _ ("job-begin needs an operation, and a good id"));
       return;
     }
   if (requests->owner != 0 && requests->owner != client)
     {
       g_autofree char *message
-          = g_strdup_printf (_ ("it is busy: %1$s by process %2$d"), requests->stats->operation,
-                             (int) requests->stats->owner_pid);
+          = g_strdup_printf (_ ("it is busy: %1$s by process %2$d"), requests->own.stats->operation,
+                             (int) requests->own.stats->owner_pid);
       reply_error (requests, client, "busy", message);
       return;
     }
 
   const pid_t pid = stasis_control_server_pid (requests->server, client);
-  /* A wish to abort holds where the owner of the journal's job has come back, or the job goes on in
-   * another way. */
-  requests->is_aborted = requests->is_aborted
-                         && (requests->owner == client
-                             || (requests->noted != NULL && requests->noted->owner_pid == pid));
   requests->is_background = stasis_json_boolean (stasis_json_get (request, "background"), FALSE);
+  set_job (&requests->own, operation, pid, id, holds_for (requests, client, pid));
   requests->owner = client;
-  stasis_job_stats_free (requests->stats);
-  requests->stats = stasis_job_stats_new ();
-  requests->stats->state = STASIS_JOB_ACTIVE;
-  requests->stats->operation = g_strdup (operation);
-  requests->stats->owner_pid = pid;
   tell_life (requests, FALSE);
   reply_ok (requests, client, NULL);
 }
@@ -217,8 +259,7 @@ forget_job (StasisRequests *requests, gboolean is_seen)
 {
   requests->owner = 0;
   requests->is_background = FALSE;
-  requests->is_aborted = FALSE;
-  g_clear_pointer (&requests->stats, stasis_job_stats_free);
+  clear_job (&requests->own);
   tell_life (requests, is_seen);
 }
 
@@ -247,13 +288,13 @@ do_job_stats (StasisRequests *requests, StasisClientId client, const StasisJson 
     }
   /* What we know better than it. */
   g_free (stats->operation);
-  stats->operation = g_strdup (requests->stats->operation);
-  stats->owner_pid = requests->stats->owner_pid;
-  stasis_job_stats_free (requests->stats);
-  requests->stats = stats;
+  stats->operation = g_strdup (requests->own.stats->operation);
+  stats->owner_pid = requests->own.stats->owner_pid;
+  stasis_job_stats_free (requests->own.stats);
+  requests->own.stats = stats;
 
   StasisJson *reply = stasis_json_new_object ();
-  stasis_json_set_boolean (reply, "abort", requests->is_aborted);
+  stasis_json_set_boolean (reply, "abort", is_aborted (requests, &requests->own));
   reply_ok (requests, client, reply);
 }
 
@@ -264,7 +305,11 @@ on_job_over (const GError *error, gpointer data)
   g_autofree Waiting *waiting = data;
   StasisRequests *requests = waiting->requests;
   if (requests->owner == waiting->client)
-    forget_job (requests, error == NULL);
+    {
+      g_free (requests->over);
+      requests->over = g_steal_pointer (&requests->own.id);
+      forget_job (requests, error == NULL);
+    }
   requests->is_behind = error != NULL;
   reply_ok (requests, waiting->client, NULL);
 }
@@ -279,8 +324,8 @@ note_end (StasisRequests *requests, const StasisJson *request)
   if (stats == NULL || (requests->is_background && stats->state == STASIS_JOB_ACTIVE))
     return;
   g_free (stats->operation);
-  stats->operation = g_strdup (requests->stats->operation);
-  stats->owner_pid = requests->stats->owner_pid;
+  stats->operation = g_strdup (requests->own.stats->operation);
+  stats->owner_pid = requests->own.stats->owner_pid;
   stasis_history_add_job (requests->history, stats);
 }
 
@@ -307,35 +352,38 @@ do_job_info (StasisRequests *requests, StasisClientId client, const StasisJson *
 /* A boot loads nothing that is worth an end of its own, and does not look whether anybody wants
  * one; nor does a guest that is being let run. */
 static gboolean
-can_abort (const StasisRequests *requests)
+can_abort (const StasisRequests *requests, const Job *job)
 {
-  return requests->stats != NULL
-         || (!g_str_equal (requests->noted->operation, "start")
-             && !g_str_equal (requests->noted->operation, "resume"));
+  return job == &requests->own
+         || (!g_str_equal (job->stats->operation, "start")
+             && !g_str_equal (job->stats->operation, "resume"));
 }
 
 /* What cannot be noted the owner sees with its next update, if that is in time. */
 static void
 do_abort (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
-  if (current_job (requests) == NULL)
+  Job *job = requests->own.stats != NULL ? &requests->own : &requests->noted;
+  /* The journal may be read late. */
+  if (job->stats == NULL || (job->id != NULL && g_strcmp0 (job->id, requests->over) == 0))
     {
       reply_error (requests, client, "state", _ ("no job is active"));
       return;
     }
-  if (!can_abort (requests))
+  if (!can_abort (requests, job))
     {
       reply_error (requests, client, "state",
                    _ ("cannot abort the start of a domain; 'destroy' ends it"));
       return;
     }
-  if (stasis_job_fate_decide (requests->folder, STASIS_JOB_FATE_ABORT) == STASIS_JOB_FATE_COMMIT)
+  if (stasis_job_fate_decide (requests->folder, job->id, STASIS_JOB_FATE_ABORT)
+      == STASIS_JOB_FATE_COMMIT)
     {
       reply_error (requests, client, "state",
                    _ ("it is too late to abort the job: it is being completed"));
       return;
     }
-  requests->is_aborted = TRUE;
+  job->is_aborted = TRUE;
   reply_ok (requests, client, NULL);
 }
 
@@ -430,17 +478,17 @@ is_waiting (StasisClientId client, gpointer data)
 void
 stasis_requests_set_status (StasisRequests *requests, const StasisStatus *status)
 {
-  g_clear_pointer (&requests->noted, stasis_job_stats_free);
-  if (stasis_journal_has_job (&status->journal))
-    {
-      requests->noted = stasis_job_stats_new ();
-      requests->noted->state = STASIS_JOB_ACTIVE;
-      requests->noted->operation = g_strdup (status->journal.operation);
-      requests->noted->owner_pid = status->journal.owner.pid;
-    }
+  const StasisJournal *journal = &status->journal;
+  Job *noted = &requests->noted;
   /* Nobody's wish is the next job's. */
-  if (current_job (requests) == NULL)
-    requests->is_aborted = FALSE;
+  const gboolean is_same = noted->stats != NULL && stasis_journal_has_job (journal)
+                           && noted->stats->owner_pid == journal->owner.pid
+                           && g_strcmp0 (noted->stats->operation, journal->operation) == 0;
+  if (stasis_journal_has_job (journal))
+    set_job (noted, journal->operation, journal->owner.pid, journal->id,
+             is_same && noted->is_aborted);
+  else
+    clear_job (noted);
   requests->qemu_pid = status->qemu.pid;
   tell_life (requests, FALSE);
 }

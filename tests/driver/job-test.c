@@ -117,37 +117,81 @@ test_cancel (void)
   g_assert_false (g_cancellable_is_cancelled (stasis_job_cancellable (alone)));
 }
 
-/* Who comes first is right; what an older job has left is nobody's. */
+static void
+assert_aborted (StasisJob *job)
+{
+  g_autoptr (GError) error = NULL;
+  g_assert_false (stasis_job_commit (job, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_assert_false (stasis_job_check (job, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+/* Who comes first is right, for each of several jobs by itself. */
 static void
 test_fate (void)
 {
   char *folder = scratch_new ();
-  g_assert_cmpint (stasis_job_fate_get (folder), ==, STASIS_JOB_FATE_OPEN);
+  g_autoptr (StasisJob) aborted = stasis_job_new ("save", NULL, NULL, NULL);
+  g_autoptr (StasisJob) committed = stasis_job_new ("save", NULL, NULL, NULL);
+  const char *one = stasis_job_id (aborted);
+  const char *two = stasis_job_id (committed);
+  g_autoptr (GError) error = NULL;
+  g_assert_cmpstr (one, !=, two);
+  stasis_job_claim (aborted, folder);
+  stasis_job_claim (committed, folder);
+  g_assert_true (stasis_job_check (aborted, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (stasis_job_fate_decide (folder, one, STASIS_JOB_FATE_ABORT), ==,
+                   STASIS_JOB_FATE_ABORT);
+  g_assert_true (stasis_job_check (committed, &error));
+  g_assert_true (stasis_job_commit (committed, &error));
+  g_assert_no_error (error);
+  assert_aborted (aborted);
+  g_assert_cmpint (stasis_job_fate_decide (folder, two, STASIS_JOB_FATE_ABORT), ==,
+                   STASIS_JOB_FATE_COMMIT);
+  scratch_remove (folder);
+
+  /* It cannot be noted: nobody has decided. */
+  g_assert_cmpint (stasis_job_fate_decide ("/dev/null/x", one, STASIS_JOB_FATE_ABORT), ==,
+                   STASIS_JOB_FATE_OPEN);
+}
+
+/* A supervisor of an older version knows of one link for all jobs; what an older job has left of it
+ * is nobody's. */
+static void
+test_fate_without_id (void)
+{
+  char *folder = scratch_new ();
+  g_assert_cmpint (stasis_job_fate_decide (folder, NULL, STASIS_JOB_FATE_ABORT), ==,
+                   STASIS_JOB_FATE_ABORT);
   g_autoptr (StasisJob) aborted = stasis_job_new ("save", NULL, NULL, NULL);
   g_autoptr (GError) error = NULL;
   stasis_job_claim (aborted, folder);
   g_assert_true (stasis_job_check (aborted, &error));
-  g_assert_cmpint (stasis_job_fate_decide (folder, STASIS_JOB_FATE_ABORT), ==,
+  g_assert_cmpint (stasis_job_fate_decide (folder, NULL, STASIS_JOB_FATE_ABORT), ==,
                    STASIS_JOB_FATE_ABORT);
-  stasis_job_claim (aborted, folder);
-  g_assert_false (stasis_job_commit (aborted, &error));
-  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  g_clear_error (&error);
-  g_assert_false (stasis_job_check (aborted, &error));
-  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  g_clear_error (&error);
+  assert_aborted (aborted);
 
   g_autoptr (StasisJob) committed = stasis_job_new ("save", NULL, NULL, NULL);
   stasis_job_claim (committed, folder);
   g_assert_true (stasis_job_commit (committed, &error));
   g_assert_no_error (error);
-  g_assert_cmpint (stasis_job_fate_decide (folder, STASIS_JOB_FATE_ABORT), ==,
+  g_assert_cmpint (stasis_job_fate_decide (folder, NULL, STASIS_JOB_FATE_ABORT), ==,
                    STASIS_JOB_FATE_COMMIT);
   scratch_remove (folder);
+}
 
-  /* It cannot be noted: nobody has decided. */
-  g_assert_cmpint (stasis_job_fate_decide ("/dev/null/x", STASIS_JOB_FATE_ABORT), ==,
-                   STASIS_JOB_FATE_OPEN);
+static void
+test_id (void)
+{
+  g_autofree char *id = stasis_job_id_new ();
+  g_assert_true (stasis_job_id_is_valid (id));
+  g_assert_false (stasis_job_id_is_valid (""));
+  g_assert_false (stasis_job_id_is_valid ("../../x"));
+  g_assert_false (stasis_job_id_is_valid ("12/34"));
+  g_assert_false (stasis_job_id_is_valid ("0123456789abcdef0123456789abcdef0"));
 }
 
 typedef struct
@@ -243,6 +287,8 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/job/poll", test_poll);
   g_test_add_func ("/driver/job/cancel", test_cancel);
   g_test_add_func ("/driver/job/fate", test_fate);
+  g_test_add_func ("/driver/job/fate-without-id", test_fate_without_id);
+  g_test_add_func ("/driver/job/id", test_id);
   for (gsize i = 0; i < G_N_ELEMENTS (end_cases); i++)
     {
       g_autofree char *test = g_strconcat ("/driver/job/kept/", end_cases[i].test, NULL);

@@ -78,6 +78,7 @@ assert_same_journal (const StasisJournal *a, const StasisJournal *b)
 {
   g_assert_cmpint (a->step, ==, b->step);
   g_assert_cmpstr (a->operation, ==, b->operation);
+  g_assert_cmpstr (a->id, ==, b->id);
   g_assert_cmpint (a->owner.pid, ==, b->owner.pid);
   g_assert_cmpuint (a->owner.start_time, ==, b->owner.start_time);
   g_assert_cmpint (a->was_running, ==, b->was_running);
@@ -210,6 +211,7 @@ test_step (gconstpointer data)
   g_autoptr (StasisStatus) bare = read_back (status);
   assert_same (status, bare);
 
+  status->journal.id = g_strdup ("0123456789abcdef");
   status->journal.was_running = TRUE;
   status->journal.target = g_strdup ("/save/w\xff\xe2\x82%41 b.stasis");
   status->journal.temp = g_strdup ("/save/.web.tmp");

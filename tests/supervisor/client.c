@@ -103,6 +103,7 @@ fill_journal (StasisJournal *journal, const StasisJson *json)
       number = i;
   stasis_journal_begin (journal, (StasisStep) number,
                         stasis_json_string (stasis_json_get (json, "operation"), "save"));
+  journal->id = g_strdup (stasis_json_string (stasis_json_get (json, "id"), NULL));
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
   journal->target = g_strdup (stasis_json_string (stasis_json_get (json, "target"), NULL));
   journal->temp = g_strdup (stasis_json_string (stasis_json_get (json, "temp"), NULL));
@@ -256,7 +257,7 @@ own (const char *folder, const char *text, char **commands, GError **error)
     {
       control = stasis_control_open (folder, error);
       if (control == NULL
-          || !stasis_control_job_begin (control, status->journal.operation,
+          || !stasis_control_job_begin (control, status->journal.operation, status->journal.id,
                                         /* is_background= */ FALSE, error))
         return FALSE;
     }

@@ -265,34 +265,6 @@ def job_survives_supervisor():
         assert owner.returncode == 0
 
 
-def abort_of_boot():
-    """It is refused: a boot would not look at it."""
-    with Domain("idle") as domain:
-        for operation, step in (("start", "start"), ("start", "resume"), ("resume", "resume")):
-            domain.note(step=step, operation=operation)
-            answer = domain.client("abort", check=False)
-            assert answer.startswith("error 4") and "cannot abort the start" in answer, answer
-        assert not os.path.lexists(f"{domain.folder}/job-fate")
-        domain.note(step="start", operation="restore")
-        domain.client("abort")
-        domain.note()
-
-
-def abort_of_another():
-    """An abort is one job's: the next one of the same process goes on."""
-    with Domain("idle", run=True) as domain:
-        domain.wait_state("1 booted")
-        domain.note(step="save", operation="dump")
-        domain.client("abort")
-        domain.note()
-        domain.note(step="save", operation="save")
-        owner = domain.control()
-        assert owner.ask(do="job-begin", operation="save")["ok"]
-        assert owner.ask(do="job-stats", stats={"state": "active"})["abort"] is False
-        assert owner.ask(do="job-end", stats={"state": "completed"})["ok"]
-        domain.note()
-
-
 def paused_reasons():
     with Domain("idle", run=True) as domain:
         domain.own({"execute": "stop"}, step="save", operation="managedsave",
@@ -353,6 +325,7 @@ def hostile_octets():
     hostile = [
         b"\n\n\n", b"{}\n", b"[]\n", b"null\n", b"\0\n", b"\xff\xfe\n", b'{"do":7}\n',
         b'{"do":"no-such-thing"}\n', b'{"do":"job-begin"}\n', b'{"do":"job-begin","operation":""}\n',
+        b'{"do":"job-begin","operation":"save","id":"../x"}\n', b'{"do":"job-begin","operation":"save","id":""}\n',
         b'{"do":"job-begin","operation":"' + b"x" * 5000 + b'"}\n', b'{"do":"job-stats"}\n',
         b'{"do":"job-end","stats":[]}\n', b"[" * 60000 + b"\n", b'{"a":' * 10000 + b"\n",
         b'{"do":"state","do":"state"}\n', b"\n" * 60000, os.urandom(50000) + b"\n",
@@ -556,8 +529,7 @@ def no_descriptors_left():
 if __name__ == "__main__":
     sys.exit(run("control", [
         states, state_reply, socket_mode, starting_up, replaced, only_one, cannot_start, job,
-        watched, staying, job_reasons, waiting_watchers, job_survives_supervisor, abort_of_boot,
-        abort_of_another, paused_reasons, end_of_job, end_of_recovery, hostile_octets, too_long, pipelined,
+        watched, staying, job_reasons, waiting_watchers, job_survives_supervisor, paused_reasons, end_of_job, end_of_recovery, hostile_octets, too_long, pipelined,
         slow_reader_and_half_request, idle_clients, gone_clients, busy_clients, memory,
         own_log, no_descriptors_left,
     ]))

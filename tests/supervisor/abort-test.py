@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Aborts: of which job they are, and what becomes of them."""
+
+import os
+import signal
+import sys
+
+from stage import Domain, eventually, run
+
+
+def abort_of_boot():
+    """It is refused: a boot would not look at it."""
+    with Domain("idle") as domain:
+        for operation, step in (("start", "start"), ("start", "resume"), ("resume", "resume")):
+            domain.note(step=step, operation=operation)
+            answer = domain.client("abort", check=False)
+            assert answer.startswith("error 4") and "cannot abort the start" in answer, answer
+        assert not os.path.lexists(f"{domain.folder}/job-fate")
+        domain.note(step="start", operation="restore")
+        domain.client("abort")
+        domain.note()
+
+
+def abort_of_another():
+    """An abort is one job's: the next one of the same process goes on."""
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        domain.note(step="save", operation="dump")
+        domain.client("abort")
+        domain.note()
+        domain.note(step="save", operation="save")
+        owner = domain.control()
+        assert owner.ask(do="job-begin", operation="save")["ok"]
+        assert owner.ask(do="job-stats", stats={"state": "active"})["abort"] is False
+        assert owner.ask(do="job-end", stats={"state": "completed"})["ok"]
+        domain.note()
+
+
+def abort_of_one():
+    """Of two jobs of one process an abort is of the one that is seen, whatever becomes of the connection."""
+    def is_aborted(end):
+        return end.ask(do="job-stats", stats={"state": "active"})["abort"]
+
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        domain.note(step="save", operation="checkpoint", id="a1")
+        domain.client("abort")
+        end = domain.control()
+        assert end.ask(do="job-begin", operation="save", id="b2", background=True)["ok"]
+        assert not is_aborted(end), "it was the other one's"
+        domain.client("abort")
+        assert is_aborted(end)
+        assert end.ask(do="job-begin", operation="save", id="b2")["ok"] and is_aborted(end)
+        assert end.ask(do="job-begin", operation="save", id="c3")["ok"] and not is_aborted(end)
+        assert end.ask(do="job-end", stats={"state": "completed"})["ok"]
+        domain.kill_supervisor()
+        domain.ensure()
+        end = domain.control()
+        assert end.ask(do="job-begin", operation="checkpoint", id="a1")["ok"] and is_aborted(end)
+        assert end.ask(do="job-end", stats={"state": "cancelled"})["ok"]
+        # Its journal is read late: it is over all the same.
+        assert domain.client("abort", check=False).startswith("error 4 domain 'guest': no job")
+        domain.note()
+        links = {link: os.readlink(f"{domain.folder}/{link}") for link in os.listdir(domain.folder) if "fate" in link}
+        assert links == {"job-fate-a1": "abort", "job-fate-b2": "abort"}, links
+
+
+def abort_leaves_nothing():
+    """What was decided of a job goes with it, also where its owner died."""
+    def links(domain):
+        return [link for link in os.listdir(domain.folder) if "fate" in link]
+
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        owner = domain.own({"execute": "stop"}, step="save", id="a1", **{"was-running": True})
+        os.kill(owner.pid, signal.SIGSTOP)
+        domain.client("abort")
+        assert links(domain) == ["job-fate-a1"]
+        owner.kill()
+        domain.wait_state("1 save canceled")
+        eventually(lambda: not links(domain), "nothing is left")
+
+
+if __name__ == "__main__":
+    sys.exit(run("abort", [abort_of_boot, abort_of_another, abort_of_one, abort_leaves_nothing]))
