@@ -177,8 +177,7 @@ stasis_job_id (const StasisJob *job)
 void
 stasis_job_claim (StasisJob *job, const char *folder)
 {
-  if (job->folder != NULL)
-    return;
+  g_free (job->folder);
   job->folder = g_strdup (folder);
   stasis_job_fate_clear (folder, NULL);
 }
@@ -196,6 +195,8 @@ stasis_job_attach (StasisJob *job, const char *folder)
 void
 stasis_job_attach_background (StasisJob *job, const char *folder)
 {
+  if (job->folder == NULL)
+    job->folder = g_strdup (folder);
   attach (job, folder, /* is_background= */ TRUE);
 }
 

@@ -37,8 +37,8 @@ void stasis_job_attach_background (StasisJob *job, const char *folder);
 /* (borrowed): what tells it from all others, for its journal: an abort is of one job only. */
 const char *stasis_job_id (const StasisJob *job);
 
-/* Under the domain's lock, or before it is attached in the background, and before its journal tells
- * of it: what was decided of an older job is none of it. */
+/* Under the domain's lock, and before its journal tells of it: what a supervisor without ids has
+ * decided of an older job is none of it. */
 void stasis_job_claim (StasisJob *job, const char *folder);
 
 /* FALSE with G_IO_ERROR_CANCELLED where it was aborted, or cancelled by the caller, although its

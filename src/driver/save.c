@@ -130,7 +130,6 @@ await_memory_check (Save *save, GError **error)
   g_autofree char *folder = stasis_paths_domain (save->driver->paths, status->name, NULL);
   if (!stasis_memory_check_goes_on (status, folder))
     return TRUE;
-  stasis_job_claim (save->job, folder);
   stasis_job_attach_background (save->job, folder);
   stasis_job_set_phase (save->job, "wait for the memory image to be verified");
   while (stasis_memory_check_goes_on (status, folder))

@@ -183,6 +183,30 @@ test_fate_without_id (void)
   scratch_remove (folder);
 }
 
+/* A job that waits without the domain's lock leaves alone what is decided of others. */
+static void
+test_fate_while_waiting (void)
+{
+  char *folder = scratch_new ();
+  g_autoptr (StasisJob) other = stasis_job_new ("save", NULL, NULL, NULL);
+  g_autoptr (StasisJob) waits = stasis_job_new ("save", NULL, NULL, NULL);
+  g_autoptr (GError) error = NULL;
+  stasis_job_claim (other, folder);
+  g_assert_true (stasis_job_commit (other, &error));
+  g_assert_no_error (error);
+  stasis_job_attach_background (waits, folder);
+  g_assert_cmpint (stasis_job_fate_get (folder, NULL), ==, STASIS_JOB_FATE_COMMIT);
+  g_assert_cmpint (stasis_job_fate_get (folder, stasis_job_id (other)), ==, STASIS_JOB_FATE_COMMIT);
+
+  /* Its own is nobody else's, and holds once it has the lock. */
+  g_assert_cmpint (stasis_job_fate_decide (folder, stasis_job_id (waits), STASIS_JOB_FATE_ABORT),
+                   ==, STASIS_JOB_FATE_ABORT);
+  stasis_job_claim (waits, folder);
+  g_assert_cmpint (stasis_job_fate_get (folder, NULL), ==, STASIS_JOB_FATE_OPEN);
+  assert_aborted (waits);
+  scratch_remove (folder);
+}
+
 static void
 test_id (void)
 {
@@ -288,6 +312,7 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/job/cancel", test_cancel);
   g_test_add_func ("/driver/job/fate", test_fate);
   g_test_add_func ("/driver/job/fate-without-id", test_fate_without_id);
+  g_test_add_func ("/driver/job/fate-while-waiting", test_fate_while_waiting);
   g_test_add_func ("/driver/job/id", test_id);
   for (gsize i = 0; i < G_N_ELEMENTS (end_cases); i++)
     {

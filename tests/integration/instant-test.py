@@ -262,6 +262,8 @@ def save_aborted(t):
     t.stasis("restore", image, "--load", "instant", STASIS_FAULT="verify=stop")
     process = t.start("save", guest.name, t.dir / "b.stasis")
     waits(t, guest, process)
+    # Without the domain's lock: what was decided of another job is left alone.
+    assert os.readlink(t.run_folder(guest) / "job-fate") == "commit"
     result = t.stasis("domdetach", guest.name, check=False)
     assert result.returncode == 1 and f"is busy: save by process {process.pid}" in result.stderr, result.stderr
     t.stasis("domjobabort", guest.name)
