@@ -23,6 +23,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <glib/gi18n-lib.h>
+
+#include "util/fd.h"
+
 #define FATE_FILE "job-fate"
 
 #define ID_MAX 32u /* characters */
@@ -70,15 +74,18 @@ stasis_job_fate_get (const char *folder, const char *id)
 
 /* Decide, unless somebody has. */
 StasisJobFate
-stasis_job_fate_decide (const char *folder, const char *id, StasisJobFate fate)
+stasis_job_fate_decide (const char *folder, const char *id, StasisJobFate fate, GError **error)
 {
   g_autofree char *path = link_path (folder, id);
   if (symlink (words[fate], path) == 0)
     return fate;
-  if (errno == EEXIST)
-    return stasis_job_fate_get (folder, id);
-  g_debug ("'%s': %s", path, g_strerror (errno));
-  return STASIS_JOB_FATE_OPEN;
+  const int number = errno;
+  const StasisJobFate decided
+      = number == EEXIST ? stasis_job_fate_get (folder, id) : STASIS_JOB_FATE_OPEN;
+  errno = number;
+  if (decided == STASIS_JOB_FATE_OPEN)
+    stasis_throw_errno (error, _ ("cannot make '%s'"), path);
+  return decided;
 }
 
 /* Nobody asks any more. */

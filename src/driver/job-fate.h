@@ -24,8 +24,10 @@ gboolean stasis_job_id_is_valid (const char *id);
  * of a driver that knows of no ids. */
 StasisJobFate stasis_job_fate_get (const char *folder, const char *id);
 
-/* Decide, unless somebody has: what holds from now on.  OPEN where it cannot be noted. */
-StasisJobFate stasis_job_fate_decide (const char *folder, const char *id, StasisJobFate fate);
+/* Decide, unless somebody has: what holds from now on.  OPEN with an error where it cannot be
+ * noted. */
+StasisJobFate stasis_job_fate_decide (const char *folder, const char *id, StasisJobFate fate,
+                                      GError **error);
 
 /* The job is over.  NULL for @id, under the domain's lock: of the next job nothing is decided. */
 void stasis_job_fate_clear (const char *folder, const char *id);

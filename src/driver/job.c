@@ -237,8 +237,10 @@ stasis_job_commit (StasisJob *job, GError **error)
     return FALSE;
   if (job->folder == NULL)
     return TRUE;
-  return go_by (job, stasis_job_fate_decide (job->folder, job->id, STASIS_JOB_FATE_COMMIT), error)
-         && go_by (job, stasis_job_fate_decide (job->folder, NULL, STASIS_JOB_FATE_COMMIT), error);
+  return go_by (job, stasis_job_fate_decide (job->folder, job->id, STASIS_JOB_FATE_COMMIT, NULL),
+                error)
+         && go_by (job, stasis_job_fate_decide (job->folder, NULL, STASIS_JOB_FATE_COMMIT, NULL),
+                   error);
 }
 
 GCancellable *

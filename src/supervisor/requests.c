@@ -359,7 +359,7 @@ can_abort (const StasisRequests *requests, const Job *job)
              && !g_str_equal (job->stats->operation, "resume"));
 }
 
-/* What cannot be noted the owner sees with its next update, if that is in time. */
+/* What cannot be noted might be told too late, or never. */
 static void
 do_abort (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
@@ -376,8 +376,17 @@ do_abort (StasisRequests *requests, StasisClientId client, const StasisJson *req
                    _ ("cannot abort the start of a domain; 'destroy' ends it"));
       return;
     }
-  if (stasis_job_fate_decide (requests->folder, job->id, STASIS_JOB_FATE_ABORT)
-      == STASIS_JOB_FATE_COMMIT)
+  g_autoptr (GError) error = NULL;
+  const StasisJobFate fate
+      = stasis_job_fate_decide (requests->folder, job->id, STASIS_JOB_FATE_ABORT, &error);
+  if (fate == STASIS_JOB_FATE_OPEN)
+    {
+      g_autofree char *message = g_strdup_printf (
+          _ ("the job goes on: the wish to abort it cannot be noted: %s"), error->message);
+      reply_error (requests, client, "failed", message);
+      return;
+    }
+  if (fate == STASIS_JOB_FATE_COMMIT)
     {
       reply_error (requests, client, "state",
                    _ ("it is too late to abort the job: it is being completed"));

@@ -7,6 +7,7 @@
 
 #include "driver/job.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "driver/job-fate.h"
@@ -143,19 +144,21 @@ test_fate (void)
   stasis_job_claim (committed, folder);
   g_assert_true (stasis_job_check (aborted, &error));
   g_assert_no_error (error);
-  g_assert_cmpint (stasis_job_fate_decide (folder, one, STASIS_JOB_FATE_ABORT), ==,
+  g_assert_cmpint (stasis_job_fate_decide (folder, one, STASIS_JOB_FATE_ABORT, NULL), ==,
                    STASIS_JOB_FATE_ABORT);
   g_assert_true (stasis_job_check (committed, &error));
   g_assert_true (stasis_job_commit (committed, &error));
   g_assert_no_error (error);
   assert_aborted (aborted);
-  g_assert_cmpint (stasis_job_fate_decide (folder, two, STASIS_JOB_FATE_ABORT), ==,
+  g_assert_cmpint (stasis_job_fate_decide (folder, two, STASIS_JOB_FATE_ABORT, NULL), ==,
                    STASIS_JOB_FATE_COMMIT);
   scratch_remove (folder);
 
   /* It cannot be noted: nobody has decided. */
-  g_assert_cmpint (stasis_job_fate_decide ("/dev/null/x", one, STASIS_JOB_FATE_ABORT), ==,
+  g_assert_cmpint (stasis_job_fate_decide ("/dev/null/x", one, STASIS_JOB_FATE_ABORT, &error), ==,
                    STASIS_JOB_FATE_OPEN);
+  g_assert_nonnull (error);
+  g_assert_nonnull (strstr (error->message, "/dev/null/x/job-fate-"));
 }
 
 /* A supervisor of an older version knows of one link for all jobs; what an older job has left of it
@@ -164,13 +167,13 @@ static void
 test_fate_without_id (void)
 {
   char *folder = scratch_new ();
-  g_assert_cmpint (stasis_job_fate_decide (folder, NULL, STASIS_JOB_FATE_ABORT), ==,
+  g_assert_cmpint (stasis_job_fate_decide (folder, NULL, STASIS_JOB_FATE_ABORT, NULL), ==,
                    STASIS_JOB_FATE_ABORT);
   g_autoptr (StasisJob) aborted = stasis_job_new ("save", NULL, NULL, NULL);
   g_autoptr (GError) error = NULL;
   stasis_job_claim (aborted, folder);
   g_assert_true (stasis_job_check (aborted, &error));
-  g_assert_cmpint (stasis_job_fate_decide (folder, NULL, STASIS_JOB_FATE_ABORT), ==,
+  g_assert_cmpint (stasis_job_fate_decide (folder, NULL, STASIS_JOB_FATE_ABORT, NULL), ==,
                    STASIS_JOB_FATE_ABORT);
   assert_aborted (aborted);
 
@@ -178,7 +181,7 @@ test_fate_without_id (void)
   stasis_job_claim (committed, folder);
   g_assert_true (stasis_job_commit (committed, &error));
   g_assert_no_error (error);
-  g_assert_cmpint (stasis_job_fate_decide (folder, NULL, STASIS_JOB_FATE_ABORT), ==,
+  g_assert_cmpint (stasis_job_fate_decide (folder, NULL, STASIS_JOB_FATE_ABORT, NULL), ==,
                    STASIS_JOB_FATE_COMMIT);
   scratch_remove (folder);
 }
@@ -199,8 +202,9 @@ test_fate_while_waiting (void)
   g_assert_cmpint (stasis_job_fate_get (folder, stasis_job_id (other)), ==, STASIS_JOB_FATE_COMMIT);
 
   /* Its own is nobody else's, and holds once it has the lock. */
-  g_assert_cmpint (stasis_job_fate_decide (folder, stasis_job_id (waits), STASIS_JOB_FATE_ABORT),
-                   ==, STASIS_JOB_FATE_ABORT);
+  g_assert_cmpint (
+      stasis_job_fate_decide (folder, stasis_job_id (waits), STASIS_JOB_FATE_ABORT, NULL), ==,
+      STASIS_JOB_FATE_ABORT);
   stasis_job_claim (waits, folder);
   g_assert_cmpint (stasis_job_fate_get (folder, NULL), ==, STASIS_JOB_FATE_OPEN);
   assert_aborted (waits);

@@ -82,5 +82,26 @@ def abort_leaves_nothing():
         eventually(lambda: not links(domain), "nothing is left")
 
 
+def abort_unnoted():
+    """An abort that cannot be noted is refused; the job goes on."""
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        owner, other = domain.control(), domain.control()
+        for name, extra in (("job-fate-a1", {"id": "a1"}), ("job-fate", {})):
+            assert owner.ask(do="job-begin", operation="save", **extra)["ok"]
+            with open(f"{domain.folder}/{name}", "wb"):
+                pass
+            for _ in range(2):
+                reply = other.ask(do="abort")
+                assert not reply["ok"] and reply["code"] == "failed" and name in reply["error"], reply
+                assert not owner.ask(do="job-stats", stats={"state": "active"})["abort"]
+            answer = domain.client("abort", check=False)
+            assert "the job goes on" in answer and "domain 'guest'" in answer, answer
+            os.unlink(f"{domain.folder}/{name}")
+            assert other.ask(do="abort")["ok"]
+            assert owner.ask(do="job-stats", stats={"state": "active"})["abort"]
+            assert owner.ask(do="job-end", stats={"state": "cancelled"})["ok"]
+
+
 if __name__ == "__main__":
-    sys.exit(run("abort", [abort_of_boot, abort_of_another, abort_of_one, abort_leaves_nothing]))
+    sys.exit(run("abort", [abort_of_boot, abort_of_another, abort_of_one, abort_leaves_nothing, abort_unnoted]))
