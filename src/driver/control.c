@@ -14,6 +14,9 @@
  * owed.  While it is owed nothing more is sent and nothing is waited for; the reply is taken when
  * an update finds it there.  So the supervisor costs a moment for each reply that it does give,
  * and one for the last that it does not.
+ *
+ * A job that the supervisor did not take, because it has another, is offered anew with each update,
+ * until it is taken; for that reply nothing is waited for at all.
  */
 
 #include "config.h"
@@ -44,10 +47,12 @@ struct _StasisControl
   char *path;             /* (owned) of the socket */
   char *name;             /* (owned) the domain's, for messages */
   int fd;                 /* (owned) or -1 after a failure */
-  char *operation;        /* (owned) (nullable) the job begun on it */
+  char *operation;        /* (owned) (nullable) the job of this connection */
   char *job_id;           /* (owned) (nullable) likewise */
   gboolean is_background; /* that job is */
   GString *line;          /* (owned) of the reply that is coming */
+  gboolean is_begun;      /* the supervisor has taken the job */
+  gboolean owes_begin;    /* what is owed is that */
   gboolean is_owed;       /* the reply to the last update has not come yet */
 };
 
@@ -74,14 +79,23 @@ prefix_dead (const StasisControl *control, GError **error)
   return FALSE;
 }
 
+/* Not connected. */
+StasisControl *
+stasis_control_new (const char *folder)
+{
+  StasisControl *control = g_new0 (StasisControl, 1);
+  control->line = g_string_new (NULL);
+  control->path = g_build_filename (folder, CONTROL_FILE, NULL);
+  control->name = g_path_get_basename (folder);
+  control->fd = -1;
+  return control;
+}
+
 /* Connect to the supervisor. */
 StasisControl *
 stasis_control_open (const char *folder, GError **error)
 {
-  g_autoptr (StasisControl) control = g_new0 (StasisControl, 1);
-  control->line = g_string_new (NULL);
-  control->path = g_build_filename (folder, CONTROL_FILE, NULL);
-  control->name = g_path_get_basename (folder);
+  g_autoptr (StasisControl) control = stasis_control_new (folder);
   control->fd = stasis_unix_connect (control->path, error);
   if (control->fd < 0)
     {
@@ -203,6 +217,8 @@ hang_up (StasisControl *control)
 {
   stasis_fd_clear (&control->fd);
   g_string_truncate (control->line, 0);
+  control->is_begun = FALSE;
+  control->owes_begin = FALSE;
   control->is_owed = FALSE;
 }
 
@@ -333,8 +349,12 @@ take_owed (StasisControl *control, int wait_ms, gboolean *out_abort, GError **er
   if (reply == NULL)
     return TRUE;
   control->is_owed = FALSE;
-  if (!stasis_json_boolean (stasis_json_get (reply, "ok"), FALSE))
-    return throw_refusal (control, reply, error);
+  const gboolean is_ok = stasis_json_boolean (stasis_json_get (reply, "ok"), FALSE);
+  const gboolean is_begin = control->owes_begin;
+  control->owes_begin = FALSE;
+  control->is_begun |= is_begin && is_ok;
+  if (!is_ok)
+    return is_begin || throw_refusal (control, reply, error);
   *out_abort = *out_abort || stasis_json_boolean (stasis_json_get (reply, "abort"), FALSE);
   return TRUE;
 }
@@ -359,20 +379,21 @@ gboolean
 stasis_control_job_begin (StasisControl *control, const char *operation, const char *id,
                           gboolean is_background, GError **error)
 {
-  g_autoptr (StasisJson) request = begin_request (operation, id, is_background);
-  if (!settle_owed (control, error) || !ask (control, request, NULL, error))
-    return FALSE;
   g_autofree char *old = control->operation;
   g_autofree char *old_id = control->job_id;
   control->operation = g_strdup (operation);
   control->job_id = g_strdup (id);
   control->is_background = is_background;
-  return TRUE;
+  control->is_begun = FALSE;
+  g_autoptr (StasisJson) request = begin_request (operation, id, is_background);
+  control->is_begun = settle_owed (control, error) && ask (control, request, NULL, error);
+  return control->is_begun;
 }
 
-/* Send without waiting for more than a moment: the reply is taken now or later. */
+/* Send without waiting for more than a moment: the reply is taken within @wait_ms, or later. */
 static gboolean
-post (StasisControl *control, const StasisJson *request, gboolean *out_abort, GError **error)
+post (StasisControl *control, const StasisJson *request, int wait_ms, gboolean *out_abort,
+      GError **error)
 {
   const Deadline deadline = deadline_in (MOMENT_MS);
   if (!send_line (control->fd, request, &deadline, error))
@@ -381,21 +402,25 @@ post (StasisControl *control, const StasisJson *request, gboolean *out_abort, GE
       return prefix_dead (control, error);
     }
   control->is_owed = TRUE;
-  return take_owed (control, MOMENT_MS, out_abort, error);
+  return take_owed (control, wait_ms, out_abort, error);
 }
 
-/* The supervisor that knew of the job has gone: tell the one that may have come. */
+/* The supervisor that knew of the job has gone: tell the one that may have come.  Or it had another
+ * job until now. */
 static gboolean
 begin_again (StasisControl *control, gboolean *out_abort, GError **error)
 {
-  if (control->fd >= 0 || control->operation == NULL)
+  if (control->is_begun || control->operation == NULL)
     return TRUE;
-  control->fd = stasis_unix_connect (control->path, error);
+  const gboolean is_new = control->fd < 0;
+  if (is_new)
+    control->fd = stasis_unix_connect_now (control->path, error);
   if (control->fd < 0)
     return prefix_dead (control, error);
   g_autoptr (StasisJson) request
       = begin_request (control->operation, control->job_id, control->is_background);
-  return post (control, request, out_abort, error);
+  control->owes_begin = TRUE;
+  return post (control, request, is_new ? MOMENT_MS : 0, out_abort, error);
 }
 
 static StasisJson *
@@ -413,14 +438,15 @@ stasis_control_job_update (StasisControl *control, const StasisJobStats *stats, 
                            GError **error)
 {
   *out_abort = FALSE;
-  if (!begin_again (control, out_abort, error)
-      || (control->is_owed && !take_owed (control, 0, out_abort, error)))
+  if (control->is_owed && !take_owed (control, 0, out_abort, error))
     return FALSE;
-  if (control->is_owed)
+  if (!control->is_owed && !begin_again (control, out_abort, error))
+    return FALSE;
+  if (control->is_owed || (control->operation != NULL && !control->is_begun))
     return TRUE;
   g_autoptr (StasisJson) request = stats_request ("job-stats", stats);
   if (control->fd >= 0)
-    return post (control, request, out_abort, error);
+    return post (control, request, MOMENT_MS, out_abort, error);
   g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED, _ ("the connection is closed"));
   return prefix_dead (control, error);
 }
@@ -430,7 +456,8 @@ gboolean
 stasis_control_job_end (StasisControl *control, const StasisJobStats *stats, GError **error)
 {
   gboolean is_aborted = FALSE;
-  if (!begin_again (control, &is_aborted, error) || !settle_owed (control, error))
+  if (!settle_owed (control, error) || !begin_again (control, &is_aborted, error)
+      || !settle_owed (control, error))
     return FALSE;
   g_autoptr (StasisJson) request = stats_request ("job-end", stats);
   if (!ask (control, request, NULL, error))

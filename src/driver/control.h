@@ -16,6 +16,8 @@ G_BEGIN_DECLS
 
 typedef struct _StasisControl StasisControl;
 
+/* Not connected: a job's update connects. */
+StasisControl *stasis_control_new (const char *folder) G_GNUC_WARN_UNUSED_RESULT;
 /* Connect to the supervisor of the domain whose run folder this is. */
 StasisControl *stasis_control_open (const char *folder, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A job that was begun on it and not ended counts as died with its owner.  NULL is fine. */
@@ -32,11 +34,12 @@ gboolean stasis_control_get_state (StasisControl *control, StasisDomainState *ou
 gboolean stasis_control_sync (StasisControl *control, GError **error);
 
 /* This process begins a job (@id: nullable, job-fate.h), and lives on as long as the connection
- * does.  STASIS_ERROR_BUSY where another connection has one.  If the supervisor is replaced
- * meanwhile, the next update finds the new one by itself.  An update that finds the supervisor
- * silent is dropped, and so is every later one until it has answered: nothing is waited for, a
- * guest may stand still.  A job in the background does not stop the guest; the same connection may
- * begin it again, in the foreground. */
+ * does.  STASIS_ERROR_BUSY where another connection has one; then, and after any other failure,
+ * each update tries again, without waiting.  If the supervisor is replaced meanwhile, the next
+ * update finds the new one by itself.  An update that finds the supervisor silent is dropped, and
+ * so is every later one until it has answered: nothing is waited for, a guest may stand still.  A
+ * job in the background does not stop the guest; the same connection may begin it again, in the
+ * foreground. */
 gboolean stasis_control_job_begin (StasisControl *control, const char *operation, const char *id,
                                    gboolean is_background, GError **error);
 gboolean stasis_control_job_update (StasisControl *control, const StasisJobStats *stats,

@@ -116,54 +116,59 @@ stasis_job_forget_last (StasisJob *job)
   g_clear_pointer (&job->last_path, g_free);
 }
 
-static StasisControl *
-begin_on_supervisor (const StasisJob *job, const char *folder, GError **error)
+static gboolean
+begin_on_supervisor (const StasisJob *job, GError **error)
 {
-  g_autoptr (StasisControl) control = stasis_control_open (folder, error);
-  if (control == NULL
-      || !stasis_control_job_begin (control, job->stats->operation, job->id, job->is_background,
-                                    error))
-    return NULL;
-  return g_steal_pointer (&control);
+  return stasis_control_job_begin (job->control, job->stats->operation, job->id, job->is_background,
+                                   error);
 }
 
-static StasisControl *
-begin_in_turn (const StasisJob *job, const char *folder, GError **error)
+static gboolean
+begin_in_turn (const StasisJob *job, GError **error)
 {
   const gint64 deadline = g_get_monotonic_time () + GIVE_WAY_US;
   for (;;)
     {
       g_autoptr (GError) local = NULL;
-      StasisControl *control = begin_on_supervisor (job, folder, &local);
-      if (control != NULL)
-        return control;
+      if (begin_on_supervisor (job, &local))
+        return TRUE;
       if (!g_error_matches (local, STASIS_ERROR, STASIS_ERROR_BUSY)
           || g_get_monotonic_time () > deadline)
         {
           g_propagate_error (error, g_steal_pointer (&local));
-          return NULL;
+          return FALSE;
         }
       g_usleep (GIVE_WAY_NAP_US);
     }
 }
 
-/* What was in the background goes on with its connection; a supervisor that was killed a moment ago
- * is replaced. */
+/* A supervisor that was killed a moment ago is replaced. */
+static void
+begin_anew (StasisJob *job, const char *folder)
+{
+  g_autoptr (GError) error = NULL;
+  stasis_control_free (job->control);
+  job->control
+      = stasis_supervise_ensure (folder, &error) ? stasis_control_open (folder, &error) : NULL;
+  if (job->control == NULL)
+    job->control = stasis_control_new (folder);
+  if (!begin_on_supervisor (job, error == NULL ? &error : NULL))
+    g_debug ("the job goes on unseen for now: %s", error->message);
+}
+
+/* What was in the background goes on with its connection.  Where it is not taken now the updates
+ * offer it again. */
 static void
 attach (StasisJob *job, const char *folder, gboolean is_background)
 {
   g_autoptr (GError) error = NULL;
   job->is_background = is_background;
-  if (job->control != NULL
-      && stasis_control_job_begin (job->control, job->stats->operation, job->id, is_background,
-                                   NULL))
-    return;
-  stasis_control_free (job->control);
-  job->control = begin_in_turn (job, folder, NULL);
-  if (job->control == NULL && stasis_supervise_ensure (folder, &error))
-    job->control = begin_on_supervisor (job, folder, &error);
   if (job->control == NULL)
-    g_debug ("the job goes on unseen: %s", error->message);
+    job->control = stasis_control_open (folder, NULL);
+  if (job->control != NULL && begin_in_turn (job, &error))
+    return;
+  if (!g_error_matches (error, STASIS_ERROR, STASIS_ERROR_BUSY))
+    begin_anew (job, folder);
 }
 
 /* What tells it from all others. */

@@ -26,8 +26,9 @@ void stasis_job_begin (StasisJob *job, const char *last_path);
 void stasis_job_forget_last (StasisJob *job);
 
 /* Tell the supervisor of the domain whose run folder this is: from now on others can see and
- * abort the job.  Where none can be had the job goes on all the same, unseen.  A job that gives way
- * (detach.c) is waited for, for a second. */
+ * abort the job.  A job that gives way (detach.c) is waited for, for a second.  Where another one
+ * has the place, or no supervisor can be had, the job goes on all the same, unseen until an update
+ * finds it otherwise. */
 void stasis_job_attach (StasisJob *job, const char *folder);
 
 /* The same for one that leaves the guest alone, and has no journal: whoever pauses the guest now is

@@ -278,6 +278,25 @@ def save_aborted(t):
     t.stasis("save", guest.name, t.dir / "b.stasis")
 
 
+@harness.test("of two saves that wait the second is seen, and can be aborted, once the first has gone")
+def saves_in_turn(t):
+    need_mapping()
+    guest, image, last = saved_guest(t)
+    t.stasis("restore", image, "--load", "instant", STASIS_FAULT="verify=stop")
+    first = t.start("save", guest.name, t.dir / "b.stasis")
+    waits(t, guest, first)
+    second = t.start("save", guest.name, t.dir / "c.stasis")
+    time.sleep(3)  # until it has given up to be seen at once
+    for process in (first, second):
+        info = harness.wait_for(lambda: json.loads(t.stasis("domjobinfo", guest.name, "--json").stdout).get("owner_pid")
+                                == process.pid, "the save to be seen")  # pylint: disable=cell-var-from-loop
+        assert info and process.poll() is None
+        t.stasis("domjobabort", guest.name)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 1 and "cancelled" in errors, errors
+    goes_on(guest, last)
+
+
 @harness.test("a save waits for the image to be verified; a supervisor that dies meanwhile is replaced")
 def save_waits(t):
     need_mapping()

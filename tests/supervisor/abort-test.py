@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Aborts: of which job they are, and what becomes of them."""
 
+import json
 import os
 import signal
 import sys
+import time
 
 from stage import Domain, eventually, run
 
@@ -103,5 +105,25 @@ def abort_unnoted():
             assert owner.ask(do="job-end", stats={"state": "cancelled"})["ok"]
 
 
+def unseen():
+    """A job that was not taken, or was lost, is offered again with its updates until it is."""
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        job = domain.own(step="save", id="b2", **{"was-running": True})
+        os.kill(job.pid, signal.SIGSTOP)
+        domain.kill_supervisor()
+        domain.ensure()
+        first = domain.control()
+        assert first.ask(do="job-begin", operation="checkpoint", id="a1", background=True)["ok"]
+        os.kill(job.pid, signal.SIGCONT)
+        time.sleep(1)  # it is refused meanwhile
+        assert json.loads(domain.client("job"))["operation"] == "checkpoint"
+        assert first.ask(do="job-end", stats={"state": "completed"})["ok"]
+        eventually(lambda: json.loads(domain.client("job")).get("bytes-total") == 1000, "it is seen")
+        domain.client("abort")
+        eventually(lambda: job.poll() is not None, "it hears of the abort")
+        assert job.returncode == 0
+
+
 if __name__ == "__main__":
-    sys.exit(run("abort", [abort_of_boot, abort_of_another, abort_of_one, abort_leaves_nothing, abort_unnoted]))
+    sys.exit(run("abort", [abort_of_boot, abort_of_another, abort_of_one, abort_leaves_nothing, abort_unnoted, unseen]))
