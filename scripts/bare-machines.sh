@@ -40,7 +40,7 @@ report () {
   else
     failed=1
     echo "not ok $number - $2"
-    tail -n 40 "$3" | sed 's/^/# /'
+    tail -n 200 "$3" | sed 's/^/# /'
   fi
 }
 
