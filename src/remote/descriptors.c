@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "remote/closer.h"
 #include "remote/message.h"
 #include "util/fd.h"
 
@@ -49,7 +48,7 @@ typedef union
 static void
 clear_descriptor (gpointer fd)
 {
-  stasis_closer_take (FALSE, stasis_fd_steal (fd));
+  stasis_closer_take (STASIS_CLOSER_OTHERS, stasis_fd_steal (fd));
 }
 
 static void
@@ -77,7 +76,8 @@ count_fds (const struct cmsghdr *cmsg)
 
 /* At most one. */
 ssize_t
-stasis_descriptors_receive (int socket, void *buffer, gsize size, gboolean is_reader, int *out_fd)
+stasis_descriptors_receive (int socket, void *buffer, gsize size, StasisCloserOwner owner,
+                            int *out_fd)
 {
   ControlOfMany control;
   struct iovec iov = { buffer, size };
@@ -100,7 +100,7 @@ stasis_descriptors_receive (int socket, void *buffer, gsize size, gboolean is_re
       return done;
     }
   for (guint i = 0; i < count; i++)
-    stasis_closer_take (is_reader, fds[i]);
+    stasis_closer_take (owner, fds[i]);
   errno = EBADMSG;
   return -1;
 }

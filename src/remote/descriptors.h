@@ -12,6 +12,8 @@
 
 #include <sys/types.h>
 
+#include "remote/closer.h"
+
 G_BEGIN_DECLS
 
 /* (element-type int) (transfer full): those of a packet, closed soon after the array. */
@@ -19,8 +21,8 @@ GArray *stasis_descriptors_new (void);
 
 /* What the socket has, which is not waited for: at most one descriptor, whose octet is the last one
  * then; *@out_fd (owned) or -1.  -1 and errno on failure, which more than one with an octet is.
- * @is_reader: who sends may only read (closer.h). */
-ssize_t stasis_descriptors_receive (int socket, void *buffer, gsize size, gboolean is_reader,
+ * @owner: of those that are not given. */
+ssize_t stasis_descriptors_receive (int socket, void *buffer, gsize size, StasisCloserOwner owner,
                                     int *out_fd);
 /* Octets, and a descriptor with the first of them; likewise. */
 ssize_t stasis_descriptors_send (int socket, const void *buffer, gsize size, int fd);

@@ -10,6 +10,7 @@
 
 #include "driver/picture.h"
 #include "remote/autodestroy.h"
+#include "remote/closer.h"
 #include "remote/message.h"
 #include "remote/procedures.h"
 #include "remote/readers.h"
@@ -112,6 +113,13 @@ typedef struct
   GBytes *payload; /* (owned) */
   GArray *fds;     /* (owned) (nullable) (element-type int) */
 } StasisTask;
+
+/* What its client has sent is closed as that user's, or all others'. */
+static inline StasisCloserOwner
+stasis_session_closer (const StasisSession *self)
+{
+  return stasis_closer_owner (self->is_reader, self->uid);
+}
 
 /* session-io.c */
 StasisSession *stasis_session_new (StasisServer *server, int fd_take, gboolean is_read_only);

@@ -116,14 +116,15 @@ begin_listening (Listener *listener)
   g_source_attach (listener->source, listener->server->context);
 }
 
-/* Whoever can reach the read-only socket does not take the last places of those who may do more. */
+/* Whoever can reach the read-only socket does not take the last places of those who may do more. A
+ * connection that is over keeps its place until it is closed. */
 static gboolean
 is_full_for (StasisServer *self, const Listener *listener)
 {
   const guint readers_max = MAX (self->config.max_clients / 2, 1);
   return g_atomic_int_get (&self->is_stopping) || self->sessions->len >= self->config.max_clients
          || (listener->is_read_only
-             && (self->n_readers >= readers_max || stasis_closer_is_full (TRUE)));
+             && self->n_readers + stasis_closer_n_connections () >= readers_max);
 }
 
 /* Who is over the limit waits to be accepted. */
@@ -165,7 +166,7 @@ add_session (Listener *listener, int fd_take)
   if (!may_connect (listener, fd, &peer))
     {
       g_message (_ ("refused: a connection of user %u"), peer.uid);
-      stasis_closer_hang_up (TRUE, &fd);
+      stasis_closer_hang_up (stasis_closer_owner (TRUE, peer.uid), &fd);
       return;
     }
   /* Else an urgent octet that is passed over has its descriptors closed by who reads. */

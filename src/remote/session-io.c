@@ -18,7 +18,6 @@
 
 #include <glib-unix.h>
 
-#include "remote/closer.h"
 #include "remote/descriptors.h"
 #include "remote/pipe.h"
 #include "remote/server-private.h"
@@ -148,7 +147,8 @@ flush (StasisSession *self)
 static gboolean
 waits_for_closer (const StasisSession *self)
 {
-  return (self->is_reader || self->has_sent_fds) && stasis_closer_is_full (self->is_reader);
+  return (self->is_reader || self->has_sent_fds)
+         && stasis_closer_is_full (stasis_session_closer (self));
 }
 
 /* No more calls, or none with descriptors. */
@@ -218,7 +218,7 @@ stasis_session_close (StasisSession *self, const char *why)
 {
   g_mutex_lock (&self->lock);
   const gboolean was_open = self->fd >= 0;
-  stasis_closer_hang_up (self->is_reader, &self->fd);
+  stasis_closer_hang_up (stasis_session_closer (self), &self->fd);
   g_queue_clear_full (&self->out, outgoing_free);
   self->out_octets = 0;
   self->out_fds = 0;
@@ -447,7 +447,7 @@ keep_descriptor (StasisSession *self, int fd_take, const char **out_why)
 {
   self->has_sent_fds = TRUE;
   if (self->is_reader)
-    stasis_closer_take (TRUE, stasis_fd_steal (&fd_take));
+    stasis_closer_take (stasis_session_closer (self), stasis_fd_steal (&fd_take));
   if (stasis_arrivals_add (self->arrivals, fd_take, self->in_before + self->in->len))
     return TRUE;
   *out_why = "more descriptors have come than a packet has";
@@ -467,7 +467,7 @@ receive (StasisSession *self, GIOCondition condition, const char **out_why)
   g_byte_array_set_size (self->in, before + READ_SIZE);
   int descriptor;
   const ssize_t done = stasis_descriptors_receive (self->fd, self->in->data + before, READ_SIZE,
-                                                   self->is_reader, &descriptor);
+                                                   stasis_session_closer (self), &descriptor);
   const int number = errno;
   g_byte_array_set_size (self->in, before + (guint) MAX (done, 0));
   if (done > 0)

@@ -60,19 +60,25 @@ test_one_by_one (void)
   g_assert_cmpint (send (pair[0], "def", 3, 0), ==, 3);
   for (guint i = 0; i < 2; i++)
     {
-      g_assert_cmpint (stasis_descriptors_receive (pair[1], buffer, sizeof buffer, FALSE, &got), ==,
-                       i == 0 ? 4 : 1);
+      g_assert_cmpint (
+          stasis_descriptors_receive (pair[1], buffer, sizeof buffer, STASIS_CLOSER_OTHERS, &got),
+          ==, i == 0 ? 4 : 1);
       g_assert_cmpint (got, >=, 0);
       g_assert_cmpint (fcntl (got, F_GETFD) & FD_CLOEXEC, !=, 0);
       stasis_fd_clear (&got);
     }
-  g_assert_cmpint (stasis_descriptors_receive (pair[1], buffer, sizeof buffer, FALSE, &got), ==, 3);
+  g_assert_cmpint (
+      stasis_descriptors_receive (pair[1], buffer, sizeof buffer, STASIS_CLOSER_OTHERS, &got), ==,
+      3);
   g_assert_cmpint (got, ==, -1);
-  g_assert_cmpint (stasis_descriptors_receive (pair[1], buffer, sizeof buffer, FALSE, &got), ==,
-                   -1);
+  g_assert_cmpint (
+      stasis_descriptors_receive (pair[1], buffer, sizeof buffer, STASIS_CLOSER_OTHERS, &got), ==,
+      -1);
   g_assert_cmpint (errno, ==, EAGAIN);
   close (pair[0]);
-  g_assert_cmpint (stasis_descriptors_receive (pair[1], buffer, sizeof buffer, FALSE, &got), ==, 0);
+  g_assert_cmpint (
+      stasis_descriptors_receive (pair[1], buffer, sizeof buffer, STASIS_CLOSER_OTHERS, &got), ==,
+      0);
   close (pair[1]);
 }
 
@@ -89,8 +95,9 @@ test_several_at_once (void)
   g_assert_true (stasis_fd_send (pair[0], "x", 1, fds, G_N_ELEMENTS (fds), NULL));
   const int next = make_fd ();
   close (next);
-  g_assert_cmpint (stasis_descriptors_receive (pair[1], buffer, sizeof buffer, FALSE, &got), ==,
-                   -1);
+  g_assert_cmpint (
+      stasis_descriptors_receive (pair[1], buffer, sizeof buffer, STASIS_CLOSER_OTHERS, &got), ==,
+      -1);
   g_assert_cmpint (errno, ==, EBADMSG);
   g_assert_cmpint (got, ==, -1);
   for (int one = next; one < next + (int) G_N_ELEMENTS (fds); one++)
