@@ -10,6 +10,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "remote/call-warning.h"
+#include "remote/calls.h"
 #include "remote/pipe.h"
 #include "remote/server-private.h"
 #include "remote/stream.h"
@@ -275,6 +276,16 @@ refuse_more (StasisSession *session, const StasisMessageHeader *call)
   send_error (session, call, &error);
 }
 
+/* What opens the connection is done when the next packet is looked at.  What lets others end or go
+ * on is never too much: whoever sends that awaits no reply, and would not send it again.  Neither
+ * of them waits for anything. */
+static gboolean
+is_done_at_once (const StasisProcedure *procedure)
+{
+  return procedure->access == STASIS_ACCESS_ANY || procedure->call == stasis_call_own_cancel
+         || procedure->call == stasis_call_own_stream_allow;
+}
+
 static void
 call (StasisSession *session, const StasisMessageHeader *header, const guint8 *payload,
       gsize length, GArray *fds_take)
@@ -288,7 +299,8 @@ call (StasisSession *session, const StasisMessageHeader *header, const guint8 *p
       refuse (session, header, STASIS_REMOTE_ERROR_CLOSED, _ ("the server is about to end"));
       return;
     }
-  if (fds != NULL && stasis_session_has_enough (session))
+  const gboolean is_at_once = is_done_at_once (procedure);
+  if (fds != NULL && !is_at_once && stasis_session_has_enough (session))
     {
       refuse_more (session, header);
       return;
@@ -304,8 +316,7 @@ call (StasisSession *session, const StasisMessageHeader *header, const guint8 *p
   /* Before it waits for a thread, or for others: what cancels it may overtake it. */
   if (!procedure->is_quick)
     stasis_session_begin_job (session, header->serial);
-  /* What opens the connection is done when the next packet is looked at. */
-  if (procedure->access == STASIS_ACCESS_ANY)
+  if (is_at_once)
     {
       carry_out (task);
       stasis_task_free (task);

@@ -11,6 +11,7 @@ import struct
 
 import strange_paths
 import wire
+from crowd import crowded
 from served import busy, daemon, harness
 from wire import Client, optional, string, u32
 
@@ -188,7 +189,7 @@ def end_of_image(t):
 
 
 @harness.test("an image goes through a connection of which more calls wait than may: what is more is refused")
-def crowded(t):
+def too_many(t):
     guest, other = t.boot_sector_guest(), t.boot_sector_guest("other")
     with daemon(t) as served, Client(served.socket) as client:
         t.stasis("create", guest.xml_file())
@@ -219,6 +220,24 @@ def crowded(t):
             assert "is not running" in got.message or "too many calls" in got.message, got
             waits.remove(got.serial)
         assert not t.stasis("list", "--name").stdout.strip()
+
+
+@harness.test("a call is cancelled although more calls wait than may")
+def cancel_in_crowd(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served, Client(served.socket) as client:
+        t.stasis("create", guest.xml_file())
+        with crowded(t, client, client.lookup(guest.name)) as serial:
+            replies = {}
+            cancel_serial = client.ask(CANCEL, u32(serial), program=wire.OWN)
+            while not {serial, cancel_serial} <= set(replies):
+                got = client.receive()
+                if got.kind == wire.REPLY:
+                    replies[got.serial] = got
+                if got.serial == cancel_serial:
+                    assert got.status == wire.OK, got
+            assert replies[serial].code == CANCELLED, replies[serial]
+        assert not (t.dir / "converted").exists()
 
 
 @harness.test("flags that are not known, paths that are none, files that are no plain ones")

@@ -13,6 +13,7 @@ import threading
 import time
 
 import wire
+from crowd import crowded
 from served import daemon, harness
 from wire import Client, optional, packet, u32
 
@@ -294,6 +295,21 @@ def slow(t):
         stream.end.setblocking(True)
         stream.end.sendall(b"more")
         assert stream.receive().payload == b"more"
+
+
+@harness.test("a stream goes on as its client allows although more calls wait than may")
+def allowed_in_crowd(t):
+    with Port(t) as port, daemon(t) as served, Client(served.socket) as client:
+        domain = client.lookup(port.guest.name)
+        stream = Stream(client, domain, port)
+        assert client.call(ALLOW, u32(stream.serial) + struct.pack(">Q", 3), program=wire.OWN).status == OK
+        stream.end.sendall(b"abcdef")
+        assert stream.receive().payload == b"abc"
+        with crowded(t, client, domain):
+            client.ask(ALLOW, u32(stream.serial) + struct.pack(">Q", 6), program=wire.OWN)
+            while (got := client.receive()).kind != STREAM:
+                assert got.kind != wire.REPLY or got.serial != client.serial or got.status == OK, got
+            assert (got.serial, got.payload) == (stream.serial, b"def"), got
 
 
 @harness.test("of a stream no more comes than its client allows, and the rest of the connection goes on")
