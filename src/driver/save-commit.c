@@ -14,9 +14,11 @@
  *
  * A descriptor: everything but the end of the image has been sent; the journal says COMMIT without
  * a target; the end is sent, and the reader is waited for until it has taken it.  A reader that
- * goes away before has no complete image, so the guest may go on.  In between nobody can know: a
- * process that dies, or is told not to wait any longer, leaves the guest paused, and people decide;
- * so does one that was told in the instant in which the reader had taken it.
+ * goes away before any of the end has gone has no complete image, so the guest may go on; so it may
+ * where the reader goes within the end of a kind of which nothing may be missing (save-sink.c).  Of
+ * the other kinds, and else, nobody can know in between: a process that dies, or is told not to
+ * wait any longer, leaves the guest paused, and people decide; so does one that was told in the
+ * instant in which the reader had taken it.
  * A reader behind who reads the descriptor, on another host perhaps, is waited for before that,
  * too, so that only the end is under way then.
  */
@@ -98,7 +100,7 @@ release (StasisSideThread *side, gpointer data, GCancellable *cancellable, GErro
   return stasis_save_sink_release (sending->sink, &sending->begun, cancellable, error);
 }
 
-/* The reader has gone: it cannot have the end. */
+/* The reader has gone, and cannot have a complete image. */
 static gboolean
 has_lost_reader (const GError *error)
 {

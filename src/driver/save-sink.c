@@ -10,6 +10,10 @@
  * reader: a pipe that still holds octets when its last reader goes has lost them (FIONREAD).  The
  * same of a socket: what the other end has not received yet is counted by SIOCOUTQ, and where it
  * throws octets away by closing, there is an error on our end (ECONNRESET).
+ *
+ * An end of up to PIPE_BUF octets is our own kind's: who lacks any of it has no image.  A longer
+ * one is another kind's, whose readers may do without some of it, and nobody knows of how much.  So
+ * where the reader goes within such an end, it may have enough.
  */
 
 #include "config.h"
@@ -27,6 +31,7 @@
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
+#include <stasis/error.h>
 
 #include "util/fd.h"
 
@@ -43,7 +48,8 @@ struct _StasisSaveSink
   guint8 *held;         /* (owned) twice @keep octets */
   gsize n_held;
   gsize keep;
-  guint64 written; /* (atomic) */
+  gboolean is_ending; /* some of the end has gone */
+  guint64 written;    /* (atomic) */
   StasisSaveReader reader;
 };
 
@@ -178,16 +184,42 @@ stasis_save_sink_settle (StasisSaveSink *self, GCancellable *cancellable, GError
   return send_surplus (self, cancellable, error) && sync_file (self, error);
 }
 
+/* Of what has gone: enough for an image, perhaps. */
+static gboolean
+may_lack_some (const StasisSaveSink *self)
+{
+  return self->is_ending && self->keep > PIPE_BUF;
+}
+
+static gboolean
+ask_reader (const StasisSaveSink *self, gboolean *out_taken, GError **error)
+{
+  return self->reader.look (self->reader.data, stasis_save_sink_written (self),
+                            may_lack_some (self), out_taken, error);
+}
+
+/* The reader has gone. */
+static gboolean
+throw_gone (const StasisSaveSink *self, GError *why_take, GError **error)
+{
+  g_autoptr (GError) why = why_take;
+  if (may_lack_some (self) && g_error_matches (why, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE))
+    g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_FAILED, why->message);
+  else
+    g_propagate_error (error, g_steal_pointer (&why));
+  return FALSE;
+}
+
 /* The end could not be written on.  Where somebody else reads it, it is theirs to say whether it
  * may have arrived: that this descriptor broke says nothing of what went through it before. */
 static gboolean
-throw_cut (StasisSaveSink *self, GError *why_take, GError **error)
+throw_cut (const StasisSaveSink *self, GError *why_take, GError **error)
 {
-  g_autoptr (GError) why = why_take;
   gboolean is_taken = FALSE;
-  if (self->reader.look == NULL || !g_error_matches (why, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE)
-      || self->reader.look (self->reader.data, stasis_save_sink_written (self), &is_taken, error))
-    g_propagate_error (error, g_steal_pointer (&why));
+  if (self->reader.look == NULL || !g_error_matches (why_take, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE)
+      || ask_reader (self, &is_taken, error))
+    return throw_gone (self, why_take, error);
+  g_error_free (why_take);
   return FALSE;
 }
 
@@ -203,7 +235,7 @@ stasis_save_sink_release (StasisSaveSink *self, gboolean *out_begun, GCancellabl
       const gsize size = MIN (self->n_held - done, PIPE_BUF);
       if (!send_out (self, self->held + done, size, cancellable, &why))
         return throw_cut (self, why, error);
-      *out_begun = TRUE;
+      *out_begun = self->is_ending = TRUE;
       done += size;
     }
   self->n_held = 0;
@@ -237,15 +269,17 @@ look (const StasisSaveSink *self, gboolean *out_taken, GError **error)
   int left = 0;
   gboolean is_gone = FALSE;
   if (self->reader.look != NULL)
-    return self->reader.look (self->reader.data, stasis_save_sink_written (self), out_taken, error);
+    return ask_reader (self, out_taken, error);
   if (!look_at_reader (self, &left, &is_gone, error))
     return FALSE;
   *out_taken = left == 0;
   if (*out_taken || !is_gone)
     return TRUE;
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE,
-               _ ("the reader has gone away and left the last %1$d octets"), left);
-  return FALSE;
+  return throw_gone (self,
+                     g_error_new (G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE,
+                                  _ ("the reader has gone away and left the last %1$d octets"),
+                                  left),
+                     error);
 }
 
 /* Nothing tells when a pipe has been emptied. */

@@ -17,13 +17,15 @@ typedef struct
 {
   /* *@out_taken: it has @octets.  FALSE where it never will, or nobody knows;
    * G_IO_ERROR_BROKEN_PIPE where it cannot have got any behind those that it was last known to
-   * have. */
-  gboolean (*look) (gpointer data, guint64 octets, gboolean *out_taken, GError **error);
+   * have, or, unless it @may_lack_some, has not got all. */
+  gboolean (*look) (gpointer data, guint64 octets, gboolean may_lack_some, gboolean *out_taken,
+                    GError **error);
   gpointer data;
 } StasisSaveReader;
 
 /* Into @fd (borrowed): a pipe, a socket, or a file from its position on.  The last @keep octets
- * stay here until stasis_save_sink_release(). */
+ * stay here until stasis_save_sink_release(); where they are more than PIPE_BUF, an image that
+ * lacks some of them may be enough for its reader. */
 StasisSaveSink *stasis_save_sink_new (int fd, gsize keep);
 
 /* @reader (nullable) is copied. */
@@ -40,12 +42,12 @@ gboolean stasis_save_sink_settle (StasisSaveSink *sink, GCancellable *cancellabl
 
 /* Send the end: if it is at most PIPE_BUF octets, a pipe gets all of it or nothing.  *@out_begun,
  * also where it fails: some of it has gone.  Where the descriptor breaks within it, a reader behind
- * it is asked, as in stasis_save_sink_await_reader(). */
+ * it is asked; the error is as that of stasis_save_sink_await_reader(). */
 gboolean stasis_save_sink_release (StasisSaveSink *sink, gboolean *out_begun,
                                    GCancellable *cancellable, GError **error);
 
 /* Wait until the reader has taken all, telling @job (nullable); of a file: until it is on disk.
- * G_IO_ERROR_BROKEN_PIPE where the reader has gone without. */
+ * G_IO_ERROR_BROKEN_PIPE where the reader has gone without what makes an image complete. */
 gboolean stasis_save_sink_await_reader (StasisSaveSink *sink, GCancellable *cancellable,
                                         StasisJob *job, GError **error);
 

@@ -3,7 +3,8 @@
  * client-pipe.c: an image between a descriptor here and a call on a server
  *
  * A thread moves the octets while the caller waits for the reply.  Whatever it cannot write, or
- * read, ends the job on the server, and is what the caller hears.
+ * read, ends the job on the server, and is what the caller hears.  Where that is within the end of
+ * an image the server knows whether its reader may have enough of it (pipe.c), and says so.
  */
 
 #include "config.h"

@@ -34,7 +34,7 @@ struct _StasisPipe
   GCond changed;
   gboolean is_over;   /* nobody waits any more */
   gboolean is_lost;   /* the client has gone */
-  gboolean is_unread; /* its own reader has gone, and has not got the end */
+  gboolean is_unread; /* its own reader has gone, and has not got all that was sent */
   guint64 n_sent;     /* octets that are sent to it */
   guint64 n_gone;     /* that this is done with */
   guint64 n_taken;    /* that it has taken, or that the driver has */
@@ -231,13 +231,16 @@ stasis_pipe_steal_fd (StasisPipe *self)
 }
 
 /* The end of an image is written once its reader has all before it: whatever was sent since may be
- * enough for it, if the client has passed it on before it went. */
+ * enough for it, if the client has passed it on before it went, or if some may be missing. */
 static gboolean
-throw_lost (const StasisPipe *self, GError **error)
+throw_lost (const StasisPipe *self, gboolean may_lack_some, GError **error)
 {
-  if (self->is_unread || self->n_sent <= self->n_read)
+  if (self->n_sent <= self->n_read || (self->is_unread && !may_lack_some))
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE,
                          _ ("the reader has gone away and left the end of the image"));
+  else if (self->is_unread)
+    g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_FAILED,
+                         _ ("the reader has gone away within the end of the image"));
   else
     g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_FAILED,
                          _ ("the client has gone before it said that its reader has the image"));
@@ -246,13 +249,13 @@ throw_lost (const StasisPipe *self, GError **error)
 
 /* A StasisSaveReader. */
 static gboolean
-look (gpointer data, guint64 octets, gboolean *out_taken, GError **error)
+look (gpointer data, guint64 octets, gboolean may_lack_some, gboolean *out_taken, GError **error)
 {
   StasisPipe *self = data;
   g_mutex_lock (&self->lock);
   *out_taken = self->n_read >= octets;
-  const gboolean ok
-      = *out_taken || (!self->is_unread && !self->is_lost) || throw_lost (self, error);
+  const gboolean ok = *out_taken || (!self->is_unread && !self->is_lost)
+                      || throw_lost (self, may_lack_some, error);
   const gboolean is_due = ok && self->n_gone >= octets && self->n_asked < octets;
   if (is_due)
     self->n_asked = octets;
@@ -277,7 +280,7 @@ await_count (StasisPipe *self, const guint64 *count, GError **error)
   while (!self->is_whole || *count < self->n_sent)
     {
       if (self->is_unread || self->is_lost)
-        return throw_lost (self, error);
+        return throw_lost (self, /* may_lack_some= */ FALSE, error);
       if (g_cancellable_set_error_if_cancelled (self->cancellable, error))
         return FALSE;
       g_cond_wait_until (&self->changed, &self->lock, g_get_monotonic_time () + LOOK_US);

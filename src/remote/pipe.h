@@ -12,8 +12,9 @@
  *
  * Of an image that a domain is saved into it counts what the client's own reader has taken: the
  * client is asked for that before the end of the image is sent, and once more behind it, so a
- * client that goes away before has no complete image, and the guest goes on.  Of one that was
- * converted it is enough that the client could write all of it.
+ * client that goes away before has no complete image, and the guest goes on.  Where its reader goes
+ * within the end, the kind of the image tells whether that may have enough (save-sink.c).  Of one
+ * that was converted it is enough that the client could write all of it.
  */
 
 #pragma once

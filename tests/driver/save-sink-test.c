@@ -9,10 +9,13 @@
 
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <stasis/error.h>
 
 #include "util/fd.h"
 
@@ -120,8 +123,10 @@ test_reader (void)
 
 /* Somebody behind a pipe of which nothing is known any more. */
 static gboolean
-know_nothing (gpointer data, guint64 count, gboolean *out_taken, GError **error)
+know_nothing (gpointer data, guint64 count, gboolean may_lack_some, gboolean *out_taken,
+              GError **error)
 {
+  g_assert_true (may_lack_some);
   *(guint64 *) data = count;
   g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "nobody knows");
   return FALSE;
@@ -161,6 +166,42 @@ test_broken_end (void)
   g_assert_cmpuint (asked, >, 0);
   g_assert_cmpuint (asked, ==, stasis_save_sink_written (sink));
   close (ends[1]);
+}
+
+/* Of an end that is more than one write some may be missing: a reader that goes within it, while it
+ * is written or later, may have an image. */
+static void
+test_long_end (void)
+{
+  enum
+  {
+    END = 3 * PIPE_BUF,
+    ROOM = 2 * PIPE_BUF,
+  };
+  const guint8 end[END] = { 0 };
+  for (gboolean is_roomy = FALSE; is_roomy <= TRUE; is_roomy++)
+    {
+      int ends[2];
+      gboolean begun = FALSE;
+      g_autoptr (GError) error = NULL;
+      g_assert_true (g_unix_open_pipe (ends, FD_CLOEXEC, NULL));
+      g_assert_cmpint (fcntl (ends[1], F_SETPIPE_SZ, is_roomy ? 2 * END : ROOM), >, 0);
+      g_autoptr (StasisSaveSink) sink = stasis_save_sink_new (ends[1], END);
+      g_assert_true (
+          stasis_stream_out_write (stasis_save_sink_stream (sink), end, END, NULL, NULL));
+      GThread *thread = is_roomy ? NULL : g_thread_new ("leave", leave, &ends[0]);
+      g_assert_true (stasis_save_sink_release (sink, &begun, NULL, &error) == is_roomy);
+      g_assert_true (begun);
+      if (is_roomy)
+        {
+          leave (&ends[0]);
+          g_assert_false (stasis_save_sink_await_reader (sink, NULL, NULL, &error));
+        }
+      else
+        g_thread_join (thread);
+      g_assert_error (error, STASIS_ERROR, STASIS_ERROR_FAILED);
+      close (ends[1]);
+    }
 }
 
 static gpointer
@@ -226,6 +267,7 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/save-sink/short", test_short);
   g_test_add_func ("/driver/save-sink/reader", test_reader);
   g_test_add_func ("/driver/save-sink/broken-end", test_broken_end);
+  g_test_add_func ("/driver/save-sink/long-end", test_long_end);
   g_test_add_func ("/driver/save-sink/cancel", test_cancel);
   g_test_add_func ("/driver/save-sink/file", test_file);
   return g_test_run ();

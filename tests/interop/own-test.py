@@ -188,6 +188,28 @@ def end_of_image(t):
             guest.wait_for_tick(guest.last_tick() + 2)
 
 
+@harness.test("a client whose reader goes within the end of an image: it may have enough where the kind lets some be missing")
+def reader_goes(t):
+    guest = t.boot_sector_guest()
+    with daemon(t) as served:
+        t.stasis("create", guest.xml_file())
+        guest.wait_for_tick(2)
+        for form, state in (("stasis-stream", "running"), ("libvirt", "paused (save undecided)")):
+            with Client(served.socket) as client:
+                save_pipe = PipeSave(client, client.lookup(guest.name), form)
+                save_pipe.until_asked()
+                while not (got := client.receive()).payload or got.kind != wire.STREAM:
+                    assert got.kind == wire.EVENT, got
+                save_pipe.answer(wire.ERROR)
+                reply = until_reply(client, save_pipe.serial)[1]
+                assert ("resume" in reply.message) == (form == "libvirt"), (form, reply.message)
+            t.wait_for_no_job(guest)
+            assert t.domstate(guest, "--reason").startswith(state), (form, t.domstate(guest, "--reason"))
+            if form == "libvirt":
+                t.stasis("resume", guest.name)
+            guest.wait_for_tick(guest.last_tick() + 2)
+
+
 @harness.test("an image goes through a connection of which more calls wait than may: what is more is refused")
 def too_many(t):
     guest, other = t.boot_sector_guest(), t.boot_sector_guest("other")

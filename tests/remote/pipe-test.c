@@ -88,11 +88,17 @@ answer (Fixture *self, StasisMessageStatus status, guint64 count)
 }
 
 static gboolean
-look (Fixture *self, guint64 octets, GError **error)
+look_at (Fixture *self, guint64 octets, gboolean may_lack_some, GError **error)
 {
   gboolean is_taken = FALSE;
   const StasisSaveReader reader = stasis_pipe_reader (self->pipe);
-  return reader.look (reader.data, octets, &is_taken, error) && is_taken;
+  return reader.look (reader.data, octets, may_lack_some, &is_taken, error) && is_taken;
+}
+
+static gboolean
+look (Fixture *self, guint64 octets, GError **error)
+{
+  return look_at (self, octets, FALSE, error);
 }
 
 /* All but its end has come, and the client's reader has it. */
@@ -161,6 +167,30 @@ test_unread (Fixture *self, gconstpointer data)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
 }
 
+/* The same of a kind whose readers may do without some of it. */
+static void
+test_unread_long (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  send_beginning (self);
+  write_image (self, END);
+  g_assert_cmpuint (take_packet (self), ==, END);
+  answer (self, STASIS_MESSAGE_ERROR, 0);
+  g_assert_false (look_at (self, IMAGE + END, TRUE, &error));
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_FAILED);
+}
+
+/* Its reader goes before any of the end was sent. */
+static void
+test_unread_before (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  send_beginning (self);
+  answer (self, STASIS_MESSAGE_ERROR, 0);
+  g_assert_false (look_at (self, IMAGE + END, TRUE, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -170,5 +200,7 @@ main (int argc, char **argv)
   g_test_add ("/remote/pipe/behind-end", Fixture, NULL, set_up, test_behind_end, tear_down);
   g_test_add ("/remote/pipe/within-end", Fixture, NULL, set_up, test_within_end, tear_down);
   g_test_add ("/remote/pipe/unread", Fixture, NULL, set_up, test_unread, tear_down);
+  g_test_add ("/remote/pipe/unread-long", Fixture, NULL, set_up, test_unread_long, tear_down);
+  g_test_add ("/remote/pipe/unread-before", Fixture, NULL, set_up, test_unread_before, tear_down);
   return g_test_run ();
 }
