@@ -90,17 +90,18 @@ get_id (const char *path)
 }
 
 /* A folder that is not there and cannot be made is empty, and the one above it tells when it comes.
+ * Which one it is comes first: one that is mounted over it after that is another one than was seen.
  */
 static gboolean
 watch_folder (StasisPicture *self, StasisPictureFolder which, GError **error)
 {
   g_autofree char *path = folder_path (self, which);
   const int before = self->folders[which];
+  self->folder_ids[which] = get_id (path);
   self->folders[which] = inotify_add_watch (self->inotify, path, folders[which].mask | FOLDER_MASK);
   const int why = errno;
   if (before >= 0 && before != self->folders[which])
     inotify_rm_watch (self->inotify, before);
-  self->folder_ids[which] = get_id (path);
   errno = why;
   if (self->folders[which] < 0 && (errno != ENOENT || folders[which].above == which))
     return stasis_throw_errno (error, _ ("cannot watch '%s'"), path);

@@ -19,6 +19,7 @@ from wire import u32
 INFO, CREATE_DEFINED, AUTOSTART, BY_ID, BY_UUID, ACTIVE, PERSISTENT, MANAGED, STATE = 16, 9, 15, 22, 24, 150, 151, 183, 212
 ONCE = 449
 NO_DOMAIN = 42
+LATE_MOUNT = harness.BUILD / "tests" / "interop" / "liblate-mount.so"
 STATES = {1: "running", 3: "paused", 5: "shut off"}
 REASONS = {1: ["unknown", "booted", "migrated", "restored", "from snapshot", "unpaused", "migration canceled", "save canceled"],
            3: ["unknown", "user", "migrating", "saving"],
@@ -373,6 +374,29 @@ def mounted(t):
             (saves / image.name).write_bytes(b"")
             assert marked() == [guest.name]
         assert marked() == []
+
+
+@harness.test("a mount over a folder in the moment in which it is looked at for the first time is seen")
+def mounted_late(t):
+    guest = t.boot_sector_guest()
+    saves, elsewhere = t.state / "lib" / "save", t.dir / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    t.stasis("define", guest.xml_file())
+    for folder in (saves.parent, saves):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    with harness.mounted("--bind", elsewhere, at=elsewhere):
+        pass  # or it is skipped
+    with daemon(t, LD_PRELOAD=LATE_MOUNT, LATE_MOUNT_FROM=elsewhere, LATE_MOUNT_AT=saves) as served:
+        try:
+            assert os.path.samefile(saves, elsewhere)
+            marked = lambda: served.says("list", "--all", "--with-managed-save", "--name").split()  # noqa: E731
+            assert marked() == []
+            (saves / f"{guest.name}.stasis").write_bytes(b"")
+            assert marked() == [guest.name]
+            (saves / f"{guest.name}.stasis").unlink()
+            assert marked() == []
+        finally:
+            subprocess.run(["umount", "-l", saves], check=True)
 
 
 @harness.test("without inotify there are no events, which the log says; all else is as it was, and a reload looks again")
