@@ -54,6 +54,7 @@ struct _StasisControl
   gboolean is_begun;      /* the supervisor has taken the job */
   gboolean owes_begin;    /* what is owed is that */
   gboolean is_owed;       /* the reply to the last update has not come yet */
+  gboolean knows_ids;     /* said who answered to job-begin last */
 };
 
 /* NULL is fine. */
@@ -253,16 +254,26 @@ throw_refusal (const StasisControl *control, const StasisJson *reply, GError **e
   return FALSE;
 }
 
+/* (transfer full) (nullable): what comes to a request, a refusal too. */
+static StasisJson *
+ask_anything (StasisControl *control, const StasisJson *request, GError **error)
+{
+  StasisJson *reply = exchange (control, request, error);
+  if (reply == NULL)
+    {
+      hang_up (control);
+      prefix_dead (control, error);
+    }
+  return reply;
+}
+
 /* One request, one reply.  @out_reply: (nullable) (transfer full) */
 static gboolean
 ask (StasisControl *control, const StasisJson *request, StasisJson **out_reply, GError **error)
 {
-  g_autoptr (StasisJson) reply = exchange (control, request, error);
+  g_autoptr (StasisJson) reply = ask_anything (control, request, error);
   if (reply == NULL)
-    {
-      hang_up (control);
-      return prefix_dead (control, error);
-    }
+    return FALSE;
   if (!stasis_json_boolean (stasis_json_get (reply, "ok"), FALSE))
     return throw_refusal (control, reply, error);
   if (out_reply != NULL)
@@ -323,6 +334,15 @@ begin_request (const char *operation, const char *id, gboolean is_background)
   return request;
 }
 
+/* Whether the job was taken. */
+static gboolean
+hear_begin (StasisControl *control, const StasisJson *reply)
+{
+  control->is_begun = stasis_json_boolean (stasis_json_get (reply, "ok"), FALSE);
+  control->knows_ids = stasis_json_boolean (stasis_json_get (reply, "id"), FALSE);
+  return control->is_begun;
+}
+
 /* Take the reply that is owed, if it comes within @wait_ms; it may say that the job shall end. */
 static gboolean
 take_owed (StasisControl *control, int wait_ms, gboolean *out_abort, GError **error)
@@ -349,12 +369,14 @@ take_owed (StasisControl *control, int wait_ms, gboolean *out_abort, GError **er
   if (reply == NULL)
     return TRUE;
   control->is_owed = FALSE;
-  const gboolean is_ok = stasis_json_boolean (stasis_json_get (reply, "ok"), FALSE);
-  const gboolean is_begin = control->owes_begin;
-  control->owes_begin = FALSE;
-  control->is_begun |= is_begin && is_ok;
-  if (!is_ok)
-    return is_begin || throw_refusal (control, reply, error);
+  if (control->owes_begin)
+    {
+      control->owes_begin = FALSE;
+      hear_begin (control, reply);
+      return TRUE;
+    }
+  if (!stasis_json_boolean (stasis_json_get (reply, "ok"), FALSE))
+    return throw_refusal (control, reply, error);
   *out_abort = *out_abort || stasis_json_boolean (stasis_json_get (reply, "abort"), FALSE);
   return TRUE;
 }
@@ -386,8 +408,10 @@ stasis_control_job_begin (StasisControl *control, const char *operation, const c
   control->is_background = is_background;
   control->is_begun = FALSE;
   g_autoptr (StasisJson) request = begin_request (operation, id, is_background);
-  control->is_begun = settle_owed (control, error) && ask (control, request, NULL, error);
-  return control->is_begun;
+  if (!settle_owed (control, error))
+    return FALSE;
+  g_autoptr (StasisJson) reply = ask_anything (control, request, error);
+  return reply != NULL && (hear_begin (control, reply) || throw_refusal (control, reply, error));
 }
 
 /* Send without waiting for more than a moment: the reply is taken within @wait_ms, or later. */
@@ -464,6 +488,12 @@ stasis_control_job_end (StasisControl *control, const StasisJobStats *stats, GEr
     return FALSE;
   g_clear_pointer (&control->operation, g_free);
   return TRUE;
+}
+
+gboolean
+stasis_control_knows_ids (const StasisControl *control)
+{
+  return control->knows_ids;
 }
 
 /* The job that goes on. */

@@ -47,6 +47,10 @@ gboolean stasis_control_job_update (StasisControl *control, const StasisJobStats
 gboolean stasis_control_job_end (StasisControl *control, const StasisJobStats *stats,
                                  GError **error);
 
+/* Whether the last reply to the beginning of a job, which may have refused it, said that the
+ * supervisor knows jobs by their ids. */
+gboolean stasis_control_knows_ids (const StasisControl *control);
+
 /* The job that goes on, from whatever process: (transfer full), state NONE where there is none. */
 StasisJobStats *stasis_control_get_job (StasisControl *control,
                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -178,13 +178,22 @@ stasis_job_id (const StasisJob *job)
   return job->id;
 }
 
+/* Whether the link without an id may be of this job: unless its supervisor has said that it knows
+ * of ids, and so uses that one for other jobs alone. */
+static gboolean
+has_plain_link (const StasisJob *job)
+{
+  return job->control == NULL || !stasis_control_knows_ids (job->control);
+}
+
 /* Nothing is decided of it yet, by a supervisor that knows of no ids. */
 void
 stasis_job_claim (StasisJob *job, const char *folder)
 {
   g_free (job->folder);
   job->folder = g_strdup (folder);
-  stasis_job_fate_clear (folder, NULL);
+  if (has_plain_link (job))
+    stasis_job_fate_clear (folder, NULL);
 }
 
 /* Tell the supervisor.  A folder that came with the guest was never another job's. */
@@ -231,7 +240,7 @@ stasis_job_check (StasisJob *job, GError **error)
   if (job->folder == NULL)
     return go_by (job, STASIS_JOB_FATE_OPEN, error);
   return go_by (job, stasis_job_fate_get (job->folder, job->id), error)
-         && go_by (job, stasis_job_fate_get (job->folder, NULL), error);
+         && (!has_plain_link (job) || go_by (job, stasis_job_fate_get (job->folder, NULL), error));
 }
 
 /* The last moment for an abort, by a supervisor of today or by an older one. */
@@ -244,8 +253,10 @@ stasis_job_commit (StasisJob *job, GError **error)
     return TRUE;
   return go_by (job, stasis_job_fate_decide (job->folder, job->id, STASIS_JOB_FATE_COMMIT, NULL),
                 error)
-         && go_by (job, stasis_job_fate_decide (job->folder, NULL, STASIS_JOB_FATE_COMMIT, NULL),
-                   error);
+         && (!has_plain_link (job)
+             || go_by (job,
+                       stasis_job_fate_decide (job->folder, NULL, STASIS_JOB_FATE_COMMIT, NULL),
+                       error));
 }
 
 GCancellable *

@@ -127,13 +127,20 @@ reply_ok (StasisRequests *requests, StasisClientId client, StasisJson *extra_tak
 }
 
 static void
-reply_error (StasisRequests *requests, StasisClientId client, const char *code, const char *message)
+reply_error_with (StasisRequests *requests, StasisClientId client, StasisJson *extra_take,
+                  const char *code, const char *message)
 {
-  StasisJson *reply = stasis_json_new_object ();
+  StasisJson *reply = extra_take;
   stasis_json_set_boolean (reply, "ok", FALSE);
   stasis_json_set_string (reply, "code", code);
   stasis_json_set_string (reply, "error", message);
   stasis_control_server_reply (requests->server, client, reply);
+}
+
+static void
+reply_error (StasisRequests *requests, StasisClientId client, const char *code, const char *message)
+{
+  reply_error_with (requests, client, stasis_json_new_object (), code, message);
 }
 
 static void
@@ -226,6 +233,15 @@ holds_for (const StasisRequests *requests, StasisClientId client, pid_t pid)
   return noted->stats != NULL && noted->stats->owner_pid == pid && noted->is_aborted;
 }
 
+/* (transfer full): a reply to job-begin that says that we know of ids. */
+static StasisJson *
+new_begin_reply (void)
+{
+  StasisJson *reply = stasis_json_new_object ();
+  stasis_json_set_boolean (reply, "id", TRUE);
+  return reply;
+}
+
 static void
 do_job_begin (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
@@ -242,7 +258,7 @@ do_job_begin (StasisRequests *requests, StasisClientId client, const StasisJson 
       g_autofree char *message
           = g_strdup_printf (_ ("it is busy: %1$s by process %2$d"), requests->own.stats->operation,
                              (int) requests->own.stats->owner_pid);
-      reply_error (requests, client, "busy", message);
+      reply_error_with (requests, client, new_begin_reply (), "busy", message);
       return;
     }
 
@@ -251,7 +267,7 @@ do_job_begin (StasisRequests *requests, StasisClientId client, const StasisJson 
   set_job (&requests->own, operation, pid, id, holds_for (requests, client, pid));
   requests->owner = client;
   tell_life (requests, FALSE);
-  reply_ok (requests, client, NULL);
+  reply_ok (requests, client, new_begin_reply ());
 }
 
 static void

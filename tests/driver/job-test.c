@@ -8,9 +8,12 @@
 #include "driver/job.h"
 
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "driver/job-fate.h"
+#include "util/fd.h"
 
 #include "scratch.h"
 
@@ -211,6 +214,111 @@ test_fate_while_waiting (void)
   scratch_remove (folder);
 }
 
+/* A supervisor that says always the same. */
+typedef struct
+{
+  int listener;         /* (owned) */
+  const char *to_begin; /* its reply to job-begin */
+  const char *to_rest;  /* (nullable) to all else; else it hangs up */
+  GThread *thread;
+} Supervisor;
+
+static void
+serve (const Supervisor *self, int fd)
+{
+  char line[65536];
+  gsize length = 0;
+  gssize n;
+  while ((n = read (fd, line + length, sizeof line - length)) > 0)
+    {
+      length += (gsize) n;
+      if (line[length - 1] != '\n')
+        continue;
+      line[length - 1] = '\0';
+      length = 0;
+      const char *reply = strstr (line, "job-begin") != NULL ? self->to_begin : self->to_rest;
+      if (reply == NULL || !stasis_fd_write_exact (fd, reply, strlen (reply), NULL))
+        return;
+    }
+}
+
+static gpointer
+serve_all (gpointer data)
+{
+  const Supervisor *self = data;
+  int fd;
+  while ((fd = accept4 (self->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+    {
+      serve (self, fd);
+      close (fd);
+    }
+  return NULL;
+}
+
+static void
+supervisor_begin (Supervisor *self, const char *folder, const char *to_begin, const char *to_rest)
+{
+  g_autofree char *path = g_build_filename (folder, "control.sock", NULL);
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  g_assert_cmpuint (g_strlcpy (address.sun_path, path, sizeof address.sun_path), <,
+                    sizeof address.sun_path);
+  self->to_begin = to_begin;
+  self->to_rest = to_rest;
+  self->listener = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  g_assert_cmpint (bind (self->listener, (struct sockaddr *) &address, sizeof address), ==, 0);
+  g_assert_cmpint (listen (self->listener, 8), ==, 0);
+  self->thread = g_thread_new ("supervisor", serve_all, self);
+}
+
+static void
+supervisor_end (Supervisor *self)
+{
+  shutdown (self->listener, SHUT_RDWR);
+  g_thread_join (self->thread);
+  close (self->listener);
+}
+
+#define OK_WITH_ID   "{\"ok\":true,\"id\":true}\n"
+#define OK_PLAIN     "{\"ok\":true}\n"
+#define BUSY_WITH_ID "{\"ok\":false,\"code\":\"busy\",\"error\":\"busy\",\"id\":true}\n"
+
+typedef struct
+{
+  const char *test;
+  const char *to_begin;
+  gboolean is_known;
+} BeginCase;
+
+static const BeginCase begin_cases[] = {
+  { "taken", OK_WITH_ID, TRUE },
+  { "busy", BUSY_WITH_ID, TRUE },
+  { "older", OK_PLAIN, FALSE },
+};
+
+/* What stands in the link without an id is of a job without one, unless nobody knows of ids. */
+static void
+test_fate_beside (gconstpointer data)
+{
+  const BeginCase *c = data;
+  char *folder = scratch_new ();
+  Supervisor supervisor;
+  g_autoptr (GError) error = NULL;
+  supervisor_begin (&supervisor, folder, c->to_begin, OK_PLAIN);
+  StasisJob *job = stasis_job_new ("save", NULL, NULL, NULL);
+  stasis_job_attach_background (job, folder);
+  g_assert_cmpint (stasis_job_fate_decide (folder, NULL, STASIS_JOB_FATE_ABORT, NULL), ==,
+                   STASIS_JOB_FATE_ABORT);
+  g_assert_true (stasis_job_check (job, &error) == c->is_known);
+  g_clear_error (&error);
+  stasis_job_claim (job, folder);
+  g_assert_cmpint (stasis_job_fate_get (folder, NULL), ==,
+                   c->is_known ? STASIS_JOB_FATE_ABORT : STASIS_JOB_FATE_OPEN);
+  g_assert_true (stasis_job_commit (job, &error) == c->is_known);
+  stasis_job_free (job);
+  supervisor_end (&supervisor);
+  scratch_remove (folder);
+}
+
 static void
 test_id (void)
 {
@@ -317,6 +425,11 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/job/fate", test_fate);
   g_test_add_func ("/driver/job/fate-without-id", test_fate_without_id);
   g_test_add_func ("/driver/job/fate-while-waiting", test_fate_while_waiting);
+  for (gsize i = 0; i < G_N_ELEMENTS (begin_cases); i++)
+    {
+      g_autofree char *test = g_strconcat ("/driver/job/fate-beside/", begin_cases[i].test, NULL);
+      g_test_add_data_func (test, &begin_cases[i], test_fate_beside);
+    }
   g_test_add_func ("/driver/job/id", test_id);
   for (gsize i = 0; i < G_N_ELEMENTS (end_cases); i++)
     {

@@ -39,6 +39,23 @@ def abort_of_another():
         domain.note()
 
 
+def abort_beside():
+    """Of two jobs of which one has no id, each has a fate of its own; the other one hears that ids are known."""
+    with Domain("idle", run=True) as domain:
+        domain.wait_state("1 booted")
+        older, owner = domain.control(), domain.control()
+        assert older.ask(do="job-begin", operation="save", background=True)["ok"]
+        refused = owner.ask(do="job-begin", operation="checkpoint", id="a1")
+        assert refused["code"] == "busy" and refused["id"] is True, refused
+        domain.client("abort")
+        assert os.readlink(f"{domain.folder}/job-fate") == "abort"
+        assert older.ask(do="job-end", stats={"state": "cancelled"})["ok"]
+        begun = owner.ask(do="job-begin", operation="checkpoint", id="a1")
+        assert begun["ok"] and begun["id"] is True, begun
+        assert not owner.ask(do="job-stats", stats={"state": "active"})["abort"]
+        assert owner.ask(do="job-end", stats={"state": "completed"})["ok"]
+
+
 def abort_of_one():
     """Of two jobs of one process an abort is of the one that is seen, whatever becomes of the connection."""
     def is_aborted(end):
@@ -126,4 +143,4 @@ def unseen():
 
 
 if __name__ == "__main__":
-    sys.exit(run("abort", [abort_of_boot, abort_of_another, abort_of_one, abort_leaves_nothing, abort_unnoted, unseen]))
+    sys.exit(run("abort", [abort_of_boot, abort_of_another, abort_beside, abort_of_one, abort_leaves_nothing, abort_unnoted, unseen]))
