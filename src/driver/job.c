@@ -214,13 +214,21 @@ stasis_job_attach_background (StasisJob *job, const char *folder)
   attach (job, folder, /* is_background= */ TRUE);
 }
 
+/* Whether the supervisor knows that it is over, or has none on our connection. */
+static gboolean
+end_on_supervisor (const StasisJob *job)
+{
+  g_autoptr (GError) error = NULL;
+  return stasis_control_job_end (job->control, job->stats, &error)
+         || g_error_matches (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE);
+}
+
 /* Nobody sees it any more.  Who was not told of that may still want to abort it, and is to find
  * what was decided. */
 void
 stasis_job_leave (StasisJob *job)
 {
-  if (job->control != NULL && stasis_control_job_end (job->control, job->stats, NULL)
-      && job->folder != NULL)
+  if (job->control != NULL && end_on_supervisor (job) && job->folder != NULL)
     stasis_job_fate_clear (job->folder, job->id);
   g_clear_pointer (&job->control, stasis_control_free);
 }

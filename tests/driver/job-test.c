@@ -281,6 +281,7 @@ supervisor_end (Supervisor *self)
 #define OK_WITH_ID   "{\"ok\":true,\"id\":true}\n"
 #define OK_PLAIN     "{\"ok\":true}\n"
 #define BUSY_WITH_ID "{\"ok\":false,\"code\":\"busy\",\"error\":\"busy\",\"id\":true}\n"
+#define NO_JOB       "{\"ok\":false,\"code\":\"state\",\"error\":\"no job\"}\n"
 
 typedef struct
 {
@@ -315,6 +316,38 @@ test_fate_beside (gconstpointer data)
                    c->is_known ? STASIS_JOB_FATE_ABORT : STASIS_JOB_FATE_OPEN);
   g_assert_true (stasis_job_commit (job, &error) == c->is_known);
   stasis_job_free (job);
+  supervisor_end (&supervisor);
+  scratch_remove (folder);
+}
+
+typedef struct
+{
+  const char *test;
+  const char *to_begin;
+  const char *to_end; /* (nullable) */
+  gboolean is_left;
+} LeaveCase;
+
+static const LeaveCase leave_cases[] = {
+  { "ended", OK_WITH_ID, OK_PLAIN, FALSE },
+  { "refused", BUSY_WITH_ID, NO_JOB, FALSE },
+  { "unheard", OK_WITH_ID, NULL, TRUE },
+};
+
+/* Its link goes with it, also where the supervisor never took it; not where nobody answers. */
+static void
+test_fate_left (gconstpointer data)
+{
+  const LeaveCase *c = data;
+  char *folder = scratch_new ();
+  Supervisor supervisor;
+  supervisor_begin (&supervisor, folder, c->to_begin, c->to_end);
+  g_autoptr (StasisJob) job = stasis_job_new ("save", NULL, NULL, NULL);
+  stasis_job_attach_background (job, folder);
+  g_assert_true (stasis_job_commit (job, NULL));
+  stasis_job_leave (job);
+  g_assert_cmpint (stasis_job_fate_get (folder, stasis_job_id (job)), ==,
+                   c->is_left ? STASIS_JOB_FATE_COMMIT : STASIS_JOB_FATE_OPEN);
   supervisor_end (&supervisor);
   scratch_remove (folder);
 }
@@ -429,6 +462,11 @@ main (int argc, char **argv)
     {
       g_autofree char *test = g_strconcat ("/driver/job/fate-beside/", begin_cases[i].test, NULL);
       g_test_add_data_func (test, &begin_cases[i], test_fate_beside);
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (leave_cases); i++)
+    {
+      g_autofree char *test = g_strconcat ("/driver/job/fate-left/", leave_cases[i].test, NULL);
+      g_test_add_data_func (test, &leave_cases[i], test_fate_left);
     }
   g_test_add_func ("/driver/job/id", test_id);
   for (gsize i = 0; i < G_N_ELEMENTS (end_cases); i++)
