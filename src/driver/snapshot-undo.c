@@ -27,6 +27,7 @@
 #include "driver/recover.h"
 #include "monitor/commands-block.h"
 #include "monitor/commands-fd.h"
+#include "monitor/commands-jobs.h"
 #include "monitor/commands-query.h"
 #include "monitor/commands-run.h"
 #include "monitor/error.h"

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "monitor/commands-block.h"
+#include "monitor/commands-jobs.h"
 
 #include <string.h>
 
