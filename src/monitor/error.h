@@ -12,7 +12,7 @@ G_BEGIN_DECLS
 /**
  * StasisMonitorError:
  * @STASIS_MONITOR_ERROR_COMMAND: QEMU refused or failed a command; its own words are in the message
- * @STASIS_MONITOR_ERROR_UNSUPPORTED: this QEMU has no such command
+ * @STASIS_MONITOR_ERROR_UNSUPPORTED: this QEMU has no such command, or lacks a part of it
  * @STASIS_MONITOR_ERROR_TIMEOUT: no answer in time; the command may still be carried out
  * @STASIS_MONITOR_ERROR_CLOSED: QEMU has ended, or the connection has
  * @STASIS_MONITOR_ERROR_PROTOCOL: QEMU said what QMP does not allow, or a reply lacks what it must
