@@ -18,6 +18,7 @@ static const char *const status_names[] = {
   [STASIS_MIGRATION_CANCELLING] = "cancelling",
   [STASIS_MIGRATION_CANCELLED] = "cancelled",
   [STASIS_MIGRATION_ACTIVE] = "active",
+  [STASIS_MIGRATION_POSTCOPY_DEVICE] = "postcopy-device",
   [STASIS_MIGRATION_POSTCOPY_ACTIVE] = "postcopy-active",
   [STASIS_MIGRATION_POSTCOPY_PAUSED] = "postcopy-paused",
   [STASIS_MIGRATION_POSTCOPY_RECOVER_SETUP] = "postcopy-recover-setup",
@@ -55,6 +56,15 @@ stasis_migration_status_is_final (StasisMigrationStatus status)
          || status == STASIS_MIGRATION_CANCELLED;
 }
 
+/* TRUE once the destination may have begun. */
+gboolean
+stasis_migration_status_is_shared (StasisMigrationStatus status)
+{
+  return status == STASIS_MIGRATION_UNKNOWN || status == STASIS_MIGRATION_COLO
+         || (status >= STASIS_MIGRATION_POSTCOPY_DEVICE
+             && status <= STASIS_MIGRATION_POSTCOPY_RECOVER);
+}
+
 /* NULL is fine. */
 void
 stasis_migration_info_free (StasisMigrationInfo *info)
@@ -63,6 +73,8 @@ stasis_migration_info_free (StasisMigrationInfo *info)
     return;
 
   g_free (info->error_desc);
+  g_strfreev (info->blocked_reasons);
+  g_clear_pointer (&info->listens_at, g_ptr_array_unref);
   g_free (info);
 }
 
@@ -70,6 +82,12 @@ static guint64
 uint_member (const StasisJson *object, const char *key)
 {
   return stasis_json_uint (stasis_json_get (object, key), 0);
+}
+
+static double
+double_member (const StasisJson *object, const char *key)
+{
+  return stasis_json_double (stasis_json_get (object, key), 0);
 }
 
 static void
@@ -82,10 +100,91 @@ fill_ram (StasisMigrationInfo *info, const StasisJson *ram)
   info->ram_normal_bytes = uint_member (ram, "normal-bytes");
   info->ram_duplicate = uint_member (ram, "duplicate");
   info->ram_page_size = uint_member (ram, "page-size");
+  info->ram_precopy_bytes = uint_member (ram, "precopy-bytes");
+  info->ram_downtime_bytes = uint_member (ram, "downtime-bytes");
+  info->ram_postcopy_bytes = uint_member (ram, "postcopy-bytes");
+  info->multifd_bytes = uint_member (ram, "multifd-bytes");
+  info->postcopy_requests = uint_member (ram, "postcopy-requests");
   info->dirty_pages_rate = uint_member (ram, "dirty-pages-rate");
   info->dirty_sync_count = uint_member (ram, "dirty-sync-count");
   info->pages_per_second = uint_member (ram, "pages-per-second");
-  info->mbps = stasis_json_double (stasis_json_get (ram, "mbps"), 0);
+  info->mbps = double_member (ram, "mbps");
+}
+
+static void
+fill_xbzrle (StasisMigrationInfo *info, const StasisJson *json)
+{
+  StasisMigrationXbzrle *xbzrle = &info->xbzrle;
+  info->has_xbzrle = json != NULL;
+  xbzrle->cache_size = uint_member (json, "cache-size");
+  xbzrle->bytes = uint_member (json, "bytes");
+  xbzrle->pages = uint_member (json, "pages");
+  xbzrle->cache_misses = uint_member (json, "cache-miss");
+  xbzrle->overflows = uint_member (json, "overflow");
+  xbzrle->cache_miss_rate = double_member (json, "cache-miss-rate");
+  xbzrle->encoding_rate = double_member (json, "encoding-rate");
+}
+
+static void
+fill_compression (StasisMigrationInfo *info, const StasisJson *json)
+{
+  StasisMigrationCompression *compression = &info->compression;
+  info->has_compression = json != NULL;
+  compression->pages = uint_member (json, "pages");
+  compression->busy = uint_member (json, "busy");
+  compression->compressed_size = uint_member (json, "compressed-size");
+  compression->busy_rate = double_member (json, "busy-rate");
+  compression->compression_rate = double_member (json, "compression-rate");
+}
+
+/* (transfer full) (nullable): NULL where there is none */
+static char **
+dup_strings (const StasisJson *list)
+{
+  if (stasis_json_array_length (list) == 0)
+    return NULL;
+  g_autoptr (GStrvBuilder) strings = g_strv_builder_new ();
+  for (guint i = 0; i < stasis_json_array_length (list); i++)
+    g_strv_builder_add (strings, stasis_json_string (stasis_json_array_get (list, i), ""));
+  return g_strv_builder_end (strings);
+}
+
+/* Those that are of a kind that we know. */
+static GPtrArray *
+parse_addresses (const StasisJson *list)
+{
+  GPtrArray *addresses = g_ptr_array_new_with_free_func ((GDestroyNotify) stasis_qemu_address_free);
+  for (guint i = 0; i < stasis_json_array_length (list); i++)
+    {
+      StasisQemuAddress *address = stasis_qemu_address_from_json (stasis_json_array_get (list, i));
+      if (address != NULL)
+        g_ptr_array_add (addresses, address);
+    }
+  return addresses;
+}
+
+/* The answer of query-migrate. */
+StasisMigrationInfo *
+stasis_migration_info_from_json (const StasisJson *reply)
+{
+  StasisMigrationInfo *info = g_new0 (StasisMigrationInfo, 1);
+  const StasisJson *status = stasis_json_get (reply, "status");
+  info->status = status != NULL
+                     ? stasis_migration_status_from_string (stasis_json_string (status, NULL))
+                     : STASIS_MIGRATION_NONE;
+  fill_ram (info, stasis_json_get (reply, "ram"));
+  fill_xbzrle (info, stasis_json_get (reply, "xbzrle-cache"));
+  fill_compression (info, stasis_json_get (reply, "compression"));
+  info->total_time_ms = uint_member (reply, "total-time");
+  info->setup_time_ms = uint_member (reply, "setup-time");
+  info->downtime_ms = uint_member (reply, "downtime");
+  info->expected_downtime_ms = uint_member (reply, "expected-downtime");
+  info->postcopy_blocktime_ms = uint_member (reply, "postcopy-blocktime");
+  info->cpu_throttle = (guint) MIN (uint_member (reply, "cpu-throttle-percentage"), 100);
+  info->error_desc = g_strdup (stasis_json_string (stasis_json_get (reply, "error-desc"), NULL));
+  info->blocked_reasons = dup_strings (stasis_json_get (reply, "blocked-reasons"));
+  info->listens_at = parse_addresses (stasis_json_get (reply, "socket-address"));
+  return info;
 }
 
 /* How the migration goes.  Without one QEMU answers with an empty object. */
@@ -97,15 +196,5 @@ stasis_monitor_query_migrate (StasisMonitor *monitor, GCancellable *cancellable,
   g_autoptr (StasisJson) reply = NULL;
   if (!stasis_command_run (monitor, &query, NULL, &reply, cancellable, error))
     return NULL;
-
-  StasisMigrationInfo *info = g_new0 (StasisMigrationInfo, 1);
-  info->status = stasis_migration_status_from_string (
-      stasis_json_string (stasis_json_get (reply, "status"), "none"));
-  fill_ram (info, stasis_json_get (reply, "ram"));
-  info->total_time_ms = uint_member (reply, "total-time");
-  info->setup_time_ms = uint_member (reply, "setup-time");
-  info->downtime_ms = uint_member (reply, "downtime");
-  info->expected_downtime_ms = uint_member (reply, "expected-downtime");
-  info->error_desc = g_strdup (stasis_json_string (stasis_json_get (reply, "error-desc"), NULL));
-  return info;
+  return stasis_migration_info_from_json (reply);
 }

@@ -207,16 +207,6 @@ test_refused (void)
   g_assert_error (error, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND);
 }
 
-static void
-test_states (void)
-{
-  for (guint i = STASIS_MIGRATION_NONE; i <= STASIS_MIGRATION_WAIT_UNPLUG; i++)
-    g_assert_cmpint (stasis_migration_status_from_string (stasis_migration_status_to_string (i)),
-                     ==, i);
-  g_assert_cmpint (stasis_migration_status_from_string ("lost"), ==, STASIS_MIGRATION_UNKNOWN);
-  g_assert_cmpstr (stasis_migration_status_to_string (1000), ==, "unknown");
-}
-
 int
 main (int argc, char **argv)
 {
@@ -225,6 +215,5 @@ main (int argc, char **argv)
   g_test_add_func ("/monitor/commands-migrate/cancel", test_cancel);
   g_test_add_func ("/monitor/commands-migrate/load-garbage", test_load_garbage);
   g_test_add_func ("/monitor/commands-migrate/refused", test_refused);
-  g_test_add_func ("/monitor/commands-migrate/states", test_states);
   return g_test_run ();
 }
