@@ -86,6 +86,8 @@ stasis_migration_end (StasisMonitor *monitor, pid_t qemu, GError **error)
         return TRUE;
       if (!is_cancelled)
         {
+          if (stasis_migration_status_is_shared (info->status))
+            return stasis_monitor_migrate_cancel (monitor, NULL, error);
           stasis_migration_quiet (monitor, qemu);
           if (!stasis_monitor_migrate_cancel (monitor, NULL, error))
             return FALSE;
