@@ -42,12 +42,117 @@ stasis_monitor_job_cancel (StasisMonitor *monitor, const char *job, GCancellable
   return run_on (monitor, &cancel, job, cancellable, error);
 }
 
-static gboolean
-dismiss (StasisMonitor *monitor, const char *job, GError **error)
+gboolean
+stasis_monitor_block_job_cancel (StasisMonitor *monitor, const char *job, gboolean force,
+                                 GCancellable *cancellable, GError **error)
 {
-  const StasisCommand command
+  const StasisCommand cancel
+      = { "block-job-cancel", _ ("cannot cancel a block job"), STASIS_COMMAND_DISK_MS, -1 };
+  StasisJson *arguments = stasis_json_new_object ();
+  stasis_json_set_string (arguments, "device", job);
+  stasis_json_set_boolean (arguments, "force", force);
+  return stasis_command_run (monitor, &cancel, arguments, NULL, cancellable, error);
+}
+
+gboolean
+stasis_monitor_block_job_set_speed (StasisMonitor *monitor, const char *job, guint64 octets_per_s,
+                                    GCancellable *cancellable, GError **error)
+{
+  const StasisCommand set
+      = { "block-job-set-speed", _ ("cannot limit a block job"), STASIS_COMMAND_MS, -1 };
+  StasisJson *arguments = stasis_json_new_object ();
+  stasis_json_set_string (arguments, "device", job);
+  stasis_json_set_uint (arguments, "speed", octets_per_s);
+  return stasis_command_run (monitor, &set, arguments, NULL, cancellable, error);
+}
+
+gboolean
+stasis_monitor_job_finalize (StasisMonitor *monitor, const char *job, GCancellable *cancellable,
+                             GError **error)
+{
+  const StasisCommand finalize
+      = { "job-finalize", _ ("cannot finish a block job"), STASIS_COMMAND_DISK_MS, -1 };
+  return run_on (monitor, &finalize, job, cancellable, error);
+}
+
+gboolean
+stasis_monitor_job_dismiss (StasisMonitor *monitor, const char *job, GCancellable *cancellable,
+                            GError **error)
+{
+  const StasisCommand dismiss
       = { "job-dismiss", _ ("cannot forget a block job"), STASIS_COMMAND_MS, -1 };
-  return run_on (monitor, &command, job, NULL, error);
+  return run_on (monitor, &dismiss, job, cancellable, error);
+}
+
+/* NULL is fine. */
+void
+stasis_block_job_free (StasisBlockJob *job)
+{
+  if (job == NULL)
+    return;
+  g_free (job->id);
+  g_free (job->type);
+  g_free (job->status);
+  g_free (job->io_status);
+  g_free (job->error);
+  g_free (job);
+}
+
+static StasisBlockJob *
+parse_job (const StasisJson *json, GError **error)
+{
+  const char *id = NULL;
+  const char *type = NULL;
+  const char *status = NULL;
+  guint64 current = 0;
+  guint64 total = 0;
+  if (!stasis_json_need_string (json, "device", &id, error)
+      || !stasis_json_need_string (json, "type", &type, error)
+      || !stasis_json_need_string (json, "status", &status, error)
+      || !stasis_json_need_uint (json, "offset", &current, error)
+      || !stasis_json_need_uint (json, "len", &total, error))
+    return NULL;
+
+  StasisBlockJob *job = g_new0 (StasisBlockJob, 1);
+  job->id = g_strdup (id);
+  job->type = g_strdup (type);
+  job->status = g_strdup (status);
+  job->io_status = g_strdup (stasis_json_string (stasis_json_get (json, "io-status"), "ok"));
+  job->error = g_strdup (stasis_json_string (stasis_json_get (json, "error"), NULL));
+  job->current = current;
+  job->total = total;
+  job->speed = stasis_json_uint (stasis_json_get (json, "speed"), 0);
+  job->is_busy = stasis_json_boolean (stasis_json_get (json, "busy"), FALSE);
+  job->is_paused = stasis_json_boolean (stasis_json_get (json, "paused"), FALSE);
+  job->is_ready = stasis_json_boolean (stasis_json_get (json, "ready"), FALSE);
+  job->is_actively_synced = stasis_json_boolean (stasis_json_get (json, "actively-synced"), FALSE);
+  return job;
+}
+
+/* All of them. */
+GPtrArray *
+stasis_monitor_query_block_jobs (StasisMonitor *monitor, GCancellable *cancellable, GError **error)
+{
+  const char *command = "query-block-jobs";
+  const char *context = _ ("cannot ask for block jobs");
+  g_autoptr (StasisJson) list
+      = stasis_command_run_list (monitor, command, context, cancellable, error);
+  if (list == NULL)
+    return NULL;
+  g_autoptr (GPtrArray) jobs
+      = g_ptr_array_new_with_free_func ((GDestroyNotify) stasis_block_job_free);
+  for (guint i = 0; i < stasis_json_array_length (list); i++)
+    {
+      g_autoptr (GError) fault = NULL;
+      StasisBlockJob *job = parse_job (stasis_json_array_get (list, i), &fault);
+      if (job == NULL)
+        {
+          stasis_command_throw_reply (command, context, fault, error);
+          return NULL;
+        }
+      g_ptr_array_add (jobs, job);
+    }
+  return g_steal_pointer (&jobs);
 }
 
 static const StasisJson *
@@ -75,7 +180,7 @@ conclude (StasisMonitor *monitor, const StasisJson *found, const char *job, gboo
           GError **error)
 {
   const char *fault = stasis_json_string (stasis_json_get (found, "error"), NULL);
-  if (!dismiss (monitor, job, error))
+  if (!stasis_monitor_job_dismiss (monitor, job, NULL, error))
     return FALSE;
   if (is_wanted && fault == NULL)
     return TRUE;
