@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "monitor/commands-fd.h"
+#include "monitor/commands-jobs.h"
 #include "monitor/commands-migrate.h"
+#include "monitor/commands-nbd.h"
 #include "monitor/commands-query.h"
 #include "monitor/commands-run.h"
 #include "peer.h"
@@ -101,6 +103,20 @@ run_ram_blocks (StasisMonitor *monitor, GError **error)
 }
 
 static gboolean
+run_block_jobs (StasisMonitor *monitor, GError **error)
+{
+  g_autoptr (GPtrArray) list = stasis_monitor_query_block_jobs (monitor, NULL, error);
+  return list != NULL;
+}
+
+static gboolean
+run_exports (StasisMonitor *monitor, GError **error)
+{
+  g_autoptr (GPtrArray) list = stasis_monitor_query_block_exports (monitor, NULL, error);
+  return list != NULL;
+}
+
+static gboolean
 run_quit (StasisMonitor *monitor, GError **error)
 {
   return stasis_monitor_quit (monitor, NULL, error);
@@ -154,6 +170,19 @@ static const Case cases[] = {
   { "balloon-negative", run_balloon, "{\"actual\": -1}", FALSE },
   { "ram-blocks-number", run_ram_blocks, "5", FALSE },
   { "ram-blocks-text", run_ram_blocks, "\"hello\"", FALSE },
+  { "block-jobs", run_block_jobs,
+    "[{\"device\": \"j\", \"type\": \"x\", \"status\": \"y\", \"offset\": 1, \"len\": 2,"
+    " \"speed\": -1, \"ready\": \"x\"}]",
+    TRUE },
+  { "block-jobs-no-name", run_block_jobs,
+    "[{\"type\": \"x\", \"status\": \"y\", \"offset\": 1, \"len\": 2}]", FALSE },
+  { "block-jobs-negative", run_block_jobs,
+    "[{\"device\": \"j\", \"type\": \"x\", \"status\": \"y\", \"offset\": -1, \"len\": 2}]",
+    FALSE },
+  { "block-jobs-object", run_block_jobs, "{}", FALSE },
+  { "exports-no-node", run_exports,
+    "[{\"id\": \"x\", \"type\": \"nbd\", \"shutting-down\": false}]", FALSE },
+  { "exports-number", run_exports, "[7]", FALSE },
   { "quit", run_quit, "{}", TRUE },
   { "quit-hangup", run_quit, NULL, TRUE },
   { "migrate-list", run_migrate, "[]", TRUE },
