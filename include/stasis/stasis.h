@@ -13,4 +13,5 @@
 #include <stasis/guests.h>
 #include <stasis/image.h>
 #include <stasis/job.h>
+#include <stasis/migrate.h>
 #include <stasis/save.h>
