@@ -8,9 +8,9 @@
  * START: end QEMU; RESUME: let the guest run; RESTART: reset it, and let it run; SAVE: roll back;
  * COMMIT: the rename may have happened, which the target's inode tells, so roll back or forward;
  * COMMIT of an image that went into a pipe: nobody can know, so the guest stays paused; COMMITTED:
- * end QEMU.  Whoever holds the domain's lock does it, the supervisor usually within milliseconds.
- * All journalled work is done under that lock: having it is the proof that nobody is at it any
- * more.
+ * end QEMU.  Of the steps of a migration see migrate-settle.c.  Whoever holds the domain's lock
+ * does it, the supervisor usually within milliseconds. All journalled work is done under that lock:
+ * having it is the proof that nobody is at it any more.
  *
  * The dead driver's last commands may still be in QEMU's queue, and would undo what we do.
  * monitor.sock takes one connection at a time: when it greets us, QEMU has seen the end of the old
@@ -41,6 +41,7 @@
 #include "driver/hook.h"
 #include "driver/job-fate.h"
 #include "driver/kept-definitions.h"
+#include "driver/migrate-settle.h"
 #include "driver/migration-end.h"
 #include "driver/snapshot-undo.h"
 #include "driver/still.h"
@@ -468,6 +469,26 @@ finish_device (const char *folder, StasisStatus *status, GError **error)
   return stasis_status_write (status, folder, error);
 }
 
+/* The destination may have the guest. */
+static gboolean
+settle_handed (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+{
+  if (!stasis_process_is_alive (&status->qemu))
+    return end_domain (folder, status, stasis_migrate_settle_dead (status), error);
+  return with_monitor (folder, status, monitor, stasis_migrate_settle_handed, error);
+}
+
+/* A guest that comes to this host, and was not ours yet, unless somebody has said so. */
+static gboolean
+settle_incoming (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+{
+  StasisVerdict verdict = STASIS_VERDICT_OPEN;
+  if (!stasis_migrate_settle_incoming (status, &verdict, error))
+    return FALSE;
+  return verdict == STASIS_VERDICT_BEGUN ? with_qemu (folder, status, monitor, finish_resume, error)
+                                         : undo_start (folder, status, error);
+}
+
 /* What recovery by another monitor could not do. */
 gboolean
 stasis_recover_close_left (const char *folder, StasisStatus *status, GError **error)
@@ -477,11 +498,16 @@ stasis_recover_close_left (const char *folder, StasisStatus *status, GError **er
     return FALSE;
   /* There may be none. */
   g_autoptr (GError) local = NULL;
-  if (!stasis_monitor_closefd (monitor, STASIS_SAVE_FD_NAME, NULL, &local)
-      && !g_error_matches (local, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND))
+  static const char *const names[] = { STASIS_SAVE_FD_NAME, STASIS_MIGRATE_FD_NAME };
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
+      g_clear_error (&local);
+      if (!stasis_monitor_closefd (monitor, names[i], NULL, &local)
+          && !g_error_matches (local, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND))
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
     }
   status->is_fd_left = FALSE;
   return stasis_status_write (status, folder, error);
@@ -508,6 +534,7 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
       break;
     case STASIS_STEP_RESUME:
     case STASIS_STEP_RESTART:
+    case STASIS_STEP_MIGRATE_BEGUN:
       ok = with_qemu (folder, status, monitor, finish_resume, error);
       break;
     case STASIS_STEP_COMMITTED:
@@ -521,6 +548,15 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
       break;
     case STASIS_STEP_DEVICE:
       ok = finish_device (folder, status, error);
+      break;
+    case STASIS_STEP_MIGRATE_SENDING:
+      ok = with_qemu (folder, status, monitor, stasis_migrate_settle_sending, error);
+      break;
+    case STASIS_STEP_MIGRATE_HANDED:
+      ok = settle_handed (folder, status, monitor, error);
+      break;
+    case STASIS_STEP_MIGRATE_INCOMING:
+      ok = settle_incoming (folder, status, monitor, error);
       break;
     }
   if (!ok)

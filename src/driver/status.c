@@ -33,10 +33,18 @@
 
 /* In the file by name: append, never rename. */
 static const char *const step_names[] = {
-  [STASIS_STEP_NONE] = "none",           [STASIS_STEP_START] = "start",
-  [STASIS_STEP_SAVE] = "save",           [STASIS_STEP_COMMIT] = "commit",
-  [STASIS_STEP_COMMITTED] = "committed", [STASIS_STEP_RESUME] = "resume",
-  [STASIS_STEP_RESTART] = "restart",     [STASIS_STEP_DEVICE] = "device",
+  [STASIS_STEP_NONE] = "none",
+  [STASIS_STEP_START] = "start",
+  [STASIS_STEP_SAVE] = "save",
+  [STASIS_STEP_COMMIT] = "commit",
+  [STASIS_STEP_COMMITTED] = "committed",
+  [STASIS_STEP_RESUME] = "resume",
+  [STASIS_STEP_RESTART] = "restart",
+  [STASIS_STEP_DEVICE] = "device",
+  [STASIS_STEP_MIGRATE_SENDING] = "migrate-sending",
+  [STASIS_STEP_MIGRATE_HANDED] = "migrate-handed",
+  [STASIS_STEP_MIGRATE_INCOMING] = "migrate-incoming",
+  [STASIS_STEP_MIGRATE_BEGUN] = "migrate-begun",
 };
 
 StasisStatus *
@@ -56,12 +64,28 @@ stasis_status_is_on_image (const StasisStatus *status)
   return status->memory_image != NULL && status->memory_flat_of == NULL;
 }
 
+/* In the words of `domstate --reason`. */
+const char *
+stasis_status_undecided_reason (const StasisStatus *status)
+{
+  if (status->undecided_migration != NULL)
+    return g_intern_string (_ ("migration undecided"));
+  return status->is_undecided ? g_intern_string (_ ("save undecided")) : NULL;
+}
+
 /* TRUE where the journal tells of a job. */
 gboolean
 stasis_journal_has_job (const StasisJournal *journal)
 {
   return journal->step != STASIS_STEP_NONE && journal->step != STASIS_STEP_RESTART
          && journal->step != STASIS_STEP_DEVICE;
+}
+
+/* TRUE where the journal tells of a migration. */
+gboolean
+stasis_journal_is_migration (const StasisJournal *journal)
+{
+  return journal->step >= STASIS_STEP_MIGRATE_SENDING && journal->step <= STASIS_STEP_MIGRATE_BEGUN;
 }
 
 /* No job any more. */
@@ -76,6 +100,7 @@ stasis_journal_clear (StasisJournal *journal)
   g_clear_pointer (&journal->overlays, g_ptr_array_unref);
   stasis_json_unref (journal->parameters);
   stasis_device_change_free (journal->change);
+  stasis_migrate_journal_free (journal->migration);
   *journal = (StasisJournal){ .fdset = -1 };
 }
 
@@ -121,6 +146,7 @@ stasis_status_free (StasisStatus *status)
   g_free (status->on_crash);
   g_ptr_array_unref (status->sockets);
   g_ptr_array_unref (status->unplugs);
+  stasis_migrate_journal_free (status->undecided_migration);
   g_free (status->frozen);
   g_free (status->memory_image);
   g_free (status->memory_flat_of);
@@ -179,6 +205,8 @@ journal_to_json (const StasisJournal *journal)
     stasis_json_set (json, "migrate-parameters", stasis_json_ref (journal->parameters));
   if (journal->change != NULL)
     stasis_json_set (json, "change", stasis_device_change_to_json (journal->change));
+  if (journal->migration != NULL)
+    stasis_json_set (json, "migration", stasis_migrate_journal_to_json (journal->migration));
   return json;
 }
 
@@ -287,6 +315,9 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
     stasis_json_set_boolean (json, "undecided", TRUE);
   if (status->is_fd_left)
     stasis_json_set_boolean (json, "left-fd", TRUE);
+  if (status->undecided_migration != NULL)
+    stasis_json_set (json, "undecided-migration",
+                     stasis_migrate_journal_to_json (status->undecided_migration));
   stasis_json_set_path (json, "frozen", status->frozen);
   if (status->sockets->len > 0)
     stasis_json_set (json, "sockets", sockets_to_json (status->sockets));
@@ -385,7 +416,12 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
   if (parameters != NULL)
     journal->parameters = stasis_migration_pick_parameters (parameters);
   journal->change = stasis_device_change_from_json (stasis_json_get (json, "change"));
-  return TRUE;
+  journal->migration = stasis_migrate_journal_from_json (stasis_json_get (json, "migration"));
+  if (!stasis_journal_is_migration (journal) || journal->migration != NULL)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED, _ ("step '%s' without its migration"),
+               step);
+  return FALSE;
 }
 
 /* A socket that makes no sense is one that stays behind. */
@@ -483,6 +519,15 @@ status_from_json (const StasisJson *json, GError **error)
   status->started_us = stasis_json_int (stasis_json_get (json, "started"), 0);
   status->is_undecided = stasis_json_boolean (stasis_json_get (json, "undecided"), FALSE);
   status->is_fd_left = stasis_json_boolean (stasis_json_get (json, "left-fd"), FALSE);
+  status->undecided_migration
+      = stasis_migrate_journal_from_json (stasis_json_get (json, "undecided-migration"));
+  if (status->undecided_migration == NULL && stasis_json_get (json, "undecided-migration") != NULL)
+    {
+      /* Read as decided, it could be let run beside the other one. */
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED, _ ("'%s' makes no sense"),
+                   "undecided-migration");
+      return NULL;
+    }
   status->frozen = stasis_json_dup_path (json, "frozen");
   sockets_from_json (stasis_json_get (json, "sockets"), status->sockets);
   const StasisJson *image = stasis_json_get (json, "memory-image");

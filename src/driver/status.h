@@ -9,6 +9,7 @@
 
 #include "driver/device-change.h"
 #include "driver/journal-overlay.h"
+#include "driver/migrate-journal.h"
 #include "driver/tracked.h"
 #include "util/atomic-file.h"
 #include "util/process.h"
@@ -27,6 +28,11 @@ typedef enum
   STASIS_STEP_COMMITTED, /* the image is complete: end QEMU */
   STASIS_STEP_RESTART,   /* no job: the guest has ended, and is to be reset and let run */
   STASIS_STEP_DEVICE,    /* no job: its devices are changed (device-settle.c) */
+  /* migrate-settle.c: */
+  STASIS_STEP_MIGRATE_SENDING,  /* the destination cannot have all of the guest: it goes on here */
+  STASIS_STEP_MIGRATE_HANDED,   /* it may have: it is asked */
+  STASIS_STEP_MIGRATE_INCOMING, /* the guest comes here, and is the source's: revoke, end QEMU */
+  STASIS_STEP_MIGRATE_BEGUN,    /* it is ours: let it run */
 } StasisStep;
 
 typedef struct
@@ -48,7 +54,8 @@ typedef struct
   gboolean is_turning;     /* save: QEMU is about to have the disks below the overlays again */
   GPtrArray *overlays;     /* (owned) (nullable) of StasisJournalOverlay: laid over disks */
   StasisJson *parameters;  /* (owned) (nullable) save: QEMU's of migration, to be set back */
-  StasisDeviceChange *change; /* (owned) (nullable) device: what is changed */
+  StasisDeviceChange *change;      /* (owned) (nullable) device: what is changed */
+  StasisMigrateJournal *migration; /* (owned) (nullable) the steps of a migration: never NULL */
 } StasisJournal;
 
 /* When the image that a guest's memory is mapped from is verified. */
@@ -82,9 +89,11 @@ typedef struct
   guint32 uid;           /* QEMU's user */
   gboolean is_undecided; /* paused: the reader of a save's pipe may have a complete image */
   gboolean is_fd_left;   /* by monitor.sock alone can a dead driver's descriptor be closed */
-  char *frozen;       /* (owned) (nullable) a save has frozen the guest's file systems, or is about
-                         to: the agent's socket by which who lets it run thaws them */
-  GPtrArray *sockets; /* (owned) of StasisBoundSocket: go with the domain */
+  char *frozen; /* (owned) (nullable) a save has frozen the guest's file systems, or is about
+                   to: the agent's socket by which who lets it run thaws them */
+  StasisMigrateJournal *undecided_migration; /* (owned) (nullable) paused: its destination may have
+                                                the guest, and could not be asked */
+  GPtrArray *sockets;                        /* (owned) of StasisBoundSocket: go with the domain */
   char *memory_image; /* (owned) (nullable) what its memory is mapped from: a save image, or ... */
   char *memory_flat_of; /* (owned) (nullable) ... the flat file of this one */
   StasisFileId memory_image_id;
@@ -113,8 +122,12 @@ StasisStatus *stasis_status_read (const char *folder, GError **error);
 
 /* TRUE where the guest's memory is mapped from a save image itself. */
 gboolean stasis_status_is_on_image (const StasisStatus *status);
+/* (nullable) interned: why somebody has to decide before the guest goes on. */
+const char *stasis_status_undecided_reason (const StasisStatus *status);
 /* TRUE where the journal tells of a job, which others do not wait for. */
 gboolean stasis_journal_has_job (const StasisJournal *journal);
+/* TRUE where it tells of a migration, which goes in or out. */
+gboolean stasis_journal_is_migration (const StasisJournal *journal);
 /* A new journal entry in memory, in place of the old one; write the status afterwards. */
 void stasis_journal_begin (StasisJournal *journal, StasisStep step, const char *operation);
 void stasis_journal_clear (StasisJournal *journal);

@@ -243,12 +243,15 @@ remove_folder (const char *folder, GError **error)
   return stasis_throw_errno (error, _ ("cannot remove the folder '%s'"), folder);
 }
 
-/* What was saved needs its disks, and what may have been saved into a pipe does, too. */
+/* What was saved or migrated needs its disks, and what may have been does, too. */
 static gboolean
 needs_overlays (const StasisStatus *status, const char *folder, const char *fallback_reason)
 {
   g_autofree char *noted = stasis_end_reason_read (folder);
-  return g_strcmp0 (noted != NULL ? noted : fallback_reason, "saved") == 0 || status->is_undecided
+  const char *reason = noted != NULL ? noted : fallback_reason;
+  return g_strcmp0 (reason, "saved") == 0 || g_strcmp0 (reason, "migrated") == 0
+         || status->is_undecided || status->undecided_migration != NULL
+         || status->journal.step == STASIS_STEP_MIGRATE_HANDED
          || status->journal.step == STASIS_STEP_COMMIT
          || status->journal.step == STASIS_STEP_COMMITTED;
 }

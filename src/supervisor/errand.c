@@ -17,6 +17,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/migrate-settle.h"
 #include "driver/recover.h"
 #include "driver/teardown.h"
 #include "driver/thaw.h"
@@ -24,6 +25,7 @@
 #include "util/lock.h"
 
 #define THAW_MS 2000 /* others want the lock too */
+#define ASK_MS  3000 /* without it */
 
 struct _StasisErrands
 {
@@ -47,6 +49,8 @@ typedef struct
   StasisErrands *errands;
   const char *fallback; /* interned */
   StasisErrandResult result;
+  char *token;             /* (owned) (nullable) the undecided migration that was asked about ... */
+  StasisDoorAnswer answer; /* ... and what its destination said */
 } Errand;
 
 static void begin (StasisErrands *errands);
@@ -56,6 +60,7 @@ finished (gpointer data)
 {
   g_autofree Errand *errand = data;
   StasisErrands *errands = errand->errands;
+  g_free (errand->token);
   const gboolean is_wanted = errands->is_wanted;
   errands->is_under_way = FALSE;
   errands->is_wanted = FALSE;
@@ -147,6 +152,42 @@ close_left (const Errand *errand, StasisStatus *status, gboolean is_new)
   return STASIS_ERRAND_OWED;
 }
 
+/* The destination may be far: others get the domain's lock meanwhile. */
+static void
+ask_destination (Errand *errand)
+{
+  g_autoptr (StasisStatus) status = stasis_status_read (errand->errands->folder, NULL);
+  g_autoptr (GError) error = NULL;
+  if (status == NULL || status->undecided_migration == NULL || errand->errands->life == NULL
+      || !is_our_run (errand, status))
+    return;
+  errand->token = g_strdup (status->undecided_migration->token);
+  if (!stasis_migrate_settle_ask (status->undecided_migration, ASK_MS, NULL, &errand->answer,
+                                  &error))
+    again (errand, error);
+}
+
+/* OWED as long as nobody can tell whose the guest is. */
+static StasisErrandResult
+settle_migration (const Errand *errand, StasisStatus *status)
+{
+  StasisLife *life = errand->errands->life;
+  gboolean is_settled = FALSE;
+  g_autoptr (GError) error = NULL;
+  if (g_strcmp0 (errand->token, status->undecided_migration->token) != 0)
+    return STASIS_ERRAND_OWED;
+  StasisMonitor *monitor = stasis_life_borrow (life);
+  const gboolean ok = monitor != NULL
+                      && stasis_migrate_settle_undecided (errand->errands->folder, status, monitor,
+                                                          errand->answer, &is_settled, &error);
+  stasis_life_return (life, monitor);
+  if (error != NULL)
+    again (errand, error);
+  if (!ok || !is_settled)
+    return STASIS_ERRAND_OWED;
+  return stasis_process_is_alive (&status->qemu) ? STASIS_ERRAND_DONE : STASIS_ERRAND_GONE;
+}
+
 /* With the lock held. */
 static StasisErrandResult
 work (const Errand *errand)
@@ -176,6 +217,9 @@ work (const Errand *errand)
     return again (errand, error);
   if (status->is_fd_left && status->journal.step == STASIS_STEP_NONE)
     return close_left (errand, status, !is_old);
+  if (status->undecided_migration != NULL && status->journal.step == STASIS_STEP_NONE
+      && errand->errands->life != NULL)
+    return settle_migration (errand, status);
   g_clear_pointer (&errand->errands->said, g_free);
   return STASIS_ERRAND_DONE;
 }
@@ -185,6 +229,7 @@ run (gpointer data)
 {
   Errand *errand = data;
   g_autoptr (GError) error = NULL;
+  ask_destination (errand);
   g_autoptr (StasisLock) lock = stasis_lock_take (errand->errands->lock, /* wait= */ TRUE, &error);
   errand->result = lock != NULL ? work (errand) : again (errand, error);
   g_clear_pointer (&lock, stasis_lock_release);

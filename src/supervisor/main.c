@@ -53,11 +53,13 @@ typedef struct
   StasisMemoryChecker *checker;
   StasisWatch *watch;
   GMainLoop *loop;
+  guint retry; /* a source, or 0 */
   gboolean has_qemu_ended;
   gboolean is_status_gone;
-  gboolean is_frozen;   /* the status says that a guest which nobody is at is to be thawed */
-  gboolean is_over;     /* nothing is left to supervise */
-  const char *fallback; /* how the run ended, if nobody says */
+  gboolean is_undecided; /* the status says that a migration's destination is to be asked */
+  gboolean is_frozen;    /* the status says that a guest which nobody is at is to be thawed */
+  gboolean is_over;      /* nothing is left to supervise */
+  const char *fallback;  /* how the run ended, if nobody says */
 } Supervisor;
 
 static void
@@ -76,8 +78,18 @@ finish (Supervisor *self)
 static gboolean
 on_retry (gpointer data)
 {
-  settle (data);
+  Supervisor *self = data;
+  self->retry = 0;
+  settle (self);
   return G_SOURCE_REMOVE;
+}
+
+/* Once, however many errands could not be done. */
+static void
+retry_later (Supervisor *self)
+{
+  if (self->retry == 0)
+    self->retry = g_timeout_add (RETRY_MS, on_retry, self);
 }
 
 static void
@@ -104,17 +116,17 @@ on_errand_done (StasisErrandResult result, gpointer data)
       finish (self);
       break;
     case STASIS_ERRAND_AGAIN:
-      g_timeout_add (RETRY_MS, on_retry, self);
+      retry_later (self);
       break;
     case STASIS_ERRAND_OWED:
-      g_timeout_add (RETRY_MS, on_retry, self);
+      retry_later (self);
       look_anew (self);
       break;
     case STASIS_ERRAND_DONE:
       if (self->has_qemu_ended)
         {
           /* Its end is told once: nothing else would bring us here again. */
-          g_timeout_add (RETRY_MS, on_retry, self);
+          retry_later (self);
           break;
         }
       look_anew (self);
@@ -168,7 +180,10 @@ on_status_changed (const StasisStatus *status, gpointer data)
     stasis_memory_checker_set_status (self->checker, status);
   const gboolean was_frozen = self->is_frozen;
   self->is_frozen = status->frozen != NULL && status->journal.step == STASIS_STEP_NONE;
-  if (self->is_frozen && !was_frozen)
+  const gboolean was_undecided = self->is_undecided;
+  self->is_undecided
+      = status->undecided_migration != NULL && status->journal.step == STASIS_STEP_NONE;
+  if ((self->is_frozen && !was_frozen) || (self->is_undecided && !was_undecided))
     settle (self);
 }
 

@@ -19,6 +19,21 @@
 
 static char *folder;
 
+static StasisMigrateJournal *
+make_migration (void)
+{
+  static const char *const doors[] = { "tcp:[::1]:49152", "unix:///r/a b", NULL };
+  StasisMigrateJournal *migration = stasis_migrate_journal_new ("00112233445566778899aabbccddeeff");
+  migration->peer = g_strdup ("qemu+ssh://wéb/system");
+  g_strfreev (migration->doors);
+  migration->doors = g_strdupv ((char **) doors);
+  migration->verdicts = g_strdup ("/l/\xff migrations");
+  migration->flags = G_MAXUINT64;
+  migration->was_running = TRUE;
+  migration->is_postcopy = TRUE;
+  return migration;
+}
+
 static StasisStatus *
 make_status (void)
 {
@@ -42,6 +57,7 @@ make_status (void)
   status->started_us = G_GINT64_CONSTANT (1790000000123456);
   status->uid = G_MAXUINT32 - 1;
   stasis_bound_sockets_add (status->sockets, g_strdup ("/s/\xff a"), G_MAXUINT64, 7);
+  status->undecided_migration = make_migration ();
   status->frozen = g_strdup ("/r/\xff a.sock");
   status->memory_image = g_strdup ("/i/\xff a");
   status->memory_flat_of = g_strdup ("/i/\xff b");
@@ -74,6 +90,21 @@ read_back (const StasisStatus *status)
 }
 
 static void
+assert_same_migration (const StasisMigrateJournal *a, const StasisMigrateJournal *b)
+{
+  g_assert_cmpint (a != NULL, ==, b != NULL);
+  if (a == NULL)
+    return;
+  g_assert_cmpstr (a->token, ==, b->token);
+  g_assert_cmpstr (a->peer, ==, b->peer);
+  g_assert_cmpstrv (a->doors, b->doors);
+  g_assert_cmpstr (a->verdicts, ==, b->verdicts);
+  g_assert_cmpuint (a->flags, ==, b->flags);
+  g_assert_cmpint (a->was_running, ==, b->was_running);
+  g_assert_cmpint (a->is_postcopy, ==, b->is_postcopy);
+}
+
+static void
 assert_same_journal (const StasisJournal *a, const StasisJournal *b)
 {
   g_assert_cmpint (a->step, ==, b->step);
@@ -89,6 +120,7 @@ assert_same_journal (const StasisJournal *a, const StasisJournal *b)
   g_assert_cmpuint (a->replaced.device, ==, b->replaced.device);
   g_assert_cmpuint (a->replaced.inode, ==, b->replaced.inode);
   g_assert_cmpint (a->fdset, ==, b->fdset);
+  assert_same_migration (a->migration, b->migration);
   g_assert_cmpint (a->parameters != NULL, ==, b->parameters != NULL);
   if (a->parameters == NULL)
     return;
@@ -149,6 +181,7 @@ assert_same (const StasisStatus *a, const StasisStatus *b)
       g_assert_cmpuint (x->device, ==, y->device);
       g_assert_cmpuint (x->inode, ==, y->inode);
     }
+  assert_same_migration (a->undecided_migration, b->undecided_migration);
   g_assert_cmpstr (a->frozen, ==, b->frozen);
   g_assert_cmpstr (a->memory_image, ==, b->memory_image);
   g_assert_cmpstr (a->memory_flat_of, ==, b->memory_flat_of);
@@ -194,9 +227,15 @@ typedef struct
 } StepCase;
 
 static const StepCase steps[] = {
-  { "start", STASIS_STEP_START },     { "save", STASIS_STEP_SAVE },
-  { "commit", STASIS_STEP_COMMIT },   { "committed", STASIS_STEP_COMMITTED },
+  { "start", STASIS_STEP_START },
+  { "save", STASIS_STEP_SAVE },
+  { "commit", STASIS_STEP_COMMIT },
+  { "committed", STASIS_STEP_COMMITTED },
   { "restart", STASIS_STEP_RESTART },
+  { "migrate-sending", STASIS_STEP_MIGRATE_SENDING },
+  { "migrate-handed", STASIS_STEP_MIGRATE_HANDED },
+  { "migrate-incoming", STASIS_STEP_MIGRATE_INCOMING },
+  { "migrate-begun", STASIS_STEP_MIGRATE_BEGUN },
 };
 
 static void
@@ -208,6 +247,8 @@ test_step (gconstpointer data)
   g_assert_cmpint (status->journal.owner.pid, ==, getpid ());
   g_assert_true (stasis_process_is_alive (&status->journal.owner));
   g_assert_cmpint (status->journal.fdset, ==, -1);
+  if (stasis_journal_is_migration (&status->journal))
+    status->journal.migration = make_migration ();
   g_autoptr (StasisStatus) bare = read_back (status);
   assert_same (status, bare);
 
@@ -243,11 +284,13 @@ test_journal_anew (void)
   journal.was_running = TRUE;
   journal.image.inode = 4;
   journal.fdset = 7;
+  journal.migration = make_migration ();
   stasis_journal_begin (&journal, STASIS_STEP_START, "restore");
   g_assert_cmpint (journal.step, ==, STASIS_STEP_START);
   g_assert_cmpstr (journal.operation, ==, "restore");
   g_assert_null (journal.target);
   g_assert_null (journal.temp);
+  g_assert_null (journal.migration);
   g_assert_false (journal.was_running);
   g_assert_cmpuint (journal.image.inode, ==, 0);
   g_assert_cmpint (journal.fdset, ==, -1);
@@ -293,6 +336,11 @@ static const BadCase bad[] = {
   { "no-step", HEAD ", \"job\": {}}", "step" },
   { "job-is-text", HEAD ", \"job\": \"save\"}", "step" },
   { "step-is-a-number", HEAD ", \"job\": {\"step\": 1}}", "step" },
+  { "migration-without-one", HEAD ", \"job\": {\"step\": \"migrate-handed\"}}", "migrate-handed" },
+  { "migration-without-token",
+    HEAD ", \"job\": {\"step\": \"migrate-begun\", \"migration\": {\"token\": \"../x\"}}}",
+    "migrate-begun" },
+  { "undecided-without-token", HEAD ", \"undecided-migration\": {\"flags\": 1}}", "undecided" },
   { "owner-of-64-bits", HEAD ", \"job\": {\"step\": \"save\", \"owner\": {\"pid\": 4294967297}}}",
     "pid" },
 };

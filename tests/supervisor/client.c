@@ -94,8 +94,10 @@ locked (const char *folder, const char *what, const char *reason, GError **error
 static void
 fill_journal (StasisJournal *journal, const StasisJson *json)
 {
-  static const char *const steps[]
-      = { "none", "start", "resume", "save", "commit", "committed", "restart" };
+  static const char *const steps[] = {
+    "none",    "start",  "resume",          "save",           "commit",           "committed",
+    "restart", "device", "migrate-sending", "migrate-handed", "migrate-incoming", "migrate-begun"
+  };
   const char *step = stasis_json_string (stasis_json_get (json, "step"), "save");
   guint number = 0;
   for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
@@ -110,6 +112,7 @@ fill_journal (StasisJournal *journal, const StasisJson *json)
   journal->image.device = stasis_json_uint (stasis_json_get (json, "device"), 0);
   journal->image.inode = stasis_json_uint (stasis_json_get (json, "inode"), 0);
   journal->fdset = stasis_json_int (stasis_json_get (json, "fdset"), -1);
+  journal->migration = stasis_migrate_journal_from_json (stasis_json_get (json, "migration"));
 }
 
 /* Left open: the connection ends with us. */

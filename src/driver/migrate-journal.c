@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * migrate-journal.c: what the status file keeps of a migration
+ */
+
+#include "config.h"
+
+#include "driver/migrate-journal.h"
+
+#include "driver/migrate-token.h"
+#include "util/json-path.h"
+
+#define DOORS_MAX 16u
+
+StasisMigrateJournal *
+stasis_migrate_journal_new (const char *token)
+{
+  StasisMigrateJournal *journal = g_new0 (StasisMigrateJournal, 1);
+  journal->token = g_strdup (token);
+  journal->doors = g_new0 (char *, 1);
+  return journal;
+}
+
+StasisMigrateJournal *
+stasis_migrate_journal_copy (const StasisMigrateJournal *journal)
+{
+  StasisMigrateJournal *copy = g_memdup2 (journal, sizeof *journal);
+  copy->token = g_strdup (journal->token);
+  copy->peer = g_strdup (journal->peer);
+  copy->doors = g_strdupv (journal->doors);
+  copy->verdicts = g_strdup (journal->verdicts);
+  return copy;
+}
+
+/* NULL is fine. */
+void
+stasis_migrate_journal_free (StasisMigrateJournal *journal)
+{
+  if (journal == NULL)
+    return;
+  g_free (journal->token);
+  g_free (journal->peer);
+  g_strfreev (journal->doors);
+  g_free (journal->verdicts);
+  g_free (journal);
+}
+
+StasisJson *
+stasis_migrate_journal_to_json (const StasisMigrateJournal *journal)
+{
+  StasisJson *json = stasis_json_new_object ();
+  StasisJson *doors = stasis_json_new_array ();
+  stasis_json_set_string (json, "token", journal->token);
+  if (journal->peer != NULL)
+    stasis_json_set_string (json, "peer", journal->peer);
+  for (guint i = 0; journal->doors[i] != NULL; i++)
+    stasis_json_array_append_string (doors, journal->doors[i]);
+  stasis_json_set (json, "doors", doors);
+  stasis_json_set_path (json, "verdicts", journal->verdicts);
+  stasis_json_set_uint (json, "flags", journal->flags);
+  stasis_json_set_boolean (json, "was-running", journal->was_running);
+  if (journal->is_postcopy)
+    stasis_json_set_boolean (json, "postcopy", TRUE);
+  return json;
+}
+
+static char **
+doors_from_json (const StasisJson *json)
+{
+  GPtrArray *doors = g_ptr_array_new ();
+  if (json != NULL && stasis_json_kind (json) == STASIS_JSON_ARRAY)
+    for (guint i = 0; i < stasis_json_array_length (json) && doors->len < DOORS_MAX; i++)
+      {
+        const char *door = stasis_json_string (stasis_json_array_get (json, i), NULL);
+        if (door != NULL)
+          g_ptr_array_add (doors, g_strdup (door));
+      }
+  g_ptr_array_add (doors, NULL);
+  return (char **) g_ptr_array_free (doors, FALSE);
+}
+
+StasisMigrateJournal *
+stasis_migrate_journal_from_json (const StasisJson *json)
+{
+  const char *token = stasis_json_string (stasis_json_get (json, "token"), NULL);
+  if (!stasis_migrate_token_is_valid (token))
+    return NULL;
+  StasisMigrateJournal *journal = stasis_migrate_journal_new (token);
+  g_strfreev (journal->doors);
+  journal->doors = doors_from_json (stasis_json_get (json, "doors"));
+  journal->peer = g_strdup (stasis_json_string (stasis_json_get (json, "peer"), NULL));
+  journal->verdicts = stasis_json_dup_path (json, "verdicts");
+  journal->flags = stasis_json_uint (stasis_json_get (json, "flags"), 0);
+  journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
+  journal->is_postcopy = stasis_json_boolean (stasis_json_get (json, "postcopy"), FALSE);
+  return journal;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * migrate-journal.h: what the status file keeps of a migration
+ */
+
+#pragma once
+
+#include "util/json.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  char *token;    /* (owned) */
+  char *peer;     /* (owned) (nullable) out: the destination's URI, as it was given */
+  char **doors;   /* (owned) out: addresses where the destination can be asked, may be empty */
+  char *verdicts; /* (owned) (nullable) in: the folder of this host's verdicts */
+  guint64 flags;  /* libvirt's */
+  gboolean was_running; /* out: the guest ran before */
+  gboolean is_postcopy; /* out: memory is on both sides: the destination is not asked to revoke */
+} StasisMigrateJournal;
+
+StasisMigrateJournal *stasis_migrate_journal_new (const char *token);
+StasisMigrateJournal *stasis_migrate_journal_copy (const StasisMigrateJournal *journal);
+void stasis_migrate_journal_free (StasisMigrateJournal *journal);
+
+/* (transfer full) */
+StasisJson *stasis_migrate_journal_to_json (const StasisMigrateJournal *journal);
+/* (transfer full) (nullable): NULL where it has no token: nobody could be asked. */
+StasisMigrateJournal *stasis_migrate_journal_from_json (const StasisJson *json);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisMigrateJournal, stasis_migrate_journal_free)
+
+G_END_DECLS

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * migrate-settle.c: whose the guest is after a migration was cut off
+ *
+ * Theory of operation
+ *
+ * The source's journal says SENDING as long as the destination cannot have all of the guest, and
+ * HANDED, synced, before QEMU is allowed to send the state of the devices.  The destination decides
+ * once, for good (migrate-verdict.c): "begun" before the guest is let run there, or "revoked".
+ *
+ *   SENDING          the guest goes on here
+ *   HANDED, revoked  the guest goes on here
+ *   HANDED, begun    what is here is a copy: it is ended
+ *   HANDED, unknown  it stays paused; the supervisor asks again, or people decide
+ *
+ * So two copies would have to be let run by two verdicts on one token, of which there is one only.
+ * The source asks to revoke rather than how it stands: its driver is dead, and somebody has to have
+ * the guest.  Not so in postcopy: there the destination may be the only one that can go on.
+ *
+ * In postcopy QEMU keeps memory here that the destination lacks, and cannot let its own guest run
+ * any more: neither is anything cancelled nor ended then.
+ */
+
+#include "config.h"
+
+#include "driver/migrate-settle.h"
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "driver/migration-end.h"
+#include "driver/recover.h"
+#include "driver/still.h"
+#include "driver/teardown.h"
+#include "driver/thaw.h"
+#include "monitor/commands-devices.h"
+#include "monitor/commands-fd.h"
+#include "monitor/commands-migrate.h"
+#include "monitor/commands-run.h"
+#include "util/fault.h"
+
+#define ASK_MS 2000 /* with the domain's lock held */
+
+static gboolean
+query (StasisMonitor *monitor, StasisMigrationStatus *out_status, GError **error)
+{
+  g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (monitor, NULL, error);
+  if (info == NULL)
+    return FALSE;
+  *out_status = info->status;
+  return TRUE;
+}
+
+static gboolean
+is_postcopy (StasisMigrationStatus status)
+{
+  return status == STASIS_MIGRATION_POSTCOPY_ACTIVE || status == STASIS_MIGRATION_POSTCOPY_PAUSED
+         || status == STASIS_MIGRATION_POSTCOPY_RECOVER_SETUP
+         || status == STASIS_MIGRATION_POSTCOPY_RECOVER;
+}
+
+/* Whatever the journal says: the destination may have everything. */
+static gboolean
+may_have_left (StasisMigrationStatus status)
+{
+  return is_postcopy (status) || status == STASIS_MIGRATION_DEVICE
+         || status == STASIS_MIGRATION_COMPLETED || status == STASIS_MIGRATION_COLO;
+}
+
+static gboolean
+ask_doors (const StasisMigrateJournal *migration, StasisDoorQuestion question, int timeout_ms,
+           GCancellable *cancellable, StasisDoorAnswer *out_answer, GError **error)
+{
+  g_autoptr (GError) last = NULL;
+  gboolean has_answer = FALSE;
+  for (guint i = 0; migration->doors[i] != NULL; i++)
+    {
+      StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
+      g_clear_error (&last);
+      if (!stasis_migrate_door_ask (migration->doors[i], migration->token, question, timeout_ms,
+                                    cancellable, &answer, &last))
+        continue;
+      if (!has_answer || answer != STASIS_DOOR_UNKNOWN)
+        *out_answer = answer;
+      has_answer = TRUE;
+      if (answer == STASIS_DOOR_BEGUN || answer == STASIS_DOOR_REVOKED)
+        return TRUE;
+    }
+  if (has_answer)
+    return TRUE;
+  if (last != NULL)
+    g_propagate_error (error, g_steal_pointer (&last));
+  else
+    g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_FAILED,
+                         _ ("no address is known where the destination could be asked"));
+  return FALSE;
+}
+
+gboolean
+stasis_migrate_settle_ask (const StasisMigrateJournal *migration, int timeout_ms,
+                           GCancellable *cancellable, StasisDoorAnswer *out_answer, GError **error)
+{
+  return ask_doors (migration, migration->is_postcopy ? STASIS_DOOR_STATUS : STASIS_DOOR_REVOKE,
+                    timeout_ms, cancellable, out_answer, error);
+}
+
+/* A guest that stopped over a disk while it was migrated is not let run. */
+static gboolean
+let_run (StasisMonitor *monitor, const StasisJournal *journal, GError **error)
+{
+  gboolean have_failed = FALSE;
+  if (journal->are_disks_fine && !stasis_still_query_disks (monitor, &have_failed, error))
+    return FALSE;
+  return have_failed || stasis_recover_let_run (monitor, error);
+}
+
+/* The guest goes on here, as it was; it first, then all that was set up in QEMU. */
+static gboolean
+take_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, gboolean was_running,
+           GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  if (!stasis_migration_end (monitor, status->qemu.pid, error))
+    return FALSE;
+  if (was_running && !let_run (monitor, &status->journal, error))
+    return FALSE;
+  if (!was_running && !stasis_monitor_stop (monitor, NULL, error))
+    return FALSE;
+  if (was_running)
+    stasis_thaw_if_frozen (folder, status);
+  else if (!stasis_monitor_activate_disks (monitor, NULL, &local))
+    g_debug ("%s", local->message); /* QEMU before 10.0 cannot: `cont` does it there */
+  g_clear_error (&local);
+  if (!stasis_monitor_closefd (monitor, STASIS_MIGRATE_FD_NAME, NULL, &local))
+    g_debug ("%s", local->message); /* it may hold none */
+  g_clear_error (&local);
+  if (!stasis_migration_reset (monitor, status->journal.parameters, &local))
+    g_message ("%s", local->message); /* a guest that runs is not failed over that */
+  stasis_journal_clear (&status->journal);
+  g_clear_pointer (&status->undecided_migration, stasis_migrate_journal_free);
+  return stasis_status_write (status, folder, error);
+}
+
+/* The guest runs there: whatever fails, it is not to run here. */
+static gboolean
+end_copy (const char *folder, StasisStatus *status, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  if (!stasis_end_reason_write (folder, "migrated", &local))
+    g_debug ("%s", local->message);
+  if (!stasis_teardown (status, folder, "migrated", error))
+    return FALSE;
+  stasis_journal_clear (&status->journal);
+  g_clear_pointer (&status->undecided_migration, stasis_migrate_journal_free);
+  return TRUE;
+}
+
+static gboolean
+apply (const char *folder, StasisStatus *status, StasisMonitor *monitor, gboolean was_running,
+       StasisDoorAnswer answer, gboolean *out_is_settled, GError **error)
+{
+  StasisMigrationStatus now = STASIS_MIGRATION_UNKNOWN;
+  *out_is_settled = FALSE;
+  if (answer != STASIS_DOOR_BEGUN && answer != STASIS_DOOR_REVOKED)
+    return TRUE;
+  if (!query (monitor, &now, error))
+    return FALSE;
+  if (is_postcopy (now))
+    return TRUE;
+  *out_is_settled = TRUE;
+  return answer == STASIS_DOOR_BEGUN ? end_copy (folder, status, error)
+                                     : take_back (folder, status, monitor, was_running, error);
+}
+
+gboolean
+stasis_migrate_settle_undecided (const char *folder, StasisStatus *status, StasisMonitor *monitor,
+                                 StasisDoorAnswer answer, gboolean *out_is_settled, GError **error)
+{
+  const StasisMigrateJournal *migration = status->undecided_migration;
+  if (migration != NULL)
+    return apply (folder, status, monitor, migration->was_running, answer, out_is_settled, error);
+  *out_is_settled = TRUE;
+  return TRUE;
+}
+
+gboolean
+stasis_migrate_throw_undecided (const char *name, GError **error)
+{
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+               _ ("domain '%s' may run at the destination of its migration, which cannot be asked: "
+                  "'stasis migrate-resolve' decides whose it is"),
+               name);
+  return FALSE;
+}
+
+/* QEMU lets the guest run by itself where its migration fails late.  What it is sending is not cut
+ * off: it may be all that there is of the guest's memory. */
+static gboolean
+leave_paused (const char *folder, StasisStatus *status, StasisMonitor *monitor, const char *why,
+              GError **error)
+{
+  if (!stasis_monitor_stop (monitor, NULL, error))
+    return FALSE;
+  StasisMigrateJournal *migration = stasis_migrate_journal_copy (status->journal.migration);
+  migration->was_running = status->journal.was_running;
+  stasis_migrate_journal_free (status->undecided_migration);
+  status->undecided_migration = migration;
+  stasis_journal_clear (&status->journal);
+  if (!stasis_status_write (status, folder, error))
+    return FALSE;
+  g_warning (_ ("domain '%1$s' stays paused: its migration was cut off at the very end, and it may "
+                "run at its destination (%2$s); that is asked again, and 'stasis migrate-resolve' "
+                "decides it by hand"),
+             status->name, why);
+  return TRUE;
+}
+
+gboolean
+stasis_migrate_settle_handed (const char *folder, StasisStatus *status, StasisMonitor *monitor,
+                              GError **error)
+{
+  StasisMigrationStatus now = STASIS_MIGRATION_UNKNOWN;
+  StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
+  g_autoptr (GError) local = NULL;
+  gboolean is_settled = FALSE;
+  if (!query (monitor, &now, error))
+    return FALSE;
+  StasisMigrateJournal *migration = status->journal.migration;
+  migration->is_postcopy = migration->is_postcopy || is_postcopy (now);
+  const gboolean has_answer = stasis_migrate_settle_ask (migration, ASK_MS, NULL, &answer, &local);
+  if (!stasis_fault ("migrate-asked", error)
+      || !apply (folder, status, monitor, status->journal.was_running, answer, &is_settled, error))
+    return FALSE;
+  return is_settled
+         || leave_paused (folder, status, monitor,
+                          has_answer ? stasis_door_answer_to_string (answer) : local->message,
+                          error);
+}
+
+gboolean
+stasis_migrate_settle_sending (const char *folder, StasisStatus *status, StasisMonitor *monitor,
+                               GError **error)
+{
+  StasisMigrationStatus now = STASIS_MIGRATION_UNKNOWN;
+  if (!query (monitor, &now, error))
+    return FALSE;
+  if (may_have_left (now))
+    return stasis_migrate_settle_handed (folder, status, monitor, error);
+  return take_back (folder, status, monitor, status->journal.was_running, error);
+}
+
+/* Not to revoke: what is over there may be the only copy. */
+const char *
+stasis_migrate_settle_dead (const StasisStatus *status)
+{
+  const StasisMigrateJournal *migration = status->journal.migration;
+  StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
+  g_autoptr (GError) local = NULL;
+  if (!ask_doors (migration, STASIS_DOOR_STATUS, ASK_MS, NULL, &answer, &local))
+    g_debug ("%s", local->message);
+  return answer == STASIS_DOOR_BEGUN ? "migrated" : "crashed";
+}
+
+gboolean
+stasis_migrate_settle_incoming (const StasisStatus *status, StasisVerdict *out_verdict,
+                                GError **error)
+{
+  const StasisMigrateJournal *migration = status->journal.migration;
+  if (migration->verdicts != NULL)
+    return stasis_migrate_verdict_decide (migration->verdicts, migration->token,
+                                          STASIS_VERDICT_REVOKED, status->name, status->uuid,
+                                          out_verdict, error);
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_FAILED,
+                       _ ("the journal does not say where its migration is decided"));
+  return FALSE;
+}
