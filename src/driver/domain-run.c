@@ -18,6 +18,7 @@
 #include "driver/look.h"
 #include "driver/memory-check.h"
 #include "driver/lost.h"
+#include "driver/migrate-settle.h"
 #include "driver/recover.h"
 #include "driver/supervise.h"
 #include "driver/teardown.h"
@@ -155,6 +156,8 @@ stasis_domain_resume (StasisDomain *self, GError **error)
   g_auto (Grip) grip = { 0 };
   if (!grip_take (&grip, self, error))
     return FALSE;
+  if (grip.hold->status->undecided_migration != NULL)
+    return stasis_migrate_throw_undecided (grip.hold->status->name, error);
   /* Where a save is undecided although somebody let the guest run, this is the decision. */
   if (grip.state == STASIS_RUN_STATE_RUNNING && !grip.hold->status->is_undecided)
     return throw_state (error, self, _ ("is already running"));
@@ -410,6 +413,10 @@ stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **er
   if (look == STASIS_LOOK_OFF)
     return throw_state (error, self, _ ("is not running"));
 
+  if (status != NULL && status->undecided_migration != NULL)
+    g_warning (_ ("domain '%s' is destroyed although nobody knows whether its migration's "
+                  "destination has it: look there before you start it again"),
+               name);
   /* Without the hold: a job must not keep a guest alive that is to go. */
   if (!end_with_reason (self, folder, status, flags, error))
     return FALSE;

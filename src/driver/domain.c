@@ -368,10 +368,10 @@ stasis_domain_get_state (StasisDomain *self, StasisDomainState *out_state, const
       *out_state = STASIS_DOMAIN_SHUTOFF;
       reason = g_strdup (last_reason (self));
     }
-  else if (status->is_undecided && *out_state == STASIS_DOMAIN_PAUSED)
+  else if (stasis_status_undecided_reason (status) != NULL && *out_state == STASIS_DOMAIN_PAUSED)
     {
       g_free (reason);
-      reason = g_strdup (_ ("save undecided"));
+      reason = g_strdup (stasis_status_undecided_reason (status));
     }
   if (out_reason != NULL)
     *out_reason = g_intern_string (reason);

@@ -251,8 +251,8 @@ fill_run (const StasisPictureRun *run, StasisFacts *out)
   out->supervisor_pid = (pid_t) stasis_run_follow_pid (run->follow);
   out->has_state = stasis_run_follow_is_current (run->follow);
   out->state = run->state;
-  out->reason = run->is_undecided && run->state == STASIS_DOMAIN_PAUSED
-                    ? g_intern_string (_ ("save undecided"))
+  out->reason = run->undecided_reason != NULL && run->state == STASIS_DOMAIN_PAUSED
+                    ? run->undecided_reason
                     : run->reason;
 }
 

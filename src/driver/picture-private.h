@@ -98,7 +98,7 @@ struct _StasisPictureRun
   int id; /* 0: not known yet */
   gint64 started_us;
   gboolean has_journal;
-  gboolean is_undecided;
+  const char *undecided_reason; /* (nullable) interned */
   StasisProcess qemu;
   int pidfd; /* (owned) -1: it does not live */
   StasisReady ended;

@@ -81,7 +81,7 @@ look_status (StasisPictureRun *run)
   run->started_us = status->started_us;
   /* A device that the guest has yet to release may have gone since. */
   run->has_journal = status->journal.step != STASIS_STEP_NONE || status->unplugs->len > 0;
-  run->is_undecided = status->is_undecided;
+  run->undecided_reason = stasis_status_undecided_reason (status);
   look_qemu (run, &status->qemu);
   if (run->follow != NULL)
     stasis_run_follow_confirm (run->follow);

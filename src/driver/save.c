@@ -32,6 +32,7 @@
 #include "driver/domain-private.h"
 #include "driver/hook-begin.h"
 #include "driver/memory-check.h"
+#include "driver/migrate-settle.h"
 #include "driver/migration-end.h"
 #include "driver/overlay-bases.h"
 #include "driver/quiesce.h"
@@ -96,6 +97,8 @@ look_at_guest (Save *save, GError **error)
                                        stasis_job_cancellable (save->job), error))
     return FALSE;
 
+  if (save->hold->status->undecided_migration != NULL)
+    return stasis_migrate_throw_undecided (save->hold->status->name, error);
   if (save->hold->status->is_undecided && state != STASIS_RUN_STATE_RUNNING)
     {
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,

@@ -37,11 +37,9 @@ static const struct
 
 /* Ours that libvirt calls otherwise, and what supervisors that were started earlier say. */
 static const char *const other_words[][2] = {
-  { "save undecided", "saving" },
-  { "save", "saving" },
-  { "dump", "dumping" },
-  { "migration", "migrating" },
-  { "snapshot", "creating snapshot" },
+  { "save undecided", "saving" }, { "migration undecided", "migrating" },
+  { "save", "saving" },           { "dump", "dumping" },
+  { "migration", "migrating" },   { "snapshot", "creating snapshot" },
 };
 
 /* The number. */

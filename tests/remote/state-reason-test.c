@@ -21,6 +21,7 @@ static const struct
   { STASIS_DOMAIN_PAUSED, "user", 1 },
   { STASIS_DOMAIN_PAUSED, "saving", 3 },
   { STASIS_DOMAIN_PAUSED, "save undecided", 3 },
+  { STASIS_DOMAIN_PAUSED, "migration undecided", 2 },
   { STASIS_DOMAIN_PAUSED, "migration", 2 },
   { STASIS_DOMAIN_PAUSED, "I/O error", 5 },
   { STASIS_DOMAIN_PAUSED, "starting up", 11 },
