@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * migrate-in.h: the destination of a migration
+ */
+
+#pragma once
+
+#include <stasis/migrate.h>
+
+#include "driver/driver-private.h"
+
+G_BEGIN_DECLS
+
+/* Prepare: a QEMU waits for the guest of @xml, and somebody listens for its source.  The domain's
+ * lock is held until stasis_migrate_in_finish() or stasis_migrate_in_abandon(), whatever thread
+ * calls them.
+ * @cookie: from Begin
+ * @out_cookie: (transfer full)
+ * @out_uri: (transfer full): where the source sends to: "tcp:HOST:PORT" */
+gboolean stasis_migrate_in_prepare (StasisDriver *driver, StasisMigrateFlags flags,
+                                    const StasisMigrateRequest *request, const char *xml,
+                                    GBytes *cookie, GBytes **out_cookie, char **out_uri,
+                                    GCancellable *cancellable, GError **error);
+
+/* Finish: the guest becomes this host's, and runs, or nothing is left of it.
+ * @name: the domain's name here
+ * @cookie: (nullable): from Perform; without one nothing begins
+ * @is_cancelled: the source, or who talks for it, has given up: nothing begins, and NULL is
+ *   returned with STASIS_ERROR_CANCELLED, or what is the case here
+ * @out_cookie: (transfer full) (nullable) */
+StasisDomain *stasis_migrate_in_finish (StasisDriver *driver, StasisMigrateFlags flags,
+                                        const char *name, GBytes *cookie, gboolean is_cancelled,
+                                        GBytes **out_cookie, GError **error);
+
+/* Who prepared it has gone: revoke, unless it has begun, and clear away.  Nothing where there is
+ * none of that name. */
+void stasis_migrate_in_abandon (StasisDriver *driver, const char *name);
+
+/* Everything that waits in this process, when it ends. */
+void stasis_migrate_in_abandon_all (StasisDriver *driver);
+
+G_END_DECLS
