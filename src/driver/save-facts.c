@@ -47,9 +47,9 @@ capabilities_to_json (const StasisSaveEngine *engine)
 
 /* The guest's CPU as this QEMU expands it: what a later QEMU must offer for the guest to go on.
  * For information; a QEMU that cannot tell leaves it out. */
-static void
-add_cpu (StasisJson *facts, const StasisDomainDef *def, StasisMonitor *monitor,
-         GCancellable *cancellable)
+StasisJson *
+stasis_save_facts_cpu (const StasisDomainDef *def, StasisMonitor *monitor,
+                       GCancellable *cancellable)
 {
   const char *model = def->cpu.model;
   if (model == NULL)
@@ -61,11 +61,11 @@ add_cpu (StasisJson *facts, const StasisDomainDef *def, StasisMonitor *monitor,
       = stasis_monitor_query_cpu_model_expansion (monitor, "full", model, NULL, cancellable, NULL);
   const StasisJson *props = expanded != NULL ? stasis_json_get (expanded, "props") : NULL;
   if (props == NULL)
-    return;
+    return NULL;
   StasisJson *cpu = stasis_json_new_object ();
   stasis_json_set_string (cpu, "model", model);
   stasis_json_set (cpu, "props", stasis_json_ref ((StasisJson *) props));
-  stasis_json_set (facts, STASIS_IMAGE_FACTS_CPU, cpu);
+  return cpu;
 }
 
 /* The QEMU_FACTS record. */
@@ -90,6 +90,8 @@ stasis_save_facts (const StasisDomainDef *def, const StasisStatus *status,
   stasis_json_set_string (facts, STASIS_IMAGE_FACTS_HOST, g_get_host_name ());
   stasis_json_set (facts, STASIS_IMAGE_FACTS_CAPABILITIES, capabilities_to_json (engine));
   stasis_json_set (facts, STASIS_IMAGE_FACTS_RAM_BLOCKS, blocks_to_json (ram_blocks));
-  add_cpu (facts, def, monitor, cancellable);
+  StasisJson *cpu = stasis_save_facts_cpu (def, monitor, cancellable);
+  if (cpu != NULL)
+    stasis_json_set (facts, STASIS_IMAGE_FACTS_CPU, cpu);
   return facts;
 }

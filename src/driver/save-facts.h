@@ -17,4 +17,9 @@ StasisJson *stasis_save_facts (const StasisDomainDef *def, const StasisStatus *s
                                gboolean resume_running, const char *reason, StasisMonitor *monitor,
                                GCancellable *cancellable);
 
+/* (transfer full) (nullable): the guest's CPU as this QEMU expands it: {"model", "props"}; NULL
+ * where it cannot tell. */
+StasisJson *stasis_save_facts_cpu (const StasisDomainDef *def, StasisMonitor *monitor,
+                                   GCancellable *cancellable);
+
 G_END_DECLS
