@@ -29,8 +29,10 @@ test (const StasisDeviceRequest *request, GError **error)
   if (stasis_json_array_length (reasons) == 0)
     return TRUE;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
-               _ ("domain '%1$s' cannot be saved: QEMU: %2$s"), request->def->name,
-               stasis_json_string (stasis_json_array_get (reasons, 0), "?"));
+               request->operation == STASIS_DEVICE_MIGRATE
+                   ? _ ("domain '%1$s' cannot migrate: QEMU: %2$s")
+                   : _ ("domain '%1$s' cannot be saved: QEMU: %2$s"),
+               request->def->name, stasis_json_string (stasis_json_array_get (reasons, 0), "?"));
   return FALSE;
 }
 

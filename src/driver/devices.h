@@ -16,6 +16,7 @@ typedef enum
 {
   STASIS_DEVICE_SAVE,
   STASIS_DEVICE_RESTORE,
+  STASIS_DEVICE_MIGRATE, /* to another host */
 } StasisDeviceOperation;
 
 /* What the handlers are told.  All borrowed. */
@@ -23,7 +24,7 @@ typedef struct
 {
   StasisDeviceOperation operation;
   gboolean is_live;        /* the guest runs while its state is taken */
-  const char *destination; /* the image's path */
+  const char *destination; /* (nullable) the image's path */
   const StasisDomainDef *def;
   StasisMonitor *monitor; /* (nullable): of the running guest */
   StasisDriver *driver;   /* (nullable): who uses a device is looked for among its domains */

@@ -17,6 +17,7 @@
 G_BEGIN_DECLS
 
 typedef struct _StasisPicture StasisPicture;
+typedef struct _StasisMigrateOuts StasisMigrateOuts;
 
 struct _StasisDriver
 {
@@ -36,6 +37,7 @@ struct _StasisDriver
   GHashTable *uuids;       /* (owned) (guarded by uuids_lock) see registry-uuid.c */
   GHashTable *unrecovered; /* (owned) (guarded by lock) name -> gint64, see look.c */
   StasisPicture *picture;  /* (borrowed) (nullable) see picture.h */
+  StasisMigrateOuts *migrate_outs; /* (owned) see migrate-out.c */
 };
 
 /* What this emulator can do: probed once, then from the cache.  One that stasis.conf does not

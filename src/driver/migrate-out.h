@@ -37,11 +37,18 @@ gboolean stasis_migrate_out_perform (StasisDomain *domain, StasisMigrateFlags fl
 gboolean stasis_migrate_out_confirm (StasisDomain *domain, StasisMigrateFlags flags, GBytes *cookie,
                                      gboolean is_cancelled, GError **error);
 
+/* For the journal, and for people: the destination's URI, where it is known.  After Begin. */
+void stasis_migrate_out_set_peer (StasisDomain *domain, const char *uri);
+
 /* Who began has gone: as recovery does it.  Nothing where nothing was begun. */
 void stasis_migrate_out_abandon (StasisDomain *domain);
 
 /* Everything that was begun in this process, when it ends. */
 void stasis_migrate_out_abandon_all (StasisDriver *driver);
+
+/* A driver's table of them. */
+StasisMigrateOuts *stasis_migrate_outs_new (void);
+void stasis_migrate_outs_free (StasisMigrateOuts *self);
 
 /* All five steps, with another driver as the destination (peer-to-peer, and `stasis migrate`). */
 gboolean stasis_migrate_out_run (StasisDomain *domain, StasisDriver *destination,

@@ -244,7 +244,8 @@ stasis_migrate_settle_sending (const char *folder, StasisStatus *status, StasisM
   StasisMigrationStatus now = STASIS_MIGRATION_UNKNOWN;
   if (!query (monitor, &now, error))
     return FALSE;
-  if (may_have_left (now))
+  /* Without a door nothing was sent yet: QEMU still tells of an earlier migration, of a save. */
+  if (may_have_left (now) && status->journal.migration->doors[0] != NULL)
     return stasis_migrate_settle_handed (folder, status, monitor, error);
   return take_back (folder, status, monitor, status->journal.was_running, error);
 }

@@ -68,8 +68,8 @@ look (StasisMonitor *monitor, StasisJob *job, guint *passes_max, StasisMigration
 }
 
 /* What QEMU says of it before the guest stands still. */
-static StasisRunState
-announced_trouble (const StasisMonitorEvent *event)
+StasisRunState
+stasis_migration_announced_trouble (const StasisMonitorEvent *event)
 {
   const char *action = stasis_json_string (stasis_json_get (event->data, "action"), "");
   if (g_str_equal (event->name, "BLOCK_IO_ERROR") && g_str_equal (action, "stop"))
@@ -87,7 +87,7 @@ check_stop (StasisMonitor *monitor, gboolean is_live, const StasisMonitorEvent *
 {
   if (!is_live)
     return TRUE;
-  if (!stasis_still_check_trouble (announced_trouble (event), error))
+  if (!stasis_still_check_trouble (stasis_migration_announced_trouble (event), error))
     return FALSE;
   if (!g_str_equal (event->name, "STOP"))
     return TRUE;

@@ -7,6 +7,7 @@
 
 #include "driver/job.h"
 #include "monitor/commands-migrate.h"
+#include "monitor/commands-run.h"
 #include "monitor/monitor.h"
 
 G_BEGIN_DECLS
@@ -23,5 +24,8 @@ gboolean stasis_migration_wait_for (StasisMonitor *monitor, StasisJob *job,
  * also an error (STASIS_ERROR_INVALID_STATE) that it stops by itself. */
 gboolean stasis_migration_wait (StasisMonitor *monitor, StasisJob *job, guint passes_max,
                                 GError **error);
+
+/* What an event says of a guest that is about to stop by itself, or UNKNOWN. */
+StasisRunState stasis_migration_announced_trouble (const StasisMonitorEvent *event);
 
 G_END_DECLS

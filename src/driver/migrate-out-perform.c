@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * migrate-out-perform.c: sending a guest to another host
+ *
+ * Theory of operation
+ *
+ * QEMU is told how; the destination is connected to; the journal gets the places where it can be
+ * asked; QEMU sends memory as long as the guest runs, and pauses it once little is left.  There it
+ * waits for us (pause-before-switchover): until now all can be undone, and an abort is in time.
+ * The journal says HANDED, on disk, before QEMU may send the rest, the devices.  From then on the
+ * guest is not let run here unless its destination has revoked: undoing it asks that.
+ *
+ * Perform's cookie, which says that QEMU has completed, is what lets the destination begin.  It is
+ * made at the very end.
+ */
+
+#include "config.h"
+
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "driver/job-stats-json.h"
+#include "driver/migrate-channel.h"
+#include "driver/migrate-out-private.h"
+#include "driver/migrate-settle.h"
+#include "monitor/commands-fd.h"
+#include "monitor/commands-migrate.h"
+#include "monitor/commands-run.h"
+#include "util/fault.h"
+#include "util/fd.h"
+
+#define CONNECT_MS 30000
+
+/* All that Prepare has said, and what follows of it. */
+typedef struct
+{
+  StasisMigrateCookie *cookie; /* (owned) */
+  StasisMigratePlan *plan;     /* (owned) */
+  GStrv places;                /* (owned): where to send to, the best one first */
+  GStrv doors;                 /* (owned) */
+  int fd;                      /* (owned) connected, or -1: QEMU connects by itself */
+  const char *uri;             /* (nullable) where it does */
+} Way;
+
+static void
+way_clear (Way *way)
+{
+  stasis_migrate_cookie_free (way->cookie);
+  stasis_migrate_plan_free (way->plan);
+  g_strfreev (way->places);
+  g_strfreev (way->doors);
+  stasis_fd_clear (&way->fd);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Way, way_clear)
+
+static gboolean
+throw_cookie (const char *what, GError **error)
+{
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+               _ ("the destination's cookie does not say %s"), what);
+  return FALSE;
+}
+
+static gboolean
+read_cookie (const StasisMigrateOut *out, GBytes *octets, Way *way, GError **error)
+{
+  gsize size = 0;
+  gconstpointer data = octets != NULL ? g_bytes_get_data (octets, &size) : NULL;
+  if (data == NULL)
+    return throw_cookie (_ ("anything"), error);
+  way->cookie = stasis_migrate_cookie_parse (data, size, error);
+  if (way->cookie == NULL || !stasis_migrate_cookie_check_token (way->cookie, out->token, error))
+    return FALSE;
+  return way->cookie->prepare != NULL || throw_cookie (_ ("how to send"), error);
+}
+
+/* Where to send to, and where the destination is asked. */
+static gboolean
+find_places (const StasisMigrateRequest *request, Way *way, GError **error)
+{
+  const StasisMigratePrepare *prepare = way->cookie->prepare;
+  if (request != NULL && request->uri != NULL)
+    {
+      const char *const one[] = { request->uri, NULL };
+      way->places = g_strdupv ((char **) one);
+    }
+  else if (prepare->addresses != NULL)
+    way->places = g_strdupv (prepare->addresses);
+  if (way->places == NULL || way->places[0] == NULL)
+    return throw_cookie (_ ("where to send to"), error);
+
+  g_autoptr (GStrvBuilder) doors = g_strv_builder_new ();
+  if (prepare->door != NULL)
+    g_strv_builder_add (doors, prepare->door);
+  way->doors = g_strv_builder_end (doors);
+  return way->doors[0] != NULL || throw_cookie (_ ("where it can be asked"), error);
+}
+
+static gboolean
+choose_plan (StasisMigrateOut *out, const StasisMigrateRequest *request, Way *way, GError **error)
+{
+  g_autofree char *emulator = g_strdup_printf ("'%s'", out->hold->status->emulator);
+  way->plan = stasis_migrate_out_plan (out, request, stasis_job_cancellable (out->job), error);
+  if (way->plan == NULL)
+    return FALSE;
+  stasis_migrate_plan_restrict (way->plan,
+                                (const char *const *) way->cookie->prepare->capabilities);
+  return stasis_migrate_plan_check (way->plan, emulator, error);
+}
+
+static gboolean
+configure (const StasisMigrateOut *out, const Way *way, GError **error)
+{
+  GCancellable *cancellable = stasis_job_cancellable (out->job);
+  const GPtrArray *names = way->plan->capabilities;
+  g_autofree StasisMigrationCapability *on = g_new (StasisMigrationCapability, names->len);
+  for (guint i = 0; i < names->len; i++)
+    on[i] = (StasisMigrationCapability){ g_ptr_array_index (names, i), TRUE };
+  return stasis_monitor_migrate_set_capabilities (out->monitor, on, names->len, cancellable, error)
+         && stasis_monitor_migrate_set_parameters (
+             out->monitor, stasis_json_ref (way->plan->parameters), cancellable, error)
+         && stasis_fault ("migrate-out-configured", error);
+}
+
+static gboolean
+connect_to (const StasisMigrateOut *out, const char *place, Way *way, GError **error)
+{
+  g_autoptr (StasisMigrateAddress) address = stasis_migrate_address_parse (place, error);
+  if (address == NULL)
+    return FALSE;
+  way->fd = stasis_migrate_connect (address, out->token, STASIS_CHANNEL_DATA, CONNECT_MS,
+                                    stasis_job_cancellable (out->job), error);
+  return way->fd >= 0;
+}
+
+/* To the first that answers. */
+static gboolean
+connect_data (const StasisMigrateOut *out, Way *way, GError **error)
+{
+  g_autoptr (GError) first = NULL;
+  if (stasis_migrate_plan_has (way->plan, "multifd"))
+    {
+      way->uri = way->places[0]; /* it has several connections */
+      return TRUE;
+    }
+  for (guint i = 0; way->places[i] != NULL; i++)
+    {
+      g_autoptr (GError) local = NULL;
+      if (connect_to (out, way->places[i], way, &local))
+        return stasis_fault ("migrate-out-connected", error);
+      g_prefix_error (&local, "'%s': ", way->places[i]);
+      if (first == NULL)
+        first = g_steal_pointer (&local);
+      if (g_cancellable_is_cancelled (stasis_job_cancellable (out->job)))
+        break;
+    }
+  g_propagate_error (error, g_steal_pointer (&first));
+  return FALSE;
+}
+
+/* Where the destination can be asked, before it may get anything. */
+static gboolean
+write_journal (const StasisMigrateOut *out, Way *way, GError **error)
+{
+  StasisMigrateJournal *journal = out->hold->status->journal.migration;
+  g_strfreev (journal->doors);
+  journal->doors = g_strdupv (way->doors);
+  g_free (journal->peer);
+  journal->peer = g_strdup (out->peer);
+  return stasis_hold_write (out->hold, error) && stasis_fault ("migrate-out-journal", error);
+}
+
+/* QEMU's own spelling. */
+static char *
+qemu_uri (const char *place, GError **error)
+{
+  g_autoptr (StasisMigrateAddress) address = stasis_migrate_address_parse (place, error);
+  if (address == NULL)
+    return NULL;
+  return address->path != NULL ? g_strconcat ("unix:", address->path, NULL)
+                               : stasis_migrate_address_to_string (address);
+}
+
+static gboolean
+begin_sending (const StasisMigrateOut *out, Way *way, GError **error)
+{
+  GCancellable *cancellable = stasis_job_cancellable (out->job);
+  if (way->uri != NULL)
+    {
+      g_autofree char *uri = qemu_uri (way->uri, error);
+      return uri != NULL && stasis_monitor_migrate (out->monitor, uri, cancellable, error);
+    }
+  if (!stasis_monitor_getfd (out->monitor, STASIS_MIGRATE_FD_NAME, way->fd, cancellable, error))
+    return FALSE;
+  stasis_fd_clear (&way->fd);
+  return stasis_monitor_migrate (out->monitor, "fd:" STASIS_MIGRATE_FD_NAME, cancellable, error);
+}
+
+/* One that is not to run meanwhile. */
+static gboolean
+pause_guest (StasisMigrateOut *out, GError **error)
+{
+  if (!out->was_running || (out->flags & STASIS_MIGRATE_LIVE) != 0)
+    return TRUE;
+  out->stopped_us = g_get_real_time ();
+  return stasis_monitor_stop (out->monitor, stasis_job_cancellable (out->job), error)
+         && stasis_fault ("migrate-out-paused", error);
+}
+
+/* Until QEMU has paused it, and waits. */
+static gboolean
+send_memory (StasisMigrateOut *out, Way *way, GError **error)
+{
+  stasis_job_set_phase (out->job, "copy");
+  return pause_guest (out, error) && write_journal (out, way, error)
+         && begin_sending (out, way, error) && stasis_fault ("migrate-out-sending", error)
+         && stasis_migrate_out_wait (out, STASIS_MIGRATION_PRE_SWITCHOVER,
+                                     stasis_job_cancellable (out->job), error);
+}
+
+/* From here on the destination may have all of it. */
+static gboolean
+hand_over (StasisMigrateOut *out, GError **error)
+{
+  stasis_job_set_phase (out->job, "switch over");
+  if (!stasis_fault ("migrate-out-waiting", error) || !stasis_migrate_out_check_guest (out, error)
+      || !stasis_job_commit (out->job, error))
+    return FALSE;
+  out->hold->status->journal.step = STASIS_STEP_MIGRATE_HANDED;
+  if (!stasis_hold_write (out->hold, error))
+    {
+      out->hold->status->journal.step = STASIS_STEP_MIGRATE_SENDING; /* nothing was sent */
+      return FALSE;
+    }
+  return stasis_fault ("migrate-out-handed", error)
+         && stasis_monitor_migrate_continue (out->monitor, STASIS_MIGRATION_PRE_SWITCHOVER, NULL,
+                                             error)
+         && stasis_fault ("migrate-out-continued", error)
+         && stasis_migrate_out_wait (out, STASIS_MIGRATION_COMPLETED, NULL, error)
+         && stasis_fault ("migrate-out-completed", error);
+}
+
+static GBytes *
+make_final (const StasisMigrateOut *out, GError **error)
+{
+  g_autoptr (StasisMigrateCookie) cookie = stasis_migrate_cookie_new (out->token);
+  StasisMigrateFinal *final = stasis_migrate_cookie_add_final (cookie);
+  final->source_run_us = out->stopped_us;
+  final->source_end_us = g_get_real_time ();
+  final->stats = stasis_job_stats_to_json (stasis_job_stats (out->job));
+  return stasis_migrate_cookie_format (cookie, NULL, error);
+}
+
+static void
+on_progress (const StasisJobStats *stats, gpointer data)
+{
+  const StasisMigrateOut *out = data;
+  if (out->progress != NULL)
+    out->progress (stats, out->progress_data);
+}
+
+/* It counts as a job from here on. */
+static gboolean
+open_job (StasisMigrateOut *out, GError **error)
+{
+  g_autofree char *last = stasis_paths_last_job (out->driver->paths, out->name);
+  out->job = stasis_job_new ("migrate-out", on_progress, out, out->stop);
+  stasis_job_claim (out->job, out->hold->folder);
+  stasis_job_begin (out->job, last);
+  out->hold->status->journal.id = g_strdup (stasis_job_id (out->job));
+  if (!stasis_hold_write (out->hold, error))
+    return FALSE;
+  stasis_job_attach (out->job, out->hold->folder);
+  stasis_job_set_phase (out->job, "connect");
+  return TRUE;
+}
+
+static gboolean
+send_all (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *octets,
+          GBytes **out_cookie, GError **error)
+{
+  g_auto (Way) way = { .fd = -1 };
+  if (!read_cookie (out, octets, &way, error) || !find_places (request, &way, error)
+      || !open_job (out, error) || !choose_plan (out, request, &way, error)
+      || !configure (out, &way, error) || !connect_data (out, &way, error)
+      || !send_memory (out, &way, error) || !hand_over (out, error))
+    return FALSE;
+  g_autoptr (GBytes) cookie = make_final (out, error);
+  if (cookie == NULL)
+    return FALSE;
+  *out_cookie = g_steal_pointer (&cookie);
+  out->phase = STASIS_OUT_SENT;
+  stasis_job_set_phase (out->job, "wait for the destination");
+  return TRUE;
+}
+
+gboolean
+stasis_migrate_out_send (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *cookie,
+                         GBytes **out_cookie, GError **error)
+{
+  g_autoptr (GError) why = NULL;
+  g_autoptr (GError) local = NULL;
+  gboolean is_here = FALSE;
+  if (send_all (out, request, cookie, out_cookie, &why))
+    return TRUE;
+  if (!stasis_migrate_out_undo (out, why, &is_here, &local))
+    g_set_error (error, local->domain, local->code, "%1$s; %2$s", why->message, local->message);
+  else
+    g_propagate_error (error, g_steal_pointer (&why));
+  return FALSE;
+}
