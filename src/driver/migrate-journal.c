@@ -8,6 +8,7 @@
 #include "driver/migrate-journal.h"
 
 #include "driver/migrate-token.h"
+#include "driver/migration-end.h"
 #include "util/json-path.h"
 
 #define DOORS_MAX 16u
@@ -29,6 +30,8 @@ stasis_migrate_journal_copy (const StasisMigrateJournal *journal)
   copy->peer = g_strdup (journal->peer);
   copy->doors = g_strdupv (journal->doors);
   copy->verdicts = g_strdup (journal->verdicts);
+  if (journal->parameters != NULL)
+    copy->parameters = stasis_json_ref (journal->parameters);
   return copy;
 }
 
@@ -42,6 +45,7 @@ stasis_migrate_journal_free (StasisMigrateJournal *journal)
   g_free (journal->peer);
   g_strfreev (journal->doors);
   g_free (journal->verdicts);
+  stasis_json_unref (journal->parameters);
   g_free (journal);
 }
 
@@ -61,6 +65,8 @@ stasis_migrate_journal_to_json (const StasisMigrateJournal *journal)
   stasis_json_set_boolean (json, "was-running", journal->was_running);
   if (journal->is_postcopy)
     stasis_json_set_boolean (json, "postcopy", TRUE);
+  if (journal->parameters != NULL)
+    stasis_json_set (json, "migrate-parameters", stasis_json_ref (journal->parameters));
   return json;
 }
 
@@ -83,6 +89,7 @@ StasisMigrateJournal *
 stasis_migrate_journal_from_json (const StasisJson *json)
 {
   const char *token = stasis_json_string (stasis_json_get (json, "token"), NULL);
+  const StasisJson *parameters = stasis_json_get (json, "migrate-parameters");
   if (!stasis_migrate_token_is_valid (token))
     return NULL;
   StasisMigrateJournal *journal = stasis_migrate_journal_new (token);
@@ -93,5 +100,7 @@ stasis_migrate_journal_from_json (const StasisJson *json)
   journal->flags = stasis_json_uint (stasis_json_get (json, "flags"), 0);
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
   journal->is_postcopy = stasis_json_boolean (stasis_json_get (json, "postcopy"), FALSE);
+  if (parameters != NULL)
+    journal->parameters = stasis_migration_pick_parameters (parameters);
   return journal;
 }

@@ -16,8 +16,9 @@ typedef struct
   char **doors;   /* (owned) out: addresses where the destination can be asked, may be empty */
   char *verdicts; /* (owned) (nullable) in: the folder of this host's verdicts */
   guint64 flags;  /* libvirt's */
-  gboolean was_running; /* out: the guest ran before */
-  gboolean is_postcopy; /* out: memory is on both sides: the destination is not asked to revoke */
+  gboolean was_running;   /* out: the guest ran before */
+  StasisJson *parameters; /* (owned) (nullable) out, undecided: QEMU's, to be set back */
+  gboolean is_postcopy;   /* out: memory is on both sides: the destination is not asked to revoke */
 } StasisMigrateJournal;
 
 StasisMigrateJournal *stasis_migrate_journal_new (const char *token);

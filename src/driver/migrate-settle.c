@@ -134,7 +134,10 @@ take_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, gbo
   if (!stasis_monitor_closefd (monitor, STASIS_MIGRATE_FD_NAME, NULL, &local))
     g_debug ("%s", local->message); /* it may hold none */
   g_clear_error (&local);
-  if (!stasis_migration_reset (monitor, status->journal.parameters, &local))
+  const StasisJson *former = status->undecided_migration != NULL
+                                 ? status->undecided_migration->parameters
+                                 : status->journal.parameters;
+  if (!stasis_migration_reset (monitor, former, &local))
     g_message ("%s", local->message); /* a guest that runs is not failed over that */
   stasis_journal_clear (&status->journal);
   g_clear_pointer (&status->undecided_migration, stasis_migrate_journal_free);
@@ -203,6 +206,8 @@ leave_paused (const char *folder, StasisStatus *status, StasisMonitor *monitor, 
     return FALSE;
   StasisMigrateJournal *migration = stasis_migrate_journal_copy (status->journal.migration);
   migration->was_running = status->journal.was_running;
+  stasis_json_unref (migration->parameters);
+  migration->parameters = g_steal_pointer (&status->journal.parameters);
   stasis_migrate_journal_free (status->undecided_migration);
   status->undecided_migration = migration;
   stasis_journal_clear (&status->journal);

@@ -105,19 +105,54 @@ stasis_migration_end (StasisMonitor *monitor, pid_t qemu, GError **error)
   return FALSE;
 }
 
+static const char *const numbers[] = {
+  "max-bandwidth",          "downtime-limit",
+  "multifd-channels",       "avail-switchover-bandwidth",
+  "compress-level",         "compress-threads",
+  "cpu-throttle-increment", "cpu-throttle-initial",
+  "max-postcopy-bandwidth", "multifd-zlib-level",
+  "multifd-zstd-level",     "xbzrle-cache-size",
+};
+static const char *const words[] = { "multifd-compression", "tls-hostname" };
+
+static void
+pick (StasisJson *picked, const StasisJson *all, const char *name, StasisJsonKind kind)
+{
+  const StasisJson *value = stasis_json_get (all, name);
+  if (value != NULL && stasis_json_kind (value) == kind)
+    stasis_json_set (picked, name, stasis_json_ref ((StasisJson *) value));
+}
+
 /* Only what we know: it may come from a file. */
 StasisJson *
 stasis_migration_pick_parameters (const StasisJson *all)
 {
-  static const char *const names[] = { "max-bandwidth", "downtime-limit", "multifd-channels" };
   StasisJson *picked = stasis_json_new_object ();
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      const StasisJson *value = stasis_json_get (all, names[i]);
-      if (value != NULL && stasis_json_kind (value) == STASIS_JSON_INTEGER)
-        stasis_json_set (picked, names[i], stasis_json_ref ((StasisJson *) value));
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    pick (picked, all, numbers[i], STASIS_JSON_INTEGER);
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    pick (picked, all, words[i], STASIS_JSON_STRING);
   return picked;
+}
+
+/* (transfer full): those of @former that are others now. */
+static StasisJson *
+find_changed (const StasisJson *former, const StasisJson *now)
+{
+  g_autoptr (StasisJson) picked = stasis_migration_pick_parameters (former);
+  StasisJson *changed = stasis_json_new_object ();
+  for (guint i = 0; i < stasis_json_object_size (picked); i++)
+    {
+      const char *name = stasis_json_object_key (picked, i);
+      const StasisJson *value = stasis_json_object_value (picked, i);
+      const StasisJson *other = stasis_json_get (now, name);
+      if (other == NULL
+          || (stasis_json_int (value, 0) == stasis_json_int (other, 0)
+              && g_strcmp0 (stasis_json_string (value, ""), stasis_json_string (other, "")) == 0))
+        continue;
+      stasis_json_set (changed, name, stasis_json_ref ((StasisJson *) value));
+    }
+  return changed;
 }
 
 /* Before we change them. */
@@ -136,7 +171,7 @@ reset_parameters (StasisMonitor *monitor, const StasisJson *former, GError **err
   g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (monitor, NULL, error);
   if (now == NULL)
     return FALSE;
-  g_autoptr (StasisJson) parameters = stasis_migration_pick_parameters (former);
+  g_autoptr (StasisJson) parameters = find_changed (former, now);
   if (stasis_json_boolean (stasis_json_get (now, "direct-io"), FALSE))
     stasis_json_set_boolean (parameters, "direct-io", FALSE);
   return stasis_json_object_size (parameters) == 0
