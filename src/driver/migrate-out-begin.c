@@ -110,8 +110,9 @@ look_at_guest (StasisMigrateOut *out, GCancellable *cancellable, GError **error)
       return FALSE;
     }
   out->was_running = state == STASIS_RUN_STATE_RUNNING || state == STASIS_RUN_STATE_SUSPENDED;
-  if (out->was_running || state == STASIS_RUN_STATE_PAUSED || state == STASIS_RUN_STATE_PRELAUNCH
-      || state == STASIS_RUN_STATE_POSTMIGRATE)
+  out->is_postmigrate = state == STASIS_RUN_STATE_POSTMIGRATE;
+  if (out->was_running || out->is_postmigrate || state == STASIS_RUN_STATE_PAUSED
+      || state == STASIS_RUN_STATE_PRELAUNCH)
     return TRUE;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
                _ ("domain '%1$s' cannot migrate in the state '%2$s'"), out->name,

@@ -25,6 +25,7 @@
 #include "driver/migrate-channel.h"
 #include "driver/migrate-out-private.h"
 #include "driver/migrate-settle.h"
+#include "driver/migration-end.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
 #include "monitor/commands-run.h"
@@ -119,7 +120,10 @@ configure (const StasisMigrateOut *out, const Way *way, GError **error)
   g_autofree StasisMigrationCapability *on = g_new (StasisMigrationCapability, names->len);
   for (guint i = 0; i < names->len; i++)
     on[i] = (StasisMigrationCapability){ g_ptr_array_index (names, i), TRUE };
-  return stasis_monitor_migrate_set_capabilities (out->monitor, on, names->len, cancellable, error)
+  /* One that was left on by people would have QEMU send something else. */
+  return stasis_migration_reset (out->monitor, NULL, error)
+         && stasis_monitor_migrate_set_capabilities (out->monitor, on, names->len, cancellable,
+                                                     error)
          && stasis_monitor_migrate_set_parameters (
              out->monitor, stasis_json_ref (way->plan->parameters), cancellable, error)
          && stasis_fault ("migrate-out-configured", error);
@@ -199,10 +203,15 @@ begin_sending (const StasisMigrateOut *out, Way *way, GError **error)
   return stasis_monitor_migrate (out->monitor, "fd:" STASIS_MIGRATE_FD_NAME, cancellable, error);
 }
 
-/* One that is not to run meanwhile. */
+/* One that is not to run meanwhile.  A QEMU that has sent its state away before wants to be let go
+ * once before it can do so again. */
 static gboolean
 pause_guest (StasisMigrateOut *out, GError **error)
 {
+  if (out->is_postmigrate
+      && (!stasis_monitor_cont (out->monitor, NULL, error)
+          || !stasis_monitor_stop (out->monitor, NULL, error)))
+    return FALSE;
   if (!out->was_running || (out->flags & STASIS_MIGRATE_LIVE) != 0)
     return TRUE;
   out->stopped_us = g_get_real_time ();

@@ -45,6 +45,8 @@ typedef struct
   StasisProgressFunc progress; /* (nullable) as long as Perform goes on */
   gpointer progress_data;
   gboolean was_running;
+  gboolean
+      is_postmigrate;   /* it has sent its state away in a migration, or save, that failed late */
   gboolean is_one_pass; /* only the first pass over its memory can be relied on */
   gint64 stopped_us;    /* real time; 0: it did not run */
   guint64 downtime_ms;  /* as QEMU says */

@@ -2,10 +2,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The source of a migration: what is sent, and what becomes of its guest whatever fails."""
 
+import contextlib
 import json
+import os
+import pathlib
+import re
 
 import harness
-from migration import LIVE, Destination, Source
+from migration import LIVE, OFFLINE, UNDEFINE, Destination, Source, StepFailed
+
+BEFORE = ["configured", "connected", "journal", "sending", "waiting"]  # the destination cannot have all of it
+AFTER = ["handed", "continued", "completed"]
+CANCELLED = ("g-io-error-quark", 19)
 
 
 def running_guest(t, defined=True, **options):
@@ -17,6 +25,62 @@ def running_guest(t, defined=True, **options):
         t.stasis("create", guest.xml_file())
     guest.wait_for_tick(2)
     return guest
+
+
+def goes_on(t, guest):
+    """It runs here, undamaged, and nothing is left of a migration in its QEMU and its status."""
+    t.wait_for_no_job(guest)
+    assert t.domstate(guest) == "running", t.domstate(guest, "--reason")
+    guest.wait_for_tick(guest.last_tick() + 2)
+    assert guest.damaged_pages() == 0
+    is_clean(t, guest)
+
+
+def is_clean(t, guest):
+    status = t.status(guest)
+    assert "job" not in status and "undecided-migration" not in status, status
+    on = [one["capability"] for one in t.qmp_command(guest, "query-migrate-capabilities") if one["state"]]
+    assert not on, on
+    parameters = t.qmp_command(guest, "query-migrate-parameters")
+    assert parameters["max-bandwidth"] == 134217728 and parameters["downtime-limit"] == 300, parameters
+
+
+def perform(source, dest, flags=LIVE):
+    """Begin and Perform."""
+    _, cookie = source.begin(flags)
+    return source.step("perform", flags=flags, cookie=dest.prepare(cookie))
+
+
+def fails(step, *arguments, **members):
+    """The answer of a step that has to fail."""
+    try:
+        answer = step(*arguments, **members)
+    except StepFailed as error:
+        return error.answer
+    raise AssertionError(f"it did not fail: {answer}")
+
+
+def descriptors(t, guest):
+    """Of its QEMU, but for those of connections."""
+    folder = pathlib.Path(f"/proc/{t.status(guest)['qemu']['pid']}/fd")
+    names = []
+    for fd in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            names.append(os.readlink(fd))
+    return sorted(name for name in names if "socket:" not in name)
+
+
+def is_undecided(t, guest):
+    t.wait_for_no_job(guest)
+    assert t.domstate(guest, "--reason") == "paused (migration undecided)", t.domstate(guest, "--reason")
+    last = guest.last_tick()
+    assert "migrate-resolve" in t.stasis("resume", guest.name, check=False).stderr
+    assert guest.last_tick() == last
+
+
+def has_gone(t, guest):
+    harness.wait_for(lambda: not t.run_folder(guest).exists(), "the copy to end")
+    assert t.domstate(guest, "--reason") == "shut off (migrated)", t.domstate(guest, "--reason")
 
 
 @harness.test("a guest that runs goes on at the destination", timeout=300)
@@ -39,6 +103,279 @@ def precopy(t):
         source.end()
     info = t.stasis("domjobinfo", guest.name, "--completed").stdout
     assert "Completed" in info and "Migrat" in info, info
+
+
+@harness.test("one that is paused stays so, here and there")
+def paused(t):
+    guest = running_guest(t)
+    t.stasis("suspend", guest.name)
+    last = guest.last_tick()
+    with Source(t, guest) as source:
+        with Destination(t, guest, 1) as dest:
+            dest.answers["revoke"] = "revoked"
+            perform(source, dest)
+            fails(source.step, "confirm", flags=LIVE, cookie=dest.final(0, begun=False))
+            assert dest.asked == ["revoke"], dest.asked
+        t.wait_for_no_job(guest)
+        assert t.domstate(guest) == "paused" and guest.last_tick() == last, t.domstate(guest, "--reason")
+        is_clean(t, guest)
+        with Destination(t, guest, 2) as dest:
+            perform(source, dest)
+            harness.wait_for(lambda: dest.command("query-migrate").get("status") == "completed", "the destination")
+            assert dest.command("query-status")["status"] in ("paused", "prelaunch"), dest.command("query-status")
+            source.step("confirm", flags=LIVE, cookie=dest.final(0))
+            has_gone(t, guest)
+
+
+@harness.test("one that is not to run meanwhile is paused first")
+def still(t):
+    guest = running_guest(t)
+    with Source(t, guest) as source, Destination(t, guest) as dest:
+        perform(source, dest, flags=0)
+        last = guest.last_tick()
+        source.step("confirm", flags=0, cookie=dest.begin_to_run())
+        harness.wait_for(lambda: dest.last_tick() > last + 2, "the guest to go on there")
+        assert dest.damaged_pages() == 0
+        has_gone(t, guest)
+
+
+@harness.test("the source's definition goes where that is wanted, and a transient domain with the guest")
+def undefined(t):
+    for defined in (True, False):
+        guest = running_guest(t, defined=defined, name=f"g{int(defined)}")
+        with Source(t, guest) as source, Destination(t, guest) as dest:
+            perform(source, dest, flags=LIVE | UNDEFINE)
+            source.step("confirm", flags=LIVE | UNDEFINE, cookie=dest.begin_to_run())
+        assert guest.name not in t.stasis("list", "--all").stdout
+        assert not list((t.state / "lib").rglob(f"*{guest.name}*")), list((t.state / "lib").rglob(f"*{guest.name}*"))
+
+
+@harness.test("a definition alone")
+def offline(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    with Source(t, guest) as source:
+        xml, cookie = source.begin(OFFLINE | 8)
+        assert guest.name in xml and guest.name in cookie["begin"]["persistent"]
+        assert "nothing to send" in fails(source.step, "perform", flags=OFFLINE, cookie="{}")["error"]
+        source.step("confirm", flags=OFFLINE | 8, cancelled=True)
+        assert guest.name in t.stasis("list", "--all").stdout
+        source.begin(OFFLINE | 8 | UNDEFINE)
+        source.step("confirm", flags=OFFLINE | 8 | UNDEFINE)
+        assert guest.name not in t.stasis("list", "--all").stdout
+
+
+@harness.test("while it goes on it is seen, others are told, and an abort is in time")
+def aborted(t):
+    guest = running_guest(t)
+    before = descriptors(t, guest)
+    with Source(t, guest) as source, Destination(t, guest) as dest:
+        dest.is_cut = True
+        _, cookie = source.begin()
+        assert "busy" in t.stasis("suspend", guest.name, check=False).stderr
+        assert "being migrated" in fails(source.step, "begin", flags=LIVE)["error"]
+        source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
+        harness.wait_for(lambda: "Migrat" in t.stasis("domjobinfo", guest.name).stdout, "the job to be seen")
+        harness.wait_for(lambda: t.status(guest)["job"]["migration"]["doors"], "the journal")
+        last = guest.wait_for_tick(guest.last_tick() + 2)
+        t.stasis("domjobabort", guest.name)
+        answer = fails(source.answer)
+        assert (answer["domain"], answer["code"]) == CANCELLED, answer
+        goes_on(t, guest)
+        assert guest.last_tick() > last and dest.asked == []
+        assert descriptors(t, guest) == before, descriptors(t, guest)
+        source.step("confirm", flags=LIVE, cancelled=True)
+    assert "Cancelled" in t.stasis("domjobinfo", guest.name, "--completed").stdout
+
+
+@harness.test("the caller gives up")
+def cancelled(t):
+    guest = running_guest(t)
+    with Source(t, guest) as source, Destination(t, guest) as dest:
+        dest.is_cut = True
+        _, cookie = source.begin()
+        source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
+        harness.wait_for(lambda: dest.data, "data")
+        source.cancel()
+        answer = fails(source.answer)
+        assert (answer["domain"], answer["code"]) == CANCELLED, answer
+        goes_on(t, guest)
+
+
+@harness.test("the destination's QEMU is killed, or its connection is cut, while memory is sent")
+def cut(t):
+    guest = running_guest(t)
+    for number, way in enumerate(("kill", "cut"), 1):
+        with Source(t, guest) as source, Destination(t, guest, number) as dest:
+            dest.is_cut = True
+            _, cookie = source.begin()
+            source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
+            harness.wait_for(lambda d=dest: d.data, "data")
+            if way == "kill":
+                dest.process.kill()
+            for connection in dest.data:
+                connection.shutdown(2)
+            answer = fails(source.answer)
+            assert re.search("QEMU: migration failed: (?!no reason)", answer["error"]), answer
+            goes_on(t, guest)
+    assert "Failed" in t.stasis("domjobinfo", guest.name, "--completed").stdout
+
+
+@harness.test("nobody is there, or it says what makes no sense")
+def wrong_cookies(t):
+    guest = running_guest(t)
+    with Source(t, guest) as source, Destination(t, guest) as dest:
+        for change, what in ((lambda c: c.update(token="0" * 32), "another"),
+                             (lambda c: c.pop("prepare"), "how to send"),
+                             (lambda c: c["prepare"].pop("door"), "asked"),
+                             (lambda c: c["prepare"].pop("addresses"), "where to send"),
+                             (lambda c: c["prepare"].update(addresses=["unix:///nobody/here"]), "nobody")):
+            _, cookie = source.begin()
+            prepared = json.loads(dest.prepare(cookie))
+            change(prepared)
+            answer = fails(source.step, "perform", flags=LIVE, cookie=json.dumps(prepared))
+            assert what in answer["error"], answer
+            goes_on(t, guest)
+        _, cookie = source.begin()
+        source.step("confirm", flags=LIVE, cancelled=True)
+        goes_on(t, guest)
+
+
+@harness.test("a step that fails before the hand-over: the guest goes on", timeout=300)
+def faults_before(t):
+    guest = running_guest(t)
+    before = descriptors(t, guest)
+    with Source(t, guest, STASIS_FAULT="migrate-out-begin=fail") as source:
+        fails(source.step, "begin", flags=LIVE)
+        goes_on(t, guest)
+    for number, step in enumerate(BEFORE):
+        with Source(t, guest, STASIS_FAULT=f"migrate-out-{step}=fail") as source, \
+                Destination(t, guest, number) as dest:
+            _, cookie = source.begin()
+            fails(source.step, "perform", flags=LIVE, cookie=dest.prepare(cookie))
+            goes_on(t, guest)
+            assert dest.asked == [], step
+            assert descriptors(t, guest) == before, step
+
+
+@harness.test("one that fails after it: the destination is asked, and what it says is done", timeout=300)
+def faults_after(t):
+    guest = running_guest(t)
+    for number, step in enumerate(AFTER):
+        with Source(t, guest, STASIS_FAULT=f"migrate-out-{step}=fail") as source, \
+                Destination(t, guest, number) as dest:
+            _, cookie = source.begin()
+            fails(source.step, "perform", flags=LIVE, cookie=dest.prepare(cookie))
+            assert dest.asked == ["revoke"], f"{step}: {dest.asked}"
+            goes_on(t, guest)
+
+
+@harness.test("where it cannot be asked the guest stays paused, until it can", timeout=300)
+def faults_undecided(t):
+    guest = running_guest(t)
+    for number, step in enumerate(AFTER):
+        with Source(t, guest, STASIS_FAULT=f"migrate-out-{step}=fail") as source, \
+                Destination(t, guest, number) as dest:
+            _, cookie = source.begin()
+            dest.answers["revoke"] = "unknown"
+            answer = fails(source.step, "perform", flags=LIVE, cookie=dest.prepare(cookie))
+            assert "migrate-resolve" in answer["error"], answer
+            is_undecided(t, guest)
+            assert "undecided" in t.domstate(guest, "--reason")
+            dest.answers["revoke"] = "revoked"
+            harness.wait_for(lambda: "undecided-migration" not in t.status(guest), "it to be decided")
+            goes_on(t, guest)
+
+
+@harness.test("the source's driver is killed: its supervisor does the same", timeout=600)
+def killed(t):
+    guest = running_guest(t)
+    for number, step in enumerate(BEFORE + AFTER):
+        with Source(t, guest, STASIS_FAULT=f"migrate-out-{step}=kill") as source, \
+                Destination(t, guest, number) as dest:
+            _, cookie = source.begin()
+            source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
+            assert source.process.wait(60) == -9, step
+            goes_on(t, guest)
+            assert dest.asked == (["revoke"] if step in AFTER else []), f"{step}: {dest.asked}"
+
+
+@harness.test("it is killed between the steps")
+def killed_between(t):
+    guest = running_guest(t)
+    t.stasis("checkpoint", guest.name, t.dir / "image", check=False)
+    with Source(t, guest) as source:
+        source.begin()
+        source.process.kill()
+        source.process.wait(60)
+        goes_on(t, guest)
+    with Source(t, guest) as source, Destination(t, guest) as dest:
+        perform(source, dest)
+        dest.begin_to_run()
+        source.process.kill()
+        source.process.wait(60)
+        has_gone(t, guest)
+        assert dest.asked == ["revoke"], dest.asked
+
+
+@harness.test("the client goes away between the steps")
+def abandoned(t):
+    guest = running_guest(t)
+    with Source(t, guest) as source:
+        source.begin()
+        source.step("abandon")
+        goes_on(t, guest)
+        source.begin()
+        source.end()
+        goes_on(t, guest)
+    with Source(t, guest) as source, Destination(t, guest) as dest:
+        perform(source, dest)
+        source.end()
+        assert dest.asked == ["revoke"], dest.asked
+        goes_on(t, guest)
+
+
+@harness.test("the answer to Finish is lost")
+def lost_answer(t):
+    guest = running_guest(t)
+    with Source(t, guest) as source, Destination(t, guest, 1) as dest:
+        perform(source, dest)
+        dest.close_door()
+        answer = fails(source.step, "confirm", flags=LIVE, cancelled=True)
+        assert "migrate-resolve" in answer["error"], answer
+        is_undecided(t, guest)
+        t.stasis("destroy", guest.name)
+    t.stasis("start", guest.name)
+    guest.wait_for_tick(guest.last_tick() + 2)
+    with Source(t, guest) as source, Destination(t, guest, 2) as dest:
+        perform(source, dest)
+        source.step("confirm", flags=LIVE, cancelled=True)
+        assert dest.asked == ["revoke"], dest.asked
+        goes_on(t, guest)
+    with Source(t, guest) as source, Destination(t, guest, 3) as dest:
+        perform(source, dest)
+        dest.begin_to_run()
+        source.step("confirm", flags=LIVE, cancelled=True)
+        has_gone(t, guest)
+    assert "Completed" in t.stasis("domjobinfo", guest.name, "--completed").stdout
+
+
+@harness.test("QEMU ends before the guest is the destination's, or after")
+def source_dies(t):
+    guest = running_guest(t)
+    for number, begun in enumerate((False, True)):
+        with Source(t, guest) as source, Destination(t, guest, number) as dest:
+            perform(source, dest)
+            if begun:
+                dest.begin_to_run()
+            harness.kill(t.status(guest)["qemu"]["pid"])
+            source.step("confirm", flags=LIVE, cancelled=True)
+            reason = "migrated" if begun else "crashed"
+            assert t.domstate(guest, "--reason") == f"shut off ({reason})", t.domstate(guest, "--reason")
+            assert "revoke" not in dest.asked, dest.asked
+        if not begun:
+            t.stasis("start", guest.name)
+            guest.wait_for_tick(guest.last_tick() + 2)
 
 
 if __name__ == "__main__":
