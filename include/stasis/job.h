@@ -47,6 +47,10 @@ typedef enum
  * @pages_normal: pages stored
  * @page_size: octets of a page
  * @pause_us: how long the guest stood still, as far as known; -1 where it did not run
+ * @dirty_per_second: octets that the guest writes to in a second, while its memory is sent
+ * @passes: how often its memory was gone over
+ * @expected_pause_us: how long it would stand still if it were paused now; -1 where unknown
+ * @throttle: by how much it is slowed down so that it can be sent at all, in percent
  * @new_disks: (nullable): the files that a guest's disks go on in from now on, a line each: the
  *   disk's target, a space, the path
  * @error: (nullable): why it failed
@@ -72,6 +76,10 @@ typedef struct
   guint64 pages_normal;
   guint64 page_size;
   gint64 pause_us;
+  guint64 dirty_per_second;
+  guint64 passes;
+  gint64 expected_pause_us;
+  guint64 throttle;
   char *new_disks;
   char *error;
 } StasisJobStats;

@@ -81,6 +81,10 @@ print_pages (StasisCli *cli, const StasisJobStats *stats)
   print_number (cli, _ ("Constant pages:"), stats->pages_zero, NULL);
   if (stats->pages_skipped > 0)
     print_number (cli, _ ("Skipped pages:"), stats->pages_skipped, NULL);
+  if (stats->passes > 0)
+    print_number (cli, _ ("Iteration:"), stats->passes, NULL);
+  if (stats->dirty_per_second > 0)
+    print_octets (cli, _ ("Memory dirty rate:"), stats->dirty_per_second, "/s");
   print_number (cli, _ ("Normal pages:"), stats->pages_normal, NULL);
   print_octets (cli, _ ("Normal data:"), stats->pages_normal * stats->page_size, "");
 }

@@ -56,6 +56,10 @@ static const Field fields[] = {
   FIELD ("pages-normal", UINT, pages_normal),
   FIELD ("page-size", UINT, page_size),
   FIELD ("pause-us", INT, pause_us),
+  FIELD ("dirty-per-second", UINT, dirty_per_second),
+  FIELD ("passes", UINT, passes),
+  FIELD ("expected-pause-us", INT, expected_pause_us),
+  FIELD ("throttle", UINT, throttle),
   FIELD ("new-disks", STRING, new_disks),
   FIELD ("error", STRING, error),
 };

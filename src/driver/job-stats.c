@@ -23,6 +23,7 @@ stasis_job_stats_new (void)
   StasisJobStats *self = g_new0 (StasisJobStats, 1);
   self->remaining_us = -1;
   self->pause_us = -1;
+  self->expected_pause_us = -1;
   return self;
 }
 

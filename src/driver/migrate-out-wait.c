@@ -20,8 +20,9 @@
 #include "monitor/commands-migrate.h"
 #include "monitor/commands-run.h"
 
-#define POLL_MS        200
-#define SYNCS_ONE_PASS 1u /* at the beginning: before the guest has been stopped */
+#define POLL_MS         200
+#define EXPECTED_MS_MAX (G_GUINT64_CONSTANT (24) * 3600 * 1000)
+#define SYNCS_ONE_PASS  1u /* at the beginning: before the guest has been stopped */
 
 static void
 note (StasisMigrateOut *out, const StasisMigrationInfo *info)
@@ -37,6 +38,12 @@ note (StasisMigrateOut *out, const StasisMigrationInfo *info)
   stats->pages_normal = info->ram_normal;
   stats->pages_zero = info->ram_duplicate;
   stats->page_size = info->ram_page_size;
+  stats->dirty_per_second = info->dirty_pages_rate * info->ram_page_size;
+  stats->passes = info->dirty_sync_count;
+  stats->throttle = info->cpu_throttle;
+  stats->expected_pause_us = info->status == STASIS_MIGRATION_ACTIVE
+                                 ? (gint64) MIN (info->expected_downtime_ms, EXPECTED_MS_MAX) * 1000
+                                 : -1;
   out->downtime_ms = info->downtime_ms;
   stasis_job_update (out->job);
 }
