@@ -112,10 +112,10 @@ stasis_hook_begin_in_job (StasisHold *hold, StasisDomainDef *def, const char *op
   return stasis_side_thread_run ("hooks", ask, &question, job, NULL, NULL, error);
 }
 
-/* Ask those for the restore of an image. */
+/* Ask those for a guest that comes with its definition. */
 gboolean
-stasis_hook_filter (StasisDriver *driver, const StasisDomainDef *def, char **out_xml,
-                    GCancellable *cancellable, GError **error)
+stasis_hook_filter (StasisDriver *driver, const StasisDomainDef *def, const char *operation,
+                    char **out_xml, GCancellable *cancellable, GError **error)
 {
   const StasisHooksConfig *config = &driver->host->hooks;
   gboolean ok = FALSE;
@@ -128,7 +128,7 @@ stasis_hook_filter (StasisDriver *driver, const StasisDomainDef *def, char **out
   const StasisHookCall call = { .folder = config->folder,
                                 .timeout_s = config->timeout,
                                 .name = def->name,
-                                .point = { "restore", "begin", NULL } };
+                                .point = { operation, "begin", NULL } };
   stasis_autofd int input = stasis_hook_input (xml, error);
   return input >= 0 && stasis_hook_call (&call, input, out_xml, cancellable, error);
 }

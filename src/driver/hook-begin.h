@@ -24,10 +24,11 @@ gboolean stasis_hook_may_be_asked (const StasisHold *hold);
 gboolean stasis_hook_begin_in_job (StasisHold *hold, StasisDomainDef *def, const char *operation,
                                    StasisJob *job, GError **error);
 
-/* Ask those for the restore of an image.
+/* Ask those for a guest that comes with its definition: "restore" from an image, or "migrate".
  * @out_xml: (out) (nullable) (transfer full): what they have made of the definition, if anything */
-gboolean stasis_hook_filter (StasisDriver *driver, const StasisDomainDef *def, char **out_xml,
-                             GCancellable *cancellable, GError **error);
+gboolean stasis_hook_filter (StasisDriver *driver, const StasisDomainDef *def,
+                             const char *operation, char **out_xml, GCancellable *cancellable,
+                             GError **error);
 
 /* Tell those of a running domain that a daemon has come to it; its lock is not taken. */
 gboolean stasis_hook_reconnect (StasisDomain *domain, GCancellable *cancellable, GError **error);

@@ -103,7 +103,7 @@ load_definition (StasisRestorable *self, const char *xml, GCancellable *cancella
   if (self->def == NULL || (xml != NULL && !replace_definition (self, xml, NULL, error)))
     return FALSE;
   g_autofree char *filtered = NULL;
-  if (!stasis_hook_filter (self->driver, self->def, &filtered, cancellable, error))
+  if (!stasis_hook_filter (self->driver, self->def, "restore", &filtered, cancellable, error))
     return FALSE;
   g_autoptr (GError) local = NULL;
   return filtered == NULL

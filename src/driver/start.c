@@ -445,8 +445,8 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
 }
 
 /* `cont`; where the answer is lost the guest may run, and recovery makes sure that it does. */
-static gboolean
-let_run (StasisHold *hold, StasisMonitor *monitor, GError **error)
+gboolean
+stasis_start_let_run (StasisHold *hold, StasisMonitor *monitor, GError **error)
 {
   g_autoptr (GError) local = NULL;
   if (stasis_monitor_cont (monitor, NULL, &local))
@@ -473,7 +473,8 @@ stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run, GEr
   journal->step = STASIS_STEP_RESUME;
   journal->was_running = run;
   if (!stasis_fault ("start-resume", error) || !stasis_hold_write (hold, error)
-      || !stasis_fault ("start-resuming", error) || (run && !let_run (hold, monitor, error)))
+      || !stasis_fault ("start-resuming", error)
+      || (run && !stasis_start_let_run (hold, monitor, error)))
     return FALSE;
 
   /* A fault from here on is a process that dies, not a failure. */

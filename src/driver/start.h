@@ -47,6 +47,9 @@ StasisMonitor *stasis_start_qemu (StasisDriver *driver, StasisHold *hold, Stasis
 gboolean stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run,
                               GError **error);
 
+/* Only `cont`: the guest runs, also where the answer was lost, or QEMU has refused it. */
+gboolean stasis_start_let_run (StasisHold *hold, StasisMonitor *monitor, GError **error);
+
 /* It is not: end QEMU, clear everything away. */
 void stasis_start_abandon (StasisHold *hold);
 
