@@ -41,6 +41,7 @@
 #include "driver/hook.h"
 #include "driver/job-fate.h"
 #include "driver/kept-definitions.h"
+#include "driver/migrate-persist.h"
 #include "driver/migrate-settle.h"
 #include "driver/migration-end.h"
 #include "driver/snapshot-undo.h"
@@ -432,6 +433,18 @@ restart_guest (const char *folder, const StasisStatus *status, StasisMonitor *mo
   return TRUE;
 }
 
+/* A guest that came by a migration, and goes on: what is left to be done of that. */
+static gboolean
+finish_migration (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  if (!stasis_journal_is_migration (&status->journal))
+    return TRUE;
+  if (!stasis_migration_reset (monitor, status->journal.parameters, &local))
+    g_message ("%s", local->message);
+  return stasis_migrate_persist_apply (folder, status, error);
+}
+
 /* The guest may have run: it goes on, and the managed image that it came from is used up.  Where
  * QEMU has ended that image is all that is left; its mark has people decide whether to use it.  At
  * RESTART the guest may have been reset, or not. */
@@ -448,6 +461,8 @@ finish_resume (const char *folder, StasisStatus *status, StasisMonitor *monitor,
     return FALSE;
   if (journal->was_running)
     stasis_thaw_if_frozen (folder, status);
+  if (!finish_migration (folder, status, monitor, error))
+    return FALSE;
   stasis_recover_use_up (journal);
   stasis_kept_definitions_drop (folder);
   stasis_journal_clear (journal);
