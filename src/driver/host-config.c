@@ -22,6 +22,8 @@
  *   parallel=2                   guests at once
  *   shutdown-timeout=300         seconds; 0: no limit
  *   start-delay=0                seconds
+ *   [migration]
+ *   host=HOST                    by which name or number sources reach this host
  *   [hooks]                      programs that are called: docs/hooks.md
  *   enabled=yes                  or no
  *   folder=/etc/stasis/hooks
@@ -65,6 +67,7 @@ stasis_host_config_free (StasisHostConfig *config)
   g_free (config->emulator);
   g_strfreev (config->emulators);
   g_hash_table_unref (config->networks);
+  g_free (config->migrate_host);
   g_free (config->hooks.folder);
   g_free (config);
 }
@@ -112,6 +115,18 @@ read_path (GKeyFile *file, const char *group, const char *key, char **path, GErr
     }
   g_free (*path);
   *path = g_steal_pointer (&text);
+  return TRUE;
+}
+
+/* In place of *@host (owned). */
+static gboolean
+read_host (GKeyFile *file, const char *group, const char *key, char **host, GError **error)
+{
+  char *text = read_text (file, group, key, error);
+  if (text == NULL)
+    return FALSE;
+  g_free (*host);
+  *host = text;
   return TRUE;
 }
 
@@ -227,6 +242,8 @@ read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const cha
     return read_choice (file, group, key, "no", "yes", &config->allows_tcp, error);
   if (g_str_equal (group, "guests"))
     return read_guests (&config->guests, file, group, key, error);
+  if (g_str_equal (group, "migration") && g_str_equal (key, "host"))
+    return read_host (file, group, key, &config->migrate_host, error);
   if (g_str_equal (group, "hooks"))
     return read_hooks (&config->hooks, file, group, key, error);
   return throw_unknown (error, group, key);

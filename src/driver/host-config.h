@@ -38,6 +38,7 @@ typedef struct
   guint32 uid_base;     /* system: QEMU's users are uid_base ... uid_base + uid_count - 1 */
   guint32 uid_count;    /* 0: QEMU runs as the driver's own user */
   gboolean allows_tcp;  /* stasis may talk to servers by plain TCP */
+  char *migrate_host;   /* (owned) (nullable) by which name or number sources reach this host */
   StasisGuestsConfig guests;
   StasisHooksConfig hooks;
 } StasisHostConfig;
