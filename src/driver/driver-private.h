@@ -17,6 +17,7 @@
 G_BEGIN_DECLS
 
 typedef struct _StasisPicture StasisPicture;
+typedef struct _StasisMigrateIns StasisMigrateIns;
 typedef struct _StasisMigrateOuts StasisMigrateOuts;
 
 struct _StasisDriver
@@ -32,11 +33,12 @@ struct _StasisDriver
   StasisPaths *paths;     /* (owned) */
   StasisHostConfig *host; /* (owned) */
   GMutex lock;
-  GHashTable *caps;        /* (owned) (guarded by lock) emulator (char *) -> StasisQemuCaps */
-  GMutex uuids_lock;       /* nobody waits while it is held */
-  GHashTable *uuids;       /* (owned) (guarded by uuids_lock) see registry-uuid.c */
-  GHashTable *unrecovered; /* (owned) (guarded by lock) name -> gint64, see look.c */
-  StasisPicture *picture;  /* (borrowed) (nullable) see picture.h */
+  GHashTable *caps;             /* (owned) (guarded by lock) emulator (char *) -> StasisQemuCaps */
+  GMutex uuids_lock;            /* nobody waits while it is held */
+  GHashTable *uuids;            /* (owned) (guarded by uuids_lock) see registry-uuid.c */
+  GHashTable *unrecovered;      /* (owned) (guarded by lock) name -> gint64, see look.c */
+  StasisPicture *picture;       /* (borrowed) (nullable) see picture.h */
+  StasisMigrateIns *migrations; /* (owned) that come in: migrate-in.h */
   StasisMigrateOuts *migrate_outs; /* (owned) see migrate-out.c */
 };
 

@@ -19,6 +19,7 @@
 
 #include "conf/error.h"
 #include "driver/firmware.h"
+#include "driver/migrate-in.h"
 #include "driver/migrate-out.h"
 #include "driver/registry.h"
 #include "driver/status.h"
@@ -48,6 +49,7 @@ stasis_driver_finalize (GObject *object)
   StasisDriver *self = STASIS_DRIVER (object);
   if (self->ops != NULL)
     self->ops->close (self->connection);
+  stasis_migrate_ins_free (self->migrations);
   stasis_migrate_out_abandon_all (self);
   stasis_migrate_outs_free (self->migrate_outs);
   g_free (self->uri);
@@ -81,6 +83,7 @@ stasis_driver_init (StasisDriver *self)
   self->caps = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, unref_caps);
   self->uuids = stasis_registry_uuids_new ();
   self->unrecovered = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  self->migrations = stasis_migrate_ins_new ();
   self->migrate_outs = stasis_migrate_outs_new ();
 }
 

@@ -26,7 +26,7 @@ gboolean stasis_migrate_in_prepare (StasisDriver *driver, StasisMigrateFlags fla
  * @name: the domain's name here
  * @cookie: (nullable): from Perform; without one nothing begins
  * @is_cancelled: the source, or who talks for it, has given up: nothing begins, and NULL is
- *   returned with STASIS_ERROR_CANCELLED, or what is the case here
+ *   returned with G_IO_ERROR_CANCELLED, or what is the case here
  * @out_cookie: (transfer full) (nullable) */
 StasisDomain *stasis_migrate_in_finish (StasisDriver *driver, StasisMigrateFlags flags,
                                         const char *name, GBytes *cookie, gboolean is_cancelled,
@@ -38,5 +38,9 @@ void stasis_migrate_in_abandon (StasisDriver *driver, const char *name);
 
 /* Everything that waits in this process, when it ends. */
 void stasis_migrate_in_abandon_all (StasisDriver *driver);
+
+/* A driver's table of them, and the doors where their sources ask. */
+StasisMigrateIns *stasis_migrate_ins_new (void);
+void stasis_migrate_ins_free (StasisMigrateIns *ins);
 
 G_END_DECLS

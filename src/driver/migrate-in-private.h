@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * migrate-in-private.h: what the files of a migration's destination share
+ */
+
+#pragma once
+
+#include "driver/hold.h"
+#include "driver/job.h"
+#include "driver/migrate-channel.h"
+#include "driver/migrate-cookie.h"
+#include "driver/migrate-in.h"
+#include "driver/migrate-verdict.h"
+
+G_BEGIN_DECLS
+
+typedef struct _StasisMigrateDoors StasisMigrateDoors;
+
+/* One guest that is to come here.  What stands before @work never changes once others see it. */
+typedef struct
+{
+  gatomicrefcount refs;
+  StasisDriver *driver; /* (borrowed) it ends all of them before itself */
+  char *name;           /* (owned) the domain's here */
+  char *uuid;           /* (owned) */
+  char *token;          /* (owned) */
+  char *verdicts;       /* (owned) the folder of this host's verdicts */
+  StasisMigrateFlags flags;
+  GCancellable *cancellable; /* (owned) who prepared it has gone */
+  gint is_revoked;           /* (atomic) the source was told so: QEMU is to be ended */
+
+  GMutex work;   /* whoever does something for it; guards all that follows */
+  GCond stirred; /* by who wants the watching thread to look */
+  gboolean is_finishing;
+  gboolean is_over;            /* nothing is left of it here, or it has begun */
+  GError *why;                 /* (owned) (nullable) over, and it has not begun: why */
+  StasisDomainDef *def;        /* (owned) as it is here */
+  StasisDomainDef *persistent; /* (owned) (nullable) what is to be defined once it has begun */
+  StasisJson *cpu;             /* (owned) (nullable) what the guest has seen at the source */
+  GStrv known;                 /* (owned) capabilities that the source's QEMU has on, or offers */
+  gboolean is_same_host;       /* the source is this host */
+  gboolean runs;               /* it ran at the source, and is to here */
+  gboolean is_incoming;        /* its journal says so: it is revoked rather than forgotten */
+  gboolean has_data;           /* QEMU has its connection, or waits for it by itself */
+  StasisHold *hold;            /* (owned) (nullable) */
+  StasisMonitor *monitor;      /* (owned) (nullable) */
+  StasisJob *job;              /* (owned) (nullable) */
+  StasisJson *parameters;      /* (owned) (nullable) QEMU's of migration, to be set back */
+  GThread *watch;              /* (owned) (nullable) */
+} StasisMigrateIn;
+
+/* The table of a driver. */
+struct _StasisMigrateIns
+{
+  GMutex lock;               /* nobody waits while it is held */
+  GHashTable *by_name;       /* (owned) (guarded by lock) name -> StasisMigrateIn (owned) */
+  StasisMigrateDoors *doors; /* (owned) */
+};
+
+/* --- migrate-in.c */
+StasisMigrateIn *stasis_migrate_in_ref (StasisMigrateIn *in);
+void stasis_migrate_in_unref (StasisMigrateIn *in);
+/* (transfer full) (nullable) */
+StasisMigrateIn *stasis_migrate_ins_find (StasisMigrateIns *ins, const char *token);
+
+/* For who has @work: nothing is left of it here, because of @error (borrowed).  It is revoked first
+ * where a source may know of it; where it has begun after all it is as its driver had died. */
+void stasis_migrate_in_clear_away (StasisMigrateIn *in, const GError *error);
+
+/* --- migrate-in-prepare.c */
+/* Everything that may say no, then QEMU: the first half of Prepare.
+ * @in: named, in nobody's hands but ours */
+StasisMigrateIn *stasis_migrate_in_new (StasisDriver *driver, StasisMigrateFlags flags,
+                                        const StasisMigrateRequest *request, const char *xml,
+                                        GBytes *cookie, GCancellable *cancellable, GError **error);
+gboolean stasis_migrate_in_start (StasisMigrateIn *in, GError **error);
+
+/* --- migrate-in-ready.c */
+/* The second half: QEMU is told how, and both sides where.  @ins (borrowed) knows of @in. */
+gboolean stasis_migrate_in_ready (StasisMigrateIn *in, StasisMigrateIns *ins,
+                                  const StasisMigrateRequest *request, GBytes **out_cookie,
+                                  char **out_uri, GError **error);
+
+/* --- migrate-in-listen.c */
+/* Where a migration comes in. */
+typedef struct
+{
+  StasisMigrateAddress *bound; /* (owned) where this host listens; port 0: any of the range */
+  char *host;                  /* (owned) (nullable) by which the source finds this host */
+} StasisMigratePlace;
+
+void stasis_migrate_place_clear (StasisMigratePlace *place);
+gboolean stasis_migrate_place_find (const StasisMigrateIn *in, const StasisMigrateRequest *request,
+                                    StasisMigratePlace *place, GError **error);
+/* (transfer full): for the source, where @bound (nullable: the place's own) is listened at. */
+char *stasis_migrate_place_tell (const StasisMigratePlace *place,
+                                 const StasisMigrateAddress *bound);
+/* TRUE where QEMU takes the connections itself, for there are several, or it encrypts them. */
+gboolean stasis_migrate_in_is_by_qemu (const StasisMigrateIn *in);
+/* Have it; @out_bound (transfer full): with the port. */
+gboolean stasis_migrate_in_listen_by_qemu (StasisMigrateIn *in, const StasisMigrateAddress *address,
+                                           StasisMigrateAddress **out_bound, GError **error);
+/* A connection of the source's: its stream is QEMU's.  On any thread. */
+void stasis_migrate_in_take_data (StasisMigrateIn *in, int fd);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (StasisMigratePlace, stasis_migrate_place_clear)
+
+/* --- migrate-in-door.c */
+StasisMigrateDoors *stasis_migrate_doors_new (StasisMigrateIns *ins);
+/* Nobody is in a door any more when this returns. */
+void stasis_migrate_doors_free (StasisMigrateDoors *doors);
+/* A door at @address, which answers for @verdicts, for an hour at least.
+ * @out_bound: (transfer full): with its port */
+gboolean stasis_migrate_doors_open (StasisMigrateDoors *doors, const StasisMigrateAddress *address,
+                                    const char *verdicts, StasisMigrateAddress **out_bound,
+                                    GError **error);
+
+/* --- migrate-in-watch.c */
+/* Begin to watch over a QEMU that waits, so that its end, an abort, or the source's wish ends it.
+ */
+void stasis_migrate_in_watch (StasisMigrateIn *in);
+/* How does it stand?  For who has @work.  FALSE where it cannot come any more. */
+gboolean stasis_migrate_in_look (StasisMigrateIn *in, gboolean *out_is_loaded,
+                                 gboolean *out_is_postcopy, GError **error);
+
+/* --- migrate-in-finish.c */
+/* For who has @work.  TRUE: it has begun, and it is *@out_domain where nothing has failed since. */
+StasisDomain *stasis_migrate_in_begin (StasisMigrateIn *in, StasisMigrateFlags flags,
+                                       GBytes *cookie, GBytes **out_cookie, GError **error);
+
+/* --- migrate-in-offline.c */
+StasisDomain *stasis_migrate_in_define (StasisMigrateIn *in, GBytes **out_cookie, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisMigrateIn, stasis_migrate_in_unref)
+
+G_END_DECLS
