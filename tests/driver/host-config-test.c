@@ -81,6 +81,8 @@ test_every_key (void)
                                               "parallel=64\n"
                                               "shutdown-timeout=0\n"
                                               "start-delay=7\n"
+                                              "[migration]\n"
+                                              "host=here.example\n"
                                               "[hooks]\n"
                                               "enabled=no\n"
                                               "folder=/etc/libvirt/hooks\n"
@@ -101,6 +103,7 @@ test_every_key (void)
   g_assert_cmpuint (config->guests.parallel, ==, 64);
   g_assert_cmpuint (config->guests.shutdown_timeout, ==, 0);
   g_assert_cmpuint (config->guests.start_delay, ==, 7);
+  g_assert_cmpstr (config->migrate_host, ==, "here.example");
   g_assert_true (config->hooks.is_off);
   g_assert_cmpstr (config->hooks.folder, ==, "/etc/libvirt/hooks");
   g_assert_cmpuint (config->hooks.timeout, ==, 3600);
@@ -121,11 +124,11 @@ test_example (void)
 
   g_autoptr (GRegex) option = g_regex_new ("^#([a-z-]+=)", G_REGEX_MULTILINE, 0, NULL);
   g_autofree char *all = g_regex_replace (option, text, -1, 0, "\\1", 0, NULL);
-  static const char *const keys[] = {
-    "\ndefault=/",    "\nallowed=",      "\ndefault=br0", "\nuid-base=", "\nuid-count=",
-    "\non-shutdown=", "\nif-not-saved=", "\non-boot=",    "\nparallel=", "\nshutdown-timeout=",
-    "\nstart-delay=", "\nquiesce=",      "\nenabled=",    "\nfolder=/",  "\ntimeout="
-  };
+  static const char *const keys[]
+      = { "\ndefault=/",  "\nallowed=",          "\ndefault=br0",   "\nuid-base=",
+          "\nuid-count=", "\non-shutdown=",      "\nif-not-saved=", "\non-boot=",
+          "\nparallel=",  "\nshutdown-timeout=", "\nstart-delay=",  "\nquiesce=",
+          "\nenabled=",   "\nfolder=/",          "\ntimeout=",      "\nhost=" };
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     g_assert_nonnull (strstr (all, keys[i]));
   g_autoptr (StasisHostConfig) told = load (all);
