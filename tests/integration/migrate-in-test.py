@@ -5,7 +5,7 @@
 import json
 
 import harness
-from migrating import Destination, Source, ask
+from migrating import LIVE, OFFLINE, PARALLEL, PAUSED, PERSIST, POSTCOPY, Destination, Refused, Source, ask, connect
 
 
 def running_guest(t, **options):
@@ -26,9 +26,9 @@ def expect_here(destination, guest, token):
     assert destination.stasis("domstate", guest.name, "--reason").stdout.strip() == "running (migrated)"
 
 
-@harness.test("a guest comes by TCP")
+@harness.test("a guest comes by TCP, with a disk that it writes to")
 def by_tcp(t):
-    guest = running_guest(t)
+    guest = running_guest(t, read_only=False)
     with Destination(t) as destination:
         source = Source(t, guest)
         prepared = source.prepare(destination)
@@ -37,6 +37,8 @@ def by_tcp(t):
         assert prepared["capabilities"] == ["events", "return-path"], prepared
         job = destination.status(guest.name)["job"]
         assert job["step"] == "migrate-incoming" and job["migration"]["token"] == source.token, job
+        state = destination.stasis("domstate", guest.name, "--reason").stdout.strip()
+        assert state == "paused (migrating)", state
         info = destination.stasis("domjobinfo", guest.name).stdout
         assert "migrat" in info.lower(), info
         assert ask(prepared["door"], source.token, "status") == "waiting"
@@ -48,9 +50,504 @@ def by_tcp(t):
         assert final["begun"] and final["dest-run-us"] > 0 and final["source-run-us"] == 1000, final
         source.end()
         expect_here(destination, guest, source.token)
+        assert not any(one["state"] for one in destination.query(guest.name, "query-migrate-capabilities"))
         for question in ("status", "revoke"):
             assert ask(prepared["door"], source.token, question) == "begun"
         destination.stasis("destroy", guest.name)
+
+
+
+def expect_refused(function, *words):
+    """It fails, and says why."""
+    try:
+        function()
+    except Refused as refused:
+        for word in words:
+            assert word in str(refused), refused
+        return refused.answer
+    raise AssertionError("it was not refused")
+
+
+def expect_goes_on(t, guest):
+    """It runs at the source, as if nothing had been."""
+    guest.source.go_on()
+    last = guest.last_tick()
+    guest.wait_for_tick(last + 3)
+    assert guest.boots() == 1 and guest.damaged_pages() == 0, guest.serial_text()[-200:]
+
+
+def come(t, destination, guest, flags=LIVE, facts=None, finish_flags=None, **arguments):
+    """All of it, without a hitch."""
+    source = Source(t, guest, **(facts or {}))
+    prepared = source.prepare(destination, flags=flags, **arguments)
+    source.send(prepared)
+    answer = destination.finish(arguments.get("dname", guest.name), source.final(),
+                                flags=flags if finish_flags is None else finish_flags)
+    source.end()
+    return source, prepared, answer
+
+
+@harness.test("a guest comes by a unix socket, and by a port that was asked for")
+def by_address(t):
+    guest = running_guest(t)
+    path = t.dir / "come in"
+    with Destination(t) as destination:
+        source, prepared, _ = come(t, destination, guest, uri=f"unix://{path}", listen=None)
+        assert prepared["door"] == prepared["uri"] == f"unix://{path}", prepared
+        expect_here(destination, guest, source.token)
+        destination.stasis("destroy", guest.name)
+        guest = running_guest(t, name="other")
+        source, prepared, _ = come(t, destination, guest, uri="tcp:127.0.0.1:49213", listen="0.0.0.0")
+        assert prepared["uri"] == "tcp:127.0.0.1:49213", prepared
+        expect_here(destination, guest, source.token)
+        destination.stasis("destroy", guest.name)
+    assert not path.exists(), "the socket is left"
+
+
+@harness.test("a paused guest stays paused, whoever says so")
+def paused(t):
+    for number, (flags, finish_flags, facts) in enumerate((
+            (LIVE | PAUSED, LIVE, {}), (LIVE, LIVE | PAUSED, {}), (LIVE, LIVE, {"run-state": "paused"}))):
+        guest = running_guest(t, name=f"guest{number}")
+        with Destination(t) as destination:
+            come(t, destination, guest, flags, facts, finish_flags)
+            last = guest.last_tick()
+            assert destination.stasis("domstate", guest.name).stdout.strip() == "paused"
+            assert "job" not in destination.status(guest.name)
+            destination.stasis("resume", guest.name)
+            guest.wait_for_tick(last + 2)
+            destination.stasis("destroy", guest.name)
+
+
+@harness.test("its definition comes along where that was asked for, under another name too")
+def persistent(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        xml = Source(t, guest).xml.replace(f"<name>{guest.name}</name>",
+                                           f"<name>{guest.name}</name><title>kept</title>")
+        source, _, _ = come(t, destination, guest, LIVE | PERSIST, dname="another", persistent=xml)
+        last = guest.last_tick()
+        guest.wait_for_tick(last + 2)
+        assert destination.verdict(source.token) == "begun"
+        text = destination.definition("another").read_text()
+        assert "<name>another</name>" in text and "<title>kept</title>" in text, text
+        destination.stasis("destroy", "another")
+        assert "another" in destination.stasis("list", "--all", "--name").stdout
+        assert "yes" in destination.stasis("dominfo", "another").stdout.split("Persistent:")[1].splitlines()[0]
+
+
+@harness.test("without that nothing is left of it once it ends")
+def transient(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        come(t, destination, guest)
+        destination.stasis("destroy", guest.name)
+        destination.expect_nothing(guest.name)
+
+
+@harness.test("cookies that make no sense are refused, and nothing is started")
+def bad_cookies(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        for cookie in ("", "none of ours", source.cookie(), source.begin().replace('"begin"', '"start"'),
+                       source.begin().replace(source.token, "ab" * 8)):
+            arguments = source.prepare_arguments() | {"cookie": cookie}
+            expect_refused(lambda a=arguments: destination.call("prepare", **a), "migration cookie")
+            destination.expect_nothing(guest.name)
+        assert destination.verdict(source.token) == "open"
+    expect_goes_on(t, guest)
+
+
+@harness.test("a name, a UUID or a running domain that is here already refuses it")
+def taken(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        other = t.boot_sector_guest(name="other")
+        destination.stasis("define", other.xml_file())
+        expect_refused(lambda: source.prepare(destination, dname="other"), "already exists")
+        arguments = source.prepare_arguments()
+        come(t, destination, guest)
+        guest.wait_for_tick(guest.last_tick() + 2)
+        expect_refused(lambda: destination.call("prepare", **arguments), "running")
+        guest.wait_for_tick(guest.last_tick() + 2)
+        destination.stasis("destroy", guest.name)
+
+
+def expect_came_to_nothing(t, destination, source, verdict="revoked"):
+    destination.expect_nothing(source.guest.name)
+    assert destination.verdict(source.token) == verdict, destination.verdict(source.token)
+
+
+@harness.test("the source takes it back before Finish")
+def revoked(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        prepared = source.prepare(destination)
+        source.send(prepared)
+        assert ask(prepared["door"], source.token, "revoke") == "revoked"
+        expect_came_to_nothing(t, destination, source)
+        assert ask(prepared["door"], source.token, "status") == "revoked"
+        expect_refused(lambda: destination.finish(guest.name, source.final()), "kept")
+        expect_goes_on(t, guest)
+        expect_refused(lambda: destination.finish(guest.name, source.final()), "no migration")
+        expect_refused(lambda: destination.call("prepare", **source.prepare_arguments()), "decided already")
+        destination.expect_nothing(guest.name)
+
+
+@harness.test("whoever prepared it goes away")
+def abandoned(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        source.send(source.prepare(destination))
+        destination.call("abandon", name=guest.name)
+        expect_came_to_nothing(t, destination, source)
+        destination.call("abandon", name=guest.name)  # nothing
+        source = Source(t, guest)
+        source.prepare(destination)
+    expect_came_to_nothing(t, destination, source)
+    expect_goes_on(t, guest)
+
+
+@harness.test("the destination's driver is killed: the supervisor revokes")
+def killed(t):
+    guest = running_guest(t)
+    destination = Destination(t)
+    source = Source(t, guest)
+    source.send(source.prepare(destination))
+    destination.kill()
+    expect_came_to_nothing(t, destination, source)
+    expect_goes_on(t, guest)
+
+
+@harness.test("QEMU of the destination is killed")
+def qemu_killed(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        source.start(source.prepare(destination), max_bandwidth=1000)
+        harness.kill(destination.status(guest.name)["qemu"]["pid"])
+        expect_came_to_nothing(t, destination, source)
+        expect_refused(lambda: destination.finish(guest.name, source.final()), "QEMU")
+    expect_goes_on(t, guest)
+
+
+@harness.test("QEMU of the source is killed in the middle")
+def cut_off(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        source.start(source.prepare(destination), max_bandwidth=1000)
+        harness.kill(t.status(guest)["qemu"]["pid"])
+        expect_came_to_nothing(t, destination, source)
+        expect_refused(lambda: destination.finish(guest.name, source.final()), "QEMU")
+
+
+@harness.test("Finish says that it was cancelled, or brings no word of the source's")
+def cancelled(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        for arguments, word in (({"cancelled": True, "cookie": None}, "cancelled"), ({"cookie": None}, "not said"),
+                                ({"cookie": ""}, "not said"), ({"cookie": "nonsense"}, "cookie"), ({}, "not said")):
+            source = Source(t, guest)
+            source.prepare(destination)
+            arguments = {"cookie": source.cookie()} | arguments
+            expect_refused(lambda a=arguments: destination.finish(guest.name, **a), word)
+            expect_came_to_nothing(t, destination, source)
+        source, other = Source(t, guest), Source(t, guest)
+        source.prepare(destination)
+        expect_refused(lambda: destination.finish(guest.name, other.final()), "migration")
+        expect_came_to_nothing(t, destination, source)
+        expect_refused(lambda: destination.finish(guest.name, None, cancelled=True), "no migration")
+    expect_goes_on(t, guest)
+
+
+@harness.test("Finish waits for QEMU, until whoever called it goes away")
+def finish_abandoned(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        source.start(source.prepare(destination), max_bandwidth=1000)
+        number = destination.begin("finish", name=guest.name, flags=LIVE, cookie=source.final())
+        harness.wait_for(lambda: "finish" in destination.stasis("domjobinfo", guest.name).stdout
+                         or number in destination.answers, "Finish to wait")
+        destination.call("abandon", name=guest.name)
+        expect_refused(lambda: destination.answer(number))
+        expect_came_to_nothing(t, destination, source)
+    expect_goes_on(t, guest)
+
+
+@harness.test("it is taken back while Finish waits")
+def finish_revoked(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        prepared = source.prepare(destination)
+        source.start(prepared, max_bandwidth=1000)
+        number = destination.begin("finish", name=guest.name, flags=LIVE, cookie=source.final())
+        assert ask(prepared["door"], source.token, "revoke") == "revoked"
+        expect_refused(lambda: destination.answer(number), "kept")
+        expect_came_to_nothing(t, destination, source)
+    expect_goes_on(t, guest)
+
+
+@harness.test("domjobabort and destroy at the destination")
+def aborted(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        for command in ("domjobabort", "destroy"):
+            source = Source(t, guest)
+            source.prepare(destination)
+            destination.stasis(command, guest.name)
+            expect_came_to_nothing(t, destination, source)
+            expect_refused(lambda s=source: destination.finish(guest.name, s.final()))
+    expect_goes_on(t, guest)
+
+
+@harness.test("a step of Prepare fails: nothing is left")
+def prepare_fails(t):
+    guest = running_guest(t)
+    for step, verdict in (("migrate-in-held", "open"), ("start-spawned", "open"), ("start-launched", "open"),
+                          ("migrate-in-started", "open"), ("migrate-in-told", "open"),
+                          ("migrate-in-journal", "revoked"), ("migrate-in-listening", "revoked"),
+                          ("migrate-in-prepared", "revoked")):
+        with Destination(t, fault=f"{step}=fail") as destination:
+            source = Source(t, guest)
+            expect_refused(lambda s=source, d=destination: s.prepare(d), step)
+            expect_came_to_nothing(t, destination, source, verdict)
+            expect_refused(lambda: destination.finish(guest.name, source.final()), "no migration")
+    expect_goes_on(t, guest)
+
+
+@harness.test("the destination dies at a step of Prepare: nothing is left")
+def prepare_dies(t):
+    guest = running_guest(t)
+    for step, verdict in (("migrate-in-held", "open"), ("migrate-in-started", "open"), ("migrate-in-told", "open"),
+                          ("migrate-in-journal", "revoked"), ("migrate-in-listening", "revoked"),
+                          ("migrate-in-prepared", "revoked")):
+        destination = Destination(t, fault=f"{step}=kill")
+        source = Source(t, guest)
+        try:
+            source.prepare(destination)
+            raise RuntimeError("it was prepared")
+        except AssertionError as error:
+            assert "has ended" in str(error), error
+        expect_came_to_nothing(t, destination, source, verdict)
+    expect_goes_on(t, guest)
+
+
+@harness.test("a step of Finish fails before it is decided: nothing is left")
+def finish_fails(t):
+    guest = running_guest(t)
+    for step in ("migrate-in-finish", "migrate-in-loaded", "migrate-in-committed"):
+        with Destination(t, fault=f"{step}=fail") as destination:
+            source = Source(t, guest)
+            source.send(source.prepare(destination, flags=LIVE | PERSIST))
+            expect_refused(lambda s=source, d=destination: d.finish(guest.name, s.final()), step)
+            expect_came_to_nothing(t, destination, source)
+            expect_goes_on(t, guest)
+
+
+@harness.test("the destination dies at a step of Finish: it has the guest, or nothing is left")
+def finish_dies(t):
+    for step, has_begun in (("migrate-in-loaded", False), ("migrate-in-committed", False),
+                            ("migrate-verdict", True), ("migrate-in-decided", True), ("migrate-in-begun", True),
+                            ("migrate-in-running", True), ("migrate-persist", True)):
+        guest = running_guest(t, name=step)
+        destination = Destination(t, fault=f"{step}=kill")
+        source = Source(t, guest)
+        source.send(source.prepare(destination, flags=LIVE | PERSIST))
+        try:
+            destination.finish(guest.name, source.final())
+            raise RuntimeError("it was finished")
+        except AssertionError as error:
+            assert "has ended" in str(error), error
+        if not has_begun:
+            expect_came_to_nothing(t, destination, source)
+            expect_goes_on(t, guest)
+            t.stasis("destroy", guest.name)
+            continue
+        source.end()
+        if step == "migrate-persist":  # where its supervisor dies as well
+            harness.wait_for(lambda d=destination: not any("supervisor" in text for text in d.processes().values()),
+                             "the supervisor to die")
+            destination.stasis("domstate", guest.name)
+        harness.wait_for(lambda d=destination, g=guest: "job" not in d.status(g.name), "somebody to finish it")
+        expect_here(destination, guest, source.token)
+        assert destination.definition(guest.name).exists()
+        assert not (destination.run_folder(guest.name) / "definition.incoming").exists()
+        destination.stasis("destroy", guest.name)
+
+
+@harness.test("a definition that cannot be stored costs no guest")
+def persist_fails(t):
+    guest = running_guest(t)
+    with Destination(t, fault="migrate-persist=fail") as destination:
+        source = Source(t, guest)
+        source.send(source.prepare(destination, flags=LIVE | PERSIST))
+        expect_refused(lambda: destination.finish(guest.name, source.final()), "has come here, but", "definition")
+        source.end()
+        expect_here(destination, guest, source.token)
+        destination.stasis("destroy", guest.name)
+
+
+@harness.test("the door lets in whom it knows")
+def door(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source, stranger = Source(t, guest), Source(t, guest)
+        prepared = source.prepare(destination)
+        with connect(prepared["door"], stranger.token, "data") as peer:
+            assert peer.recv(1) == b"", "a stranger was let in"
+        assert ask(prepared["door"], stranger.token, "status") == "unknown"
+        assert ask(prepared["door"], stranger.token, "nothing") is None
+        source.start(prepared, max_bandwidth=1000)
+        with connect(prepared["door"], source.token, "data") as peer:
+            assert peer.recv(1) == b"", "a second one was let in"
+        source.open_monitor().command("migrate-set-parameters", **{"max-bandwidth": 1 << 30})
+        source.wait_until("completed")
+        destination.finish(guest.name, source.final())
+        source.end()
+        expect_here(destination, guest, source.token)
+        assert ask(prepared["door"], stranger.token, "revoke") == "revoked"
+        assert destination.verdict(stranger.token) == "revoked"
+        destination.stasis("destroy", guest.name)
+
+
+@harness.test("two guests come at once, by one door")
+def two(t):
+    one, other = running_guest(t, name="one"), running_guest(t, name="other")
+    with Destination(t) as destination:
+        sources = [Source(t, guest) for guest in (one, other)]
+        prepared = [source.prepare(destination) for source in sources]
+        assert prepared[0]["door"] == prepared[1]["door"], prepared
+        for source, said in zip(sources, prepared):
+            source.start(said)
+        for source in sources:
+            source.wait_until("completed")
+        numbers = [destination.begin("finish", name=source.guest.name, flags=LIVE, cookie=source.final())
+                   for source in sources]
+        for source, number in zip(sources, numbers):
+            destination.answer(number)
+            source.end()
+        for source in sources:
+            expect_here(destination, source.guest, source.token)
+            destination.stasis("destroy", source.guest.name)
+
+
+@harness.test("over several connections QEMU listens itself")
+def parallel(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        expect_refused(lambda: source.prepare(destination, flags=LIVE | PARALLEL), "multifd")
+        destination.expect_nothing(guest.name)
+        prepared = source.prepare(destination, flags=LIVE | PARALLEL, needed=["multifd"], channels=3)
+        assert "multifd" in prepared["capabilities"] and prepared["door"] != prepared["addresses"][0], prepared
+        assert ask(prepared["door"], source.token, "status") == "waiting"
+        source.migrate(prepared["addresses"][0], prepared, multifd_channels=3)
+        source.wait_until("completed")
+        destination.finish(guest.name, source.final(), flags=LIVE | PARALLEL)
+        source.end()
+        expect_here(destination, guest, source.token)
+        destination.stasis("destroy", guest.name)
+
+
+@harness.test("in postcopy Finish lets it run before all of it is there")
+def postcopy(t):
+    guest = running_guest(t)
+    with Destination(t, config="[security]\nuid-count=0\n") as destination:
+        source = Source(t, guest)
+        flags = LIVE | POSTCOPY
+        try:
+            prepared = source.prepare(destination, flags=flags, needed=["postcopy-ram"])
+        except Refused as refused:
+            raise harness.Skip(str(refused)) if "serfault" in str(refused) else refused
+        assert "postcopy-ram" in prepared["capabilities"] and "postcopy-preempt" not in prepared["capabilities"]
+        source.start(prepared, max_bandwidth=200000)
+        source.wait_until("active")
+        source.open_monitor().command("migrate-start-postcopy")
+        source.wait_until("postcopy-active")
+        destination.finish(guest.name, source.final(), flags=flags)
+        source.wait_until("completed")
+        source.end()
+        expect_here(destination, guest, source.token)
+        assert not any(one["state"] for one in destination.query(guest.name, "query-migrate-capabilities"))
+        destination.stasis("destroy", guest.name)
+
+
+@harness.test("offline only the definition comes")
+def offline(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        for is_cancelled in (True, False):
+            source = Source(t, guest)
+            source.prepare(destination, flags=OFFLINE | PERSIST, listen=None)
+            destination.expect_nothing(guest.name)
+            if is_cancelled:
+                expect_refused(lambda: destination.finish(guest.name, None, flags=OFFLINE | PERSIST, cancelled=True),
+                               "cancelled")
+                destination.expect_nothing(guest.name)
+                continue
+            answer = destination.finish(guest.name, None, flags=OFFLINE | PERSIST)
+            assert json.loads(answer["cookie"])["final"]["begun"], answer
+            assert destination.verdict(source.token) == "begun"
+            assert destination.definition(guest.name).exists()
+            assert not destination.run_folder(guest.name).exists()
+
+
+HOOK = """#!/bin/sh
+echo "$@" >> {log}
+case $2 in
+  migrate) sed 's|<title>.*</title>||; s|</name>|</name><title>from a hook</title>|' ;;
+  {refuse}) echo "not today" >&2; exit 1 ;;
+esac
+"""
+
+
+def add_hook(destination, log, refuse="none"):
+    folder = destination.state / "config" / "hooks"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "qemu").write_text(HOOK.format(log=log, refuse=refuse))
+    (folder / "qemu").chmod(0o700)
+
+
+@harness.test("hooks are called as libvirt calls them, and may change the definition")
+def hooks(t):
+    guest = running_guest(t)
+    log = t.dir / "hooks.log"
+    with Destination(t) as destination:
+        add_hook(destination, log)
+        source, _, _ = come(t, destination, guest)
+        expect_here(destination, guest, source.token)
+        name = guest.name
+        assert log.read_text().splitlines() == [f"{name} {what} begin -" for what in
+                                                ("migrate", "prepare", "start", "started")], log.read_text()
+        assert "<title>from a hook</title>" in destination.stasis("dumpxml", name).stdout
+        destination.stasis("destroy", name)
+
+
+@harness.test("a hook refuses")
+def hooks_refuse(t):
+    guest = running_guest(t)
+    log = t.dir / "hooks.log"
+    with Destination(t) as destination:
+        for what in ("migrate", "prepare", "start", "started"):
+            add_hook(destination, log, what)
+            if what == "migrate":
+                text = (destination.state / "config" / "hooks" / "qemu").read_text()
+                text = text.replace("  migrate) sed", "  nothing) sed")
+                (destination.state / "config" / "hooks" / "qemu").write_text(text)
+            source = Source(t, guest)
+            expect_refused(lambda s=source: s.prepare(destination), "not today")
+            expect_came_to_nothing(t, destination, source, "open")
+        ends = [line.split()[1] for line in log.read_text().splitlines() if line.split()[1] in ("stopped", "release")]
+        assert ends == ["stopped", "release"] * 3 or ends == ["release", "stopped", "release", "stopped", "release"], \
+            log.read_text()
+    expect_goes_on(t, guest)
 
 
 if __name__ == "__main__":

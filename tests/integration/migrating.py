@@ -21,7 +21,7 @@ import threading
 
 import harness
 
-LIVE, PERSIST, PAUSED, OFFLINE, AUTO, PARALLEL = 1, 8, 32, 1024, 8192, 131072
+LIVE, PERSIST, PAUSED, OFFLINE, POSTCOPY, PARALLEL = 1, 8, 32, 1024, 32768, 131072
 CLIENT = harness.BUILD / "tests" / "driver" / "migrate-in-client"
 LONG = 60  # seconds
 
@@ -46,8 +46,8 @@ class Destination:
             f"[emulators]\ndefault={harness.QEMU}\nallowed={harness.QEMU}\n{config}")
         more = {"STASIS_STATE_DIR": self.state} | ({"STASIS_FAULT": fault} if fault else {})
         self.log = open(t.dir / f"{name}.log", "ab")
-        self.process = subprocess.Popen([CLIENT], env=t.environment(**more), stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.process = subprocess.Popen([CLIENT], env=t.environment(STASIS_LIBEXEC_DIR=harness.BUILD / "bin", **more),
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.lock, self.answers, self.next = threading.Condition(), {}, 0
         threading.Thread(target=self.listen, daemon=True).start()
 
@@ -92,6 +92,10 @@ class Destination:
 
     def stasis(self, *arguments, **options):
         return self.t.stasis(*arguments, STASIS_STATE_DIR=self.state, **options)
+
+    def query(self, name, command):
+        """What QEMU answers."""
+        return json.loads(self.stasis("qemu-monitor-command", name, json.dumps({"execute": command})).stdout)["return"]
 
     def run_folder(self, name):
         return self.state / "run" / "domains" / name
@@ -208,7 +212,8 @@ class Source:
 
     def __init__(self, t, guest, **facts):
         self.t, self.guest, self.token = t, guest, secrets.token_hex(16)
-        self.monitor, self.facts, self.capabilities = None, facts, []
+        self.monitor, self.facts = None, facts
+        guest.source = self
         self.xml = t.stasis("dumpxml", guest.name).stdout
 
     def cookie(self, **more):
@@ -274,7 +279,7 @@ class Source:
         monitor.command("migrate", uri=uri)
 
     def state(self):
-        return self.open_monitor().command("query-migrate")["status"]
+        return self.open_monitor().command("query-migrate").get("status", "none")
 
     def wait_until(self, state):
         harness.wait_for(lambda: self.state() in (state, "failed"), f"the migration to be {state}", LONG)
@@ -287,6 +292,16 @@ class Source:
     def final(self, **more):
         """From Perform."""
         return self.cookie(final={"begun": False, "source-run-us": 1000, "source-end-us": 2000, **more})
+
+    def go_on(self):
+        """The guest is the source's after all."""
+        monitor = self.open_monitor()
+        if self.state() not in ("completed", "none"):
+            monitor.command("migrate_cancel")
+            harness.wait_for(lambda: self.state() in ("cancelled", "failed", "completed"), "the migration to end")
+        monitor.command("cont")
+        monitor.close()
+        self.monitor = None
 
     def end(self):
         """The copy here, as Confirm would; its serial port writes to the same file."""
