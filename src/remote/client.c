@@ -59,6 +59,10 @@ make_public (const StasisClient *self, const char *name, GError *error_take, GEr
   else if (local->code == STASIS_REMOTE_ERROR_UNKNOWN)
     g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED, _ ("'%1$s' knows no '%2$s': %3$s"),
                  self->uri, name, local->message);
+  else if (local->code == STASIS_REMOTE_ERROR_ARGUMENT)
+    g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED, local->message);
+  else if (local->code == STASIS_REMOTE_ERROR_FINISHED)
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, local->message);
   else if (local->code == STASIS_REMOTE_ERROR_DENIED)
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED, local->message);
   else if (local->code == STASIS_REMOTE_ERROR_CLOSED)

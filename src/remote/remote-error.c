@@ -58,6 +58,8 @@ static const Pair remote_codes[] = {
   { STASIS_REMOTE_ERROR_CLOSED, 38 },
   { STASIS_REMOTE_ERROR_NO_METADATA, 80 },
   { STASIS_REMOTE_ERROR_NO_SUPPORT, STASIS_VIR_ERR_NO_SUPPORT },
+  { STASIS_REMOTE_ERROR_ARGUMENT, 74 },
+  { STASIS_REMOTE_ERROR_FINISHED, 93 },
 };
 
 static const Pair io_codes[] = {
@@ -153,6 +155,8 @@ make_error (gint32 code, gint32 domain, const char *message)
   const Pair *pair = find_ours (remote_codes, G_N_ELEMENTS (remote_codes), code);
   if (pair != NULL && pair->ours == STASIS_REMOTE_ERROR_CLOSED && domain != FROM_RPC)
     pair = NULL;
+  if (pair != NULL && pair->ours == STASIS_REMOTE_ERROR_ARGUMENT)
+    pair = NULL; /* the library has one for that */
   if (code == STASIS_VIR_ERR_RPC && g_str_has_prefix (message, "unknown procedure"))
     return g_error_new_literal (STASIS_REMOTE_ERROR, STASIS_REMOTE_ERROR_UNKNOWN, message);
   if (pair != NULL)

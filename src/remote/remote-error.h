@@ -17,6 +17,9 @@ G_BEGIN_DECLS
  * @STASIS_REMOTE_ERROR_CLOSED: the connection has ended
  * @STASIS_REMOTE_ERROR_NO_METADATA: the domain has no metadata of that kind
  * @STASIS_REMOTE_ERROR_NO_SUPPORT: libvirt has a function for that, and its driver for QEMU has not
+ * @STASIS_REMOTE_ERROR_ARGUMENT: a parameter of an unknown name
+ * @STASIS_REMOTE_ERROR_FINISHED: a migration that was cancelled is over, and there is no more to
+ *   say of it
  *
  * What goes wrong between a client and a server, besides what goes wrong in the library.
  */
@@ -28,6 +31,8 @@ typedef enum
   STASIS_REMOTE_ERROR_CLOSED,
   STASIS_REMOTE_ERROR_NO_METADATA,
   STASIS_REMOTE_ERROR_NO_SUPPORT,
+  STASIS_REMOTE_ERROR_ARGUMENT,
+  STASIS_REMOTE_ERROR_FINISHED,
 } StasisRemoteError;
 
 #define STASIS_REMOTE_ERROR (stasis_remote_error_quark ())
