@@ -5,7 +5,9 @@
 
 #pragma once
 
-#include <glib-object.h>
+#include <stasis/domain.h>
+#include <stasis/driver.h>
+#include <stasis/job.h>
 
 G_BEGIN_DECLS
 
@@ -130,6 +132,48 @@ StasisMigrateRequest *stasis_migrate_request_copy (const StasisMigrateRequest *s
 void stasis_migrate_request_free (StasisMigrateRequest *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisMigrateRequest, stasis_migrate_request_free)
+
+/* All of it.  @request (nullable): nothing is chosen. */
+
+/* The domain's own driver opens @dest_uri: peer-to-peer. */
+gboolean stasis_domain_migrate (StasisDomain *self, const char *dest_uri, StasisMigrateFlags flags,
+                                const StasisMigrateRequest *request, StasisProgressFunc progress,
+                                gpointer user_data, GCancellable *cancellable, GError **error);
+/* The caller stands between both. */
+gboolean stasis_domain_migrate_to (StasisDomain *self, StasisDriver *destination,
+                                   StasisMigrateFlags flags, const StasisMigrateRequest *request,
+                                   StasisProgressFunc progress, gpointer user_data,
+                                   GCancellable *cancellable, GError **error);
+
+/* Its five steps, in this order: docs/migration.md.  They are what the two above consist of. */
+
+/* Source.  @out_xml, @out_cookie ((transfer full)): for Prepare. */
+gboolean stasis_domain_migrate_begin (StasisDomain *self, StasisMigrateFlags flags,
+                                      const StasisMigrateRequest *request, char **out_xml,
+                                      GBytes **out_cookie, GCancellable *cancellable,
+                                      GError **error);
+/* Destination.  @out_cookie ((transfer full)), @out_uri ((transfer full) (nullable)): for Perform.
+ */
+gboolean stasis_driver_migrate_prepare (StasisDriver *self, StasisMigrateFlags flags,
+                                        const StasisMigrateRequest *request, const char *xml,
+                                        GBytes *cookie, GBytes **out_cookie, char **out_uri,
+                                        GCancellable *cancellable, GError **error);
+/* Source.  Where it fails nothing is left to confirm.  @out_cookie ((transfer full)): for Finish.
+ */
+gboolean stasis_domain_migrate_perform (StasisDomain *self, StasisMigrateFlags flags,
+                                        const StasisMigrateRequest *request, GBytes *cookie,
+                                        GBytes **out_cookie, StasisProgressFunc progress,
+                                        gpointer user_data, GCancellable *cancellable,
+                                        GError **error);
+/* (transfer full): destination.  @cookie (nullable), @out_cookie ((transfer full) (nullable)): for
+ * Confirm.  With @is_cancelled it clears away, and fails: with G_IO_ERROR_CANCELLED where that is
+ * all that there is to say. */
+StasisDomain *stasis_driver_migrate_finish (StasisDriver *self, StasisMigrateFlags flags,
+                                            const char *name, GBytes *cookie, gboolean is_cancelled,
+                                            GBytes **out_cookie, GError **error);
+/* Source.  @cookie (nullable) */
+gboolean stasis_domain_migrate_confirm (StasisDomain *self, StasisMigrateFlags flags,
+                                        GBytes *cookie, gboolean is_cancelled, GError **error);
 
 #pragma GCC visibility pop
 

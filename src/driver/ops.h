@@ -100,6 +100,27 @@ typedef struct
   StasisJobStats *(*get_job) (StasisDomain *self, gboolean completed, GError **error);
   gboolean (*abort_job) (StasisDomain *self, GError **error);
 
+  /* migrate.h */
+  gboolean (*migrate) (StasisDomain *self, const char *dest_uri, StasisMigrateFlags flags,
+                       const StasisMigrateRequest *request, StasisProgressFunc progress,
+                       gpointer user_data, GCancellable *cancellable, GError **error);
+  gboolean (*migrate_begin) (StasisDomain *self, StasisMigrateFlags flags,
+                             const StasisMigrateRequest *request, char **out_xml,
+                             GBytes **out_cookie, GCancellable *cancellable, GError **error);
+  gboolean (*migrate_prepare) (StasisDriver *self, StasisMigrateFlags flags,
+                               const StasisMigrateRequest *request, const char *xml, GBytes *cookie,
+                               GBytes **out_cookie, char **out_uri, GCancellable *cancellable,
+                               GError **error);
+  gboolean (*migrate_perform) (StasisDomain *self, StasisMigrateFlags flags,
+                               const StasisMigrateRequest *request, GBytes *cookie,
+                               GBytes **out_cookie, StasisProgressFunc progress, gpointer user_data,
+                               GCancellable *cancellable, GError **error);
+  StasisDomain *(*migrate_finish) (StasisDriver *self, StasisMigrateFlags flags, const char *name,
+                                   GBytes *cookie, gboolean is_cancelled, GBytes **out_cookie,
+                                   GError **error);
+  gboolean (*migrate_confirm) (StasisDomain *self, StasisMigrateFlags flags, GBytes *cookie,
+                               gboolean is_cancelled, GError **error);
+
   /* its agent, its monitor */
   gboolean (*fs_freeze) (StasisDomain *self, guint *out_count, GCancellable *cancellable,
                          GError **error);

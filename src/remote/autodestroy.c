@@ -21,23 +21,23 @@ struct _StasisReaper
 
 typedef struct
 {
-  StasisDriver *driver; /* (owned) */
+  StasisDriver *driver; /* (owned) (nullable) */
   StasisMortal mortal;
+  StasisMigrating *migrating; /* (owned) (nullable) instead of the two above */
 } Errand;
 
 static void
 errand_free (gpointer data)
 {
   Errand *errand = data;
-  g_object_unref (errand->driver);
+  g_clear_object (&errand->driver);
   g_free (errand);
 }
 
 /* One that has ended since, or was started anew, is let be. */
 static void
-carry_out (gpointer data, gpointer user_data)
+end_guest (const Errand *errand)
 {
-  Errand *errand = data;
   g_autofree char *uuid = stasis_uuid_format (errand->mortal.uuid);
   g_autoptr (GError) error = NULL;
   g_autoptr (StasisDomain) domain = stasis_driver_lookup_by_uuid (errand->driver, uuid, NULL);
@@ -45,6 +45,16 @@ carry_out (gpointer data, gpointer user_data)
       && !stasis_domain_destroy (domain, STASIS_DESTROY_NONE, &error))
     g_warning (_ ("domain '%1$s', which was to end with its client, goes on: %2$s"),
                stasis_domain_get_name (domain), error->message);
+}
+
+static void
+carry_out (gpointer data, gpointer user_data)
+{
+  Errand *errand = data;
+  if (errand->migrating != NULL)
+    stasis_migrating_abandon (g_steal_pointer (&errand->migrating));
+  else
+    end_guest (errand);
   errand_free (errand);
 }
 
@@ -73,8 +83,22 @@ stasis_reaper_end (StasisReaper *self, StasisDriver *driver, const GArray *morta
 {
   for (guint i = 0; i < mortals->len; i++)
     {
-      Errand *errand = g_new (Errand, 1);
-      *errand = (Errand){ g_object_ref (driver), g_array_index (mortals, StasisMortal, i) };
+      Errand *errand = g_new0 (Errand, 1);
+      errand->driver = g_object_ref (driver);
+      errand->mortal = g_array_index (mortals, StasisMortal, i);
       g_thread_pool_push (self->pool, errand, NULL);
     }
+}
+
+/* Abandon them. */
+void
+stasis_reaper_abandon (StasisReaper *self, GPtrArray *migratings_take)
+{
+  for (guint i = 0; i < migratings_take->len; i++)
+    {
+      Errand *errand = g_new0 (Errand, 1);
+      errand->migrating = g_ptr_array_index (migratings_take, i);
+      g_thread_pool_push (self->pool, errand, NULL);
+    }
+  g_ptr_array_unref (migratings_take);
 }

@@ -7,6 +7,7 @@
 
 #include <stasis/stasis.h>
 
+#include "remote/migrating.h"
 #include "util/uuid.h"
 
 G_BEGIN_DECLS
@@ -18,7 +19,7 @@ typedef struct
   gint32 id;
 } StasisMortal;
 
-/* Ends guests, beside everything else. */
+/* Ends guests, and migrations, beside everything else. */
 typedef struct _StasisReaper StasisReaper;
 
 StasisReaper *stasis_reaper_new (void);
@@ -27,5 +28,7 @@ void stasis_reaper_free (StasisReaper *self);
 
 /* (element-type StasisMortal): copied; @driver is referenced. */
 void stasis_reaper_end (StasisReaper *self, StasisDriver *driver, const GArray *mortals);
+/* (element-type StasisMigrating) */
+void stasis_reaper_abandon (StasisReaper *self, GPtrArray *migratings_take);
 
 G_END_DECLS

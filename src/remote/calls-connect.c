@@ -16,12 +16,16 @@
 #define AUTH_NONE      0
 
 /* Of libvirt's virDrvFeature. */
-#define FEATURE_FD_PASSING     8
-#define FEATURE_TYPED_STRING   9
-#define FEATURE_KEEPALIVE      10
-#define FEATURE_XML_MIGRATABLE 11
-#define FEATURE_EVENT_CALLBACK 14
-#define FEATURE_CLOSE_CALLBACK 15
+#define FEATURE_MIGRATION_P2P     4
+#define FEATURE_CHANGE_PROTECTION 7
+#define FEATURE_FD_PASSING        8
+#define FEATURE_TYPED_STRING      9
+#define FEATURE_KEEPALIVE         10
+#define FEATURE_XML_MIGRATABLE    11
+#define FEATURE_MIGRATION_OFFLINE 12
+#define FEATURE_MIGRATION_PARAMS  13 /* 302 to 307; the older forms have other numbers */
+#define FEATURE_EVENT_CALLBACK    14
+#define FEATURE_CLOSE_CALLBACK    15
 
 /* Who may connect is said by the socket's mode. */
 gboolean
@@ -81,9 +85,13 @@ stasis_call_connect_supports_feature (StasisCall *call, GError **error)
       stasis_session_begin_keepalive (call->session);
       call->rets[0].i = 1;
       break;
+    case FEATURE_MIGRATION_P2P:
+    case FEATURE_CHANGE_PROTECTION:
     case FEATURE_FD_PASSING:
     case FEATURE_TYPED_STRING:
     case FEATURE_XML_MIGRATABLE:
+    case FEATURE_MIGRATION_OFFLINE:
+    case FEATURE_MIGRATION_PARAMS:
     case FEATURE_EVENT_CALLBACK:
     case FEATURE_CLOSE_CALLBACK:
       call->rets[0].i = 1;

@@ -165,6 +165,13 @@ STASIS_CALL (domain_get_metadata);
 STASIS_CALL (domain_set_metadata);
 STASIS_CALL (domain_rename);
 
+/* calls-migrate.c */
+STASIS_CALL (domain_migrate_begin3_params);
+STASIS_CALL (domain_migrate_prepare3_params);
+STASIS_CALL (domain_migrate_perform3_params);
+STASIS_CALL (domain_migrate_finish3_params);
+STASIS_CALL (domain_migrate_confirm3_params);
+
 /* calls-node.c */
 STASIS_CALL (node_get_free_memory);
 STASIS_CALL (node_get_cpu_stats);

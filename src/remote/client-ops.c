@@ -80,6 +80,7 @@ make_ops (gpointer data)
   stasis_client_fill_driver (&ops);
   stasis_client_fill_guests (&ops);
   stasis_client_fill_image (&ops);
+  stasis_client_fill_migrate (&ops);
   stasis_client_fill_save (&ops);
   return &ops;
 }
@@ -101,8 +102,12 @@ open_uri (const char *uri, StasisOpenFlags flags, const StasisDriverAsk *ask,
   return client;
 }
 
-/* When the library is loaded. */
-static void __attribute__ ((constructor)) register_opener (void)
+/* For a program that is linked with parts of the library. */
+void
+stasis_client_register (void)
 {
   stasis_driver_set_opener (open_uri);
 }
+
+/* When the library is loaded. */
+static void __attribute__ ((constructor)) register_opener (void) { stasis_client_register (); }

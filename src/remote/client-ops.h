@@ -18,7 +18,11 @@ void stasis_client_fill_domain (StasisDriverOps *ops);
 void stasis_client_fill_driver (StasisDriverOps *ops);
 void stasis_client_fill_guests (StasisDriverOps *ops);
 void stasis_client_fill_image (StasisDriverOps *ops);
+void stasis_client_fill_migrate (StasisDriverOps *ops);
 void stasis_client_fill_save (StasisDriverOps *ops);
+
+/* The driver can open what is elsewhere from now on; before its first use. */
+void stasis_client_register (void);
 
 /* client-reach.c: a stream to the server of a URI. */
 gboolean stasis_client_reach (const char *uri, StasisOpenFlags flags, const StasisDriverAsk *ask,

@@ -27,22 +27,24 @@ struct _StasisServer
   gint max_requests;         /* (atomic) that of the configuration */
   gint max_workers;          /* (atomic) likewise */
   GMutex lock;
-  StasisDriver *driver;   /* (owned) (guarded by lock) */
-  char *save_format;      /* (owned) (nullable) (guarded by lock) */
-  GMainContext *context;  /* (owned) */
-  GPtrArray *listeners;   /* (owned) of Listener, see server.c */
-  GPtrArray *sessions;    /* (owned) (first thread's) */
-  GThreadPool *workers;   /* (owned) */
-  GThreadPool *quick;     /* (owned) */
-  StasisReaper *reaper;   /* (owned) */
-  GSource *tick;          /* (owned) */
-  StasisPicture *picture; /* (owned) (nullable) */
-  StasisReaders *readers; /* (owned) */
-  guint n_readers;        /* (first thread's) of the sessions */
-  gboolean is_relieved;   /* (first thread's) about to: too much is kept for readers */
-  gboolean is_full;       /* not everybody is accepted for now */
-  gint is_stopping;       /* (atomic) */
-  gint n_calls;           /* (atomic) */
+  StasisDriver *driver;         /* (owned) (guarded by lock) */
+  char *save_format;            /* (owned) (nullable) (guarded by lock) */
+  GMainContext *context;        /* (owned) */
+  GPtrArray *listeners;         /* (owned) of Listener, see server.c */
+  GPtrArray *sessions;          /* (owned) (first thread's) */
+  GThreadPool *workers;         /* (owned) */
+  GThreadPool *quick;           /* (owned) */
+  StasisReaper *reaper;         /* (owned) */
+  StasisMigratings *migratings; /* (owned) */
+  gint n_performs;              /* (atomic) of migrations */
+  GSource *tick;                /* (owned) */
+  StasisPicture *picture;       /* (owned) (nullable) */
+  StasisReaders *readers;       /* (owned) */
+  guint n_readers;              /* (first thread's) of the sessions */
+  gboolean is_relieved;         /* (first thread's) about to: too much is kept for readers */
+  gboolean is_full;             /* not everybody is accepted for now */
+  gint is_stopping;             /* (atomic) */
+  gint n_calls;                 /* (atomic) */
 };
 
 #define STASIS_QUICK_WORKERS 32

@@ -15,6 +15,7 @@
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 
+#include "remote/client-ops.h"
 #include "remote/closer.h"
 #include "remote/server-private.h"
 #include "util/fd.h"
@@ -87,6 +88,7 @@ StasisServer *
 stasis_server_new (StasisDriver *driver, const StasisServerConfig *config)
 {
   StasisServer *self = g_new0 (StasisServer, 1);
+  stasis_client_register (); /* a guest may migrate from here to another server */
   g_mutex_init (&self->lock);
   self->context = g_main_context_ref_thread_default ();
   self->listeners = g_ptr_array_new_with_free_func (listener_free);
@@ -96,6 +98,7 @@ stasis_server_new (StasisDriver *driver, const StasisServerConfig *config)
   self->quick = g_thread_pool_new_full (stasis_dispatch_run, self, stasis_task_free,
                                         STASIS_QUICK_WORKERS, FALSE, NULL);
   self->reaper = stasis_reaper_new ();
+  self->migratings = stasis_migratings_new ();
   self->readers = stasis_readers_new ();
   stasis_server_reload (self, driver, config);
   self->tick = g_timeout_source_new_seconds (1);
@@ -373,6 +376,7 @@ stasis_server_free (StasisServer *self)
   while (self->sessions->len > 0)
     stasis_session_close (g_ptr_array_index (self->sessions, 0), "the server ends");
   stasis_reaper_free (self->reaper);
+  stasis_migratings_free (self->migratings);
   stasis_picture_serve (NULL, self->driver);
   stasis_picture_free (self->picture);
   /* What threads have left to do for the first one holds references. */

@@ -232,6 +232,8 @@ stasis_session_close (StasisSession *self, const char *why)
   watch (self);
   stasis_pipes_break (self);
   stasis_reaper_end (self->server->reaper, self->server->driver, mortals);
+  stasis_reaper_abandon (self->server->reaper,
+                         stasis_migratings_leave (self->server->migratings, self->number));
   g_queue_clear_full (&self->waiting, stasis_task_free);
   stasis_arrivals_clear (self->arrivals);
   self->waiting_octets = 0;

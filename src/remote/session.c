@@ -65,6 +65,27 @@ stasis_session_end_with (StasisSession *self, StasisDriver *driver, StasisDomain
   g_array_set_size (self->mortals, 0);
 }
 
+/* Half of the threads. */
+gboolean
+stasis_session_begin_perform (StasisSession *self, GError **error)
+{
+  StasisServer *server = self->server;
+  const gint max = MAX (g_atomic_int_get (&server->max_workers) / 2, 1);
+  if (g_atomic_int_add (&server->n_performs, 1) < max)
+    return TRUE;
+  stasis_session_end_perform (self);
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
+               _ ("%d migrations are under way from this daemon: half of max_workers"), max);
+  return FALSE;
+}
+
+/* One less. */
+void
+stasis_session_end_perform (StasisSession *self)
+{
+  g_atomic_int_add (&self->server->n_performs, -1);
+}
+
 /* With the lock held. */
 static gboolean
 add_callback (StasisSession *self, StasisCallback *callback, const StasisWireDomain *domain,

@@ -22,6 +22,11 @@ void stasis_session_begin_keepalive (StasisSession *self);
 /* A run of a domain that is to end with the connection: at once, where that is over already. */
 void stasis_session_end_with (StasisSession *self, StasisDriver *driver, StasisDomain *domain);
 
+/* A migration's memory is sent, which takes a thread: STASIS_ERROR_BUSY where that would leave too
+ * few for what ends other migrations. */
+gboolean stasis_session_begin_perform (StasisSession *self, GError **error);
+void stasis_session_end_perform (StasisSession *self);
+
 /* Events of a number (libvirt's), of one domain or all: the number by which the client knows them.
  */
 gboolean stasis_session_add_callback (StasisSession *self, gint32 event,

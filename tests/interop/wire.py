@@ -46,7 +46,7 @@ def parameter(name, text):
 def arguments(layout, a_domain, text="/nowhere/at-all"):
     """Something of every kind for a layout of src/remote/wire.h."""
     pieces = {"i": u32(0), "u": u32(0), "l": bytes(8), "U": bytes(8), "d": bytes(8), "s": string(text),
-              "z": u32(0), "D": a_domain, "O": u32(0), "x": bytes(16), "A": u32(0), "S": u32(0), "I": u32(0),
+              "z": u32(0), "b": u32(0), "D": a_domain, "O": u32(0), "x": bytes(16), "A": u32(0), "S": u32(0), "I": u32(0),
               "p": u32(1) + parameter("file", text)}
     return b"".join(pieces[letter] for letter in layout if layout != "-")
 

@@ -79,6 +79,7 @@ test_access (void)
                                        "monitor-command",
                                        "-undefine",
                                        "fs",
+                                       "migrate",
                                        "agent",
                                        "get-time",
                                        "get-hostname",
