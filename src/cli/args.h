@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-#define STASIS_CLI_OPTIONS_MAX 32u /* options of one command */
+#define STASIS_CLI_OPTIONS_MAX 64u /* options of one command */
 
 typedef enum
 {

@@ -23,12 +23,13 @@ extern const StasisCliCommand stasis_cmd_attach_device, stasis_cmd_attach_disk,
     stasis_cmd_help, stasis_cmd_image_convert, stasis_cmd_image_flatten, stasis_cmd_image_dumpxml,
     stasis_cmd_image_info, stasis_cmd_image_map, stasis_cmd_image_verify, stasis_cmd_list,
     stasis_cmd_managedsave, stasis_cmd_managedsave_define, stasis_cmd_managedsave_dumpxml,
-    stasis_cmd_managedsave_edit, stasis_cmd_managedsave_remove, stasis_cmd_qemu_monitor_command,
-    stasis_cmd_reboot, stasis_cmd_reset, stasis_cmd_restore, stasis_cmd_resume,
-    stasis_cmd_checkpoint, stasis_cmd_clones_saved, stasis_cmd_clones_drop, stasis_cmd_save,
-    stasis_cmd_save_image_define, stasis_cmd_save_image_dumpxml, stasis_cmd_save_image_edit,
-    stasis_cmd_shutdown, stasis_cmd_start, stasis_cmd_suspend, stasis_cmd_ttyconsole,
-    stasis_cmd_undefine, stasis_cmd_uri, stasis_cmd_version, stasis_cmd_vncdisplay;
+    stasis_cmd_managedsave_edit, stasis_cmd_managedsave_remove, stasis_cmd_migrate,
+    stasis_cmd_qemu_monitor_command, stasis_cmd_reboot, stasis_cmd_reset, stasis_cmd_restore,
+    stasis_cmd_resume, stasis_cmd_checkpoint, stasis_cmd_clones_saved, stasis_cmd_clones_drop,
+    stasis_cmd_save, stasis_cmd_save_image_define, stasis_cmd_save_image_dumpxml,
+    stasis_cmd_save_image_edit, stasis_cmd_shutdown, stasis_cmd_start, stasis_cmd_suspend,
+    stasis_cmd_ttyconsole, stasis_cmd_undefine, stasis_cmd_uri, stasis_cmd_version,
+    stasis_cmd_vncdisplay;
 
 /* The first option of most commands. */
 #define STASIS_CLI_DOMAIN_OPTION \

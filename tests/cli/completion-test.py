@@ -75,6 +75,7 @@ def test_options():
     tap.equal(offers("start", "--f"), ["--force-boot"])
     tap.equal(offers("save-image-define", "--"), ["--file", "--paused", "--running", "--xml"])
     tap.equal(offers("image", "verify", "--v"), ["--verbose"])
+    tap.equal(offers("migrate", "--p2"), ["--p2p"])
     tap.equal(offers("reboot", "web", "--mode", ""), ["acpi"])
 
 

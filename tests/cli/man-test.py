@@ -29,7 +29,7 @@ def options_of_help(command):
     text = help_of("help", *command.split())
     if "\n  OPTIONS\n" not in text:
         return set()
-    return set(re.findall(r"^    \[?--([a-z-]+)", text.split("\n  OPTIONS\n", 1)[1], re.M))
+    return set(re.findall(r"^    \[?--([a-z0-9-]+)", text.split("\n  OPTIONS\n", 1)[1], re.M))
 
 
 def plain(text):
@@ -42,7 +42,7 @@ def commands_of_man():
     for part in re.split(r"^\.SS ", MAN, flags=re.M)[1:]:
         title, _, body = part.partition("\n")
         body = re.split(r"^\.SH ", body, flags=re.M)[0]
-        found[title.strip('" ')] = set(re.findall(r"--([a-z][a-z-]*)", plain(body)))
+        found[title.strip('" ')] = set(re.findall(r"--([a-z][a-z0-9-]*)", plain(body)))
     return found
 
 
