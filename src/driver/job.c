@@ -178,6 +178,14 @@ stasis_job_id (const StasisJob *job)
   return job->id;
 }
 
+/* It is the job that a journal has told of already. */
+void
+stasis_job_set_id (StasisJob *job, const char *id)
+{
+  g_free (job->id);
+  job->id = g_strdup (id);
+}
+
 /* Whether the link without an id may be of this job: unless its supervisor has said that it knows
  * of ids, and so uses that one for other jobs alone. */
 static gboolean

@@ -37,6 +37,8 @@ void stasis_job_attach_background (StasisJob *job, const char *folder);
 
 /* (borrowed): what tells it from all others, for its journal: an abort is of one job only. */
 const char *stasis_job_id (const StasisJob *job);
+/* Before it is attached: it is the job that a journal has told of already, and may be aborted. */
+void stasis_job_set_id (StasisJob *job, const char *id);
 
 /* Under the domain's lock, and before its journal tells of it: what a supervisor without ids has
  * decided of an older job is none of it. */

@@ -18,6 +18,7 @@
 #include "driver/device-unplug.h"
 #include "driver/devices.h"
 #include "driver/domain-private.h"
+#include "driver/job-fate.h"
 #include "driver/memory-check.h"
 #include "driver/migrate-disk.h"
 #include "driver/migrate-host.h"
@@ -363,6 +364,9 @@ open_journal (const StasisMigrateOut *out, GError **error)
     return FALSE;
   journal->are_disks_fine = !have_failed;
   journal->parameters = stasis_migration_note_parameters (out->monitor, NULL, error);
+  /* From here on it can be aborted, though it has no job yet: Perform looks. */
+  stasis_job_fate_clear (out->hold->folder, NULL);
+  journal->id = stasis_job_id_new ();
   return journal->parameters != NULL && stasis_hold_write (out->hold, error);
 }
 

@@ -277,14 +277,11 @@ open_job (StasisMigrateOut *out, GError **error)
 {
   g_autofree char *last = stasis_paths_last_job (out->driver->paths, out->name);
   out->job = stasis_job_new ("migrate-out", on_progress, out, out->stop);
-  stasis_job_claim (out->job, out->hold->folder);
   stasis_job_begin (out->job, last);
-  out->hold->status->journal.id = g_strdup (stasis_job_id (out->job));
-  if (!stasis_hold_write (out->hold, error))
-    return FALSE;
+  stasis_job_set_id (out->job, out->hold->status->journal.id);
   stasis_job_attach (out->job, out->hold->folder);
   stasis_job_set_phase (out->job, "connect");
-  return TRUE;
+  return stasis_job_check (out->job, error); /* who wanted it to end before it was told of */
 }
 
 static gboolean
