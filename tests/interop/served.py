@@ -27,12 +27,12 @@ class Failed(AssertionError):
 
 
 class Daemon:
-    """It serves a test's domains at a socket in the test's folder."""
+    """It serves a test's domains at a socket in the test's folder; one with a name, another host's."""
 
-    def __init__(self, t, *options, before=(), **env):
+    def __init__(self, t, *options, before=(), name="", **env):
         self.t = t
-        self.socket = t.dir / "sock"
-        self.log = t.dir / "stasisd.log"
+        self.socket = t.dir / f"sock{name}"
+        self.log = t.dir / f"stasisd{name}.log"
         self.begun = self.said().count("serving") if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([*before, STASISD, "--socket", self.socket, *map(str, options)],

@@ -1,0 +1,357 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Real virsh, and stasis, migrate a guest between two daemons, each with a state directory of its own."""
+
+import contextlib
+import subprocess
+
+import served
+import wire
+from served import Failed, harness
+from wire import Client, u32
+
+BEGIN, PREPARE, PERFORM, FINISH, CONFIRM = 302, 303, 305, 306, 307
+
+
+class Host:
+    """A daemon, and what virsh says of it."""
+
+    def __init__(self, t, number):
+        self.t, self.number = t, number
+        self.state = t.state if number == 0 else t.dir / f"host{number}"
+        if number > 0:
+            folder = self.state / "config"
+            folder.mkdir(mode=0o700, parents=True)
+            self.state.chmod(0o700)
+            (folder / "stasis.conf").write_text((t.state / "config" / "stasis.conf").read_text(encoding="utf-8"),
+                                                encoding="utf-8")
+        self.start()
+
+    def start(self, **env):
+        self.daemon = served.Daemon(self.t, name=str(self.number) if self.number else "",
+                                    STASIS_STATE_DIR=str(self.state), **env)
+
+    def uri(self):
+        return self.daemon.uri()
+
+    def virsh(self, *arguments, **options):
+        return self.daemon.virsh(*arguments, **options)
+
+    def says(self, *arguments, **options):
+        return self.daemon.says(*arguments, **options)
+
+    def names(self, *options):
+        return self.says("list", "--name", *options).split()
+
+    def stasis(self, *arguments, **options):
+        return self.t.stasis(*arguments, STASIS_STATE_DIR=self.state, **options)
+
+    def stop(self):
+        if self.daemon.process.poll() is None:
+            self.daemon.stop()
+
+
+@contextlib.contextmanager
+def hosts(t, count=2):
+    if not served.shutil.which("virsh"):
+        raise harness.Skip("no virsh here (./dev setup)")
+    all_of_them = []
+    try:
+        for number in range(count):
+            all_of_them.append(Host(t, number))
+        yield all_of_them
+    except BaseException:
+        for host in all_of_them:
+            print(f"# daemon {host.number} said: {host.daemon.said()!r}", flush=True)
+        raise
+    finally:
+        for host in all_of_them:
+            for name in host.stasis("list", "--name", check=False).stdout.split():
+                host.stasis("destroy", name, check=False)
+            host.stop()
+            for word in ("CRITICAL", "runtime error", "AddressSanitizer", "ThreadSanitizer"):
+                assert word not in host.daemon.said(), host.daemon.said()
+
+
+def running_guest(t, host, persistent=False, **options):
+    guest = t.boot_sector_guest(**options)
+    if persistent:
+        host.virsh("define", guest.xml_file())
+        host.virsh("start", guest.name)
+    else:
+        host.virsh("create", guest.xml_file())
+    guest.wait_for_tick(2)
+    return guest
+
+
+def expect_at(guest, here, there, state="running"):
+    """It is here, and goes on as if nothing had been; there it does not run."""
+    assert here.says("domstate", guest.name) == state
+    assert guest.name not in there.names(), there.says("list", "--all")
+    if state == "running":
+        last = guest.last_tick()
+        guest.wait_for_tick(last + 2)
+    assert guest.boots() == 1 and guest.damaged_pages() == 0, guest.serial_text()[-200:]
+
+
+def fails(command):
+    try:
+        command()
+    except Failed as failed:
+        return failed.result.stderr
+    raise AssertionError("it went well")
+
+
+@harness.test("virsh migrates a guest back and forth, client-managed")
+def client_managed(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        for _ in range(2):
+            one.virsh("migrate", "--live", guest.name, two.uri())
+            expect_at(guest, two, one)
+            two.virsh("migrate", "--live", "--verbose", guest.name, one.uri())
+            expect_at(guest, one, two)
+        assert two.names("--all") == [] and one.names("--all") == [guest.name]
+
+
+@harness.test("virsh migrates a guest back and forth, peer-to-peer")
+def peer_to_peer(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        # As the source's daemon reaches it: libvirt's names of URIs are ours, too.
+        for here, there in ((one, two), (two, one)) * 2:
+            here.virsh("migrate", "--live", "--p2p", guest.name, peer(there))
+            expect_at(guest, there, here)
+
+
+@harness.test("virsh's flags say what is left at either end")
+def flags(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one, persistent=True)
+        one.virsh("migrate", "--live", "--persistent", guest.name, two.uri())
+        expect_at(guest, two, one)
+        assert one.names("--all") == [guest.name] and one.says("domstate", guest.name, "--reason") == "shut off (migrated)"
+        two.virsh("migrate", "--live", "--persistent", "--undefinesource", "--suspend", guest.name, one.uri())
+        expect_at(guest, one, two, state="paused")
+        assert two.names("--all") == []
+        one.virsh("resume", guest.name)
+        one.virsh("migrate", "--live", "--persistent", "--undefinesource", "--dname", "other", guest.name, two.uri())
+        assert one.names("--all") == [] and two.names() == ["other"]
+        guest.wait_for_tick(guest.last_tick() + 2)
+
+
+@harness.test("without --live the guest stands still meanwhile; a paused one stays paused")
+def still(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        one.virsh("migrate", guest.name, two.uri())
+        expect_at(guest, two, one)
+        two.virsh("suspend", guest.name)
+        two.virsh("migrate", "--live", guest.name, one.uri())
+        expect_at(guest, one, two, state="paused")
+        one.virsh("resume", guest.name)
+        expect_at(guest, one, two)
+
+
+@harness.test("a destination that has the name already says so, and nothing has happened")
+def taken(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        xml = guest.xml_file().read_text(encoding="utf-8")
+        begin, _, rest = xml.partition("<uuid>")
+        other = t.dir / "other.xml"
+        other.write_text((begin + rest.partition("</uuid>")[2]) if rest else xml, encoding="utf-8")
+        two.virsh("define", other)
+        said = fails(lambda: one.virsh("migrate", "--live", guest.name, two.uri()))
+        assert guest.name in said and "error:" in said, said
+        expect_at(guest, one, two)
+        said = fails(lambda: one.virsh("migrate", "--live", "--p2p", guest.name, peer(two)))
+        assert "prepare at" in said, said
+        expect_at(guest, one, two)
+
+
+def peer(host):
+    """As another daemon reaches it."""
+    return f"qemu+unix:///system?socket={host.daemon.socket}"
+
+
+def begin_slowly(host, guest, there, *options):
+    """virsh, in the middle of Perform."""
+    virsh = subprocess.Popen(["virsh", "-c", host.uri(), "migrate", "--live", "--bandwidth", "1", *options, guest.name,
+                              peer(there) if "--p2p" in options else there.uri()],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    harness.wait_for(lambda: "outgoing migration" in host.says("domjobinfo", guest.name, check=False).lower()
+                     or virsh.poll() is not None, "the migration to begin")
+    assert virsh.poll() is None, virsh.communicate()
+    return virsh
+
+
+def expect_nothing_at(guest, host):
+    """Nothing is left of what came to nothing."""
+    run = host.state / "run" / "domains" / guest.name
+    harness.wait_for(lambda: not run.exists(), "the destination to clear away")
+    assert guest.name not in host.names("--all"), host.says("list", "--all")
+
+
+def migrates_after_all(guest, one, two):
+    one.virsh("migrate", "--live", guest.name, two.uri())
+    expect_at(guest, two, one)
+
+
+@harness.test("domjobabort ends it, and the guest goes on", timeout=400)
+def aborted(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        for options in ((), ("--p2p",)):
+            virsh = begin_slowly(one, guest, two, *options)
+            one.virsh("domjobabort", guest.name)
+            _, said = virsh.communicate(timeout=60)
+            assert virsh.returncode == 1 and "error:" in said, said
+            expect_at(guest, one, two)
+            expect_nothing_at(guest, two)
+        migrates_after_all(guest, one, two)
+
+
+@harness.test("the destination's daemon is killed in Perform: the guest goes on")
+def destination_killed(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        virsh = begin_slowly(one, guest, two)
+        harness.kill(two.daemon.process.pid)
+        two.daemon.process.wait()
+        _, said = virsh.communicate(timeout=120)
+        assert virsh.returncode == 1, said
+        two.start()
+        expect_at(guest, one, two)
+        expect_nothing_at(guest, two)
+        migrates_after_all(guest, one, two)
+
+
+@harness.test("virsh is killed in Perform: both ends give up, and the guest goes on")
+def client_killed(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        virsh = begin_slowly(one, guest, two)
+        virsh.kill()
+        virsh.communicate()
+        expect_nothing_at(guest, two)
+        harness.wait_for(lambda: "None" in one.says("domjobinfo", guest.name), "the migration to end")
+        expect_at(guest, one, two)
+        migrates_after_all(guest, one, two)
+
+
+@harness.test("virsh is killed in Perform of --p2p: the migration goes on")
+def client_of_peers_killed(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one, pages=16)
+        virsh = begin_slowly(one, guest, two, "--p2p")
+        virsh.kill()
+        virsh.communicate()
+        harness.wait_for(lambda: two.says("domstate", guest.name, check=False) == "running", "the guest to arrive")
+        expect_at(guest, two, one)
+
+
+def cookie_of(packet):
+    length = int.from_bytes(packet.payload[:4], "big")
+    return packet.payload[4:4 + length], packet.payload[4 + length + -length % 4:]
+
+
+def octets(data):
+    return u32(len(data)) + data + bytes(-len(data) % 4)
+
+
+def begin(client, domain):
+    reply = client.call(BEGIN, domain + u32(0) + u32(1))
+    assert reply.status == wire.OK, reply.message
+    cookie, rest = cookie_of(reply)
+    return cookie, cookie_of(type("Rest", (), {"payload": rest}))[0].decode()
+
+
+def prepare(client, cookie, xml):
+    reply = client.call(PREPARE, u32(1) + wire.parameter("destination_xml", xml) + octets(cookie) + u32(1))
+    assert reply.status == wire.OK, reply.message
+    cookie, rest = cookie_of(reply)
+    return cookie, cookie_of(type("Rest", (), {"payload": rest[4:]}))[0].decode()
+
+
+def perform(client, domain, cookie, uri):
+    reply = client.call(PERFORM, domain + u32(0) + u32(1) + wire.parameter("migrate_uri", uri) + octets(cookie)
+                        + u32(1))
+    assert reply.status == wire.OK, reply.message
+    return cookie_of(reply)[0]
+
+
+@harness.test("a client that goes away between two steps leaves nothing behind")
+def gone_between(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        for steps in ("begin", "prepare", "perform"):
+            with Client(one.daemon.socket) as source, Client(two.daemon.socket) as destination:
+                domain = source.lookup(guest.name)
+                cookie, xml = begin(source, domain)
+                said = fails(lambda: one.virsh("migrate", "--live", guest.name, two.uri()))
+                assert "busy" in said or "migrat" in said, said
+                if steps != "begin":
+                    cookie, uri = prepare(destination, cookie, xml)
+                    assert guest.name in two.names("--all") or (two.state / "run/domains" / guest.name).exists()
+                if steps == "perform":
+                    perform(source, domain, cookie, uri)
+            expect_nothing_at(guest, two)
+            harness.wait_for(lambda: one.says("domstate", guest.name) == "running", "the guest to go on")
+            expect_at(guest, one, two)
+        harness.wait_for(lambda: one.virsh("suspend", guest.name, check=False).returncode == 0, "the lock")
+        one.virsh("resume", guest.name)
+        migrates_after_all(guest, one, two)
+
+
+@harness.test("what makes no sense is refused with libvirt's codes, and readers may not")
+def refused(t):
+    with hosts(t) as (one, two), Client(one.daemon.socket) as client, Client(f"{one.daemon.socket}-ro") as reader:
+        guest = running_guest(t, one)
+        domain = client.lookup(guest.name)
+        unknown = u32(1) + wire.parameter("no_such_thing", "x")
+        nothing = u32(0)
+        for code, number, arguments in (
+                (74, BEGIN, domain + unknown + u32(1)),
+                (8, BEGIN, domain + nothing + u32(1 << 21)),
+                (67, BEGIN, domain + nothing + u32(0x40)),
+                (8, PREPARE, nothing + octets(b"") + u32(1)),
+                (8, PERFORM, domain + u32(0) + nothing + octets(b"") + u32(1)),
+                (8, PERFORM, domain + wire.optional("x") + nothing + octets(b"") + u32(1)),
+                (8, FINISH, nothing + octets(b"") + u32(1) + u32(0)),
+                (93, FINISH, u32(1) + wire.parameter("destination_name", "x") + octets(b"") + u32(1) + u32(1)),
+                (55, FINISH, u32(1) + wire.parameter("destination_name", "x") + octets(b"") + u32(1) + u32(0)),
+                (55, CONFIRM, domain + nothing + octets(b"") + u32(1) + u32(0))):
+            reply = client.call(number, arguments)
+            assert reply.status == wire.ERROR and reply.code == code, (number, reply.status, reply.code, reply.message)
+            reply = reader.call(number, arguments)
+            assert reply.code == wire.CODE_DENIED, reply.message
+        expect_at(guest, one, two)
+
+
+@harness.test("stasis migrates a guest, as a client of both daemons, embedded, and peer-to-peer")
+def by_stasis(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--live", "--verbose")
+        assert f"Domain '{guest.name}' migrated to {peer(two)}" in said.stdout, said.stdout
+        expect_at(guest, two, one)
+        two.stasis("migrate", guest.name, peer(one), "--live")
+        expect_at(guest, one, two)
+        t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--live", "--p2p")
+        expect_at(guest, two, one)
+        two.stasis("migrate", guest.name, peer(one), "--live", "--p2p", "--persistent")
+        expect_at(guest, one, two)
+        assert one.names("--all", "--persistent") == [guest.name]
+        said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--direct", check=False)
+        assert said.returncode == 1 and "--direct" in said.stderr, said.stderr
+        for option in (["--copy-storage-all"], ["--timeout", "1"], ["--p2p", "--tunnelled"]):
+            said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--live", *option, check=False)
+            assert said.returncode == 1 and "not supported yet" in said.stderr, said.stderr
+        said = t.stasis("-c", peer(one), "migrate", guest.name, peer(one), "--live", check=False)
+        assert said.returncode == 1 and "prepare at" in said.stderr, said.stderr
+        expect_at(guest, one, two)
+
+
+if __name__ == "__main__":
+    harness.main()
