@@ -121,6 +121,10 @@ print_stats (StasisCli *cli, const StasisJobStats *stats)
     print_number (cli, _ ("Time remaining:"), stats->remaining_us / 1000, _ ("ms"));
   print_amounts (cli, stats);
   print_pages (cli, stats);
+  if (stats->throttle > 0)
+    print_number (cli, _ ("Auto converge throttle:"), stats->throttle, "%");
+  if (stats->state == STASIS_JOB_ACTIVE && stats->expected_pause_us >= 0)
+    print_number (cli, _ ("Expected downtime:"), stats->expected_pause_us / 1000, _ ("ms"));
   if (stats->pause_us >= 0)
     print_number (cli, _ ("Total downtime:"), stats->pause_us / 1000, _ ("ms"));
   if (stats->error != NULL)

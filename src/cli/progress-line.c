@@ -46,6 +46,19 @@ rate_of (const StasisJobStats *stats)
   return g_strdup_printf (_ ("%1$s/s"), octets);
 }
 
+/* Of a guest whose memory is sent while it runs. */
+static void
+add_dirty (const StasisJobStats *stats, char **parts, guint *n)
+{
+  if (stats->passes == 0 || stats->state != STASIS_JOB_ACTIVE)
+    return;
+  g_autofree char *octets = stasis_cli_format_octets (stats->dirty_per_second);
+  parts[(*n)++] = g_strdup_printf (_ ("dirties %1$s/s"), octets);
+  if (stats->expected_pause_us >= 0)
+    parts[(*n)++] = g_strdup_printf (_ ("expected downtime %1$u ms"),
+                                     (guint) MIN (stats->expected_pause_us / 1000, G_MAXINT));
+}
+
 static char *
 time_of (const StasisJobStats *stats)
 {
@@ -104,7 +117,7 @@ char *
 stasis_cli_progress_format (const char *title, const StasisJobStats *stats, guint columns)
 {
   const gboolean is_active = stats->state == STASIS_JOB_ACTIVE;
-  g_auto (GStrv) parts = g_new0 (char *, 5);
+  g_auto (GStrv) parts = g_new0 (char *, 7);
   guint n = 0;
   if (stats->bytes_total > 0 || stats->bytes_processed > 0)
     parts[n++] = amount_of (stats);
@@ -112,6 +125,7 @@ stasis_cli_progress_format (const char *title, const StasisJobStats *stats, guin
   if (rate != NULL)
     parts[n++] = rate;
   parts[n++] = time_of (stats);
+  add_dirty (stats, parts, &n);
   if (is_active && stats->phase != NULL)
     parts[n++] = stasis_cli_printable (stats->phase);
   return assemble (title, percent_of (stats), parts, columns);

@@ -68,9 +68,10 @@ add_numbers (GPtrArray *params, const StasisJobStats *stats)
   if (stats->remaining_us >= 0)
     stasis_wire_params_add_ullong (params, "time_remaining",
                                    stasis_job_params_ms (stats->remaining_us));
-  if (stats->pause_us >= 0)
-    stasis_wire_params_add_ullong (params, "downtime",
-                                   stasis_job_params_ms (stats->pause_us + 999));
+  /* Of a guest that runs still it is what is expected. */
+  const gint64 pause_us = stats->pause_us >= 0 ? stats->pause_us : stats->expected_pause_us;
+  if (pause_us >= 0)
+    stasis_wire_params_add_ullong (params, "downtime", stasis_job_params_ms (pause_us + 999));
   stasis_wire_params_add_ullong (params, "data_total", stats->bytes_total);
   stasis_wire_params_add_ullong (params, "data_processed", stats->bytes_processed);
   stasis_wire_params_add_ullong (params, "data_remaining", stats->bytes_remaining);
@@ -84,6 +85,14 @@ add_numbers (GPtrArray *params, const StasisJobStats *stats)
                                  stats->pages_normal * stats->page_size);
   if (stats->page_size > 0)
     stasis_wire_params_add_ullong (params, "memory_page_size", stats->page_size);
+  if (stats->page_size > 0 && stats->passes > 0)
+    stasis_wire_params_add_ullong (params, "memory_dirty_rate",
+                                   stats->dirty_per_second / stats->page_size);
+  if (stats->passes > 0)
+    stasis_wire_params_add_ullong (params, "memory_iteration", stats->passes);
+  if (stats->throttle > 0)
+    stasis_wire_params_add_int (params, "auto_converge_throttle",
+                                (gint32) MIN (stats->throttle, 100));
 }
 
 /* Typed parameters. */
@@ -164,6 +173,14 @@ stasis_job_params_parse (gint32 type, const GPtrArray *params)
   stats->pages_zero = find_number (params, "memory_constant");
   stats->pages_normal = find_number (params, "memory_normal");
   stats->page_size = find_number (params, "memory_page_size");
+  stats->passes = find_number (params, "memory_iteration");
+  stats->dirty_per_second = MIN (find_number (params, "memory_dirty_rate"), G_MAXUINT32)
+                            * MIN (stats->page_size, 1u << 30);
+  if (stats->state == STASIS_JOB_ACTIVE)
+    {
+      stats->expected_pause_us = stats->pause_us;
+      stats->pause_us = -1;
+    }
   stats->error = message != NULL ? g_strdup (message->value.s) : NULL;
   return stats;
 }
