@@ -3,6 +3,7 @@
 """The destination of a migration, with real QEMUs on both sides and the source played by hand."""
 
 import json
+import socket
 
 import harness
 from migrating import LIVE, OFFLINE, PARALLEL, PAUSED, PERSIST, POSTCOPY, Destination, Refused, Source, ask, connect
@@ -97,8 +98,14 @@ def by_address(t):
         expect_here(destination, guest, source.token)
         destination.stasis("destroy", guest.name)
         guest = running_guest(t, name="other")
-        source, prepared, _ = come(t, destination, guest, uri="tcp:127.0.0.1:49213", listen="0.0.0.0")
-        assert prepared["uri"] == "tcp:127.0.0.1:49213", prepared
+        with socket.create_server(("127.0.0.1", 0)) as taken_port:
+            port = taken_port.getsockname()[1]
+            uri = f"tcp:127.0.0.1:{port}"
+            source = Source(t, guest)
+            expect_refused(lambda: source.prepare(destination, uri=uri), str(port), "in use")
+            expect_came_to_nothing(t, destination, source)
+        source, prepared, _ = come(t, destination, guest, uri=uri, listen="0.0.0.0")
+        assert prepared["uri"] == uri, prepared
         expect_here(destination, guest, source.token)
         destination.stasis("destroy", guest.name)
     assert not path.exists(), "the socket is left"
