@@ -28,6 +28,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "monitor/commands-migrate-params.h"
 #include "monitor/commands-run.h"
 #include "util/fd.h"
 
@@ -42,6 +43,7 @@ typedef enum
   REQUEST_PAUSE,
   REQUEST_RESTART_DUE,
   REQUEST_NOTE_RESTART,
+  REQUEST_STEER,
 } RequestKind;
 
 typedef struct
@@ -49,6 +51,7 @@ typedef struct
   RequestKind kind;
   StasisLifeDone done; /* (nullable) where somebody waits for the answer */
   gpointer data;
+  StasisJson *limits;   /* (borrowed) (nullable) */
   gboolean is_answered; /* guarded by the life's lock */
   gboolean is_due;      /* the answer, as is the error */
   GError *error;        /* (owned) (nullable) */
@@ -192,6 +195,35 @@ pause_damaged (StasisLife *life, GError **error)
   return stasis_guest_state_store (&guest, life->folder, error);
 }
 
+static const StasisMigrationParameter limit_parameters[]
+    = { STASIS_MIGRATION_MAX_BANDWIDTH, STASIS_MIGRATION_DOWNTIME_LIMIT };
+
+static gboolean
+set_limits (StasisLife *life, const StasisJson *limits, GError **error)
+{
+  StasisMigrationSetting settings[G_N_ELEMENTS (limit_parameters)];
+  guint n = 0;
+  for (guint i = 0; i < G_N_ELEMENTS (limit_parameters); i++)
+    n += stasis_migration_setting_from_json (limits, limit_parameters[i], &settings[n]) ? 1 : 0;
+  return n == 0 || stasis_monitor_migrate_set (life->monitor, settings, n, NULL, error);
+}
+
+static gboolean
+steer (StasisLife *life, StasisJson *limits, GError **error)
+{
+  if (!set_limits (life, limits, error))
+    return FALSE;
+  g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (life->monitor, NULL, error);
+  if (now == NULL)
+    return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (limit_parameters); i++)
+    {
+      const char *name = stasis_migration_parameter_to_string (limit_parameters[i]);
+      stasis_json_set_uint (limits, name, stasis_json_uint (stasis_json_get (now, name), 0));
+    }
+  return TRUE;
+}
+
 static void
 handle (StasisLife *life, Request *request)
 {
@@ -213,6 +245,8 @@ handle (StasisLife *life, Request *request)
         press_power_button (life, &request->error);
       else if (request->kind == REQUEST_PAUSE)
         pause_damaged (life, &request->error);
+      else if (request->kind == REQUEST_STEER)
+        steer (life, request->limits, &request->error);
     }
   /* One that did not get to its end is to be tried again. */
   request->is_due = life->is_restart_due || life->is_restarting;
@@ -414,6 +448,18 @@ void
 stasis_life_reboot (StasisLife *life, StasisLifeDone done, gpointer data)
 {
   push_new (life, REQUEST_REBOOT, done, data);
+}
+
+/* Change a migration's limits. */
+void
+stasis_life_steer (StasisLife *life, StasisJson *limits, StasisLifeDone done, gpointer data)
+{
+  Request *request = g_new0 (Request, 1);
+  request->kind = REQUEST_STEER;
+  request->limits = limits;
+  request->done = done;
+  request->data = data;
+  push (life, request);
 }
 
 /* Pause a guest whose memory is damaged. */

@@ -58,6 +58,10 @@ void stasis_life_pause (StasisLife *life, StasisLifeDone done, gpointer data);
 /* Press the power button; at the next shutdown the guest is reset. */
 void stasis_life_reboot (StasisLife *life, StasisLifeDone done, gpointer data);
 
+/* Change the limits of the migration that QEMU is at: "max-bandwidth" (octets/s), "downtime-limit"
+ * (ms), as far as they are in @limits (borrowed until @done), which is then those of now. */
+void stasis_life_steer (StasisLife *life, StasisJson *limits, StasisLifeDone done, gpointer data);
+
 /* For who holds the domain's lock, on a thread other than the main loop's: these wait.  Look now:
  * *@out_is_due: the guest has ended and is to be reset.  Then, before that is done: take note of
  * it, so that it is not done twice. */

@@ -222,6 +222,51 @@ do_reboot (StasisRequests *requests, StasisClientId client, const StasisJson *re
   stasis_life_reboot (requests->life, on_done, new_waiting (requests, client));
 }
 
+typedef struct
+{
+  Waiting waiting;
+  StasisJson *limits; /* (owned) */
+} Steering;
+
+static void
+on_steered (const GError *error, gpointer data)
+{
+  g_autofree Steering *steering = data;
+  const Waiting *waiting = &steering->waiting;
+  if (error == NULL)
+    reply_ok (waiting->requests, waiting->client, steering->limits);
+  else
+    reply_error (waiting->requests, waiting->client, "qemu", error->message);
+  if (error != NULL)
+    stasis_json_unref (steering->limits);
+}
+
+static void
+take_limit (StasisJson *limits, const StasisJson *request, const char *key)
+{
+  const StasisJson *value = stasis_json_get (request, key);
+  if (value != NULL && stasis_json_kind (value) == STASIS_JSON_INTEGER)
+    stasis_json_set (limits, key, stasis_json_ref ((StasisJson *) value));
+}
+
+/* QEMU keeps limits beyond a migration, and a save changes them as well. */
+static void
+do_migrate_limits (StasisRequests *requests, StasisClientId client, const StasisJson *request)
+{
+  const StasisJobStats *job = current_job (requests);
+  if (job == NULL || g_strcmp0 (job->operation, "migrate-out") != 0)
+    {
+      reply_error (requests, client, "state", _ ("it does not migrate"));
+      return;
+    }
+  Steering *steering = g_new (Steering, 1);
+  steering->waiting = (Waiting){ requests, client };
+  steering->limits = stasis_json_new_object ();
+  take_limit (steering->limits, request, "max-bandwidth");
+  take_limit (steering->limits, request, "downtime-limit");
+  stasis_life_steer (requests->life, steering->limits, on_steered, steering);
+}
+
 /* Of jobs without an id: a wish to abort holds where the owner of the journal's job has come back,
  * or the job goes on in another way. */
 static gboolean
@@ -439,11 +484,17 @@ static const struct
   const char *name;
   void (*handle) (StasisRequests *requests, StasisClientId client, const StasisJson *request);
 } handlers[] = {
-  { "state", do_state },       { "sync", do_sync },
-  { "reboot", do_reboot },     { "job-begin", do_job_begin },
-  { "job-end", do_job_end },   { "job-stats", do_job_stats },
-  { "job-info", do_job_info }, { "abort", do_abort },
-  { "watch", do_watch },       { "device-added", do_device_added },
+  { "state", do_state },
+  { "sync", do_sync },
+  { "reboot", do_reboot },
+  { "job-begin", do_job_begin },
+  { "job-end", do_job_end },
+  { "job-stats", do_job_stats },
+  { "job-info", do_job_info },
+  { "abort", do_abort },
+  { "migrate-limits", do_migrate_limits },
+  { "watch", do_watch },
+  { "device-added", do_device_added },
 };
 
 static void

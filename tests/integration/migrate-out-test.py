@@ -7,6 +7,8 @@ import json
 import os
 import pathlib
 import re
+import socket
+import threading
 
 import harness
 from migration import LIVE, OFFLINE, UNDEFINE, Destination, Source, StepFailed
@@ -188,6 +190,21 @@ def aborted(t):
     assert "Cancelled" in t.stasis("domjobinfo", guest.name, "--completed").stdout
 
 
+@harness.test("its limits are changed by another process while it goes on, and never else")
+def limits(t):
+    guest = running_guest(t)
+    with Source(t, guest) as source, Source(t, guest) as other, Destination(t, guest) as dest:
+        assert "does not migrate" in fails(other.step, "limit", bandwidth=1)["error"]
+        dest.is_cut = True
+        _, cookie = source.begin()
+        source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
+        harness.wait_for(lambda: dest.data, "data")
+        assert other.step("limit", bandwidth=12345678)["speed"] == 12345678
+        source.cancel()
+        fails(source.answer)
+        goes_on(t, guest)  # they are as they were
+
+
 @harness.test("the caller gives up")
 def cancelled(t):
     guest = running_guest(t)
@@ -300,10 +317,29 @@ def killed(t):
             assert dest.asked == (["revoke"] if step in AFTER else []), f"{step}: {dest.asked}"
 
 
+def migrated_by_hand(t, guest):
+    """QEMU has sent it to somebody who throws it away, and goes on: it still says that it has completed."""
+    def drain():
+        connection, _ = server.accept()
+        with connection:
+            while connection.recv(1 << 20):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drain)
+        thread.start()
+        command = {"execute": "migrate", "arguments": {"uri": f"tcp:127.0.0.1:{server.getsockname()[1]}"}}
+        t.stasis("qemu-monitor-command", guest.name, json.dumps(command))
+        harness.wait_for(lambda: t.qmp_command(guest, "query-migrate").get("status") == "completed", "QEMU")
+        thread.join(60)
+    harness.wait_for(lambda: t.qmp_command(guest, "query-status")["status"] == "postmigrate", "QEMU")
+    t.qmp_command(guest, "cont")
+
+
 @harness.test("it is killed between the steps")
 def killed_between(t):
     guest = running_guest(t)
-    t.stasis("checkpoint", guest.name, t.dir / "image", check=False)
+    migrated_by_hand(t, guest)
     with Source(t, guest) as source:
         source.begin()
         source.process.kill()
