@@ -159,8 +159,8 @@ ask_destination (Errand *errand)
   g_autoptr (StasisStatus) status = stasis_status_read (errand->errands->folder, NULL);
   g_autoptr (GError) error = NULL;
   if (status == NULL || status->undecided_migration == NULL || errand->errands->life == NULL
-      || !is_our_run (errand, status))
-    return;
+      || !is_our_run (errand, status) || !stasis_process_is_alive (&status->qemu))
+    return; /* who has no guest any more revokes nobody else's */
   errand->token = g_strdup (status->undecided_migration->token);
   if (!stasis_migrate_settle_ask (status->undecided_migration, ASK_MS, NULL, &errand->answer,
                                   &error))
