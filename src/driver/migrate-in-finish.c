@@ -88,6 +88,7 @@ static gboolean
 decide (StasisMigrateIn *in, GError **error)
 {
   StasisVerdict holds = STASIS_VERDICT_OPEN;
+  in->may_have_begun = TRUE;
   if (!stasis_migrate_verdict_decide (in->verdicts, in->token, STASIS_VERDICT_BEGUN, in->name,
                                       in->uuid, &holds, error))
     return FALSE;

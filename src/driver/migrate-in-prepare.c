@@ -214,9 +214,10 @@ stasis_migrate_in_new (StasisDriver *driver, StasisMigrateFlags flags,
   g_autoptr (StasisDomainDef) sent = cookie != NULL ? parse (driver, xml, NULL, NULL, error) : NULL;
   if (sent == NULL)
     return NULL;
-  const char *dname = request != NULL ? request->dname : NULL;
+  const char *dname
+      = request != NULL && request->dname != NULL ? request->dname : cookie->begin->name;
   const char *own = request != NULL && request->xml != NULL ? request->xml : xml;
-  if (dname != NULL && !stasis_paths_check_name (dname, error))
+  if (!stasis_paths_check_name (dname, error))
     return NULL;
   StasisDomainDef *wanted = parse (driver, own, NULL, dname, error);
   if (wanted == NULL)

@@ -41,6 +41,7 @@ typedef struct
   gboolean is_same_host;       /* the source is this host */
   gboolean runs;               /* it ran at the source, and is to here */
   gboolean is_incoming;        /* its journal says so: it is revoked rather than forgotten */
+  gboolean may_have_begun;     /* it was tried to decide so */
   gboolean has_data;           /* QEMU has its connection, or waits for it by itself */
   StasisHold *hold;            /* (owned) (nullable) */
   StasisMonitor *monitor;      /* (owned) (nullable) */

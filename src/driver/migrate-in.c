@@ -108,13 +108,16 @@ end_qemu (StasisMigrateIn *in)
   StasisVerdict holds = STASIS_VERDICT_REVOKED;
   g_autoptr (GError) error = NULL;
   /* Where it cannot be written QEMU is ended all the same: the source's guest is complete, and will
-   * not be ended before somebody has said that it has begun here. */
-  if (in->is_incoming
-      && !stasis_migrate_verdict_decide (in->verdicts, in->token, STASIS_VERDICT_REVOKED, in->name,
-                                         in->uuid, &holds, &error))
+   * not be ended before somebody has said that it has begun here.  That may stand there already
+   * where it was tried. */
+  const gboolean is_known
+      = !in->is_incoming
+        || stasis_migrate_verdict_decide (in->verdicts, in->token, STASIS_VERDICT_REVOKED, in->name,
+                                          in->uuid, &holds, &error);
+  if (!is_known)
     g_warning (_ ("the migration of domain '%1$s' ends, and that cannot be written down: %2$s"),
                in->name, error->message);
-  if (holds == STASIS_VERDICT_BEGUN)
+  if (holds == STASIS_VERDICT_BEGUN || (!is_known && in->may_have_begun))
     {
       leave_to_recovery (in);
       return;
@@ -266,7 +269,10 @@ finish (StasisMigrateIn *in, StasisMigrateFlags flags, GBytes *cookie, gboolean 
   in->is_finishing = TRUE;
   g_cond_signal (&in->stirred);
   if (in->is_over)
-    local = in->why != NULL ? g_error_copy (in->why) : NULL;
+    local = in->why != NULL
+                ? g_error_copy (in->why)
+                : g_error_new (STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                               _ ("the migration of domain '%s' has ended already"), in->name);
   else if (is_cancelled)
     local = g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED,
                          _ ("the migration of domain '%s' was cancelled"), in->name);
