@@ -180,6 +180,8 @@ stasis_driver_migrate_prepare (StasisDriver *self, StasisMigrateFlags flags,
                                  cancellable, error);
 
   g_autoptr (StasisMigrateRequest) copy = copy_request (request);
+  /* The source alone slows the guest down, and the flag for it comes to nobody else. */
+  copy->auto_converge_initial = copy->auto_converge_increment = STASIS_MIGRATE_UNSET;
   return check (flags, copy, error)
          && stasis_migrate_in_prepare (self, flags, copy, xml, cookie, out_cookie, out_uri,
                                        cancellable, error);

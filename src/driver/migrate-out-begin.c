@@ -173,7 +173,13 @@ choose_xml (const StasisMigrateOut *out, const StasisMigrateRequest *request, GE
       = stasis_driver_parse (out->driver, request->xml, NULL, STASIS_DOMAIN_PARSE_DEFAULT, error);
   if (wanted == NULL || !stasis_domain_def_check_abi (out->def, wanted, error))
     return NULL;
-  return stasis_domain_def_format (wanted, XML_FLAGS);
+  if (g_str_equal (wanted->name, out->def->name))
+    return stasis_domain_def_format (wanted, XML_FLAGS);
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+               _ ("the definition for the destination names the domain '%1$s', not '%2$s': that is "
+                  "for --dname"),
+               wanted->name, out->def->name);
+  return NULL;
 }
 
 /* Of the same domain. */

@@ -20,6 +20,7 @@
 #include <stasis/error.h>
 
 #include "driver/migrate-out-private.h"
+#include "driver/teardown.h"
 #include "util/fault.h"
 
 #define ABANDON_US (10 * G_USEC_PER_SEC) /* for steps of other threads */
@@ -263,7 +264,16 @@ throw_not_gone (const StasisMigrateOut *out, GError **error)
   return FALSE;
 }
 
-/* @out_has_gone: the guest is the destination's */
+/* Its QEMU has ended: over its end elsewhere, or by itself. */
+static gboolean
+has_begun_there (const StasisMigrateOut *out)
+{
+  const StasisStatus *status = out->hold != NULL ? out->hold->status : NULL;
+  return status != NULL && status->last != NULL
+         && g_strcmp0 (stasis_last_read_reason (status->last, status->id), "migrated") == 0;
+}
+
+/* @out_has_gone: the guest is the destination's, and its definition here of no more use */
 static gboolean
 conclude (StasisMigrateOut *out, GBytes *octets, gboolean is_cancelled, gboolean *out_has_gone,
           GError **error)
@@ -285,7 +295,7 @@ conclude (StasisMigrateOut *out, GBytes *octets, gboolean is_cancelled, gboolean
   if (!stasis_fault ("migrate-out-ask", error)
       || !stasis_migrate_out_undo (out, NULL, &is_here, error))
     return FALSE;
-  *out_has_gone = !is_here;
+  *out_has_gone = !is_here && has_begun_there (out);
   return is_cancelled || !is_here || throw_not_gone (out, error);
 }
 
