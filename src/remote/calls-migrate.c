@@ -150,27 +150,38 @@ perform_step (StasisCall *call, StasisDomain *domain, const StasisMigrateRequest
                                           : _ ("peer-to-peer, and no destination is given"));
       return FALSE;
     }
-  StasisMigrating *migrating = stasis_migrating_go_on (call, domain, NULL, job->cancellable);
-  const gboolean ok = stasis_domain_migrate_perform (domain, call->args[4].u, request, cookie,
-                                                     &call->rets[0].bytes, choose_progress (call),
-                                                     job, job->cancellable, error);
-  return rest (migrating, ok, error);
+  return stasis_domain_migrate_perform (domain, call->args[4].u, request, cookie,
+                                        &call->rets[0].bytes, choose_progress (call), job,
+                                        job->cancellable, error);
 }
 
-/* Source. */
+static gboolean
+perform (StasisCall *call, StasisDomain *domain, StasisOwnJob *job, GError **error)
+{
+  g_autoptr (StasisMigrateRequest) request = parse (&call->args[2], &call->args[4], error);
+  if (request == NULL || !stasis_session_begin_perform (call->session, error))
+    return FALSE;
+  const gboolean ok = call->args[1].s != NULL ? perform_all (call, domain, request, job, error)
+                                              : perform_step (call, domain, request, job, error);
+  stasis_session_end_perform (call->session);
+  return ok;
+}
+
+/* Source.  Of a step that fails libvirt's clients confirm nothing. */
 gboolean
 stasis_call_domain_migrate_perform3_params (StasisCall *call, GError **error)
 {
   g_auto (StasisOwnJob) job = { 0 };
-  g_autoptr (StasisMigrateRequest) request = parse (&call->args[2], &call->args[4], error);
-  g_autoptr (StasisDomain) domain
-      = request != NULL ? stasis_own_job_begin_of_domain (&job, call, error) : NULL;
-  if (domain == NULL || !stasis_session_begin_perform (call->session, error))
+  g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
+  if (domain == NULL)
     return FALSE;
-  const gboolean ok = call->args[1].s != NULL ? perform_all (call, domain, request, &job, error)
-                                              : perform_step (call, domain, request, &job, error);
-  stasis_session_end_perform (call->session);
-  return ok;
+  StasisMigrating *migrating = call->args[1].s == NULL
+                                   ? stasis_migrating_go_on (call, domain, NULL, job.cancellable)
+                                   : NULL;
+  if (perform (call, stasis_migrating_domain (migrating, domain), &job, error))
+    return rest (migrating, TRUE, error);
+  stasis_migrating_fail (migrating);
+  return FALSE;
 }
 
 /* libvirt's clients show what the destination says of a migration that was cancelled instead of
@@ -224,7 +235,8 @@ stasis_call_domain_migrate_confirm3_params (StasisCall *call, GError **error)
     return FALSE;
   StasisMigrating *migrating = stasis_migrating_go_on (call, domain, NULL, job.cancellable);
   const gboolean ok = stasis_domain_migrate_confirm (
-      domain, call->args[3].u, find_cookie (call->args[2].bytes), call->args[4].i != 0, error);
+      stasis_migrating_domain (migrating, domain), call->args[3].u,
+      find_cookie (call->args[2].bytes), call->args[4].i != 0, error);
   stasis_migrating_end (migrating);
   return ok;
 }

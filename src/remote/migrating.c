@@ -191,6 +191,18 @@ stasis_migrating_end (StasisMigrating *self)
   migrating_free (self);
 }
 
+/* It failed. */
+void
+stasis_migrating_fail (StasisMigrating *self)
+{
+  if (self == NULL)
+    return;
+  g_mutex_lock (&self->owner->lock);
+  g_ptr_array_remove_fast (self->owner->all, self);
+  g_mutex_unlock (&self->owner->lock);
+  stasis_migrating_abandon (self);
+}
+
 /* What a step is carried out of is left to that. */
 GPtrArray *
 stasis_migratings_leave (StasisMigratings *self, guint64 session)

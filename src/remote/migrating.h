@@ -43,6 +43,9 @@ gboolean stasis_migrating_rest (StasisMigrating *self);
 /* That was the last one.  NULL is fine. */
 void stasis_migrating_end (StasisMigrating *self);
 
+/* It failed, and nobody comes with the next one: what is left of it is abandoned.  NULL is fine. */
+void stasis_migrating_fail (StasisMigrating *self);
+
 /* A connection ends, on the first thread: (transfer full) (element-type StasisMigrating) what is to
  * be abandoned, each by stasis_migrating_abandon(). */
 GPtrArray *stasis_migratings_leave (StasisMigratings *self, guint64 session);
