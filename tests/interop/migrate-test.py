@@ -3,6 +3,8 @@
 """Real virsh, and stasis, migrate a guest between two daemons, each with a state directory of its own."""
 
 import contextlib
+import os
+import signal
 import subprocess
 
 import served
@@ -302,6 +304,53 @@ def gone_between(t):
         harness.wait_for(lambda: one.virsh("suspend", guest.name, check=False).returncode == 0, "the lock")
         one.virsh("resume", guest.name)
         migrates_after_all(guest, one, two)
+
+
+def reload(host):
+    """Its configuration is read anew, and so it has another driver."""
+    before = host.daemon.said().count("read anew")
+    os.kill(host.daemon.process.pid, signal.SIGHUP)
+    harness.wait_for(lambda: host.daemon.said().count("read anew") > before, "the configuration to be read")
+
+
+@harness.test("a daemon that reads its configuration between the steps loses none, and a Finish that comes twice is told so")
+def anew_and_twice(t):
+    with hosts(t) as (one, two), Client(one.daemon.socket) as source, Client(two.daemon.socket) as destination:
+        guest = running_guest(t, one)
+        domain = source.lookup(guest.name)
+        cookie, xml = begin(source, domain)
+        reload(one)
+        cookie, uri = prepare(destination, cookie, xml)
+        final = perform(source, domain, cookie, uri)
+        reload(one)
+        arguments = u32(1) + wire.parameter("destination_name", guest.name) + octets(final) + u32(1) + u32(0)
+        for _ in range(2):
+            destination.ask(FINISH, arguments)
+        replies = [destination.receive() for _ in range(2)]
+        assert sorted(reply.status for reply in replies) == [wire.OK, wire.ERROR], replies
+        assert [reply.code for reply in replies if reply.status == wire.ERROR] == [55], replies
+        reply = source.call(CONFIRM, domain + u32(0) + octets(b"") + u32(1) + u32(0))
+        assert reply.status == wire.OK, reply.message
+        expect_at(guest, two, one)
+
+
+@harness.test("a Perform that fails early leaves the guest to others, and a definition of another name is refused")
+def fails_early(t):
+    with hosts(t) as (one, two), Client(one.daemon.socket) as source:
+        guest = running_guest(t, one)
+        domain = source.lookup(guest.name)
+        begin(source, domain)
+        assert source.call(PERFORM, domain + u32(0) + u32(0) + octets(b"") + u32(1)).code == 8
+        one.virsh("suspend", guest.name)
+        one.virsh("resume", guest.name)
+        other = t.dir / "other.xml"
+        other.write_text(one.says("dumpxml", "--migratable", guest.name).replace(f"<name>{guest.name}<", "<name>other<"))
+        said = fails(lambda: one.virsh("migrate", "--live", "--xml", other, guest.name, two.uri()))
+        assert "--dname" in said, said
+        expect_nothing_at(guest, two)
+        one.virsh("migrate", "--live", "--auto-converge", "--auto-converge-initial", 20, "--auto-converge-increment", 5,
+                  guest.name, two.uri())
+        expect_at(guest, two, one)
 
 
 @harness.test("what makes no sense is refused with libvirt's codes, and readers may not")
