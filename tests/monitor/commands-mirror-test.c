@@ -22,7 +22,8 @@
 #include "monitor/commands-tls.h"
 #include "qemu.h"
 
-#define DISK_SIZE (1024 * 1024)
+/* Some more than QEMU copies at one go, at however low a speed (1 MiB). */
+#define DISK_SIZE (8 * 1024 * 1024)
 #define FOREVER   60000 /* ms */
 
 typedef struct
