@@ -21,6 +21,8 @@
 
 #include "util/fd.h"
 
+#define HIGHEST_OCTET 0xfe /* of an address that is of one device, and was given locally */
+
 static gboolean
 set_name (struct ifreq *request, const char *name, GError **error)
 {
@@ -31,6 +33,22 @@ set_name (struct ifreq *request, const char *name, GError **error)
       return FALSE;
     }
   g_strlcpy (request->ifr_name, name, sizeof request->ifr_name);
+  return TRUE;
+}
+
+/* A bridge without an address of its own goes by the lowest of its ports': one that comes and goes
+ * is not to become it, or the host is lost to its neighbours for a while. */
+static gboolean
+raise_address (int control, const char *name, GError **error)
+{
+  struct ifreq request = { 0 };
+  if (!set_name (&request, name, error))
+    return FALSE;
+  if (ioctl (control, SIOCGIFHWADDR, &request) < 0)
+    return stasis_throw_errno (error, _ ("cannot look at interface '%s'"), name);
+  request.ifr_hwaddr.sa_data[0] = (char) HIGHEST_OCTET;
+  if (ioctl (control, SIOCSIFHWADDR, &request) < 0)
+    return stasis_throw_errno (error, _ ("cannot set the address of '%s'"), name);
   return TRUE;
 }
 
@@ -87,7 +105,8 @@ stasis_tap_open (const char *name, const char *bridge, gint64 mtu, char **out_na
       stasis_throw_errno (error, _ ("cannot make a socket"));
       return -1;
     }
-  if (!bring_up (control, request.ifr_name, mtu, error)
+  if (!raise_address (control, request.ifr_name, error)
+      || !bring_up (control, request.ifr_name, mtu, error)
       || (bridge != NULL && !join_bridge (control, request.ifr_name, bridge, error)))
     return -1;
   *out_name = g_strdup (request.ifr_name);

@@ -498,6 +498,8 @@ def bridge(t):
     t.wait_for_no_job(guest)
     t.stasis("attach-interface", guest.name, "bridge", "br0", "--model", "virtio", "--mac", mac)
     assert re.search(r"vnet0.*master br0", links()) and "vnet0" in t.stasis("domiflist", guest.name).stdout
+    # The bridge's own address stays that of a lower one.
+    assert re.search(r"vnet0.*link/ether fe:", links()), links()
     harness.wait_for(lambda: "eth0" in guest.agent("sh ls /sys/class/net"), "the interface")
     t.stasis("save", guest.name, t.dir / "image")
     assert "vnet" not in links()
