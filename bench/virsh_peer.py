@@ -101,8 +101,8 @@ class VirshPeer:
 
     name = "virsh"
 
-    def __init__(self, folder, save_options=(), conf="", cache=None):
-        """`conf` is added to qemu.conf.  `cache`, a folder, keeps from one daemon to the next what
+    def __init__(self, folder, save_options=(), conf="", daemon_conf="", cache=None):
+        """`conf` is added to qemu.conf, `daemon_conf` to libvirtd.conf.  `cache`, a folder, keeps from one daemon to the next what
         emulators can do: asking them takes longer than all else of a start."""
         self.cache = cache
         self.dir = pathlib.Path(folder) / "libvirt"
@@ -117,7 +117,7 @@ class VirshPeer:
             accounts = pathlib.Path(path).read_text(encoding="utf-8")
             (self.dir / path[1:]).write_text(accounts if "\nlibvirt-qemu:" in accounts else accounts + line)
         (self.dir / "etc/libvirt/qemu.conf").write_text(QEMU_CONF + conf)
-        (self.dir / "etc/libvirt/libvirtd.conf").write_text(DAEMON_CONF)
+        (self.dir / "etc/libvirt/libvirtd.conf").write_text(DAEMON_CONF + daemon_conf)
         self.socket = self.dir / "run/libvirt/libvirt-sock"
         self.log = open(self.dir / "daemon.log", "wb")
         self.daemon = subprocess.Popen(
