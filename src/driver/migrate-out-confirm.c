@@ -13,6 +13,7 @@
 
 #include "driver/migrate-out-private.h"
 #include "driver/migrate-settle.h"
+#include "driver/migrate-source.h"
 #include "driver/recover.h"
 #include "driver/teardown.h"
 #include "monitor/commands-run.h"
@@ -46,7 +47,7 @@ find_pause (const StasisMigrateOut *out, const StasisMigrateFinal *final)
 gboolean
 stasis_migrate_out_end_copy (StasisMigrateOut *out, const StasisMigrateFinal *final, GError **error)
 {
-  const StasisStatus *status = out->hold->status;
+  StasisStatus *status = out->hold->status;
   g_autoptr (GError) local = NULL;
   if (!stasis_fault ("migrate-out-confirm", error))
     return FALSE;
@@ -55,6 +56,7 @@ stasis_migrate_out_end_copy (StasisMigrateOut *out, const StasisMigrateFinal *fi
   stasis_job_stats (out->job)->pause_us = find_pause (out, final);
   stasis_job_end (out->job, NULL);
   end_qemu_at_once (status);
+  stasis_migrate_source_undefine (status, status->journal.migration);
   if (stasis_teardown (status, out->hold->folder, "migrated", error))
     return TRUE;
   g_prefix_error (error, _ ("the guest is at the destination, but: "));

@@ -20,6 +20,7 @@
 #include <stasis/error.h>
 
 #include "driver/migrate-out-private.h"
+#include "driver/registry.h"
 #include "driver/teardown.h"
 #include "util/fault.h"
 
@@ -231,6 +232,9 @@ static void
 undefine (StasisDomain *domain)
 {
   g_autoptr (GError) error = NULL;
+  /* It may have gone with the copy. */
+  if (!stasis_registry_has (stasis_domain_get_driver (domain), stasis_domain_get_name (domain)))
+    return;
   if (!stasis_domain_undefine (domain, STASIS_UNDEFINE_KEEP_NVRAM, &error)
       && !g_error_matches (error, STASIS_ERROR, STASIS_ERROR_NO_DOMAIN))
     g_warning (_ ("domain '%1$s' has migrated, but its definition is left: %2$s"),

@@ -28,6 +28,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/migrate-source.h"
 #include "driver/migration-end.h"
 #include "driver/recover.h"
 #include "driver/still.h"
@@ -114,6 +115,21 @@ let_run (StasisMonitor *monitor, const StasisJournal *journal, GError **error)
   return have_failed || stasis_recover_let_run (monitor, error);
 }
 
+static const StasisMigrateJournal *
+migration_of (const StasisStatus *status)
+{
+  return status->undecided_migration != NULL ? status->undecided_migration
+                                             : status->journal.migration;
+}
+
+/* It is decided. */
+static void
+forget (StasisStatus *status)
+{
+  stasis_journal_clear (&status->journal);
+  g_clear_pointer (&status->undecided_migration, stasis_migrate_journal_free);
+}
+
 /* The guest goes on here, as it was; it first, then all that was set up in QEMU. */
 static gboolean
 take_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, gboolean was_running,
@@ -139,8 +155,7 @@ take_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, gbo
                                  : status->journal.parameters;
   if (!stasis_migration_reset (monitor, former, &local))
     g_message ("%s", local->message); /* a guest that runs is not failed over that */
-  stasis_journal_clear (&status->journal);
-  g_clear_pointer (&status->undecided_migration, stasis_migrate_journal_free);
+  forget (status);
   return stasis_status_write (status, folder, error);
 }
 
@@ -151,10 +166,10 @@ end_copy (const char *folder, StasisStatus *status, GError **error)
   g_autoptr (GError) local = NULL;
   if (!stasis_end_reason_write (folder, "migrated", &local))
     g_debug ("%s", local->message);
+  stasis_migrate_source_undefine (status, migration_of (status));
   if (!stasis_teardown (status, folder, "migrated", error))
     return FALSE;
-  stasis_journal_clear (&status->journal);
-  g_clear_pointer (&status->undecided_migration, stasis_migrate_journal_free);
+  forget (status);
   return TRUE;
 }
 
@@ -257,14 +272,17 @@ stasis_migrate_settle_sending (const char *folder, StasisStatus *status, StasisM
 
 /* Not to revoke: what is over there may be the only copy. */
 const char *
-stasis_migrate_settle_dead (const StasisStatus *status)
+stasis_migrate_settle_dead (StasisStatus *status)
 {
   const StasisMigrateJournal *migration = status->journal.migration;
   StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
   g_autoptr (GError) local = NULL;
   if (!ask_doors (migration, STASIS_DOOR_STATUS, ASK_MS, NULL, &answer, &local))
     g_debug ("%s", local->message);
-  return answer == STASIS_DOOR_BEGUN ? "migrated" : "crashed";
+  if (answer != STASIS_DOOR_BEGUN)
+    return "crashed";
+  stasis_migrate_source_undefine (status, migration);
+  return "migrated";
 }
 
 gboolean

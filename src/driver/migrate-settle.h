@@ -30,7 +30,7 @@ gboolean stasis_migrate_settle_handed (const char *folder, StasisStatus *status,
 
 /* Source, HANDED, and QEMU has ended: (transfer none): why, "migrated" where the guest has begun
  * over there. */
-const char *stasis_migrate_settle_dead (const StasisStatus *status);
+const char *stasis_migrate_settle_dead (StasisStatus *status);
 
 /* Ask at all doors of a migration whose driver is dead, until one of them can tell.  FALSE with the
  * last error where none answered.  Needs no lock. */

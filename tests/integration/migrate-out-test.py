@@ -396,6 +396,18 @@ def lost_answer(t):
     assert "Completed" in t.stasis("domjobinfo", guest.name, "--completed").stdout
 
 
+@harness.test("the definition goes although nobody confirms")
+def undefined_by_another(t):
+    guest = running_guest(t)
+    with Source(t, guest) as source, Destination(t, guest) as dest:
+        perform(source, dest, flags=LIVE | UNDEFINE)
+        dest.begin_to_run()
+        source.process.kill()
+        source.process.wait(60)
+        harness.wait_for(lambda: not t.run_folder(guest).exists(), "the copy to end")
+        assert guest.name not in t.stasis("list", "--all", "--name").stdout.split()
+
+
 @harness.test("QEMU ends before the guest is the destination's, or after")
 def source_dies(t):
     guest = running_guest(t)
