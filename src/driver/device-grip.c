@@ -17,6 +17,7 @@
 #include "driver/device-unplug.h"
 #include "driver/domain-private.h"
 #include "driver/live-def.h"
+#include "driver/migrate-settle.h"
 #include "driver/parse-new.h"
 #include "driver/registry.h"
 #include "util/fault.h"
@@ -62,6 +63,9 @@ check_state (const StasisDeviceGrip *grip, const char *name, StasisAffectFlags f
 static gboolean
 open_live (StasisDeviceGrip *grip, StasisDomain *domain, GError **error)
 {
+  const StasisStatus *status = grip->hold->status;
+  if (status->undecided_migration != NULL)
+    return stasis_migrate_throw_undecided (status->name, error);
   grip->live = stasis_domain_load_live (domain, error);
   if (grip->live == NULL)
     return FALSE;

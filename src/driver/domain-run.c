@@ -62,6 +62,17 @@ grip_take (Grip *grip, StasisDomain *self, GError **error)
          && stasis_monitor_query_status (grip->monitor, &grip->state, NULL, error);
 }
 
+/* The same; not of a guest that may run at the destination of its migration. */
+static gboolean
+grip_take_decided (Grip *grip, StasisDomain *self, GError **error)
+{
+  if (!grip_take (grip, self, error))
+    return FALSE;
+  const StasisStatus *status = grip->hold->status;
+  return status->undecided_migration == NULL
+         || stasis_migrate_throw_undecided (status->name, error);
+}
+
 /* The supervisor has seen what we did before the next command asks it. */
 static gboolean
 sync_supervisor (StasisDomain *self, GError **error)
@@ -154,10 +165,8 @@ stasis_domain_resume (StasisDomain *self, GError **error)
     return ops->resume (self, error);
 
   g_auto (Grip) grip = { 0 };
-  if (!grip_take (&grip, self, error))
+  if (!grip_take_decided (&grip, self, error))
     return FALSE;
-  if (grip.hold->status->undecided_migration != NULL)
-    return stasis_migrate_throw_undecided (grip.hold->status->name, error);
   /* Where a save is undecided although somebody let the guest run, this is the decision. */
   if (grip.state == STASIS_RUN_STATE_RUNNING && !grip.hold->status->is_undecided)
     return throw_state (error, self, _ ("is already running"));
@@ -197,7 +206,7 @@ stasis_domain_shutdown (StasisDomain *self, GError **error)
     return ops->shutdown (self, error);
 
   g_auto (Grip) grip = { 0 };
-  if (!grip_take (&grip, self, error))
+  if (!grip_take_decided (&grip, self, error))
     return FALSE;
   if (grip.state == STASIS_RUN_STATE_PAUSED)
     return throw_state (error, self, _ ("is paused; resume it first"));
@@ -224,6 +233,8 @@ stasis_domain_reboot (StasisDomain *self, GError **error)
                                                           stasis_domain_get_name (self), error);
   if (hold == NULL)
     return FALSE;
+  if (hold->status->undecided_migration != NULL)
+    return stasis_migrate_throw_undecided (hold->status->name, error);
   g_autoptr (StasisControl) control = stasis_domain_open_control (self, error);
   return control != NULL && stasis_control_reboot (control, error);
 }
@@ -284,7 +295,7 @@ stasis_domain_reset (StasisDomain *self, GError **error)
     return ops->reset (self, error);
 
   g_auto (Grip) grip = { 0 };
-  if (!grip_take (&grip, self, error))
+  if (!grip_take_decided (&grip, self, error))
     return FALSE;
   if (grip.state == STASIS_RUN_STATE_RUNNING || grip.state == STASIS_RUN_STATE_SUSPENDED
       || stasis_run_state_is_end (grip.state))

@@ -39,6 +39,10 @@ def shown(t):
         result = t.stasis(*command, check=False)
         assert result.returncode == 1 and "stasis migrate-resolve" in result.stderr, result.stderr
     assert not (t.dir / "image").exists()
+    for command in (["reset", guest.name], ["reboot", guest.name], ["shutdown", guest.name],
+                    ["setvcpus", guest.name, "1", "--live"]):
+        result = t.stasis(*command, check=False)
+        assert result.returncode == 1 and "stasis migrate-resolve" in result.stderr, (command, result.stderr)
     assert guest.last_tick() == last, "the guest runs"
     assert t.domstate(guest, "--reason") == "paused (migration undecided)", t.domstate(guest, "--reason")
 
