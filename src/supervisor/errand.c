@@ -21,6 +21,7 @@
 #include "driver/recover.h"
 #include "driver/teardown.h"
 #include "driver/thaw.h"
+#include "monitor/commands-run.h"
 #include "util/fault.h"
 #include "util/lock.h"
 
@@ -167,6 +168,17 @@ ask_destination (Errand *errand)
     again (errand, error);
 }
 
+/* Whoever has let it run: it may run at its destination, too. */
+static gboolean
+keep_still (const Errand *errand, StasisMonitor *monitor, GError **error)
+{
+  if (stasis_life_get (errand->errands->life).run_state != STASIS_RUN_STATE_RUNNING)
+    return TRUE;
+  g_warning (_ ("the guest ran although nobody knows whether it runs at the destination of its "
+                "migration: it is paused again"));
+  return stasis_monitor_stop (monitor, NULL, error);
+}
+
 /* OWED as long as nobody can tell whose the guest is. */
 static StasisErrandResult
 settle_migration (const Errand *errand, StasisStatus *status)
@@ -174,12 +186,14 @@ settle_migration (const Errand *errand, StasisStatus *status)
   StasisLife *life = errand->errands->life;
   gboolean is_settled = FALSE;
   g_autoptr (GError) error = NULL;
-  if (g_strcmp0 (errand->token, status->undecided_migration->token) != 0)
-    return STASIS_ERRAND_OWED;
+  const StasisDoorAnswer answer = g_strcmp0 (errand->token, status->undecided_migration->token) == 0
+                                      ? errand->answer
+                                      : STASIS_DOOR_UNKNOWN;
   StasisMonitor *monitor = stasis_life_borrow (life);
   const gboolean ok = monitor != NULL
                       && stasis_migrate_settle_undecided (errand->errands->folder, status, monitor,
-                                                          errand->answer, &is_settled, &error);
+                                                          answer, &is_settled, &error)
+                      && (is_settled || keep_still (errand, monitor, &error));
   stasis_life_return (life, monitor);
   if (error != NULL)
     again (errand, error);
@@ -272,4 +286,11 @@ stasis_errands_request (StasisErrands *errands, const char *fallback_reason)
     errands->is_wanted = TRUE;
   else
     begin (errands);
+}
+
+gboolean
+stasis_errands_is_job_left (const char *folder)
+{
+  g_autoptr (StasisStatus) status = stasis_status_read (folder, NULL);
+  return status != NULL && stasis_journal_has_job (&status->journal);
 }

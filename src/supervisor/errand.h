@@ -35,4 +35,8 @@ StasisErrands *stasis_errands_new (const char *folder, const StasisStatus *statu
  * @fallback_reason: how the run ended, where nobody noted it */
 void stasis_errands_request (StasisErrands *errands, const char *fallback_reason);
 
+/* A job is over, and the status still tells of one: what its owner could not undo is to be tried
+ * again, though he lives.  He may be about to clear it: whoever has the lock after him sees. */
+gboolean stasis_errands_is_job_left (const char *folder);
+
 G_END_DECLS

@@ -19,6 +19,7 @@
 #include "driver/job-fate.h"
 #include "driver/job-stats-json.h"
 #include "supervisor/control-server.h"
+#include "supervisor/errand.h"
 #include "supervisor/history.h"
 
 #define OPERATION_MAX 64  /* octets */
@@ -373,6 +374,8 @@ on_job_over (const GError *error, gpointer data)
     }
   requests->is_behind = error != NULL;
   reply_ok (requests, waiting->client, NULL);
+  if (stasis_errands_is_job_left (requests->folder))
+    requests->job_lost (requests->data);
 }
 
 /* For those who watch; whose it is, and what, we know better. */

@@ -396,6 +396,17 @@ def lost_answer(t):
     assert "Completed" in t.stasis("domjobinfo", guest.name, "--completed").stdout
 
 
+@harness.test("what its owner could not undo, though he lives, the supervisor does")
+def undone_by_another(t):
+    guest = running_guest(t)
+    with Source(t, guest, STASIS_FAULT="migrate-asked=fail") as source, Destination(t, guest) as dest:
+        perform(source, dest)
+        source.step("abandon")
+        goes_on(t, guest)
+        assert source.process.poll() is None
+        assert set(dest.asked) == {"revoke"} and len(dest.asked) >= 2, dest.asked
+
+
 @harness.test("the definition goes although nobody confirms")
 def undefined_by_another(t):
     guest = running_guest(t)

@@ -55,5 +55,13 @@ def destroyed(t):
     assert t.domstate(guest, "--reason") == "shut off (destroyed)", t.domstate(guest, "--reason")
 
 
+@harness.test("who lets it run by QEMU's monitor finds it paused again")
+def let_run(t):
+    guest = undecided_guest(t)
+    t.stasis("qemu-monitor-command", guest.name, json.dumps({"execute": "cont"}))
+    harness.wait_for(lambda: t.qmp_command(guest, "query-status")["status"] == "paused", "it to be paused")
+    harness.wait_for(lambda: t.domstate(guest, "--reason") == "paused (migration undecided)", "that to be told")
+
+
 if __name__ == "__main__":
     harness.main()
