@@ -65,6 +65,23 @@ typedef enum /*< flags >*/
   STASIS_MIGRATE_ZEROCOPY = 1 << 20,
 } StasisMigrateFlags;
 
+/**
+ * StasisMigrateVerdict:
+ * @STASIS_MIGRATE_VERDICT_UNKNOWN: the destination has never heard of it
+ * @STASIS_MIGRATE_VERDICT_WAITING: it waits for the guest, and nothing is decided
+ * @STASIS_MIGRATE_VERDICT_BEGUN: the guest is the destination's
+ * @STASIS_MIGRATE_VERDICT_REVOKED: it never will be
+ *
+ * How a migration stands at its destination.  The last two are for good.
+ */
+typedef enum
+{
+  STASIS_MIGRATE_VERDICT_UNKNOWN,
+  STASIS_MIGRATE_VERDICT_WAITING,
+  STASIS_MIGRATE_VERDICT_BEGUN,
+  STASIS_MIGRATE_VERDICT_REVOKED,
+} StasisMigrateVerdict;
+
 #define STASIS_MIGRATE_UNSET (-1) /* a number that nobody has chosen */
 
 /**
@@ -174,6 +191,12 @@ StasisDomain *stasis_driver_migrate_finish (StasisDriver *self, StasisMigrateFla
 /* Source.  @cookie (nullable) */
 gboolean stasis_domain_migrate_confirm (StasisDomain *self, StasisMigrateFlags flags,
                                         GBytes *cookie, gboolean is_cancelled, GError **error);
+
+/* Destination: what was decided of the migration of this token.  @revoke: where nothing was, decide
+ * for the source; of a migration that is not known here nothing ever is. */
+gboolean stasis_driver_migrate_verdict (StasisDriver *self, const char *token, gboolean revoke,
+                                        StasisMigrateVerdict *out_verdict,
+                                        GCancellable *cancellable, GError **error);
 
 #pragma GCC visibility pop
 

@@ -120,6 +120,9 @@ typedef struct
                                    GError **error);
   gboolean (*migrate_confirm) (StasisDomain *self, StasisMigrateFlags flags, GBytes *cookie,
                                gboolean is_cancelled, GError **error);
+  gboolean (*migrate_verdict) (StasisDriver *self, const char *token, gboolean revoke,
+                               StasisMigrateVerdict *out_verdict, GCancellable *cancellable,
+                               GError **error);
 
   /* its agent, its monitor */
   gboolean (*fs_freeze) (StasisDomain *self, guint *out_count, GCancellable *cancellable,

@@ -235,6 +235,9 @@ STASIS_CALL (own_image_check);
 STASIS_CALL (own_image_flatten);
 STASIS_CALL (own_image_draw_map);
 
+/* calls-own-migrate.c */
+STASIS_CALL (own_migrate_verdict);
+
 /* calls-own-pipe.c */
 STASIS_CALL (own_domain_save_pipe);
 STASIS_CALL (own_restore_pipe);

@@ -24,6 +24,8 @@
 #define FINISH  "domain-migrate-finish3-params"
 #define CONFIRM "domain-migrate-confirm3-params"
 
+#define VERDICT "migrate-verdict"
+
 /* What is chosen, as arguments; one that only a stasisd knows is refused before anything is sent.
  */
 static GPtrArray *
@@ -178,6 +180,37 @@ confirm (StasisDomain *self, StasisMigrateFlags flags, GBytes *cookie, gboolean 
   return stasis_client_call (client, REMOTE, CONFIRM, args, NULL, error);
 }
 
+/* A number that we do not know says nothing. */
+static gboolean
+read_verdict (const StasisClient *client, gint32 said, StasisMigrateVerdict *out_verdict,
+              GError **error)
+{
+  if (said >= STASIS_MIGRATE_VERDICT_UNKNOWN && said <= STASIS_MIGRATE_VERDICT_REVOKED)
+    {
+      *out_verdict = (StasisMigrateVerdict) said;
+      return TRUE;
+    }
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED,
+               _ ("'%1$s': its verdict %2$d cannot be read"), stasis_client_uri (client), said);
+  return FALSE;
+}
+
+static gboolean
+get_verdict (StasisDriver *self, const char *token, gboolean revoke,
+             StasisMigrateVerdict *out_verdict, GCancellable *cancellable, GError **error)
+{
+  StasisClient *client = stasis_client_of_driver (self);
+  const StasisClientJob job = { .cancellable = cancellable };
+  const StasisWireValue args[] = { { .s = (char *) token }, { .i = revoke ? 1 : 0 } };
+  StasisWireValue rets[1] = { { 0 } };
+  if (!stasis_client_need_own (client, _ ("the verdict on a migration"), error)
+      || !stasis_client_call_job (client, STASIS_PROGRAM_OWN, VERDICT, args, rets, &job, error))
+    return FALSE;
+  const gint32 said = rets[0].i;
+  stasis_client_clear (STASIS_PROGRAM_OWN, VERDICT, rets);
+  return read_verdict (client, said, out_verdict, error);
+}
+
 /* Migrations. */
 void
 stasis_client_fill_migrate (StasisDriverOps *ops)
@@ -188,4 +221,5 @@ stasis_client_fill_migrate (StasisDriverOps *ops)
   ops->migrate_perform = perform;
   ops->migrate_finish = finish;
   ops->migrate_confirm = confirm;
+  ops->migrate_verdict = get_verdict;
 }

@@ -231,6 +231,7 @@ static const StasisProcedure procedures[] = {
   OWN (52, "guests-list", "", "s", READ, FALSE, guests_list),
   OWN (53, "autostart", "", "", WRITE, FALSE, autostart),
   OWN (54, "stream-allow", "uU", "", WRITE, TRUE, stream_allow),
+  OWN (60, "migrate-verdict", "si", "i", WRITE, TRUE, migrate_verdict),
 };
 /* clang-format on */
 

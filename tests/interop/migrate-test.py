@@ -3,6 +3,7 @@
 """Real virsh, and stasis, migrate a guest between two daemons, each with a state directory of its own."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from served import Failed, harness
 from wire import Client, u32
 
 BEGIN, PREPARE, PERFORM, FINISH, CONFIRM = 302, 303, 305, 306, 307
+VERDICT = 60  # of our own program
 
 
 class Host:
@@ -399,6 +401,40 @@ def by_stasis(t):
             assert said.returncode == 1 and "not supported yet" in said.stderr, said.stderr
         said = t.stasis("-c", peer(one), "migrate", guest.name, peer(one), "--live", check=False)
         assert said.returncode == 1 and "prepare at" in said.stderr, said.stderr
+        expect_at(guest, one, two)
+
+
+def verdict_of(client, token, revoke, code=None):
+    reply = client.call(VERDICT, wire.string(token) + u32(revoke), program=wire.OWN)
+    if code is not None:
+        assert reply.code == code, reply
+        return None
+    assert reply.status == wire.OK, reply.message
+    return int.from_bytes(reply.payload, "big")
+
+
+@harness.test("a destination that waits says so by our own program, and revokes if it is asked to")
+def verdict_by_program(t):
+    with hosts(t) as (one, two), Client(one.daemon.socket) as source, Client(two.daemon.socket) as destination, \
+            Client(two.daemon.socket) as asker, Client(f"{two.daemon.socket}-ro") as reader:
+        guest = running_guest(t, one)
+        domain = source.lookup(guest.name)
+        cookie, xml = begin(source, domain)
+        token = json.loads(cookie)["token"]
+        assert verdict_of(asker, token, 1) == 0, "it has not heard of it"
+        assert not (two.state / "lib" / "migrations" / token).exists()
+        cookie, uri = prepare(destination, cookie, xml)
+        final = perform(source, domain, cookie, uri)
+        verdict_of(reader, token, 1, code=wire.CODE_DENIED)
+        assert verdict_of(asker, token, 0) == 1 and verdict_of(asker, token, 1) == 3
+        assert verdict_of(asker, token, 0) == 3
+        for nonsense in ("", "x", token.upper() + "/", "../" + token, token * 20):
+            verdict_of(asker, nonsense, 1, code=8)
+        expect_nothing_at(guest, two)
+        reply = destination.call(FINISH, u32(1) + wire.parameter("destination_name", guest.name) + octets(final)
+                                 + u32(1) + u32(0))
+        assert reply.status == wire.ERROR, reply
+        source.call(CONFIRM, domain + u32(0) + octets(b"") + u32(1) + u32(1))
         expect_at(guest, one, two)
 
 

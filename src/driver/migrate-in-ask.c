@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * migrate-in-ask.c: a source asks by our own program what became of a migration
+ *
+ * As at the door (migrate-door.h), and by the same verdicts; but who comes this way has been let in
+ * by the daemon, and finds this host by a URI, which may lead the one that asks to somebody else
+ * than those who wrote it down.  So of a migration that is not known here nothing is decided: the
+ * true destination may have the guest.
+ */
+
+#include "config.h"
+
+#include <stasis/error.h>
+
+#include "driver/migrate-door.h"
+#include "driver/migrate-in-private.h"
+
+static gboolean
+judge (StasisDriver *driver, StasisMigrateIn *in, const char *token, gboolean revoke,
+       StasisDoorAnswer *out_answer, GError **error)
+{
+  g_autofree char *verdicts = stasis_migrate_verdicts (driver->paths);
+  const StasisDoorQuestion question
+      = revoke && in != NULL ? STASIS_DOOR_REVOKE : STASIS_DOOR_STATUS;
+  return stasis_migrate_door_judge (verdicts, token, question, in != NULL,
+                                    in != NULL ? in->name : NULL, in != NULL ? in->uuid : NULL,
+                                    out_answer, error);
+}
+
+/**
+ * stasis_driver_migrate_verdict:
+ * @self: the destination
+ * @token: the migration's
+ * @revoke: where it waits here, decide for the source
+ * @out_verdict: (out): how it stands then
+ * @cancellable: (nullable): cancels it
+ * @error: return location
+ *
+ * For a source that does not know whose its guest is.  With @revoke a migration that waits here is
+ * revoked; of one that is not known here nothing is decided.
+ *
+ * Returns: %TRUE if it could be told
+ */
+gboolean
+stasis_driver_migrate_verdict (StasisDriver *self, const char *token, gboolean revoke,
+                               StasisMigrateVerdict *out_verdict, GCancellable *cancellable,
+                               GError **error)
+{
+  G_STATIC_ASSERT ((guint) STASIS_MIGRATE_VERDICT_UNKNOWN == STASIS_DOOR_UNKNOWN);
+  G_STATIC_ASSERT ((guint) STASIS_MIGRATE_VERDICT_WAITING == STASIS_DOOR_WAITING);
+  G_STATIC_ASSERT ((guint) STASIS_MIGRATE_VERDICT_BEGUN == STASIS_DOOR_BEGUN);
+  G_STATIC_ASSERT ((guint) STASIS_MIGRATE_VERDICT_REVOKED == STASIS_DOOR_REVOKED);
+  const StasisDriverOps *ops = stasis_driver_get_ops (self);
+  if (ops != NULL)
+    return ops->migrate_verdict (self, token, revoke, out_verdict, cancellable, error);
+
+  StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
+  g_autoptr (StasisMigrateIn) in = stasis_migrate_ins_find (self->migrations, token);
+  if (!judge (self, in, token, revoke, &answer, error))
+    return FALSE;
+  /* Who watches over it ends its QEMU. */
+  if (in != NULL && answer == STASIS_DOOR_REVOKED)
+    {
+      g_atomic_int_set (&in->is_revoked, TRUE);
+      g_cond_signal (&in->stirred);
+    }
+  *out_verdict = (StasisMigrateVerdict) answer;
+  return TRUE;
+}
