@@ -197,6 +197,11 @@ gboolean stasis_domain_migrate_confirm (StasisDomain *self, StasisMigrateFlags f
 gboolean stasis_driver_migrate_verdict (StasisDriver *self, const char *token, gboolean revoke,
                                         StasisMigrateVerdict *out_verdict,
                                         GCancellable *cancellable, GError **error);
+/* Source, undecided.  @wish: UNKNOWN: the destination says; BEGUN or REVOKED: the caller does, and
+ * is refused where the destination says otherwise. */
+gboolean stasis_domain_migrate_resolve (StasisDomain *self, StasisMigrateVerdict wish,
+                                        StasisMigrateVerdict *out_verdict,
+                                        GCancellable *cancellable, GError **error);
 
 #pragma GCC visibility pop
 

@@ -67,6 +67,7 @@ static const StasisCliCommand *const commands[] = {
   &stasis_cmd_image_flatten,
   &stasis_cmd_image_map,
   &stasis_cmd_migrate,
+  &stasis_cmd_migrate_resolve,
   &stasis_cmd_domjobinfo,
   &stasis_cmd_domjobabort,
   &stasis_cmd_domdetach,

@@ -426,7 +426,8 @@ stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **er
 
   if (status != NULL && status->undecided_migration != NULL)
     g_warning (_ ("domain '%s' is destroyed although nobody knows whether its migration's "
-                  "destination has it: look there before you start it again"),
+                  "destination has it: it does not start here again before 'stasis "
+                  "migrate-resolve'"),
                name);
   /* Without the hold: a job must not keep a guest alive that is to go. */
   if (!end_with_reason (self, folder, status, flags, error))

@@ -13,6 +13,7 @@
 #include "config.h"
 
 #include "driver/migrate-in-private.h"
+#include "driver/migrate-note.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -149,6 +150,7 @@ settle (StasisMigrateIn *in, GError **error)
   if (!stasis_migration_reset (in->monitor, in->parameters, &local))
     g_message ("%s", local->message);
   g_clear_error (&local);
+  stasis_migrate_note_remove (status->journal.migration->note); /* it has come back */
   stasis_journal_clear (&status->journal);
   if (stasis_hold_write (in->hold, &local))
     control = stasis_control_open (in->hold->folder, &local);

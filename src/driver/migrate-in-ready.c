@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "driver/migrate-in-private.h"
+#include "driver/migrate-note.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -112,6 +113,7 @@ write_journal (StasisMigrateIn *in, GError **error)
   journal->migration = stasis_migrate_journal_new (in->token);
   journal->migration->verdicts = g_strdup (in->verdicts);
   journal->migration->flags = in->flags;
+  journal->migration->note = stasis_migrate_note_path (in->driver->paths, in->uuid);
   journal->migration->was_running = in->runs;
   journal->was_running = in->runs;
   journal->parameters = stasis_json_ref (in->parameters);

@@ -29,6 +29,7 @@ stasis_migrate_journal_copy (const StasisMigrateJournal *journal)
   copy->token = g_strdup (journal->token);
   copy->peer = g_strdup (journal->peer);
   copy->doors = g_strdupv (journal->doors);
+  copy->note = g_strdup (journal->note);
   copy->verdicts = g_strdup (journal->verdicts);
   if (journal->parameters != NULL)
     copy->parameters = stasis_json_ref (journal->parameters);
@@ -44,6 +45,7 @@ stasis_migrate_journal_free (StasisMigrateJournal *journal)
   g_free (journal->token);
   g_free (journal->peer);
   g_strfreev (journal->doors);
+  g_free (journal->note);
   g_free (journal->verdicts);
   stasis_json_unref (journal->parameters);
   g_free (journal);
@@ -60,6 +62,7 @@ stasis_migrate_journal_to_json (const StasisMigrateJournal *journal)
   for (guint i = 0; journal->doors[i] != NULL; i++)
     stasis_json_array_append_string (doors, journal->doors[i]);
   stasis_json_set (json, "doors", doors);
+  stasis_json_set_path (json, "note", journal->note);
   stasis_json_set_path (json, "verdicts", journal->verdicts);
   stasis_json_set_uint (json, "flags", journal->flags);
   stasis_json_set_boolean (json, "was-running", journal->was_running);
@@ -96,6 +99,7 @@ stasis_migrate_journal_from_json (const StasisJson *json)
   g_strfreev (journal->doors);
   journal->doors = doors_from_json (stasis_json_get (json, "doors"));
   journal->peer = g_strdup (stasis_json_string (stasis_json_get (json, "peer"), NULL));
+  journal->note = stasis_json_dup_path (json, "note");
   journal->verdicts = stasis_json_dup_path (json, "verdicts");
   journal->flags = stasis_json_uint (stasis_json_get (json, "flags"), 0);
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);

@@ -14,6 +14,7 @@ typedef struct
   char *token;    /* (owned) */
   char *peer;     /* (owned) (nullable) out: the destination's URI, as it was given */
   char **doors;   /* (owned) out: addresses where the destination can be asked, may be empty */
+  char *note;     /* (owned) (nullable) out: what outlasts a boot (migrate-note.h) */
   char *verdicts; /* (owned) (nullable) in: the folder of this host's verdicts */
   guint64 flags;  /* libvirt's */
   gboolean was_running;   /* out: the guest ran before */

@@ -22,6 +22,7 @@
 #include "driver/memory-check.h"
 #include "driver/migrate-disk.h"
 #include "driver/migrate-host.h"
+#include "driver/migrate-note.h"
 #include "driver/migrate-out-private.h"
 #include "driver/migrate-settle.h"
 #include "driver/migrate-token.h"
@@ -365,6 +366,7 @@ open_journal (const StasisMigrateOut *out, GError **error)
   journal->migration = stasis_migrate_journal_new (out->token);
   journal->migration->flags = out->flags;
   journal->migration->was_running = out->was_running;
+  journal->migration->note = stasis_migrate_note_path (out->driver->paths, out->def->uuid);
   gboolean have_failed = TRUE;
   if (out->was_running && !stasis_still_query_disks (out->monitor, &have_failed, error))
     return FALSE;

@@ -12,6 +12,7 @@
 #include <stasis/error.h>
 
 #include "driver/migrate-out-private.h"
+#include "driver/migrate-note.h"
 #include "driver/migrate-settle.h"
 #include "driver/migrate-source.h"
 #include "driver/recover.h"
@@ -58,7 +59,10 @@ stasis_migrate_out_end_copy (StasisMigrateOut *out, const StasisMigrateFinal *fi
   end_qemu_at_once (status);
   stasis_migrate_source_undefine (status, status->journal.migration);
   if (stasis_teardown (status, out->hold->folder, "migrated", error))
-    return TRUE;
+    {
+      stasis_migrate_note_remove (status->journal.migration->note);
+      return TRUE;
+    }
   g_prefix_error (error, _ ("the guest is at the destination, but: "));
   return FALSE;
 }

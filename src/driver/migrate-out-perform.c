@@ -23,6 +23,7 @@
 
 #include "driver/job-stats-json.h"
 #include "driver/migrate-channel.h"
+#include "driver/migrate-note.h"
 #include "driver/migrate-out-private.h"
 #include "driver/migrate-settle.h"
 #include "driver/migration-end.h"
@@ -177,6 +178,19 @@ write_journal (const StasisMigrateOut *out, Way *way, GError **error)
   return stasis_hold_write (out->hold, error) && stasis_fault ("migrate-out-journal", error);
 }
 
+/* The same for who finds the host down; while the guest still runs, for it is synced. */
+static gboolean
+write_note (const StasisMigrateOut *out, const Way *way, GError **error)
+{
+  g_autoptr (StasisMigrateJournal) note
+      = stasis_migrate_journal_copy (out->hold->status->journal.migration);
+  g_strfreev (note->doors);
+  note->doors = g_strdupv (way->doors);
+  g_free (note->peer);
+  note->peer = g_strdup (out->peer);
+  return stasis_migrate_note_write (note->note, note, out->name, error);
+}
+
 /* QEMU's own spelling. */
 static char *
 qemu_uri (const char *place, GError **error)
@@ -224,7 +238,7 @@ static gboolean
 send_memory (StasisMigrateOut *out, Way *way, GError **error)
 {
   stasis_job_set_phase (out->job, "copy");
-  return pause_guest (out, error) && write_journal (out, way, error)
+  return write_note (out, way, error) && pause_guest (out, error) && write_journal (out, way, error)
          && begin_sending (out, way, error) && stasis_fault ("migrate-out-sending", error)
          && stasis_migrate_out_wait (out, STASIS_MIGRATION_PRE_SWITCHOVER,
                                      stasis_job_cancellable (out->job), error);

@@ -28,6 +28,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/migrate-note.h"
 #include "driver/migrate-source.h"
 #include "driver/migration-end.h"
 #include "driver/recover.h"
@@ -98,6 +99,14 @@ ask_doors (const StasisMigrateJournal *migration, StasisDoorQuestion question, i
 }
 
 gboolean
+stasis_migrate_settle_ask_as (const StasisMigrateJournal *migration, StasisDoorQuestion question,
+                              int timeout_ms, GCancellable *cancellable,
+                              StasisDoorAnswer *out_answer, GError **error)
+{
+  return ask_doors (migration, question, timeout_ms, cancellable, out_answer, error);
+}
+
+gboolean
 stasis_migrate_settle_ask (const StasisMigrateJournal *migration, int timeout_ms,
                            GCancellable *cancellable, StasisDoorAnswer *out_answer, GError **error)
 {
@@ -126,6 +135,7 @@ migration_of (const StasisStatus *status)
 static void
 forget (StasisStatus *status)
 {
+  stasis_migrate_note_remove (migration_of (status)->note);
   stasis_journal_clear (&status->journal);
   g_clear_pointer (&status->undecided_migration, stasis_migrate_journal_free);
 }
@@ -279,6 +289,12 @@ stasis_migrate_settle_dead (StasisStatus *status)
   g_autoptr (GError) local = NULL;
   if (!ask_doors (migration, STASIS_DOOR_STATUS, ASK_MS, NULL, &answer, &local))
     g_debug ("%s", local->message);
+  if (answer == STASIS_DOOR_BEGUN || answer == STASIS_DOOR_REVOKED)
+    stasis_migrate_note_remove (migration->note);
+  else
+    g_warning (_ ("domain '%s' has ended in its migration, and may run at the destination, which "
+                  "cannot tell: it does not start here before 'stasis migrate-resolve'"),
+               status->name);
   if (answer != STASIS_DOOR_BEGUN)
     return "crashed";
   stasis_migrate_source_undefine (status, migration);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "driver/migrate-door.h"
+#include "driver/migrate-journal.h"
 #include "driver/status.h"
 #include "monitor/monitor.h"
 
@@ -37,6 +38,12 @@ const char *stasis_migrate_settle_dead (StasisStatus *status);
 gboolean stasis_migrate_settle_ask (const StasisMigrateJournal *migration, int timeout_ms,
                                     GCancellable *cancellable, StasisDoorAnswer *out_answer,
                                     GError **error);
+
+/* The same, with a question of the caller's choice. */
+gboolean stasis_migrate_settle_ask_as (const StasisMigrateJournal *migration,
+                                       StasisDoorQuestion question, int timeout_ms,
+                                       GCancellable *cancellable, StasisDoorAnswer *out_answer,
+                                       GError **error);
 
 /* Source, undecided, once somebody knows: the destination, or people.  BEGUN ends the copy that is
  * here, REVOKED has it go on.  Where QEMU still has memory that the destination lacks (postcopy)

@@ -123,6 +123,9 @@ typedef struct
   gboolean (*migrate_verdict) (StasisDriver *self, const char *token, gboolean revoke,
                                StasisMigrateVerdict *out_verdict, GCancellable *cancellable,
                                GError **error);
+  gboolean (*migrate_resolve) (StasisDomain *self, StasisMigrateVerdict wish,
+                               StasisMigrateVerdict *out_verdict, GCancellable *cancellable,
+                               GError **error);
 
   /* its agent, its monitor */
   gboolean (*fs_freeze) (StasisDomain *self, guint *out_count, GCancellable *cancellable,

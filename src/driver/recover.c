@@ -41,6 +41,7 @@
 #include "driver/hook.h"
 #include "driver/job-fate.h"
 #include "driver/kept-definitions.h"
+#include "driver/migrate-note.h"
 #include "driver/migrate-persist.h"
 #include "driver/migrate-settle.h"
 #include "driver/migration-end.h"
@@ -442,6 +443,7 @@ finish_migration (const char *folder, StasisStatus *status, StasisMonitor *monit
     return TRUE;
   if (!stasis_migration_reset (monitor, status->journal.parameters, &local))
     g_message ("%s", local->message);
+  stasis_migrate_note_remove (status->journal.migration->note); /* it has come back */
   return stasis_migrate_persist_apply (folder, status, error);
 }
 
@@ -482,6 +484,15 @@ finish_device (const char *folder, StasisStatus *status, GError **error)
     return FALSE;
   stasis_journal_clear (&status->journal);
   return stasis_status_write (status, folder, error);
+}
+
+/* Of a QEMU that has ended the destination cannot have all. */
+static gboolean
+settle_sending (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+{
+  if (!stasis_process_is_alive (&status->qemu))
+    stasis_migrate_note_remove (status->journal.migration->note);
+  return with_qemu (folder, status, monitor, stasis_migrate_settle_sending, error);
 }
 
 /* The destination may have the guest. */
@@ -565,7 +576,7 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
       ok = finish_device (folder, status, error);
       break;
     case STASIS_STEP_MIGRATE_SENDING:
-      ok = with_qemu (folder, status, monitor, stasis_migrate_settle_sending, error);
+      ok = settle_sending (folder, status, monitor, error);
       break;
     case STASIS_STEP_MIGRATE_HANDED:
       ok = settle_handed (folder, status, monitor, error);

@@ -34,6 +34,7 @@
 #include "driver/live-def.h"
 #include "driver/log-limit.h"
 #include "driver/lost.h"
+#include "driver/migrate-note.h"
 #include "driver/recover.h"
 #include "driver/registry.h"
 #include "driver/resource-open.h"
@@ -413,6 +414,15 @@ meet (Start *start, GCancellable *cancellable, GError **error)
   return g_steal_pointer (&monitor);
 }
 
+/* A guest that may run elsewhere does not begin here, unless it is the one that comes back. */
+static gboolean
+check_migration (const Start *start, GError **error)
+{
+  return g_str_equal (start->request->operation, "migrate-in")
+         || stasis_migrate_note_check (start->driver->paths, start->def->name, start->def->uuid,
+                                       start->cancellable, error);
+}
+
 /* Start QEMU with its CPUs stopped, and the domain's supervisor. */
 StasisMonitor *
 stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
@@ -426,7 +436,7 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
     .cancellable = cancellable,
     .ram = { .fd = -1 },
   };
-  if (!stasis_lost_check_removed (hold->folder, error))
+  if (!stasis_lost_check_removed (hold->folder, error) || !check_migration (&start, error))
     return NULL;
   start.caps = stasis_driver_get_caps (driver, def->emulator, error);
   if (start.caps == NULL)

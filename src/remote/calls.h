@@ -237,6 +237,7 @@ STASIS_CALL (own_image_draw_map);
 
 /* calls-own-migrate.c */
 STASIS_CALL (own_migrate_verdict);
+STASIS_CALL (own_domain_migrate_resolve);
 
 /* calls-own-pipe.c */
 STASIS_CALL (own_domain_save_pipe);

@@ -25,6 +25,7 @@
 #define CONFIRM "domain-migrate-confirm3-params"
 
 #define VERDICT "migrate-verdict"
+#define RESOLVE "domain-migrate-resolve"
 
 /* What is chosen, as arguments; one that only a stasisd knows is refused before anything is sent.
  */
@@ -211,6 +212,23 @@ get_verdict (StasisDriver *self, const char *token, gboolean revoke,
   return read_verdict (client, said, out_verdict, error);
 }
 
+static gboolean
+resolve (StasisDomain *self, StasisMigrateVerdict wish, StasisMigrateVerdict *out_verdict,
+         GCancellable *cancellable, GError **error)
+{
+  StasisClient *client = stasis_client_of (self);
+  StasisWireDomain domain = stasis_client_describe (self);
+  const StasisClientJob job = { .cancellable = cancellable, .domain = &domain };
+  const StasisWireValue args[] = { { .domain = &domain }, { .i = (gint32) wish } };
+  StasisWireValue rets[1] = { { 0 } };
+  if (!stasis_client_need_own (client, _ ("resolving a migration"), error)
+      || !stasis_client_call_job (client, STASIS_PROGRAM_OWN, RESOLVE, args, rets, &job, error))
+    return FALSE;
+  const gint32 said = rets[0].i;
+  stasis_client_clear (STASIS_PROGRAM_OWN, RESOLVE, rets);
+  return read_verdict (client, said, out_verdict, error);
+}
+
 /* Migrations. */
 void
 stasis_client_fill_migrate (StasisDriverOps *ops)
@@ -222,4 +240,5 @@ stasis_client_fill_migrate (StasisDriverOps *ops)
   ops->migrate_finish = finish;
   ops->migrate_confirm = confirm;
   ops->migrate_verdict = get_verdict;
+  ops->migrate_resolve = resolve;
 }

@@ -232,6 +232,7 @@ static const StasisProcedure procedures[] = {
   OWN (53, "autostart", "", "", WRITE, FALSE, autostart),
   OWN (54, "stream-allow", "uU", "", WRITE, TRUE, stream_allow),
   OWN (60, "migrate-verdict", "si", "i", WRITE, TRUE, migrate_verdict),
+  OWN (61, "domain-migrate-resolve", "Di", "i", WRITE, FALSE, domain_migrate_resolve),
 };
 /* clang-format on */
 

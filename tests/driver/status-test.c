@@ -27,6 +27,7 @@ make_migration (void)
   migration->peer = g_strdup ("qemu+ssh://wéb/system");
   g_strfreev (migration->doors);
   migration->doors = g_strdupv ((char **) doors);
+  migration->note = g_strdup ("/l/\xff migrating");
   migration->verdicts = g_strdup ("/l/\xff migrations");
   migration->flags = G_MAXUINT64;
   migration->was_running = TRUE;
@@ -98,6 +99,7 @@ assert_same_migration (const StasisMigrateJournal *a, const StasisMigrateJournal
   g_assert_cmpstr (a->token, ==, b->token);
   g_assert_cmpstr (a->peer, ==, b->peer);
   g_assert_cmpstrv (a->doors, b->doors);
+  g_assert_cmpstr (a->note, ==, b->note);
   g_assert_cmpstr (a->verdicts, ==, b->verdicts);
   g_assert_cmpuint (a->flags, ==, b->flags);
   g_assert_cmpint (a->was_running, ==, b->was_running);

@@ -38,6 +38,12 @@ def goes_on(t, guest):
     is_clean(t, guest)
 
 
+def notes(t):
+    """What outlasts a boot of this host."""
+    folder = t.state / "lib" / "migrating"
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
 def is_clean(t, guest):
     status = t.status(guest)
     assert "job" not in status and "undecided-migration" not in status, status
@@ -45,6 +51,7 @@ def is_clean(t, guest):
     assert not on, on
     parameters = t.qmp_command(guest, "query-migrate-parameters")
     assert parameters["max-bandwidth"] == 134217728 and parameters["downtime-limit"] == 300, parameters
+    assert not notes(t)
 
 
 def perform(source, dest, flags=LIVE):
@@ -83,6 +90,7 @@ def is_undecided(t, guest):
 def has_gone(t, guest):
     harness.wait_for(lambda: not t.run_folder(guest).exists(), "the copy to end")
     assert t.domstate(guest, "--reason") == "shut off (migrated)", t.domstate(guest, "--reason")
+    assert not notes(t)
 
 
 @harness.test("a guest that runs goes on at the destination", timeout=300)
@@ -96,11 +104,14 @@ def precopy(t):
         assert final["final"]["begun"] is False and final["final"]["source-run-us"] > 0, final
         last = guest.last_tick()
         assert t.domstate(guest, "--reason") == "paused (migrating)", t.domstate(guest, "--reason")
+        note = json.loads(notes(t)[0].read_text())
+        assert note["name"] == guest.name and note["migration"]["token"] == cookie["token"], note
+        assert note["migration"]["doors"] == [f"unix://{dest.path}"], note
         source.step("confirm", flags=LIVE, cookie=dest.begin_to_run())
         harness.wait_for(lambda: dest.last_tick() > last + 2, "the guest to go on there")
         assert dest.damaged_pages() == 0
         assert t.domstate(guest, "--reason") == "shut off (migrated)", t.domstate(guest, "--reason")
-        assert not (t.run_folder(guest)).exists()
+        assert not (t.run_folder(guest)).exists() and not notes(t)
         harness.wait_for(lambda: qemu not in t.processes(), "the copy to end")
         source.end()
     info = t.stasis("domjobinfo", guest.name, "--completed").stdout
@@ -381,6 +392,8 @@ def lost_answer(t):
         assert "migrate-resolve" in answer["error"], answer
         is_undecided(t, guest)
         t.stasis("destroy", guest.name)
+        assert "migrate-resolve" in t.stasis("start", guest.name, check=False).stderr
+        t.stasis("migrate-resolve", guest.name, "--revoked")
     t.stasis("start", guest.name)
     guest.wait_for_tick(guest.last_tick() + 2)
     with Source(t, guest) as source, Destination(t, guest, 2) as dest:
@@ -417,6 +430,7 @@ def undefined_by_another(t):
         source.process.wait(60)
         harness.wait_for(lambda: not t.run_folder(guest).exists(), "the copy to end")
         assert guest.name not in t.stasis("list", "--all", "--name").stdout.split()
+        assert not notes(t)
 
 
 @harness.test("QEMU ends before the guest is the destination's, or after")
@@ -433,6 +447,8 @@ def source_dies(t):
             assert t.domstate(guest, "--reason") == f"shut off ({reason})", t.domstate(guest, "--reason")
             assert "revoke" not in dest.asked, dest.asked
         if not begun:
+            assert "migrate-resolve" in t.stasis("start", guest.name, check=False).stderr
+            t.stasis("migrate-resolve", guest.name, "--revoked")
             t.stasis("start", guest.name)
             guest.wait_for_tick(guest.last_tick() + 2)
 

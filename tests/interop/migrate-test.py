@@ -15,6 +15,7 @@ from wire import Client, u32
 
 BEGIN, PREPARE, PERFORM, FINISH, CONFIRM = 302, 303, 305, 306, 307
 VERDICT = 60  # of our own program
+TOKEN = "00112233445566778899aabbccddeeff"
 
 
 class Host:
@@ -402,6 +403,92 @@ def by_stasis(t):
         said = t.stasis("-c", peer(one), "migrate", guest.name, peer(one), "--live", check=False)
         assert said.returncode == 1 and "prepare at" in said.stderr, said.stderr
         expect_at(guest, one, two)
+
+
+def status_path(guest, host):
+    return host.state / "run" / "domains" / guest.name / "status.json"
+
+
+def migration_of(guest, host):
+    """What its journal says of a migration."""
+    status = json.loads(status_path(guest, host).read_text(encoding="utf-8"))
+    return status.get("job", {}).get("migration", {})
+
+
+def notes(host):
+    folder = host.state / "lib" / "migrating"
+    return list(folder.iterdir()) if folder.exists() else []
+
+
+@harness.test("the journal has the destination's URI where the source may use it, and so has the note", timeout=400)
+def peer_is_kept(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        virsh = begin_slowly(one, guest, two, "--p2p")
+        harness.wait_for(lambda: migration_of(guest, one).get("peer"), "the URI")
+        assert migration_of(guest, one)["peer"] == peer(two), migration_of(guest, one)
+        assert json.loads(notes(one)[0].read_text(encoding="utf-8"))["migration"]["peer"] == peer(two)
+        one.virsh("domjobabort", guest.name)
+        virsh.communicate(timeout=60)
+        expect_at(guest, one, two)
+        assert not notes(one)
+        expect_nothing_at(guest, two)
+        process = t.start("migrate", guest.name, peer(two), "--live", STASIS_STATE_DIR=one.state,
+                          STASIS_FAULT="migrate-out-sending=stop")
+        harness.wait_for(lambda: harness.is_stopped(process.pid), "it to come to sending")
+        assert migration_of(guest, one)["peer"] == peer(two), migration_of(guest, one)
+        process.kill()
+        process.communicate()
+        expect_nothing_at(guest, two)
+        harness.wait_for(lambda: not notes(one), "its supervisor to undo it")
+        expect_at(guest, one, two)
+
+
+def make_undecided(guest, host, destination):
+    """As recovery leaves it where no door answers."""
+    host.virsh("suspend", guest.name)
+    path = status_path(guest, host)
+    status = json.loads(path.read_text(encoding="utf-8"))
+    status["undecided-migration"] = {"token": TOKEN, "peer": peer(destination), "doors": ["unix:///no/such/door"],
+                                     "flags": 3, "was-running": True}
+    new = path.with_name("status.json.new")
+    new.write_text(json.dumps(status), encoding="utf-8")
+    new.rename(path)
+
+
+def decide(host, verdict):
+    folder = host.state / "lib" / "migrations"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / TOKEN).write_text(json.dumps({"format": 1, "token": TOKEN, "verdict": verdict}), encoding="utf-8")
+
+
+@harness.test("an undecided source asks by the destination's URI, embedded and in a daemon")
+def resolved_by_uri(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one, persistent=True)
+        for ask in (lambda *more, **how: one.stasis("migrate-resolve", guest.name, *more, **how),
+                    lambda *more, **how: t.stasis("-c", peer(one), "migrate-resolve", guest.name, *more, **how)):
+            make_undecided(guest, one, two)
+            assert one.says("domstate", guest.name, "--reason") == "paused (migrating)"
+            said = ask(check=False)
+            assert said.returncode == 1 and "does not know of the migration" in said.stderr, said.stderr
+            assert not (two.state / "lib" / "migrations" / TOKEN).exists(), "one that is not known is decided"
+            decide(two, "revoked")
+            said = ask("--begun", check=False)
+            assert said.returncode == 1 and "has just said" in said.stderr, said.stderr
+            assert "goes on here" in ask().stdout
+            expect_at(guest, one, two)
+            said = ask(check=False)
+            assert said.returncode == 1 and "is undecided" in said.stderr, said.stderr
+            make_undecided(guest, one, two)
+            decide(two, "begun")
+            said = ask("--revoked", check=False)
+            assert said.returncode == 1 and "has just said" in said.stderr, said.stderr
+            assert "has migrated" in ask().stdout
+            assert one.says("domstate", guest.name, "--reason") == "shut off (migrated)"
+            (two.state / "lib" / "migrations" / TOKEN).unlink()
+            one.virsh("start", guest.name)
+            harness.wait_for(lambda: "tick 2\n" in guest.serial_text().replace("\r", ""), "the guest to boot")
 
 
 def verdict_of(client, token, revoke, code=None):
