@@ -8,6 +8,9 @@
  * its hello (migrate-channel.c), and each has five seconds for that; one whose hello is wrong is
  * closed. There is room for 64.  Where it is full the oldest one goes of that address which has
  * most of them: somebody who fills it drops his own.
+ *
+ * Where this process has no descriptor left for somebody who comes, the kernel says again and again
+ * that he is there: the port is left alone for a moment then.
  */
 
 #include "config.h"
@@ -31,6 +34,7 @@
 #define PENDING_MAX  64u
 #define HELLO_US     (5 * G_USEC_PER_SEC)
 #define ACCEPT_BURST 64u /* before those that are there are read from */
+#define REST_US      (G_USEC_PER_SEC / 5)
 
 /* Somebody who has not said all of his hello. */
 typedef struct
@@ -48,6 +52,7 @@ struct _StasisMigrateListener
   char *token;                   /* (owned) (nullable) */
   int fd;                        /* (owned) */
   GArray *pending;               /* (owned) of Pending, the oldest first */
+  gint64 rest_until_us;          /* nobody can be taken before (monotonic); 0: somebody can */
 };
 
 static void
@@ -222,15 +227,27 @@ make_room (StasisMigrateListener *self)
   g_array_remove_index (self->pending, victim);
 }
 
+/* He stays where he is, in the kernel's queue. */
+static gboolean
+lacks_means (int code)
+{
+  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+}
+
 static void
 take_new (StasisMigrateListener *self)
 {
+  if (g_get_monotonic_time () < self->rest_until_us)
+    return;
+  self->rest_until_us = 0;
   for (guint i = 0; i < ACCEPT_BURST; i++)
     {
       struct sockaddr_storage peer = { 0 };
       socklen_t size = sizeof peer;
       const int fd
           = accept4 (self->fd, (struct sockaddr *) &peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      if (fd < 0 && lacks_means (errno))
+        self->rest_until_us = g_get_monotonic_time () + REST_US;
       if (fd < 0)
         return;
       make_room (self);
@@ -302,8 +319,11 @@ static gboolean
 await (const StasisMigrateListener *self, gint64 deadline_us, GCancellable *cancellable,
        GError **error)
 {
-  struct pollfd fds[PENDING_MAX + 2] = { { .fd = self->fd, .events = POLLIN } };
+  const gboolean rests = self->rest_until_us != 0;
+  struct pollfd fds[PENDING_MAX + 2] = { { .fd = rests ? -1 : self->fd, .events = POLLIN } };
   gint64 until_us = deadline_us;
+  if (rests)
+    until_us = until_us < 0 ? self->rest_until_us : MIN (until_us, self->rest_until_us);
   for (guint i = 0; i < self->pending->len; i++)
     {
       const Pending *one = &g_array_index (self->pending, Pending, i);

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -320,6 +321,48 @@ test_flood (void)
     close (fds[i]);
 }
 
+static gint64
+cpu_time_us (void)
+{
+  struct rusage usage;
+  g_assert_cmpint (getrusage (RUSAGE_SELF, &usage), ==, 0);
+  return (gint64) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * G_USEC_PER_SEC
+         + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
+/* Without a descriptor for him he is left waiting, and we wait with him. */
+static void
+test_no_descriptor (void)
+{
+  g_autoptr (StasisMigrateListener) listener = listen_at ("tcp:127.0.0.1");
+  g_autoptr (GError) error = NULL;
+  StasisChannelPurpose purpose = STASIS_CHANNEL_ASK;
+  struct rlimit before;
+  stasis_autofd int source = connect_bare (listener);
+  char hello[STASIS_HELLO_SIZE];
+  stasis_migrate_hello_write (TOKEN, STASIS_CHANNEL_ASK, hello);
+  g_assert_cmpint (send (source, hello, sizeof hello, MSG_NOSIGNAL), ==, sizeof hello);
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  const int next = dup (source);
+  g_assert_cmpint (next, >=, 0);
+  close (next);
+  const struct rlimit none = { (rlim_t) next, before.rlim_max };
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
+  const gint64 begin_us = cpu_time_us ();
+  const int fd = stasis_migrate_listener_accept (listener, 1000, &purpose, NULL, NULL, &error);
+  const gint64 used_us = cpu_time_us () - begin_us;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  g_assert_cmpint (fd, ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_assert_cmpint (used_us, <, 250000);
+  g_clear_error (&error);
+
+  stasis_autofd int dest
+      = stasis_migrate_listener_accept (listener, WAIT_MS, &purpose, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (dest, >=, 0);
+}
+
 static gpointer
 cancel_soon (gpointer cancellable)
 {
@@ -431,6 +474,7 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/migrate-channel/hostile", test_hostile);
   g_test_add_func ("/driver/migrate-channel/too-slow", test_too_slow);
   g_test_add_func ("/driver/migrate-channel/flood", test_flood);
+  g_test_add_func ("/driver/migrate-channel/no-descriptor", test_no_descriptor);
   g_test_add_func ("/driver/migrate-channel/cancelled", test_cancelled);
   g_test_add_func ("/driver/migrate-channel/connect-fails", test_connect_fails);
   g_test_add_func ("/driver/migrate-channel/refused", test_refused);
