@@ -14,8 +14,8 @@
  * found one, syncs the folder first.  For who found it may have done so between the other's link()
  * and his fsync().
  *
- * A source may ask long after.  What is forgotten would be "revoked" for it, although the guest ran
- * here: so nothing is that is younger than a month.
+ * A source may ask long after, so nothing is forgotten that is younger than a month.  What is older
+ * is not looked for here, for a guest may stand still while it is decided, but by Prepare.
  */
 
 #include "config.h"
@@ -40,7 +40,6 @@
 #define FOLDER        "migrations"
 #define FORMAT        1
 #define FILE_SIZE_MAX 4096u
-#define KEEP          4096u
 #define STRANGERS_MAX 65536u /* files, beyond which no unknown migration is written down */
 #define KEEP_S        (G_GINT64_CONSTANT (31) * 24 * 3600)
 #define TEMP_KEEP_S   (G_GINT64_CONSTANT (24) * 3600)
@@ -217,7 +216,6 @@ stasis_migrate_verdict_decide (const char *folder, const char *token, StasisVerd
           || !stasis_fault ("migrate-verdict", error)
           || !stasis_migrate_verdict_get (folder, token, &holds, error))
         return FALSE;
-      stasis_migrate_verdict_prune (folder, KEEP);
     }
   if (holds == STASIS_VERDICT_OPEN)
     {

@@ -35,7 +35,9 @@ gboolean stasis_migrate_verdict_decide (const char *folder, const char *token, S
 gboolean stasis_migrate_verdict_get (const char *folder, const char *token,
                                      StasisVerdict *out_verdict, GError **error);
 
-/* Forget what is older than a month and not among the youngest @keep. */
+#define STASIS_VERDICTS_KEEP 4096u
+
+/* Forget what is older than a month and not among the youngest @keep.  It may take a while. */
 void stasis_migrate_verdict_prune (const char *folder, guint keep);
 
 G_END_DECLS

@@ -272,6 +272,26 @@ test_prune (Fixture *f, gconstpointer data)
   g_assert_true (g_file_test (new, G_FILE_TEST_EXISTS));
 }
 
+/* A guest may stand still meanwhile. */
+static void
+test_decide_forgets_nothing (Fixture *f, gconstpointer data)
+{
+  g_autofree char *token = new_token ();
+  g_autofree char *oldest = g_strdup_printf ("%032x", 0);
+  g_autofree char *path = g_build_filename (f->folder, oldest, NULL);
+  g_assert_true (stasis_paths_make (f->folder, NULL));
+  for (guint i = 0; i < STASIS_VERDICTS_KEEP + 1; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("%032x", i);
+      g_free (scratch_text (f->folder, name, ""));
+      set_age (f, name, 3 * MONTH_S - i);
+    }
+  decide (f, token, STASIS_VERDICT_BEGUN, "web");
+  g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
+  stasis_migrate_verdict_prune (f->folder, STASIS_VERDICTS_KEEP);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
 #define ADD(name, func) g_test_add (name, Fixture, NULL, set_up, func, tear_down)
 
 int
@@ -285,5 +305,6 @@ main (int argc, char **argv)
   ADD ("/driver/migrate-verdict/bad-token", test_bad_token);
   ADD ("/driver/migrate-verdict/no-folder", test_no_folder);
   ADD ("/driver/migrate-verdict/prune", test_prune);
+  ADD ("/driver/migrate-verdict/decide-forgets-nothing", test_decide_forgets_nothing);
   return g_test_run ();
 }
