@@ -101,6 +101,16 @@ stasis_migrate_address_parse (const char *text, GError **error)
   return address;
 }
 
+StasisMigrateAddress *
+stasis_migrate_address_copy (const StasisMigrateAddress *address)
+{
+  StasisMigrateAddress *copy = g_new0 (StasisMigrateAddress, 1);
+  copy->path = g_strdup (address->path);
+  copy->host = g_strdup (address->host);
+  copy->port = address->port;
+  return copy;
+}
+
 char *
 stasis_migrate_address_to_string (const StasisMigrateAddress *address)
 {

@@ -25,6 +25,7 @@ StasisMigrateAddress *stasis_migrate_address_parse (const char *text,
                                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* (transfer full): `tcp:HOST:PORT`, `unix:///PATH` */
 char *stasis_migrate_address_to_string (const StasisMigrateAddress *address);
+StasisMigrateAddress *stasis_migrate_address_copy (const StasisMigrateAddress *address);
 void stasis_migrate_address_free (StasisMigrateAddress *address);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisMigrateAddress, stasis_migrate_address_free)

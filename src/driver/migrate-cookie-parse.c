@@ -13,6 +13,7 @@
 #include <stasis/error.h>
 
 #include "driver/migrate-cookie-private.h"
+#include "driver/migrate-secret.h"
 #include "driver/paths.h"
 #include "image/facts.h"
 #include "util/json-path.h"
@@ -212,6 +213,8 @@ check_begin (const StasisMigrateBegin *begin, GError **error)
 static gboolean
 check_prepare (const StasisMigratePrepare *prepare, GError **error)
 {
+  if (prepare->secret != NULL && !stasis_migrate_secret_is_valid (prepare->secret))
+    return stasis_cookie_throw (error, _ ("member '%s' is missing or impossible"), "secret");
   for (guint i = 0; i < prepare->exports->len; i++)
     {
       const StasisMigrateExport *export = g_ptr_array_index (prepare->exports, i);

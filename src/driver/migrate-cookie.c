@@ -98,6 +98,7 @@ static const StasisCookieMember prepare_members[] = {
   PREPARE ("capabilities", STRINGS, TRUE, capabilities),
   PREPARE ("addresses", STRINGS, FALSE, addresses),
   PREPARE ("door", STRING, FALSE, door),
+  PREPARE ("secret", STRING, FALSE, secret),
   PREPARE ("nbd", STRING, FALSE, nbd),
   { .key = "exports",
     .kind = STASIS_COOKIE_LIST,

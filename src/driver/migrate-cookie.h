@@ -74,6 +74,7 @@ typedef struct
   GStrv capabilities; /* that both are to have on */
   GStrv addresses;    /* of the channel for data: "tcp:HOST:PORT" ..., the best one first */
   char *door;         /* where the verdict is asked for and told */
+  char *secret;       /* by which both prove what they say there (migrate-secret.h) */
   char *nbd;          /* where disks are copied to */
   GPtrArray *exports; /* of StasisMigrateExport */
 } StasisMigratePrepare;

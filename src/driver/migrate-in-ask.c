@@ -14,17 +14,29 @@
 
 #include "driver/migrate-door.h"
 #include "driver/migrate-in-private.h"
+#include "driver/migrate-prepared.h"
 
 static gboolean
-judge (StasisDriver *driver, StasisMigrateIn *in, const char *token, gboolean revoke,
-       StasisDoorAnswer *out_answer, GError **error)
+judge (StasisDriver *driver, const char *token, gboolean revoke, StasisDoorAnswer *out_answer,
+       GError **error)
 {
   g_autofree char *verdicts = stasis_migrate_verdicts (driver->paths);
-  const StasisDoorQuestion question
-      = revoke && in != NULL ? STASIS_DOOR_REVOKE : STASIS_DOOR_STATUS;
-  return stasis_migrate_door_judge (verdicts, token, question, in != NULL,
-                                    in != NULL ? in->name : NULL, in != NULL ? in->uuid : NULL,
-                                    out_answer, error);
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisMigratePrepared) prepared
+      = stasis_migrate_prepared_read (verdicts, token, &local);
+  if (prepared == NULL && !g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  const gboolean is_known = prepared != NULL;
+  const StasisDoorQuestion question = revoke && is_known ? STASIS_DOOR_REVOKE : STASIS_DOOR_STATUS;
+  if (!stasis_migrate_door_judge (verdicts, token, question, is_known ? prepared->name : NULL,
+                                  is_known ? prepared->uuid : NULL, out_answer, error))
+    return FALSE;
+  if (!is_known && *out_answer == STASIS_DOOR_WAITING)
+    *out_answer = STASIS_DOOR_UNKNOWN;
+  return TRUE;
 }
 
 /**
@@ -56,7 +68,7 @@ stasis_driver_migrate_verdict (StasisDriver *self, const char *token, gboolean r
 
   StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
   g_autoptr (StasisMigrateIn) in = stasis_migrate_ins_find (self->migrations, token);
-  if (!judge (self, in, token, revoke, &answer, error))
+  if (!judge (self, token, revoke, &answer, error))
     return FALSE;
   /* Who watches over it ends its QEMU. */
   if (in != NULL && answer == STASIS_DOOR_REVOKED)

@@ -21,6 +21,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "driver/migrate-door.h"
+#include "driver/migrate-prepared.h"
 #include "util/fd.h"
 
 #define DOORS_MAX   16u
@@ -58,8 +59,9 @@ typedef struct
 {
   int fd; /* (owned) */
   char token[STASIS_MIGRATE_TOKEN_DIGITS + 1];
-  char *verdicts;      /* (owned) */
-  StasisMigrateIn *in; /* (owned) (nullable) */
+  char *verdicts;                  /* (owned) */
+  StasisMigrateIn *in;             /* (owned) (nullable) */
+  StasisMigratePrepared *prepared; /* (owned) (nullable) */
 } Visit;
 
 static void
@@ -67,6 +69,7 @@ visit_free (Visit *visit)
 {
   stasis_fd_clear (&visit->fd);
   stasis_migrate_in_unref (visit->in);
+  stasis_migrate_prepared_free (visit->prepared);
   g_free (visit->verdicts);
   g_free (visit);
 }
@@ -90,9 +93,8 @@ judge (const char *token, StasisDoorQuestion question, gpointer data, StasisDoor
 {
   const Visit *visit = data;
   StasisMigrateIn *in = visit->in;
-  if (!stasis_migrate_door_judge (visit->verdicts, token, question, in != NULL,
-                                  in != NULL ? in->name : NULL, in != NULL ? in->uuid : NULL,
-                                  out_answer, error))
+  if (!stasis_migrate_door_judge (visit->verdicts, token, question, visit->prepared->name,
+                                  visit->prepared->uuid, out_answer, error))
     return FALSE;
   if (in == NULL || *out_answer != STASIS_DOOR_REVOKED)
     return TRUE;
@@ -107,8 +109,16 @@ hear_asker (gpointer data, gpointer user_data)
   const StasisMigrateDoors *doors = user_data;
   g_autoptr (Visit) visit = data;
   g_autoptr (GError) error = NULL;
-  if (!stasis_migrate_door_serve (visit->fd, visit->token, judge, visit, ASK_MS, doors->cancellable,
-                                  &error))
+  visit->prepared = stasis_migrate_prepared_read (visit->verdicts, visit->token, &error);
+  if (visit->prepared == NULL && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+    {
+      g_warning ("%s", error->message); /* who asks hears nothing, and asks again */
+      return;
+    }
+  g_clear_error (&error);
+  const char *secret = visit->prepared != NULL ? visit->prepared->secret : NULL;
+  if (!stasis_migrate_door_serve (visit->fd, visit->token, secret, judge, visit, ASK_MS,
+                                  doors->cancellable, &error))
     g_debug ("%s", error->message);
 }
 

@@ -15,6 +15,8 @@
 #include "driver/migrate-check.h"
 #include "driver/migrate-host.h"
 #include "driver/migrate-params.h"
+#include "driver/migrate-prepared.h"
+#include "driver/migrate-secret.h"
 #include "driver/registry.h"
 #include "driver/start.h"
 #include "image/facts.h"
@@ -149,7 +151,7 @@ check_open (const StasisMigrateIn *in, GError **error)
   if (!stasis_migrate_verdict_get (in->verdicts, in->token, &verdict, error))
     return FALSE;
   if (verdict == STASIS_VERDICT_OPEN)
-    return TRUE;
+    return stasis_migrate_prepared_check_new (in->verdicts, in->token, error);
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
                _ ("this migration of domain '%1$s' is decided already: %2$s"), in->name,
                stasis_verdict_to_string (verdict));
@@ -228,6 +230,7 @@ stasis_migrate_in_new (StasisDriver *driver, StasisMigrateFlags flags,
   note (in, cookie->begin);
   if (!filter (in, error) || !check (in, cookie->begin, sent, error)
       || !take_persistent (in, request, cookie->begin, error) || !check_open (in, error)
+      || (in->secret = stasis_migrate_secret_new (error)) == NULL
       || g_cancellable_set_error_if_cancelled (cancellable, error))
     return NULL;
   return g_steal_pointer (&in);

@@ -24,6 +24,7 @@ typedef struct
   char *name;           /* (owned) the domain's here */
   char *uuid;           /* (owned) */
   char *token;          /* (owned) */
+  char *secret;         /* (owned) migrate-secret.h */
   char *verdicts;       /* (owned) the folder of this host's verdicts */
   StasisMigrateFlags flags;
   GCancellable *cancellable; /* (owned) who prepared it has gone */

@@ -17,6 +17,7 @@
 #include "driver/migrate-host.h"
 #include "driver/migrate-params.h"
 #include "driver/migrate-persist.h"
+#include "driver/migrate-prepared.h"
 #include "driver/migration-end.h"
 #include "driver/save-facts.h"
 #include "monitor/commands-migrate.h"
@@ -132,6 +133,15 @@ keep_persistent (const StasisMigrateIn *in, GError **error)
   return stasis_migrate_persist_keep (in->hold->folder, xml, error);
 }
 
+/* Before the secret leaves this host: from then on somebody may ask, whatever becomes of us. */
+static gboolean
+keep_prepared (const StasisMigrateIn *in, const StasisMigrateAddress *door, GError **error)
+{
+  g_autoptr (StasisMigratePrepared) prepared = stasis_migrate_prepared_new (
+      in->token, in->secret, in->name, in->uuid, stasis_migrate_address_copy (door));
+  return stasis_migrate_prepared_keep (in->verdicts, prepared, error);
+}
+
 /* The door, and the way of the data: the same, unless QEMU takes connections itself. */
 static gboolean
 listen_here (StasisMigrateIn *in, StasisMigrateIns *ins, const StasisMigrateRequest *request,
@@ -149,6 +159,8 @@ listen_here (StasisMigrateIn *in, StasisMigrateIns *ins, const StasisMigrateRequ
       place.bound->port = 0;
     }
   if (!stasis_migrate_doors_open (ins->doors, place.bound, in->verdicts, &door, error))
+    return FALSE;
+  if (!keep_prepared (in, door, error))
     return FALSE;
   *out_data = stasis_migrate_place_tell (&place, data != NULL ? data : door);
   *out_door = stasis_migrate_place_tell (&place, door);
@@ -180,6 +192,8 @@ make_cookie (const StasisMigrateIn *in, const StasisMigratePlan *plan, const cha
       prepare->addresses = g_strdupv ((char **) addresses);
     }
   prepare->door = g_strdup (door);
+  if (door != NULL)
+    prepare->secret = g_strdup (in->secret);
   return stasis_migrate_cookie_format (cookie, NULL, error);
 }
 

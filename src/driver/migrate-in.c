@@ -58,6 +58,7 @@ stasis_migrate_in_unref (StasisMigrateIn *in)
   g_free (in->name);
   g_free (in->uuid);
   g_free (in->token);
+  g_free (in->secret);
   g_free (in->verdicts);
   g_free (in);
 }

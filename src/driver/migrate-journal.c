@@ -7,6 +7,7 @@
 
 #include "driver/migrate-journal.h"
 
+#include "driver/migrate-secret.h"
 #include "driver/migrate-token.h"
 #include "driver/migration-end.h"
 #include "util/json-path.h"
@@ -27,6 +28,7 @@ stasis_migrate_journal_copy (const StasisMigrateJournal *journal)
 {
   StasisMigrateJournal *copy = g_memdup2 (journal, sizeof *journal);
   copy->token = g_strdup (journal->token);
+  copy->secret = g_strdup (journal->secret);
   copy->peer = g_strdup (journal->peer);
   copy->doors = g_strdupv (journal->doors);
   copy->note = g_strdup (journal->note);
@@ -43,6 +45,7 @@ stasis_migrate_journal_free (StasisMigrateJournal *journal)
   if (journal == NULL)
     return;
   g_free (journal->token);
+  g_free (journal->secret);
   g_free (journal->peer);
   g_strfreev (journal->doors);
   g_free (journal->note);
@@ -57,6 +60,8 @@ stasis_migrate_journal_to_json (const StasisMigrateJournal *journal)
   StasisJson *json = stasis_json_new_object ();
   StasisJson *doors = stasis_json_new_array ();
   stasis_json_set_string (json, "token", journal->token);
+  if (journal->secret != NULL)
+    stasis_json_set_string (json, "secret", journal->secret);
   if (journal->peer != NULL)
     stasis_json_set_string (json, "peer", journal->peer);
   for (guint i = 0; journal->doors[i] != NULL; i++)
@@ -92,10 +97,13 @@ StasisMigrateJournal *
 stasis_migrate_journal_from_json (const StasisJson *json)
 {
   const char *token = stasis_json_string (stasis_json_get (json, "token"), NULL);
+  const char *secret = stasis_json_string (stasis_json_get (json, "secret"), NULL);
   const StasisJson *parameters = stasis_json_get (json, "migrate-parameters");
   if (!stasis_migrate_token_is_valid (token))
     return NULL;
   StasisMigrateJournal *journal = stasis_migrate_journal_new (token);
+  if (stasis_migrate_secret_is_valid (secret))
+    journal->secret = g_strdup (secret);
   g_strfreev (journal->doors);
   journal->doors = doors_from_json (stasis_json_get (json, "doors"));
   journal->peer = g_strdup (stasis_json_string (stasis_json_get (json, "peer"), NULL));

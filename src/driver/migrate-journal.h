@@ -12,6 +12,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   char *token;    /* (owned) */
+  char *secret;   /* (owned) (nullable) out: proves the destination's answers, once it has one */
   char *peer;     /* (owned) (nullable) out: the destination's URI, as it was given */
   char **doors;   /* (owned) out: addresses where the destination can be asked, may be empty */
   char *note;     /* (owned) (nullable) out: what outlasts a boot (migrate-note.h) */

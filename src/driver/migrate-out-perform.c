@@ -98,7 +98,9 @@ find_places (const StasisMigrateRequest *request, Way *way, GError **error)
   if (prepare->door != NULL)
     g_strv_builder_add (doors, prepare->door);
   way->doors = g_strv_builder_end (doors);
-  return way->doors[0] != NULL || throw_cookie (_ ("where it can be asked"), error);
+  if (way->doors[0] == NULL)
+    return throw_cookie (_ ("where it can be asked"), error);
+  return prepare->secret != NULL || throw_cookie (_ ("by what its answers are proved"), error);
 }
 
 static gboolean
@@ -173,6 +175,8 @@ write_journal (const StasisMigrateOut *out, Way *way, GError **error)
   StasisMigrateJournal *journal = out->hold->status->journal.migration;
   g_strfreev (journal->doors);
   journal->doors = g_strdupv (way->doors);
+  g_free (journal->secret);
+  journal->secret = g_strdup (way->cookie->prepare->secret);
   g_free (journal->peer);
   journal->peer = g_strdup (out->peer);
   return stasis_hold_write (out->hold, error) && stasis_fault ("migrate-out-journal", error);

@@ -79,8 +79,8 @@ ask_doors (const StasisMigrateJournal *migration, StasisDoorQuestion question, i
     {
       StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
       g_clear_error (&last);
-      if (!stasis_migrate_door_ask (migration->doors[i], migration->token, question, timeout_ms,
-                                    cancellable, &answer, &last))
+      if (!stasis_migrate_door_ask (migration->doors[i], migration->token, migration->secret,
+                                    question, timeout_ms, cancellable, &answer, &last))
         continue;
       if (!has_answer || answer != STASIS_DOOR_UNKNOWN)
         *out_answer = answer;

@@ -32,6 +32,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/migrate-prepared.h"
 #include "driver/migrate-token.h"
 #include "util/fault.h"
 #include "util/fd.h"
@@ -40,7 +41,6 @@
 #define FOLDER        "migrations"
 #define FORMAT        1
 #define FILE_SIZE_MAX 4096u
-#define STRANGERS_MAX 65536u /* files, beyond which no unknown migration is written down */
 #define KEEP_S        (G_GINT64_CONSTANT (31) * 24 * 3600)
 #define TEMP_KEEP_S   (G_GINT64_CONSTANT (24) * 3600)
 #define TEMP_PREFIX   ".verdict-"
@@ -57,16 +57,6 @@ char *
 stasis_migrate_verdicts (const StasisPaths *paths)
 {
   return g_build_filename (paths->lib, FOLDER, NULL);
-}
-
-static gboolean
-check_token (const char *token, GError **error)
-{
-  if (stasis_migrate_token_is_valid (token))
-    return TRUE;
-  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
-                       _ ("a migration's token is 32 lower-case hexadecimal digits"));
-  return FALSE;
 }
 
 static gboolean
@@ -135,7 +125,7 @@ stasis_migrate_verdict_get (const char *folder, const char *token, StasisVerdict
                             GError **error)
 {
   StasisVerdict verdict = STASIS_VERDICT_OPEN;
-  if (!check_token (token, error) || !read_verdict (folder, token, &verdict, error)
+  if (!stasis_migrate_token_check (token, error) || !read_verdict (folder, token, &verdict, error)
       || (verdict != STASIS_VERDICT_OPEN && !sync_folder (folder, error)))
     return FALSE;
   *out_verdict = verdict;
@@ -181,22 +171,6 @@ link_verdict (const char *folder, const char *token, const char *text, gboolean 
   return ok;
 }
 
-/* Whoever can reach the door can name tokens: they do not fill the disk. */
-static gboolean
-check_room (const char *folder, const char *name, GError **error)
-{
-  if (name != NULL)
-    return TRUE;
-  g_autoptr (GPtrArray) names = stasis_paths_names (folder, "", error);
-  if (names == NULL)
-    return FALSE;
-  if (names->len < STRANGERS_MAX)
-    return TRUE;
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
-               _ ("'%s' holds too many migrations to take in one that is not known here"), folder);
-  return FALSE;
-}
-
 gboolean
 stasis_migrate_verdict_decide (const char *folder, const char *token, StasisVerdict wish,
                                const char *name, const char *uuid, StasisVerdict *out_verdict,
@@ -204,15 +178,14 @@ stasis_migrate_verdict_decide (const char *folder, const char *token, StasisVerd
 {
   g_return_val_if_fail (wish != STASIS_VERDICT_OPEN, FALSE);
   StasisVerdict holds = STASIS_VERDICT_OPEN;
-  if (!check_token (token, error) || !make_folder (folder, error)
+  if (!stasis_migrate_token_check (token, error) || !make_folder (folder, error)
       || !stasis_migrate_verdict_get (folder, token, &holds, error))
     return FALSE;
   if (holds == STASIS_VERDICT_OPEN)
     {
       g_autofree char *text = to_text (token, wish, name, uuid);
       gboolean is_late = FALSE;
-      if (!check_room (folder, name, error)
-          || (!link_verdict (folder, token, text, &is_late, error) && !is_late)
+      if ((!link_verdict (folder, token, text, &is_late, error) && !is_late)
           || !stasis_fault ("migrate-verdict", error)
           || !stasis_migrate_verdict_get (folder, token, &holds, error))
         return FALSE;
@@ -271,6 +244,25 @@ list_entries (GDir *dir, const char *folder, gint64 now_s)
   return entries;
 }
 
+/* Of what was prepared as long ago, and has no verdict any more, or never had one. */
+static void
+prune_prepared (const char *folder, gint64 now_s)
+{
+  g_autoptr (GPtrArray) tokens = stasis_paths_names (folder, STASIS_MIGRATE_PREPARED_SUFFIX, NULL);
+  for (guint i = 0; tokens != NULL && i < tokens->len; i++)
+    {
+      const char *token = g_ptr_array_index (tokens, i);
+      g_autofree char *verdict = g_build_filename (folder, token, NULL);
+      g_autofree char *path = g_strconcat (verdict, STASIS_MIGRATE_PREPARED_SUFFIX, NULL);
+      struct stat st;
+      if (!stasis_migrate_token_is_valid (token) || lstat (path, &st) < 0
+          || st.st_mtime + KEEP_S >= now_s || g_file_test (verdict, G_FILE_TEST_EXISTS))
+        continue;
+      if (unlink (path) < 0)
+        g_debug ("'%s': %s", path, g_strerror (errno));
+    }
+}
+
 void
 stasis_migrate_verdict_prune (const char *folder, guint keep)
 {
@@ -287,4 +279,5 @@ stasis_migrate_verdict_prune (const char *folder, guint keep)
       if (entry->written_s + KEEP_S < now_s && unlink (path) < 0)
         g_debug ("'%s': %s", path, g_strerror (errno));
     }
+  prune_prepared (folder, now_s);
 }

@@ -25,8 +25,7 @@ char *stasis_migrate_verdicts (const StasisPaths *paths);
 /* Decide, unless somebody has: *@out_verdict is what holds from now on, whatever is killed.  Where
  * this fails nothing may be done that relies on either, and the other side is not to be told.
  * @wish: not OPEN
- * @name, @uuid: (nullable): of the domain, for people.  A migration without a name was never heard
- *   of here; these are not written beyond a limit. */
+ * @name, @uuid: (nullable): of the domain, for people */
 gboolean stasis_migrate_verdict_decide (const char *folder, const char *token, StasisVerdict wish,
                                         const char *name, const char *uuid,
                                         StasisVerdict *out_verdict, GError **error);

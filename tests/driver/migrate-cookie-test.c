@@ -53,6 +53,7 @@ make_full (void)
   prepare->capabilities = g_strsplit ("events,return-path", ",", -1);
   prepare->addresses = g_strsplit ("tcp:[::1]:49152,unix:/a", ",", -1);
   prepare->door = g_strdup ("tcp:[::1]:49153");
+  prepare->secret = g_strnfill (64, 'a');
   prepare->nbd = g_strdup ("tcp:[::1]:49154");
   StasisMigrateExport *export = stasis_migrate_prepare_add_export (prepare);
   export->target = g_strdup ("vda");
@@ -109,6 +110,7 @@ test_round_trip (void)
   g_assert_cmpstr (read->prepare->addresses[1], ==, "unix:/a");
   g_assert_cmpstr (read->prepare->dest.name, ==, "beta");
   g_assert_null (read->prepare->dest.uuid);
+  g_assert_cmpstr (read->prepare->secret, ==, cookie->prepare->secret);
   const StasisMigrateExport *export = g_ptr_array_index (read->prepare->exports, 0);
   g_assert_cmpstr (export->name, ==, "disk-vda");
   g_assert_true (read->final->has_begun);
@@ -256,6 +258,9 @@ static const Bad bads[] = {
          "\"d0010203-0405-4607-8809-0a0b0c0d0e0f\",\"qemu\":{},\"memory-kib\":1,\"disks\":[]}}",
     INVALID, "'emulator'" },
   { "prepare", HEAD ",\"prepare\":{\"dest\":{\"name\":\"b\"}}}", INVALID, "'capabilities'" },
+  { "secret",
+    HEAD ",\"prepare\":{\"dest\":{\"name\":\"b\"},\"capabilities\":[],\"secret\":\"../x\"}}",
+    INVALID, "'secret'" },
   { "final", HEAD ",\"final\":{\"begun\":1}}", INVALID, "'begun'" },
 };
 

@@ -240,6 +240,14 @@ set_age (const Fixture *f, const char *name, gint64 age_s)
   g_assert_cmpint (utime (path, &times), ==, 0);
 }
 
+static gboolean
+has_prepared (const Fixture *f, const char *token)
+{
+  g_autofree char *name = g_strconcat (token, ".prepared", NULL);
+  g_autofree char *path = g_build_filename (f->folder, name, NULL);
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
 static void
 test_prune (Fixture *f, gconstpointer data)
 {
@@ -257,10 +265,21 @@ test_prune (Fixture *f, gconstpointer data)
   g_free (scratch_text (f->folder, ".verdict-left", ""));
   g_free (scratch_text (f->folder, ".verdict-new", ""));
   set_age (f, ".verdict-left", MONTH_S);
+  g_autofree char *lost = g_strdup_printf ("%032x", 1);
+  for (guint i = 0; i < 3; i++)
+    {
+      const char *of = i == 0 ? older : i == 1 ? old : lost;
+      g_autofree char *name = g_strconcat (of, ".prepared", NULL);
+      g_free (scratch_text (f->folder, name, ""));
+      set_age (f, name, 2 * MONTH_S);
+    }
 
   stasis_migrate_verdict_prune (f->folder, 3);
   g_assert_cmpint (get (f, older), ==, STASIS_VERDICT_OPEN);
   g_assert_cmpint (get (f, old), ==, STASIS_VERDICT_BEGUN);
+  g_assert_false (has_prepared (f, older));
+  g_assert_true (has_prepared (f, old));
+  g_assert_false (has_prepared (f, lost));
   stasis_migrate_verdict_prune (f->folder, 1);
   g_assert_cmpint (get (f, old), ==, STASIS_VERDICT_OPEN);
   g_assert_cmpint (get (f, young), ==, STASIS_VERDICT_BEGUN);

@@ -13,7 +13,8 @@
 #include "driver/migrate-token.h"
 #include "util/fd.h"
 
-#define TOKEN "00112233445566778899aabbccddeeff"
+#define TOKEN  "00112233445566778899aabbccddeeff"
+#define SECRET TOKEN TOKEN
 
 int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
 
@@ -36,9 +37,25 @@ static gboolean
 answer (const char *token, StasisDoorQuestion question, gpointer data, StasisDoorAnswer *out_answer,
         GError **error)
 {
+  gint *called = data;
   g_assert_cmpint (question, <, STASIS_DOOR_N_QUESTIONS);
+  *called += 1;
   *out_answer = STASIS_DOOR_WAITING;
   return TRUE;
+}
+
+/* Nothing is decided for who has not the secret, and what is read is as it was written. */
+static gboolean
+is_proved (const guint8 *data, gint called)
+{
+  StasisDoorAsked asked;
+  g_assert_true (stasis_door_question_read ((const char *) data, &asked));
+  const char *word = asked.question == STASIS_DOOR_REVOKE ? "revoke" : "status";
+  const char *const words[] = { "ask", TOKEN, asked.nonce, word, NULL };
+  g_autofree char *again = g_strdup_printf ("%-7s %s %s\n", word, asked.nonce, asked.proof);
+  g_assert_cmpmem (again, strlen (again), data, STASIS_DOOR_QUESTION_SIZE);
+  g_autofree char *proof = stasis_migrate_secret_prove (SECRET, words);
+  return g_str_equal (proof, asked.proof) == (called == 1);
 }
 
 static void
@@ -51,8 +68,18 @@ check_question (const guint8 *data, gsize size)
   send (there, data, MIN (size, 4096), MSG_DONTWAIT);
   shutdown (there, SHUT_WR);
   g_autoptr (GError) error = NULL;
-  if (stasis_migrate_door_serve (here, TOKEN, answer, NULL, 1000, NULL, &error))
-    g_assert_no_error (error);
+  gint called = 0;
+  StasisDoorAnswer said = STASIS_DOOR_N_ANSWERS;
+  char octets[STASIS_DOOR_ANSWER_SIZE];
+  char proof[STASIS_MIGRATE_PROOF_SIZE + 1];
+  if (stasis_migrate_door_serve (here, TOKEN, SECRET, answer, &called, 1000, NULL, &error))
+    {
+      g_assert_no_error (error);
+      g_assert_cmpint (recv (there, octets, sizeof octets, MSG_DONTWAIT), ==, sizeof octets);
+      g_assert_true (stasis_door_answer_read (octets, &said, proof));
+      g_assert_true (is_proved (data, called));
+      g_assert_cmpint (said, ==, called > 0 ? STASIS_DOOR_WAITING : STASIS_DOOR_UNKNOWN);
+    }
   else
     g_assert_nonnull (error);
 }
@@ -75,6 +102,7 @@ int
 LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   StasisDoorAnswer said = STASIS_DOOR_UNKNOWN;
+  char proof[STASIS_MIGRATE_PROOF_SIZE + 1];
   if (size >= STASIS_HELLO_SIZE)
     {
       check_hello ((const char *) data, NULL);
@@ -82,7 +110,8 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
       data += STASIS_HELLO_SIZE;
       size -= STASIS_HELLO_SIZE;
     }
-  if (size >= STASIS_DOOR_WORD_SIZE && stasis_door_answer_read ((const char *) data, &said))
+  if (size >= STASIS_DOOR_ANSWER_SIZE
+      && stasis_door_answer_read ((const char *) data, &said, proof))
     g_assert_cmpint (said, <, STASIS_DOOR_N_ANSWERS);
   check_question (data, size);
   g_autofree char *text = size > 0 ? g_strndup ((const char *) data, size) : g_strdup ("");

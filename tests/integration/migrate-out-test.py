@@ -256,6 +256,8 @@ def wrong_cookies(t):
         for change, what in ((lambda c: c.update(token="0" * 32), "another"),
                              (lambda c: c.pop("prepare"), "how to send"),
                              (lambda c: c["prepare"].pop("door"), "asked"),
+                             (lambda c: c["prepare"].pop("secret"), "proved"),
+                             (lambda c: c["prepare"].update(secret="short"), "secret"),
                              (lambda c: c["prepare"].pop("addresses"), "where to send"),
                              (lambda c: c["prepare"].update(addresses=["unix:///nobody/here"]), "nobody")):
             _, cookie = source.begin()
@@ -313,6 +315,24 @@ def faults_undecided(t):
             dest.answers["revoke"] = "revoked"
             harness.wait_for(lambda: "undecided-migration" not in t.status(guest), "it to be decided")
             goes_on(t, guest)
+
+
+@harness.test("who listens at its destination's address in its place is not believed", timeout=300)
+def stranger(t):
+    guest = running_guest(t)
+    with Source(t, guest, STASIS_FAULT="migrate-out-completed=fail") as source, Destination(t, guest) as dest:
+        _, cookie = source.begin()
+        dest.believed = False
+        answer = fails(source.step, "perform", flags=LIVE, cookie=dest.prepare(cookie))
+        assert "not the destination" in answer["error"] or "migrate-resolve" in answer["error"], answer
+        for word in ("revoked", "begun"):
+            dest.answers["revoke"] = word
+            number = len(dest.asked)
+            harness.wait_for(lambda n=number: len(dest.asked) > n + 2, "it to be asked again")
+            is_undecided(t, guest)
+        dest.answers["revoke"], dest.believed = "revoked", True
+        harness.wait_for(lambda: "undecided-migration" not in t.status(guest), "it to be decided")
+        goes_on(t, guest)
 
 
 @harness.test("the source's driver is killed: its supervisor does the same", timeout=600)

@@ -12,6 +12,8 @@ its own, on the same host.
 """
 
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -24,6 +26,7 @@ import harness
 LIVE, PERSIST, PAUSED, OFFLINE, POSTCOPY, PARALLEL = 1, 8, 32, 1024, 32768, 131072
 CLIENT = harness.BUILD / "tests" / "driver" / "migrate-in-client"
 LONG = 60  # seconds
+SECRETS = {}  # of each token, as Prepare's cookie said it
 
 
 class Refused(AssertionError):
@@ -199,12 +202,22 @@ def connect(address, token, purpose):
     return peer
 
 
-def ask(door, token, question):
-    """What the destination says at its door; None where it does not."""
+def prove(secret, *words):
+    return hmac.new(secret.encode(), " ".join(words).encode(), hashlib.sha256).hexdigest()
+
+
+def ask(door, token, question, secret=None):
+    """What the destination says at its door, which has to be proved; None where it does not."""
+    secret, nonce = secret or SECRETS.get(token) or secrets.token_hex(32), secrets.token_hex(16)
     with connect(door, token, "ask") as peer, peer.makefile("rb") as lines:
-        peer.sendall(f"{question:7}\n".encode())
-        said = lines.read(8).decode()
-        return said.strip() or None
+        peer.sendall(f"{question:7} {nonce} {prove(secret, 'ask', token, nonce, question)}\n".encode())
+        said = lines.read(73).decode()
+        if not said:
+            return None
+        answer, proof = said.split()
+        right = "-" * 64 if answer == "unknown" else prove(secret, "answer", token, nonce, question, answer)
+        assert proof == right, said
+        return answer
 
 
 class Source:
@@ -253,6 +266,7 @@ class Source:
         answer = destination.call("prepare", **self.prepare_arguments(**arguments))
         prepared = json.loads(answer["cookie"])
         assert prepared["token"] == self.token
+        SECRETS[self.token] = prepared["prepare"].get("secret")
         return prepared["prepare"] | {"uri": answer["uri"]}
 
     def open_monitor(self):

@@ -2,9 +2,12 @@
 """Both sides of a migration, by hand: the source's driver step by step, and a QEMU as its destination."""
 
 import contextlib
+import hashlib
+import hmac
 import json
 import pathlib
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -86,6 +89,8 @@ class Destination:
         self.path = t.dir / f"door.{number}"
         self.answers = {"status": "waiting", "revoke": "revoked"}
         self.asked = []
+        self.secret = secrets.token_hex(32)
+        self.believed = True  # its answers are proved
         self.token = None
         self.is_cut = False  # data is taken and thrown away
         self.data = []
@@ -176,14 +181,20 @@ class Destination:
             return
         connection.sendall(b"ok\n")
         if found[2] == b"ask ":
-            question = connection.recv(8).decode().strip()
+            question, nonce, proof = connection.recv(106, socket.MSG_WAITALL).decode().split()
+            assert proof == self.prove("ask", self.token, nonce, question), question
             self.asked.append(question)
-            connection.sendall(f"{self.answers[question]:<7}\n".encode())
+            answer = self.answers[question]
+            proof = self.prove("answer", self.token, nonce, question, answer if self.believed else "unknown")
+            connection.sendall(f"{answer:<7} {'-' * 64 if answer == 'unknown' else proof}\n".encode())
         elif self.is_cut:
             self.data.append(connection.dup())
         else:
             self.command("getfd", fds=[connection.fileno()], fdname=FD)
             self.command("migrate-incoming", uri=f"fd:{FD}")
+
+    def prove(self, *words):
+        return hmac.new(self.secret.encode(), " ".join(words).encode(), hashlib.sha256).hexdigest()
 
     # Steps.
 
@@ -195,7 +206,7 @@ class Destination:
         self.command("migrate-set-capabilities", capabilities=[{"capability": name, "state": True} for name in on])
         answer = {"stasis-migration": 1, "token": self.token,
                   "prepare": {"dest": {"name": "elsewhere"}, "capabilities": [name for name in on],
-                              "addresses": [f"unix://{self.path}"], "door": f"unix://{self.path}"}}
+                              "addresses": [f"unix://{self.path}"], "door": f"unix://{self.path}", "secret": self.secret}}
         return json.dumps(answer)
 
     def begin_to_run(self):
