@@ -31,6 +31,7 @@
 #include "daemon/notify.h"
 #include "daemon/reconnect.h"
 #include "daemon/sockets.h"
+#include "driver/migrate-in.h"
 #include "driver/paths.h"
 #include "util/lock.h"
 
@@ -143,6 +144,7 @@ adopt (Daemon *self, GError **error)
     g_message (_ ("serving %1$u running domains of '%2$s' at '%3$s'"), domains->len,
                self->paths->run, self->sockets.path);
   self->reconnect = stasis_reconnect_begin (domains);
+  stasis_migrate_in_reopen_doors (self->driver);
   return TRUE;
 }
 
@@ -204,6 +206,7 @@ on_reload (gpointer data)
       watch (self, driver);
       stasis_server_reload (self->server, driver, &self->config->server);
       g_set_object (&self->driver, driver);
+      stasis_migrate_in_reopen_doors (driver);
       g_message (_ ("the configuration was read anew"));
     }
   stasis_daemon_notify ("READY=1");

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * migrate-in-door.c: the doors of a host, where sources connect
+ * migrate-in-door.c: the doors of a process, where sources connect
  *
  * Theory of operation
  *
  * A door serves all migrations that come in at its address: it hands their connections for data to
- * those that wait, and says what was decided of any, for that stands in files.  It stays open for
- * an hour after the last of them: a source whose link broke at the very end asks later.  So a
- * second migration to the same port finds a door that is open, and one port of the range is enough
- * for a driver.
+ * those that wait, and says what was decided of any, for that stands in files.  So a second
+ * migration to the same port finds a door that is open, and one port of the range is enough.  It
+ * stays open as long as one of its migrations waits here, or its source may still ask
+ * (migrate-prepared.c): a source whose link broke at the very end asks later.
+ *
+ * Doors belong to the process.  The drivers of it share them, so a daemon that reads its
+ * configuration anew, and gets another driver by that, keeps them; the last driver closes them.  A
+ * daemon opens those again that one before it has left (stasis_migrate_doors_reopen), whether that
+ * ended or died.
  *
  * A thread of each door takes connections; what is said on them is heard by those of two pools, so
  * that nobody who dawdles holds up another: askers, who may be anybody, no data.
@@ -22,6 +27,7 @@
 
 #include "driver/migrate-door.h"
 #include "driver/migrate-prepared.h"
+#include "driver/migrate-token.h"
 #include "util/fd.h"
 
 #define DOORS_MAX   16u
@@ -29,30 +35,34 @@
 #define ASKERS_WAIT 64u
 #define SENDERS     16
 #define TICK_MS     60000
-#define STAY_US     (G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC)
 #define ASK_MS      5000 /* for a question, and for its answer */
 
 struct _StasisMigrateDoors
 {
-  StasisMigrateIns *ins; /* (borrowed) */
+  guint n_users; /* (guarded by process_lock) */
+  GMutex ins_lock;
+  GPtrArray *ins; /* (owned) (guarded by ins_lock) of StasisMigrateIns (borrowed), of each driver */
   GMutex lock;
   GPtrArray *open;           /* (guarded by lock) of Door (borrowed), each of which frees itself */
-  guint n_threads;           /* (guarded by lock) of doors, those included that are closing */
   GCond left;                /* one of them has gone */
-  GCancellable *cancellable; /* (owned) the driver ends */
-  GThreadPool *askers;       /* (owned) */
-  GThreadPool *senders;      /* (owned) */
+  GCancellable *cancellable; /* (owned) the last driver ends */
+  GThreadPool *askers;       /* (owned) (nullable) */
+  GThreadPool *senders;      /* (owned) (nullable) */
 };
 
 typedef struct
 {
   StasisMigrateDoors *doors;       /* (borrowed) */
-  char *key;                       /* (owned) what was wanted */
+  gboolean is_any;                 /* no port was asked for */
   char *verdicts;                  /* (owned) */
   StasisMigrateListener *listener; /* (owned) */
   GCancellable *cancellable;       /* (owned) */
-  gint64 until_us;                 /* (guarded by doors->lock) */
+  GHashTable *tokens;              /* (owned) (guarded by doors->lock) whose migrations come here */
+  gint64 used_us;                  /* (guarded by doors->lock) when the last one was added */
 } Door;
+
+static GMutex process_lock;
+static StasisMigrateDoors *process_doors; /* (guarded by process_lock) (nullable) */
 
 /* Somebody who has come. */
 typedef struct
@@ -81,7 +91,7 @@ door_free (Door *door)
 {
   stasis_migrate_listener_free (door->listener);
   g_object_unref (door->cancellable);
-  g_free (door->key);
+  g_hash_table_unref (door->tokens);
   g_free (door->verdicts);
   g_free (door);
 }
@@ -129,6 +139,17 @@ hear_sender (gpointer data, gpointer user_data)
   stasis_migrate_in_take_data (visit->in, visit->fd);
 }
 
+/* (transfer full) (nullable): of whichever driver. */
+static StasisMigrateIn *
+find_in (StasisMigrateDoors *doors, const char *token)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&doors->ins_lock);
+  StasisMigrateIn *in = NULL;
+  for (guint i = 0; i < doors->ins->len && in == NULL; i++)
+    in = stasis_migrate_ins_find (g_ptr_array_index (doors->ins, i), token);
+  return in;
+}
+
 static void
 welcome (const Door *door, int fd_take, StasisChannelPurpose purpose, const char *token)
 {
@@ -137,7 +158,7 @@ welcome (const Door *door, int fd_take, StasisChannelPurpose purpose, const char
   visit->fd = fd_take;
   g_strlcpy (visit->token, token, sizeof visit->token);
   visit->verdicts = g_strdup (door->verdicts);
-  visit->in = stasis_migrate_ins_find (doors->ins, token);
+  visit->in = find_in (doors, token);
   if (purpose == STASIS_CHANNEL_DATA && visit->in != NULL)
     g_thread_pool_push (doors->senders, g_steal_pointer (&visit), NULL);
   else if (purpose == STASIS_CHANNEL_ASK && g_thread_pool_unprocessed (doors->askers) < ASKERS_WAIT)
@@ -145,25 +166,34 @@ welcome (const Door *door, int fd_take, StasisChannelPurpose purpose, const char
 }
 
 static gboolean
-is_awaited (StasisMigrateDoors *doors)
+is_awaited (StasisMigrateDoors *doors, const char *token)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&doors->ins->lock);
-  return g_hash_table_size (doors->ins->by_name) > 0;
+  g_autoptr (StasisMigrateIn) in = find_in (doors, token);
+  return in != NULL;
 }
 
-/* Nobody finds it any more, if it is to go. */
+/* With the lock held.  Of migrations that nobody can ask about any more nothing is remembered. */
+static gboolean
+is_needed (Door *door)
+{
+  GHashTableIter iter;
+  gpointer token;
+  g_hash_table_iter_init (&iter, door->tokens);
+  while (g_hash_table_iter_next (&iter, &token, NULL))
+    if (!is_awaited (door->doors, token)
+        && !stasis_migrate_prepared_may_be_asked (door->verdicts, token))
+      g_hash_table_iter_remove (&iter);
+  return g_hash_table_size (door->tokens) > 0;
+}
+
+/* Nobody gets in any more, if it is to go. */
 static gboolean
 leave (Door *door, gboolean has_failed)
 {
-  StasisMigrateDoors *doors = door->doors;
-  const gboolean stays = !has_failed && is_awaited (doors);
-  const gint64 now_us = g_get_monotonic_time ();
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&doors->lock);
-  if (stays)
-    door->until_us = now_us + STAY_US;
-  if (!has_failed && door->until_us > now_us)
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&door->doors->lock);
+  if (!has_failed && is_needed (door))
     return FALSE;
-  g_ptr_array_remove (doors->open, door);
+  g_cancellable_cancel (door->cancellable);
   return TRUE;
 }
 
@@ -172,10 +202,10 @@ static void
 close_door (Door *door)
 {
   StasisMigrateDoors *doors = door->doors;
-  door_free (door);
   g_mutex_lock (&doors->lock);
-  doors->n_threads--;
-  g_cond_signal (&doors->left);
+  g_ptr_array_remove (doors->open, door);
+  door_free (door);
+  g_cond_broadcast (&doors->left);
   g_mutex_unlock (&doors->lock);
 }
 
@@ -183,6 +213,8 @@ static gpointer
 serve (gpointer data)
 {
   Door *door = data;
+  /* A descriptor for all of its life: GLib ends the process where there is none for a new one. */
+  g_cancellable_get_fd (door->cancellable);
   for (;;)
     {
       StasisChannelPurpose purpose = STASIS_CHANNEL_DATA;
@@ -195,15 +227,17 @@ serve (gpointer data)
       else if (leave (door, !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)))
         break;
     }
+  g_cancellable_release_fd (door->cancellable);
   close_door (door);
   return NULL;
 }
 
-StasisMigrateDoors *
-stasis_migrate_doors_new (StasisMigrateIns *ins)
+static StasisMigrateDoors *
+doors_new (void)
 {
   StasisMigrateDoors *doors = g_new0 (StasisMigrateDoors, 1);
-  doors->ins = ins;
+  g_mutex_init (&doors->ins_lock);
+  doors->ins = g_ptr_array_new ();
   g_mutex_init (&doors->lock);
   g_cond_init (&doors->left);
   doors->open = g_ptr_array_new ();
@@ -211,35 +245,86 @@ stasis_migrate_doors_new (StasisMigrateIns *ins)
   return doors;
 }
 
-void
-stasis_migrate_doors_free (StasisMigrateDoors *doors)
+/* Nobody is in a door any more when this returns. */
+static void
+doors_free (StasisMigrateDoors *doors)
 {
   g_cancellable_cancel (doors->cancellable);
   g_mutex_lock (&doors->lock);
   for (guint i = 0; i < doors->open->len; i++)
     g_cancellable_cancel (((Door *) g_ptr_array_index (doors->open, i))->cancellable);
-  while (doors->n_threads > 0)
+  while (doors->open->len > 0)
     g_cond_wait (&doors->left, &doors->lock);
   g_mutex_unlock (&doors->lock);
   if (doors->askers != NULL)
-    g_thread_pool_free (doors->askers, FALSE, TRUE);
+    {
+      g_thread_pool_free (doors->askers, FALSE, TRUE);
+      g_cancellable_release_fd (doors->cancellable);
+    }
   if (doors->senders != NULL)
     g_thread_pool_free (doors->senders, FALSE, TRUE);
   g_ptr_array_unref (doors->open);
+  g_ptr_array_unref (doors->ins);
   g_object_unref (doors->cancellable);
+  g_mutex_clear (&doors->ins_lock);
   g_mutex_clear (&doors->lock);
   g_cond_clear (&doors->left);
   g_free (doors);
 }
 
+StasisMigrateDoors *
+stasis_migrate_doors_join (StasisMigrateIns *ins)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&process_lock);
+  if (process_doors == NULL)
+    process_doors = doors_new ();
+  process_doors->n_users++;
+  g_mutex_lock (&process_doors->ins_lock);
+  g_ptr_array_add (process_doors->ins, ins);
+  g_mutex_unlock (&process_doors->ins_lock);
+  return process_doors;
+}
+
+void
+stasis_migrate_doors_leave (StasisMigrateDoors *doors, StasisMigrateIns *ins)
+{
+  g_mutex_lock (&doors->ins_lock);
+  g_ptr_array_remove (doors->ins, ins);
+  g_mutex_unlock (&doors->ins_lock);
+  g_mutex_lock (&process_lock);
+  const gboolean is_last = --doors->n_users == 0;
+  if (is_last)
+    process_doors = NULL;
+  g_mutex_unlock (&process_lock);
+  if (is_last)
+    doors_free (doors);
+}
+
+/* @address: with a port */
+static gboolean
+is_at (const Door *door, const StasisMigrateAddress *address)
+{
+  const StasisMigrateAddress *bound = stasis_migrate_listener_get_address (door->listener);
+  return g_strcmp0 (bound->path, address->path) == 0 && g_strcmp0 (bound->host, address->host) == 0
+         && (bound->port == address->port || (address->port == 0 && door->is_any));
+}
+
+/* With the lock held, which it lets go of until one that is closing there has gone. */
 static Door *
-find (StasisMigrateDoors *doors, const char *key)
+find (StasisMigrateDoors *doors, const StasisMigrateAddress *address, const char *verdicts)
 {
   for (guint i = 0; i < doors->open->len; i++)
     {
       Door *door = g_ptr_array_index (doors->open, i);
-      if (g_str_equal (door->key, key) && !g_cancellable_is_cancelled (door->cancellable))
+      const gboolean is_closing = g_cancellable_is_cancelled (door->cancellable);
+      if (!is_at (door, address) || (is_closing && address->port == 0 && address->path == NULL))
+        continue;
+      if (!is_closing && g_str_equal (door->verdicts, verdicts))
         return door;
+      if (!is_closing)
+        continue;
+      g_cond_wait (&doors->left, &doors->lock);
+      i = G_MAXUINT; /* from the beginning */
     }
   return NULL;
 }
@@ -252,7 +337,7 @@ make_room (StasisMigrateDoors *doors)
   for (guint i = 0; i < doors->open->len; i++)
     {
       Door *door = g_ptr_array_index (doors->open, i);
-      if (oldest == NULL || door->until_us < oldest->until_us)
+      if (oldest == NULL || door->used_us < oldest->used_us)
         oldest = door;
     }
   if (doors->open->len >= DOORS_MAX)
@@ -263,7 +348,11 @@ static gboolean
 make_pools (StasisMigrateDoors *doors, GError **error)
 {
   if (doors->askers == NULL)
-    doors->askers = g_thread_pool_new (hear_asker, doors, ASKERS, FALSE, error);
+    {
+      doors->askers = g_thread_pool_new (hear_asker, doors, ASKERS, FALSE, error);
+      if (doors->askers != NULL)
+        g_cancellable_get_fd (doors->cancellable); /* as in serve() */
+    }
   if (doors->askers != NULL && doors->senders == NULL)
     doors->senders = g_thread_pool_new (hear_sender, doors, SENDERS, FALSE, error);
   return doors->senders != NULL;
@@ -283,8 +372,8 @@ check_path (const char *path, GError **error)
 
 /* A new one. */
 static Door *
-open_door (StasisMigrateDoors *doors, const StasisMigrateAddress *address, const char *key,
-           const char *verdicts, GError **error)
+open_door (StasisMigrateDoors *doors, const StasisMigrateAddress *address, const char *verdicts,
+           GError **error)
 {
   StasisMigrateListener *listener
       = make_pools (doors, error) && (address->path == NULL || check_path (address->path, error))
@@ -295,31 +384,60 @@ open_door (StasisMigrateDoors *doors, const StasisMigrateAddress *address, const
   make_room (doors);
   Door *door = g_new0 (Door, 1);
   door->doors = doors;
-  door->key = g_strdup (key);
+  door->is_any = address->path == NULL && address->port == 0;
   door->verdicts = g_strdup (verdicts);
   door->listener = listener;
   door->cancellable = g_cancellable_new ();
+  door->tokens = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_ptr_array_add (doors->open, door);
-  doors->n_threads++;
   g_thread_unref (g_thread_new ("migrate-door", serve, door));
   return door;
 }
 
 gboolean
 stasis_migrate_doors_open (StasisMigrateDoors *doors, const StasisMigrateAddress *address,
-                           const char *verdicts, StasisMigrateAddress **out_bound, GError **error)
+                           const char *verdicts, const char *token,
+                           StasisMigrateAddress **out_bound, GError **error)
 {
-  g_autofree char *key = stasis_migrate_address_to_string (address);
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&doors->lock);
-  Door *door = find (doors, key);
+  Door *door = find (doors, address, verdicts);
   if (door == NULL)
-    door = open_door (doors, address, key, verdicts, error);
+    door = open_door (doors, address, verdicts, error);
   if (door == NULL)
     return FALSE;
-  door->until_us = g_get_monotonic_time () + STAY_US;
-  const StasisMigrateAddress *bound = stasis_migrate_listener_get_address (door->listener);
-  *out_bound = g_new0 (StasisMigrateAddress, 1);
-  **out_bound
-      = (StasisMigrateAddress){ g_strdup (bound->path), g_strdup (bound->host), bound->port };
+  door->used_us = g_get_monotonic_time ();
+  g_hash_table_add (door->tokens, g_strdup (token));
+  *out_bound = stasis_migrate_address_copy (stasis_migrate_listener_get_address (door->listener));
   return TRUE;
+}
+
+static void
+reopen (StasisMigrateDoors *doors, const char *verdicts, const char *token)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisMigrateAddress) bound = NULL;
+  g_autoptr (StasisMigratePrepared) prepared
+      = stasis_migrate_prepared_read (verdicts, token, &error);
+  if (prepared != NULL
+      && stasis_migrate_doors_open (doors, prepared->door, verdicts, token, &bound, &error))
+    return;
+  g_warning (_ ("the source of a migration that came here cannot ask what became of it: %s"),
+             error->message);
+}
+
+void
+stasis_migrate_doors_reopen (StasisMigrateDoors *doors, const char *verdicts)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) tokens
+      = stasis_paths_names (verdicts, STASIS_MIGRATE_PREPARED_SUFFIX, &error);
+  if (tokens == NULL)
+    g_warning ("%s", error->message);
+  for (guint i = 0; tokens != NULL && i < tokens->len; i++)
+    {
+      const char *token = g_ptr_array_index (tokens, i);
+      if (stasis_migrate_token_is_valid (token)
+          && stasis_migrate_prepared_may_be_asked (verdicts, token))
+        reopen (doors, verdicts, token);
+    }
 }

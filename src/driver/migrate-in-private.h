@@ -56,7 +56,7 @@ struct _StasisMigrateIns
 {
   GMutex lock;               /* nobody waits while it is held */
   GHashTable *by_name;       /* (owned) (guarded by lock) name -> StasisMigrateIn (owned) */
-  StasisMigrateDoors *doors; /* (owned) */
+  StasisMigrateDoors *doors; /* (borrowed) joined */
 };
 
 /* --- migrate-in.c */
@@ -108,14 +108,18 @@ void stasis_migrate_in_take_data (StasisMigrateIn *in, int fd);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (StasisMigratePlace, stasis_migrate_place_clear)
 
 /* --- migrate-in-door.c */
-StasisMigrateDoors *stasis_migrate_doors_new (StasisMigrateIns *ins);
-/* Nobody is in a door any more when this returns. */
-void stasis_migrate_doors_free (StasisMigrateDoors *doors);
-/* A door at @address, which answers for @verdicts, for an hour at least.
+/* The process's doors, for a driver's table of migrations. */
+StasisMigrateDoors *stasis_migrate_doors_join (StasisMigrateIns *ins);
+/* Nobody finds these at a door any more when this returns.  With the last of them the doors close,
+ * and nobody is in one. */
+void stasis_migrate_doors_leave (StasisMigrateDoors *doors, StasisMigrateIns *ins);
+/* A door at @address for that migration, which answers for @verdicts, as long as somebody may ask.
  * @out_bound: (transfer full): with its port */
 gboolean stasis_migrate_doors_open (StasisMigrateDoors *doors, const StasisMigrateAddress *address,
-                                    const char *verdicts, StasisMigrateAddress **out_bound,
-                                    GError **error);
+                                    const char *verdicts, const char *token,
+                                    StasisMigrateAddress **out_bound, GError **error);
+/* Those of processes that are gone, where somebody may still ask.  What cannot be is in the log. */
+void stasis_migrate_doors_reopen (StasisMigrateDoors *doors, const char *verdicts);
 
 /* --- migrate-in-watch.c */
 /* Begin to watch over a QEMU that waits, so that its end, an abort, or the source's wish ends it.

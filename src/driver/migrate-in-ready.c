@@ -158,7 +158,7 @@ listen_here (StasisMigrateIn *in, StasisMigrateIns *ins, const StasisMigrateRequ
         return FALSE;
       place.bound->port = 0;
     }
-  if (!stasis_migrate_doors_open (ins->doors, place.bound, in->verdicts, &door, error))
+  if (!stasis_migrate_doors_open (ins->doors, place.bound, in->verdicts, in->token, &door, error))
     return FALSE;
   if (!keep_prepared (in, door, error))
     return FALSE;

@@ -147,13 +147,20 @@ stasis_migrate_in_clear_away (StasisMigrateIn *in, const GError *error)
   g_clear_pointer (&in->hold, stasis_hold_release);
 }
 
+void
+stasis_migrate_in_reopen_doors (StasisDriver *driver)
+{
+  g_autofree char *verdicts = stasis_migrate_verdicts (driver->paths);
+  stasis_migrate_doors_reopen (driver->migrations->doors, verdicts);
+}
+
 StasisMigrateIns *
 stasis_migrate_ins_new (void)
 {
   StasisMigrateIns *ins = g_new0 (StasisMigrateIns, 1);
   g_mutex_init (&ins->lock);
   ins->by_name = g_hash_table_new (g_str_hash, g_str_equal);
-  ins->doors = stasis_migrate_doors_new (ins);
+  ins->doors = stasis_migrate_doors_join (ins);
   return ins;
 }
 
@@ -352,7 +359,7 @@ void
 stasis_migrate_ins_free (StasisMigrateIns *ins)
 {
   abandon_all (ins);
-  stasis_migrate_doors_free (ins->doors);
+  stasis_migrate_doors_leave (ins->doors, ins);
   g_hash_table_unref (ins->by_name);
   g_mutex_clear (&ins->lock);
   g_free (ins);

@@ -39,7 +39,12 @@ void stasis_migrate_in_abandon (StasisDriver *driver, const char *name);
 /* Everything that waits in this process, when it ends. */
 void stasis_migrate_in_abandon_all (StasisDriver *driver);
 
-/* A driver's table of them, and the doors where their sources ask. */
+/* For a process that serves others, when it begins, and later: listen again where processes that
+ * are gone have listened, and sources may still ask.  What cannot be done is in the log. */
+void stasis_migrate_in_reopen_doors (StasisDriver *driver);
+
+/* A driver's table of them; it shares the doors where sources ask with the others of the process.
+ */
 StasisMigrateIns *stasis_migrate_ins_new (void);
 void stasis_migrate_ins_free (StasisMigrateIns *ins);
 

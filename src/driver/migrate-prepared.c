@@ -32,6 +32,8 @@
 
 #define FORMAT        1
 #define FILE_SIZE_MAX 32768u
+#define DAY_S         (G_GINT64_CONSTANT (24) * 3600)
+#define OPEN_S        (31 * DAY_S)
 
 StasisMigratePrepared *
 stasis_migrate_prepared_new (const char *token, const char *secret, const char *name,
@@ -177,4 +179,19 @@ stasis_migrate_prepared_read (const char *folder, const char *token, GError **er
   if (prepared == NULL)
     g_prefix_error (error, "'%s': ", path);
   return prepared;
+}
+
+gboolean
+stasis_migrate_prepared_may_be_asked (const char *folder, const char *token)
+{
+  g_autofree char *verdict = g_build_filename (folder, token, NULL);
+  g_autofree char *path = path_of (folder, token);
+  const gint64 now_s = g_get_real_time () / G_USEC_PER_SEC;
+  struct stat st;
+  if (lstat (path, &st) < 0)
+    return errno != ENOENT; /* who cannot look does not shut out anybody */
+  const gint64 prepared_s = st.st_mtime;
+  if (lstat (verdict, &st) == 0)
+    return now_s < st.st_mtime + DAY_S;
+  return errno != ENOENT || now_s < prepared_s + OPEN_S;
 }

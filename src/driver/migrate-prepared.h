@@ -35,6 +35,10 @@ gboolean stasis_migrate_prepared_keep (const char *folder, const StasisMigratePr
 StasisMigratePrepared *stasis_migrate_prepared_read (const char *folder, const char *token,
                                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* FALSE once no source has to ask any more: for a day it may not have heard the verdict, and for a
+ * month that there is none. */
+gboolean stasis_migrate_prepared_may_be_asked (const char *folder, const char *token);
+
 /* FALSE with STASIS_ERROR_INVALID_STATE where one of that token was prepared. */
 gboolean stasis_migrate_prepared_check_new (const char *folder, const char *token, GError **error);
 

@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <utime.h>
 
 #include <stasis/error.h>
 
@@ -147,6 +148,36 @@ test_damaged (Fixture *f, gconstpointer data)
     }
 }
 
+static void
+set_age (const Fixture *f, const char *name, gint64 age_s)
+{
+  g_autofree char *path = g_build_filename (f->folder, name, NULL);
+  const time_t then = (time_t) (g_get_real_time () / G_USEC_PER_SEC - age_s);
+  const struct utimbuf times = { then, then };
+  g_assert_cmpint (utime (path, &times), ==, 0);
+}
+
+/* A day after it was decided, a month where nobody has. */
+static void
+test_may_be_asked (Fixture *f, gconstpointer data)
+{
+  const gint64 day_s = G_GINT64_CONSTANT (24) * 3600;
+  g_assert_cmpint (g_mkdir_with_parents (f->folder, 0700), ==, 0);
+  g_assert_false (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
+  g_free (scratch_text (f->folder, TOKEN ".prepared", ""));
+  g_assert_true (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
+  set_age (f, TOKEN ".prepared", 30 * day_s);
+  g_assert_true (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
+  set_age (f, TOKEN ".prepared", 32 * day_s);
+  g_assert_false (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
+  g_free (scratch_text (f->folder, TOKEN, ""));
+  g_assert_true (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
+  set_age (f, TOKEN, day_s - 600);
+  g_assert_true (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
+  set_age (f, TOKEN, day_s + 1);
+  g_assert_false (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
+}
+
 #define ADD(name, data, func) g_test_add (name, Fixture, data, set_up, func, tear_down)
 
 int
@@ -158,5 +189,6 @@ main (int argc, char **argv)
   ADD ("/driver/migrate-prepared/unix", "unix:///run/a b", test_round_trip);
   ADD ("/driver/migrate-prepared/any-host", NULL, test_any_host);
   ADD ("/driver/migrate-prepared/damaged", NULL, test_damaged);
+  ADD ("/driver/migrate-prepared/may-be-asked", NULL, test_may_be_asked);
   return g_test_run ();
 }

@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 
 import served
 import wire
@@ -334,6 +336,78 @@ def anew_and_twice(t):
         assert [reply.code for reply in replies if reply.status == wire.ERROR] == [55], replies
         reply = source.call(CONFIRM, domain + u32(0) + octets(b"") + u32(1) + u32(0))
         assert reply.status == wire.OK, reply.message
+        expect_at(guest, two, one)
+
+
+class Stranger:
+    """Somebody who listens where a destination did, and says what he likes."""
+
+    def __init__(self, uri, word):
+        self.listener, self.word, self.asked = socket.create_server(("127.0.0.1", int(uri.rsplit(":", 1)[1]))), word, 0
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection = self.listener.accept()[0]
+                with connection, contextlib.suppress(OSError):
+                    connection.recv(55, socket.MSG_WAITALL)
+                    connection.sendall(b"ok\n")
+                    connection.recv(106, socket.MSG_WAITALL)
+                    self.asked += 1
+                    connection.sendall(f"{self.word:7} {'0' * 64}\n".encode())
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def is_undecided(host, guest):
+    return host.stasis("domstate", guest.name, "--reason").stdout.strip() == "paused (migration undecided)"
+
+
+@harness.test("a source that could not ask is told by the next daemon, and by nobody who listens there meanwhile")
+def undecided_through_restart(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        with Client(one.daemon.socket) as source, Client(two.daemon.socket) as destination:
+            domain = source.lookup(guest.name)
+            cookie, xml = begin(source, domain)
+            cookie, uri = prepare(destination, cookie, xml)
+            perform(source, domain, cookie, uri)
+            two.daemon.stop(signal.SIGKILL)
+            stranger = Stranger(uri, "revoked")
+        harness.wait_for(lambda: is_undecided(one, guest), "the source to be undecided")
+        for stranger.word in ("revoked", "begun", "waiting"):
+            before = stranger.asked
+            harness.wait_for(lambda n=before: stranger.asked > n + 1, "the source to ask")
+        assert is_undecided(one, guest), one.stasis("domstate", guest.name, "--reason").stdout
+        stranger.close()
+        two.start()
+        harness.wait_for(lambda: one.says("domstate", guest.name) == "running", "the source to hear of it")
+        expect_nothing_at(guest, two)
+        expect_at(guest, one, two)
+        migrates_after_all(guest, one, two)
+
+
+@harness.test("a source asks behind a reload of its destination")
+def undecided_through_reload(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        reload(two)
+        with Client(one.daemon.socket) as source:
+            domain = source.lookup(guest.name)
+            cookie, xml = begin(source, domain)
+            with Client(two.daemon.socket) as destination:
+                cookie, uri = prepare(destination, cookie, xml)
+                final = perform(source, domain, cookie, uri)
+                reply = destination.call(FINISH, u32(1) + wire.parameter("destination_name", guest.name)
+                                         + octets(final) + u32(1) + u32(0))
+                assert reply.status == wire.OK, reply.message
+            for _ in range(3):
+                reload(two)  # and nobody has the former drivers any more
+                two.says("list")
+        harness.wait_for(lambda: guest.name not in one.names(), "the source to hear of it")
         expect_at(guest, two, one)
 
 
