@@ -18,6 +18,7 @@
 #include "driver/look.h"
 #include "driver/memory-check.h"
 #include "driver/lost.h"
+#include "driver/migrate-persist.h"
 #include "driver/migrate-settle.h"
 #include "driver/recover.h"
 #include "driver/supervise.h"
@@ -440,8 +441,13 @@ stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **er
   if (lock == NULL)
     return FALSE;
   g_autoptr (StasisStatus) left = stasis_status_read (folder, NULL);
-  return left == NULL || left->id != status->id
-         || stasis_teardown (left, folder, "destroyed", error);
+  if (left == NULL || left->id != status->id)
+    return TRUE;
+  /* Who wants it to end is not kept from that. */
+  g_autoptr (GError) local = NULL;
+  if (!stasis_migrate_persist_end (folder, left, &local))
+    g_warning ("%s", local->message);
+  return stasis_teardown (left, folder, "destroyed", error);
 }
 
 /**

@@ -100,6 +100,17 @@ decide (StasisMigrateIn *in, GError **error)
   return FALSE;
 }
 
+/* What has ended is recovered as well. */
+static gboolean
+check_alive (const StasisHold *hold, GError **error)
+{
+  const StasisStatus *status = hold->status;
+  if (stasis_process_is_alive (&status->qemu))
+    return TRUE;
+  g_propagate_error (error, stasis_monitor_ended (status->log, status->log_start));
+  return FALSE;
+}
+
 /* A fault from here on is a process that dies. */
 static gboolean
 let_run (StasisMigrateIn *in, gboolean runs, GError **error)
@@ -110,7 +121,8 @@ let_run (StasisMigrateIn *in, gboolean runs, GError **error)
   if (!stasis_hold_write (in->hold, &local))
     g_warning ("%s", local->message); /* the verdict is written, which says the same */
   stasis_fault ("migrate-in-begun", NULL);
-  if (runs && !stasis_start_let_run (in->hold, in->monitor, error))
+  if (runs
+      && (!stasis_start_let_run (in->hold, in->monitor, error) || !check_alive (in->hold, error)))
     {
       g_prefix_error (error, _ ("domain '%s' has come here, and does not run: "), in->name);
       return FALSE;
@@ -139,7 +151,18 @@ await_rest (StasisMigrateIn *in, GError **error)
   return TRUE;
 }
 
-/* Once the guest goes on: it is a domain like any other. */
+/* Of a QEMU that is there: what was set up in it for the migration. */
+static void
+clear_qemu (StasisMigrateIn *in)
+{
+  g_autoptr (GError) local = NULL;
+  if (!stasis_migration_reset (in->monitor, in->parameters, &local))
+    g_message ("%s", local->message);
+  stasis_journal_clear (&in->hold->status->journal);
+}
+
+/* Once the guest goes on: it is a domain like any other.  Where its QEMU has ended already, its
+ * definition is here all the same; the journal stays, for whoever clears up. */
 static gboolean
 settle (StasisMigrateIn *in, GError **error)
 {
@@ -147,11 +170,9 @@ settle (StasisMigrateIn *in, GError **error)
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisControl) control = NULL;
   const gboolean is_persistent = stasis_migrate_persist_apply (in->hold->folder, status, error);
-  if (!stasis_migration_reset (in->monitor, in->parameters, &local))
-    g_message ("%s", local->message);
-  g_clear_error (&local);
   stasis_migrate_note_remove (status->journal.migration->note); /* it has come back */
-  stasis_journal_clear (&status->journal);
+  if (!stasis_monitor_is_closed (in->monitor))
+    clear_qemu (in);
   if (stasis_hold_write (in->hold, &local))
     control = stasis_control_open (in->hold->folder, &local);
   if (control == NULL || !stasis_control_sync (control, &local))
@@ -199,7 +220,7 @@ go_on (StasisMigrateIn *in, gboolean runs, gboolean is_postcopy, const StasisMig
   if (ok && is_postcopy)
     ok = await_rest (in, error);
   g_autoptr (GError) local = NULL;
-  if (!stasis_monitor_is_closed (in->monitor) && !settle (in, &local) && ok)
+  if (!settle (in, &local) && ok)
     {
       ok = FALSE;
       g_propagate_prefixed_error (error, g_steal_pointer (&local),

@@ -17,6 +17,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/migrate-verdict.h"
 #include "driver/paths.h"
 #include "util/fault.h"
 
@@ -59,4 +60,29 @@ stasis_migrate_persist_apply (const char *folder, StasisStatus *status, GError *
   status->is_transient = FALSE;
   unlink (path);
   return TRUE;
+}
+
+/* The journal may not have come to say so. */
+static gboolean
+query_begun (const StasisJournal *journal, gboolean *out_has_begun, GError **error)
+{
+  const StasisMigrateJournal *migration = journal->migration;
+  StasisVerdict verdict = STASIS_VERDICT_OPEN;
+  *out_has_begun = journal->step == STASIS_STEP_MIGRATE_BEGUN;
+  if (journal->step != STASIS_STEP_MIGRATE_INCOMING || migration == NULL
+      || migration->verdicts == NULL)
+    return TRUE;
+  if (!stasis_migrate_verdict_get (migration->verdicts, migration->token, &verdict, error))
+    return FALSE;
+  *out_has_begun = verdict == STASIS_VERDICT_BEGUN;
+  return TRUE;
+}
+
+gboolean
+stasis_migrate_persist_end (const char *folder, StasisStatus *status, GError **error)
+{
+  gboolean has_begun = FALSE;
+  if (!query_begun (&status->journal, &has_begun, error))
+    return FALSE;
+  return !has_begun || stasis_migrate_persist_apply (folder, status, error);
 }

@@ -17,4 +17,8 @@ gboolean stasis_migrate_persist_keep (const char *folder, const char *xml, GErro
  * the domain's lock, and writes @status, which says that the domain has a definition now. */
 gboolean stasis_migrate_persist_apply (const char *folder, StasisStatus *status, GError **error);
 
+/* The same of a guest whose QEMU has ended, and whom nobody recovers any more: only if it had begun
+ * here. */
+gboolean stasis_migrate_persist_end (const char *folder, StasisStatus *status, GError **error);
+
 G_END_DECLS

@@ -495,6 +495,17 @@ settle_sending (const char *folder, StasisStatus *status, StasisMonitor *monitor
   return with_qemu (folder, status, monitor, stasis_migrate_settle_sending, error);
 }
 
+/* A guest that has begun here: one whose QEMU has ended since is a domain with a definition all the
+ * same, if one came along. */
+static gboolean
+finish_begun (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
+{
+  if (!stasis_process_is_alive (&status->qemu)
+      && !stasis_migrate_persist_apply (folder, status, error))
+    return FALSE;
+  return with_qemu (folder, status, monitor, finish_resume, error);
+}
+
 /* The destination may have the guest. */
 static gboolean
 settle_handed (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
@@ -511,7 +522,7 @@ settle_incoming (const char *folder, StasisStatus *status, StasisMonitor *monito
   StasisVerdict verdict = STASIS_VERDICT_OPEN;
   if (!stasis_migrate_settle_incoming (status, &verdict, error))
     return FALSE;
-  return verdict == STASIS_VERDICT_BEGUN ? with_qemu (folder, status, monitor, finish_resume, error)
+  return verdict == STASIS_VERDICT_BEGUN ? finish_begun (folder, status, monitor, error)
                                          : undo_start (folder, status, error);
 }
 
@@ -560,8 +571,10 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
       break;
     case STASIS_STEP_RESUME:
     case STASIS_STEP_RESTART:
-    case STASIS_STEP_MIGRATE_BEGUN:
       ok = with_qemu (folder, status, monitor, finish_resume, error);
+      break;
+    case STASIS_STEP_MIGRATE_BEGUN:
+      ok = finish_begun (folder, status, monitor, error);
       break;
     case STASIS_STEP_COMMITTED:
       ok = roll_forward (folder, status, error);
