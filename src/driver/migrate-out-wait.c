@@ -4,7 +4,8 @@
  *
  * Its events wake us, and in between it is asked.  A guest that stops by itself meanwhile (an error
  * of a disk, its watchdog) is not sent on: at the destination nobody would see why, and QEMU tells
- * it no more once it has come to the end.
+ * it no more once it has come to the end.  Neither is one that has ended: where it powers off, or
+ * panics, in the moment in which QEMU pauses it, the run state hides that, and only an event tells.
  */
 
 #include "config.h"
@@ -57,10 +58,22 @@ throw_end (const StasisMigrationInfo *info, GError **error)
   return FALSE;
 }
 
+/* What an event says that the guest has come to, or UNKNOWN. */
+static StasisRunState
+announced (const StasisMonitorEvent *event)
+{
+  const char *action = stasis_json_string (stasis_json_get (event->data, "action"), "");
+  if (g_str_equal (event->name, "SHUTDOWN"))
+    return STASIS_RUN_STATE_SHUTDOWN;
+  if (g_str_equal (event->name, "GUEST_PANICKED") && !g_str_equal (action, "run"))
+    return STASIS_RUN_STATE_GUEST_PANICKED;
+  return stasis_migration_announced_trouble (event);
+}
+
 static gboolean
 throw_trouble (const StasisMigrateOut *out, StasisRunState state, GError **error)
 {
-  if (!stasis_run_state_is_trouble (state))
+  if (!stasis_run_state_is_trouble (state) && !stasis_run_state_is_end (state))
     return TRUE;
   /* Nobody but people lets it run again. */
   out->hold->status->journal.was_running = FALSE;
@@ -73,7 +86,7 @@ throw_trouble (const StasisMigrateOut *out, StasisRunState state, GError **error
 static gboolean
 look_at_event (StasisMigrateOut *out, const StasisMonitorEvent *event, GError **error)
 {
-  if (!throw_trouble (out, stasis_migration_announced_trouble (event), error))
+  if (!throw_trouble (out, announced (event), error))
     return FALSE;
   if (!g_str_equal (event->name, "STOP"))
     return TRUE;
@@ -179,5 +192,6 @@ stasis_migrate_out_check_guest (StasisMigrateOut *out, GError **error)
   StasisRunState state;
   return stasis_monitor_query_status (out->monitor, &state, NULL, error)
          && throw_trouble (out, state, error) && check_disks (out, error)
-         && check_devices (out, error) && check_passes (out, error);
+         && check_devices (out, error) && check_passes (out, error)
+         && look_at_queued (out, error); /* what came while QEMU answered all that */
 }

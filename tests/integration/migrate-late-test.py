@@ -1,17 +1,22 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What goes wrong late in a migration, with the destination a driver and the source played by hand."""
+"""What goes wrong late in a migration: a destination with its source played by hand, and the other way round."""
 
 import pathlib
 import signal
 
 import harness
+import migration
 from migrating import LIVE, PERSIST, Destination, Refused, Source
 
 
-def running_guest(t, **options):
+def running_guest(t, on_reboot=None, **options):
     guest = t.boot_sector_guest(**options)
-    t.stasis("create", guest.xml_file())
+    file = guest.xml_file()
+    if on_reboot:
+        text = file.read_text().replace("</os>", f"</os><on_reboot>{on_reboot}</on_reboot>")
+        file.write_text(text)
+    t.stasis("create", file)
     guest.wait_for_tick(2)
     return guest
 
@@ -64,6 +69,39 @@ def both_die(t):
         harness.kill(destination.status(guest.name)["qemu"]["pid"])
         destination.kill()
         expect_defined(destination, guest)
+
+
+def perform_until(t, guest, dest, step):
+    """A source that stands still at a step of Perform."""
+    source = migration.Source(t, guest, STASIS_FAULT=f"migrate-out-{step}=stop")
+    _, cookie = source.begin()
+    source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
+    harness.wait_for(lambda: run_state(source.process.pid) == "T", step)
+    return source
+
+
+def step_fails(source):
+    try:
+        answer = source.answer()
+    except migration.StepFailed as failed:
+        return failed.answer["error"]
+    raise AssertionError(f"it did not fail: {answer}")
+
+
+@harness.test("a guest that ends in the moment of the switch is not sent on as if it ran", timeout=300)
+def ends_at_switch(t):
+    # QEMU announces its end, and the run state stays that of a migration.
+    for number, step in enumerate(("waiting", "handed")):
+        guest = running_guest(t, name=step, on_reboot="destroy")
+        with migration.Destination(t, guest, number) as dest, perform_until(t, guest, dest, step) as source:
+            t.by_hand(guest, "system_reset")
+            source.process.send_signal(signal.SIGCONT)
+            error = step_fails(source)
+            assert "stopped by itself (shutdown)" in error, error
+            assert dest.asked == (["revoke"] if step == "handed" else []), dest.asked
+            t.wait_for_no_job(guest)
+            assert t.domstate(guest) == "paused", t.domstate(guest, "--reason")
+        t.stasis("destroy", guest.name)
 
 
 if __name__ == "__main__":
