@@ -24,6 +24,7 @@
  *   start-delay=0                seconds
  *   [migration]
  *   host=HOST                    by which name or number sources reach this host
+ *   stall-timeout=60             seconds that a guest stands still, and nothing moves
  *   [hooks]                      programs that are called: docs/hooks.md
  *   enabled=yes                  or no
  *   folder=/etc/stasis/hooks
@@ -48,9 +49,12 @@
 #define DEFAULT_PARALLEL         2u
 #define PARALLEL_MAX             64u
 #define DEFAULT_SHUTDOWN_TIMEOUT 300u /* seconds, as libvirt-guests waits */
-#define SECONDS_MAX              86400u
-#define DEFAULT_HOOK_TIMEOUT     30u
-#define HOOK_TIMEOUT_MAX         3600u
+/* A connection to a dead host breaks before that (migrate-wait.c). */
+#define DEFAULT_STALL_TIMEOUT 60u
+#define STALL_TIMEOUT_MAX     3600u
+#define SECONDS_MAX           86400u
+#define DEFAULT_HOOK_TIMEOUT  30u
+#define HOOK_TIMEOUT_MAX      3600u
 
 static const char *const default_allowed[]
     = { "/usr/bin/qemu-system-*", "/usr/local/bin/qemu-system-*", "/usr/bin/kvm",
@@ -244,6 +248,8 @@ read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const cha
     return read_guests (&config->guests, file, group, key, error);
   if (g_str_equal (group, "migration") && g_str_equal (key, "host"))
     return read_host (file, group, key, &config->migrate_host, error);
+  if (g_str_equal (group, "migration") && g_str_equal (key, "stall-timeout"))
+    return read_within (file, group, key, 1, STALL_TIMEOUT_MAX, &config->migrate_stall, error);
   if (g_str_equal (group, "hooks"))
     return read_hooks (&config->hooks, file, group, key, error);
   return throw_unknown (error, group, key);
@@ -291,6 +297,7 @@ stasis_host_config_load (const char *folder, GError **error)
   config->guests.parallel = DEFAULT_PARALLEL;
   config->guests.shutdown_timeout = DEFAULT_SHUTDOWN_TIMEOUT;
 
+  config->migrate_stall = DEFAULT_STALL_TIMEOUT;
   config->hooks.folder = g_build_filename (folder, "hooks", NULL);
   config->hooks.timeout = DEFAULT_HOOK_TIMEOUT;
 

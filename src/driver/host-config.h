@@ -31,14 +31,15 @@ typedef struct
 
 typedef struct
 {
-  char *path;           /* (owned) of the file, there or not */
-  char *emulator;       /* (owned) where a definition names none */
-  GStrv emulators;      /* (owned) glob patterns: what a definition may name */
-  GHashTable *networks; /* (owned) libvirt network (char *) -> bridge (char *) */
-  guint32 uid_base;     /* system: QEMU's users are uid_base ... uid_base + uid_count - 1 */
-  guint32 uid_count;    /* 0: QEMU runs as the driver's own user */
-  gboolean allows_tcp;  /* stasis may talk to servers by plain TCP */
-  char *migrate_host;   /* (owned) (nullable) by which name or number sources reach this host */
+  char *path;            /* (owned) of the file, there or not */
+  char *emulator;        /* (owned) where a definition names none */
+  GStrv emulators;       /* (owned) glob patterns: what a definition may name */
+  GHashTable *networks;  /* (owned) libvirt network (char *) -> bridge (char *) */
+  guint32 uid_base;      /* system: QEMU's users are uid_base ... uid_base + uid_count - 1 */
+  guint32 uid_count;     /* 0: QEMU runs as the driver's own user */
+  gboolean allows_tcp;   /* stasis may talk to servers by plain TCP */
+  char *migrate_host;    /* (owned) (nullable) by which name or number sources reach this host */
+  guint32 migrate_stall; /* seconds that a guest stands still for a migration, and nothing moves */
   StasisGuestsConfig guests;
   StasisHooksConfig hooks;
 } StasisHostConfig;

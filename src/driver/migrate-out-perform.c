@@ -16,6 +16,7 @@
 
 #include "config.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -42,7 +43,8 @@ typedef struct
   StasisMigratePlan *plan;     /* (owned) */
   GStrv places;                /* (owned): where to send to, the best one first */
   GStrv doors;                 /* (owned) */
-  int fd;                      /* (owned) connected, or -1: QEMU connects by itself */
+  int fd;                      /* (owned) connected, QEMU has another one of it; or -1: QEMU
+                                * connects by itself */
   const char *uri;             /* (nullable) where it does */
 } Way;
 
@@ -215,10 +217,8 @@ begin_sending (const StasisMigrateOut *out, Way *way, GError **error)
       g_autofree char *uri = qemu_uri (way->uri, error);
       return uri != NULL && stasis_monitor_migrate (out->monitor, uri, cancellable, error);
     }
-  if (!stasis_monitor_getfd (out->monitor, STASIS_MIGRATE_FD_NAME, way->fd, cancellable, error))
-    return FALSE;
-  stasis_fd_clear (&way->fd);
-  return stasis_monitor_migrate (out->monitor, "fd:" STASIS_MIGRATE_FD_NAME, cancellable, error);
+  return stasis_monitor_getfd (out->monitor, STASIS_MIGRATE_FD_NAME, way->fd, cancellable, error)
+         && stasis_monitor_migrate (out->monitor, "fd:" STASIS_MIGRATE_FD_NAME, cancellable, error);
 }
 
 /* One that is not to run meanwhile.  A QEMU that has sent its state away before wants to be let go
@@ -248,9 +248,31 @@ send_memory (StasisMigrateOut *out, Way *way, GError **error)
                                      stasis_job_cancellable (out->job), error);
 }
 
+/* A QEMU that writes to somebody who does not read answers nobody, not even who would have it
+ * cancel: its descriptor is one with ours. */
+static void
+cut_off (const StasisMigrateOut *out, const Way *way, const GError *why)
+{
+  if (way->fd >= 0 && !out->hold->status->journal.migration->is_postcopy
+      && (g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)
+          || g_error_matches (why, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_TIMEOUT)))
+    shutdown (way->fd, SHUT_RDWR);
+}
+
+static gboolean
+await_completed (StasisMigrateOut *out, const Way *way, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  if (stasis_migrate_out_wait (out, STASIS_MIGRATION_COMPLETED, NULL, &local))
+    return TRUE;
+  cut_off (out, way, local);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
 /* From here on the destination may have all of it. */
 static gboolean
-hand_over (StasisMigrateOut *out, GError **error)
+hand_over (StasisMigrateOut *out, const Way *way, GError **error)
 {
   stasis_job_set_phase (out->job, "switch over");
   if (!stasis_fault ("migrate-out-waiting", error) || !stasis_migrate_out_check_guest (out, error)
@@ -265,8 +287,7 @@ hand_over (StasisMigrateOut *out, GError **error)
   return stasis_fault ("migrate-out-handed", error)
          && stasis_monitor_migrate_continue (out->monitor, STASIS_MIGRATION_PRE_SWITCHOVER, NULL,
                                              error)
-         && stasis_fault ("migrate-out-continued", error)
-         && stasis_migrate_out_wait (out, STASIS_MIGRATION_COMPLETED, NULL, error)
+         && stasis_fault ("migrate-out-continued", error) && await_completed (out, way, error)
          && stasis_fault ("migrate-out-completed", error);
 }
 
@@ -310,7 +331,7 @@ send_all (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *oc
   if (!read_cookie (out, octets, &way, error) || !find_places (request, &way, error)
       || !open_job (out, error) || !choose_plan (out, request, &way, error)
       || !configure (out, &way, error) || !connect_data (out, &way, error)
-      || !send_memory (out, &way, error) || !hand_over (out, error))
+      || !send_memory (out, &way, error) || !hand_over (out, &way, error))
     return FALSE;
   g_autoptr (GBytes) cookie = make_final (out, error);
   if (cookie == NULL)

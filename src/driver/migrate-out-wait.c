@@ -15,6 +15,7 @@
 
 #include "driver/device-unplug.h"
 #include "driver/migrate-out-private.h"
+#include "driver/migrate-stall.h"
 #include "driver/migration-wait.h"
 #include "driver/still.h"
 #include "driver/vcpus.h"
@@ -122,6 +123,8 @@ gboolean
 stasis_migrate_out_wait (StasisMigrateOut *out, StasisMigrationStatus status,
                          GCancellable *cancellable, GError **error)
 {
+  StasisMigrateStall stall;
+  stasis_migrate_stall_begin (&stall, out->driver->host->migrate_stall, g_get_monotonic_time ());
   for (;;)
     {
       g_autoptr (StasisMonitorEvent) event = NULL;
@@ -139,6 +142,10 @@ stasis_migrate_out_wait (StasisMigrateOut *out, StasisMigrationStatus status,
         return look_at_queued (out, error);
       if (stasis_migration_status_is_final (info->status))
         return throw_end (info, error);
+      /* Before, the guest runs, or somebody can abort it. */
+      if (status == STASIS_MIGRATION_COMPLETED
+          && !stasis_migrate_stall_look (&stall, info, g_get_monotonic_time (), error))
+        return FALSE;
     }
 }
 

@@ -45,6 +45,7 @@ assert_defaults (const StasisHostConfig *config)
   g_assert_false (config->hooks.is_off);
   g_assert_true (g_str_has_suffix (config->hooks.folder, "/hooks"));
   g_assert_cmpuint (config->hooks.timeout, ==, 30);
+  g_assert_cmpuint (config->migrate_stall, ==, 60);
 }
 
 static void
@@ -83,6 +84,7 @@ test_every_key (void)
                                               "start-delay=7\n"
                                               "[migration]\n"
                                               "host=here.example\n"
+                                              "stall-timeout=17\n"
                                               "[hooks]\n"
                                               "enabled=no\n"
                                               "folder=/etc/libvirt/hooks\n"
@@ -104,6 +106,7 @@ test_every_key (void)
   g_assert_cmpuint (config->guests.shutdown_timeout, ==, 0);
   g_assert_cmpuint (config->guests.start_delay, ==, 7);
   g_assert_cmpstr (config->migrate_host, ==, "here.example");
+  g_assert_cmpuint (config->migrate_stall, ==, 17);
   g_assert_true (config->hooks.is_off);
   g_assert_cmpstr (config->hooks.folder, ==, "/etc/libvirt/hooks");
   g_assert_cmpuint (config->hooks.timeout, ==, 3600);

@@ -88,6 +88,20 @@ def step_fails(source):
     raise AssertionError(f"it did not fail: {answer}")
 
 
+def limit_stall(t, seconds):
+    with open(t.state / "config" / "stasis.conf", "a", encoding="ascii") as file:
+        file.write(f"[migration]\nstall-timeout={seconds}\n")
+
+
+def goes_on(t, guest):
+    t.wait_for_no_job(guest)
+    assert t.domstate(guest) == "running", t.domstate(guest, "--reason")
+    guest.wait_for_tick(guest.last_tick() + 2)
+    assert guest.boots() == 1 and guest.damaged_pages() == 0, guest.serial_text()[-200:]
+    status = t.status(guest)
+    assert "job" not in status and "undecided-migration" not in status, status
+
+
 @harness.test("a guest that ends in the moment of the switch is not sent on as if it ran", timeout=300)
 def ends_at_switch(t):
     # QEMU announces its end, and the run state stays that of a migration.
@@ -102,6 +116,20 @@ def ends_at_switch(t):
             t.wait_for_no_job(guest)
             assert t.domstate(guest) == "paused", t.domstate(guest, "--reason")
         t.stasis("destroy", guest.name)
+
+
+@harness.test("a destination that hangs while the guest stands still: it goes on at the source", timeout=300)
+def hangs(t):
+    limit_stall(t, 2)
+    guest = running_guest(t)
+    with migration.Destination(t, guest) as dest, perform_until(t, guest, dest, "handed") as source:
+        dest.process.send_signal(signal.SIGSTOP)
+        source.process.send_signal(signal.SIGCONT)
+        error = step_fails(source)
+        assert "has taken nothing for 2 s" in error, error
+        assert dest.asked == ["revoke"], dest.asked
+        dest.process.send_signal(signal.SIGCONT)
+        goes_on(t, guest)
 
 
 if __name__ == "__main__":
