@@ -73,6 +73,8 @@ stasis_migrate_journal_to_json (const StasisMigrateJournal *journal)
   stasis_json_set_boolean (json, "was-running", journal->was_running);
   if (journal->is_postcopy)
     stasis_json_set_boolean (json, "postcopy", TRUE);
+  if (journal->is_kept)
+    stasis_json_set_boolean (json, "kept", TRUE);
   if (journal->parameters != NULL)
     stasis_json_set (json, "migrate-parameters", stasis_json_ref (journal->parameters));
   return json;
@@ -112,6 +114,7 @@ stasis_migrate_journal_from_json (const StasisJson *json)
   journal->flags = stasis_json_uint (stasis_json_get (json, "flags"), 0);
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
   journal->is_postcopy = stasis_json_boolean (stasis_json_get (json, "postcopy"), FALSE);
+  journal->is_kept = stasis_json_boolean (stasis_json_get (json, "kept"), FALSE);
   if (parameters != NULL)
     journal->parameters = stasis_migration_pick_parameters (parameters);
   return journal;

@@ -21,6 +21,7 @@ typedef struct
   gboolean was_running;   /* out: the guest ran before */
   StasisJson *parameters; /* (owned) (nullable) out, undecided: QEMU's, to be set back */
   gboolean is_postcopy;   /* out: memory is on both sides: the destination is not asked to revoke */
+  gboolean is_kept; /* out: the word without which it cannot begin has not left, nor will it */
 } StasisMigrateJournal;
 
 StasisMigrateJournal *stasis_migrate_journal_new (const char *token);

@@ -11,7 +11,8 @@
  * guest is not let run here unless its destination has revoked: undoing it asks that.
  *
  * Perform's cookie, which says that QEMU has completed, is what lets the destination begin.  It is
- * made at the very end.
+ * made at the very end: what fails before that cannot have begun over there, whether it answers or
+ * not, and goes on here.
  */
 
 #include "config.h"
@@ -342,6 +343,19 @@ send_all (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *oc
   return TRUE;
 }
 
+/* There is no cookie, and there will be none: for whoever undoes it. */
+static void
+note_kept (const StasisMigrateOut *out)
+{
+  StasisJournal *journal = &out->hold->status->journal;
+  g_autoptr (GError) local = NULL;
+  if (journal->step != STASIS_STEP_MIGRATE_HANDED || journal->migration->is_postcopy)
+    return;
+  journal->migration->is_kept = TRUE;
+  if (!stasis_hold_write (out->hold, &local))
+    g_message ("%s", local->message);
+}
+
 gboolean
 stasis_migrate_out_send (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *cookie,
                          GBytes **out_cookie, GError **error)
@@ -351,6 +365,7 @@ stasis_migrate_out_send (StasisMigrateOut *out, const StasisMigrateRequest *requ
   gboolean is_here = FALSE;
   if (send_all (out, request, cookie, out_cookie, &why))
     return TRUE;
+  note_kept (out);
   if (!stasis_migrate_out_undo (out, why, &is_here, &local))
     g_set_error (error, local->domain, local->code, "%1$s; %2$s", why->message, local->message);
   else

@@ -12,10 +12,18 @@
  *   HANDED, revoked  the guest goes on here
  *   HANDED, begun    what is here is a copy: it is ended
  *   HANDED, unknown  it stays paused; the supervisor asks again, or people decide
+ *   ... and kept     the guest goes on here
  *
  * So two copies would have to be let run by two verdicts on one token, of which there is one only.
  * The source asks to revoke rather than how it stands: its driver is dead, and somebody has to have
  * the guest.  Not so in postcopy: there the destination may be the only one that can go on.
+ *
+ * Kept is the word that all was sent, which is for Perform's cookie to carry: without it the
+ * destination decides for nobody else.  Where Perform has failed, in the process that would have
+ * made it, there is no such cookie, and never will be: no Finish can have begun, however much of
+ * the guest has arrived.  Who asked for a revocation and got none may go on all the same.  (A
+ * client that makes up such a cookie has the rights to start the domain over there without us.)
+ * Whoever finds the journal of a dead process does not know, unless it says so.
  *
  * In postcopy QEMU keeps memory here that the destination lacks, and cannot let its own guest run
  * any more: neither is anything cancelled nor ended then.
@@ -261,10 +269,12 @@ stasis_migrate_settle_handed (const char *folder, StasisStatus *status, StasisMo
   if (!stasis_fault ("migrate-asked", error)
       || !apply (folder, status, monitor, status->journal.was_running, answer, &is_settled, error))
     return FALSE;
-  return is_settled
-         || leave_paused (folder, status, monitor,
-                          has_answer ? stasis_door_answer_to_string (answer) : local->message,
-                          error);
+  if (is_settled)
+    return TRUE;
+  if (migration->is_kept && !migration->is_postcopy)
+    return take_back (folder, status, monitor, status->journal.was_running, error);
+  return leave_paused (folder, status, monitor,
+                       has_answer ? stasis_door_answer_to_string (answer) : local->message, error);
 }
 
 gboolean

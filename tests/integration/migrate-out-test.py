@@ -300,8 +300,8 @@ def faults_after(t):
             goes_on(t, guest)
 
 
-@harness.test("where it cannot be asked the guest stays paused, until it can", timeout=300)
-def faults_undecided(t):
+@harness.test("where it cannot be asked: without Perform's cookie it cannot have begun", timeout=300)
+def faults_unanswered(t):
     guest = running_guest(t)
     for number, step in enumerate(AFTER):
         with Source(t, guest, STASIS_FAULT=f"migrate-out-{step}=fail") as source, \
@@ -309,9 +309,23 @@ def faults_undecided(t):
             _, cookie = source.begin()
             dest.answers["revoke"] = "unknown"
             answer = fails(source.step, "perform", flags=LIVE, cookie=dest.prepare(cookie))
-            assert "migrate-resolve" in answer["error"], answer
+            assert f"migrate-out-{step}" in answer["error"] and "resolve" not in answer["error"], answer
+            assert dest.asked == ["revoke"], f"{step}: {dest.asked}"
+            goes_on(t, guest)
+
+
+@harness.test("where a dead driver's destination cannot be asked it stays paused, until it can", timeout=300)
+def faults_undecided(t):
+    guest = running_guest(t)
+    for number, step in enumerate(AFTER):
+        with Source(t, guest, STASIS_FAULT=f"migrate-out-{step}=kill") as source, \
+                Destination(t, guest, number) as dest:
+            _, cookie = source.begin()
+            dest.answers["revoke"] = "unknown"
+            source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
+            assert source.process.wait(60) == -9, step
+            harness.wait_for(lambda: "undecided-migration" in t.status(guest), "the supervisor to ask")
             is_undecided(t, guest)
-            assert "undecided" in t.domstate(guest, "--reason")
             dest.answers["revoke"] = "revoked"
             harness.wait_for(lambda: "undecided-migration" not in t.status(guest), "it to be decided")
             goes_on(t, guest)
