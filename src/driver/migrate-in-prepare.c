@@ -228,7 +228,8 @@ stasis_migrate_in_new (StasisDriver *driver, StasisMigrateFlags flags,
     return NULL;
   g_autoptr (StasisMigrateIn) in = make (driver, flags, cookie->token, wanted);
   note (in, cookie->begin);
-  if (!filter (in, error) || !check (in, cookie->begin, sent, error)
+  if (!stasis_migrate_ins_check_free (driver->migrations, in, error) || !filter (in, error)
+      || !check (in, cookie->begin, sent, error)
       || !take_persistent (in, request, cookie->begin, error) || !check_open (in, error)
       || (in->secret = stasis_migrate_secret_new (error)) == NULL
       || g_cancellable_set_error_if_cancelled (cancellable, error))

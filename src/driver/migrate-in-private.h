@@ -64,6 +64,9 @@ StasisMigrateIn *stasis_migrate_in_ref (StasisMigrateIn *in);
 void stasis_migrate_in_unref (StasisMigrateIn *in);
 /* (transfer full) (nullable) */
 StasisMigrateIn *stasis_migrate_ins_find (StasisMigrateIns *ins, const char *token);
+/* An error where @in (new) has the name, or the token, of one that is coming in. */
+gboolean stasis_migrate_ins_check_free (StasisMigrateIns *ins, const StasisMigrateIn *in,
+                                        GError **error);
 
 /* For who has @work: nothing is left of it here, because of @error (borrowed).  It is revoked first
  * where a source may know of it; where it has begun after all it is as its driver had died. */

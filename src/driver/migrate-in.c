@@ -179,27 +179,67 @@ leave (StasisMigrateIns *ins, StasisMigrateIn *in)
   stasis_migrate_in_unref (in);
 }
 
+/* Nobody waits: who is at it may be so for minutes. */
 static gboolean
 is_over (StasisMigrateIn *in)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&in->work);
-  return in->is_over;
+  if (!g_mutex_trylock (&in->work))
+    return FALSE;
+  const gboolean is_over = in->is_over;
+  g_mutex_unlock (&in->work);
+  return is_over;
 }
 
-/* One of a name at a time: FALSE where there is one that is not over. */
+/* With the table's lock.  One of a name at a time; and a verdict is on a token, so that cannot be
+ * on two domains. */
+static gboolean
+check_free (const StasisMigrateIns *ins, const StasisMigrateIn *in, GError **error)
+{
+  GHashTableIter iter;
+  gpointer value;
+  g_hash_table_iter_init (&iter, ins->by_name);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      const StasisMigrateIn *other = value;
+      if (g_str_equal (other->name, in->name))
+        {
+          g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
+                       _ ("domain '%s' is busy: a migration of it is coming in"), in->name);
+          return FALSE;
+        }
+      if (g_str_equal (other->token, in->token))
+        {
+          g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+                       _ ("this migration comes in already, as domain '%s'"), other->name);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static void
+drop_former (StasisMigrateIns *ins, const char *name)
+{
+  g_autoptr (StasisMigrateIn) former = find_by_name (ins, name);
+  if (former != NULL && is_over (former))
+    leave (ins, former); /* nobody has asked what became of it */
+}
+
+gboolean
+stasis_migrate_ins_check_free (StasisMigrateIns *ins, const StasisMigrateIn *in, GError **error)
+{
+  drop_former (ins, in->name);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&ins->lock);
+  return check_free (ins, in, error);
+}
+
 static gboolean
 enter (StasisMigrateIns *ins, StasisMigrateIn *in, GError **error)
 {
-  g_autoptr (StasisMigrateIn) former = find_by_name (ins, in->name);
-  if (former != NULL && is_over (former))
-    leave (ins, former); /* nobody has asked what became of it */
+  drop_former (ins, in->name);
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&ins->lock);
-  if (g_hash_table_lookup (ins->by_name, in->name) != NULL)
-    {
-      g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
-                   _ ("domain '%s' is busy: a migration of it is coming in"), in->name);
-      return FALSE;
-    }
+  if (!check_free (ins, in, error))
+    return FALSE;
   g_hash_table_insert (ins->by_name, in->name, stasis_migrate_in_ref (in));
   return TRUE;
 }
@@ -295,6 +335,17 @@ finish (StasisMigrateIn *in, StasisMigrateFlags flags, GBytes *cookie, gboolean 
   return NULL;
 }
 
+/* Who has the word for another migration has come too late for his own: this one goes on. */
+static gboolean
+check_meant (const StasisMigrateIn *in, GBytes *octets, GError **error)
+{
+  gsize size = 0;
+  const void *data = octets != NULL ? g_bytes_get_data (octets, &size) : NULL;
+  g_autoptr (StasisMigrateCookie) cookie
+      = size > 0 ? stasis_migrate_cookie_parse (data, size, NULL) : NULL;
+  return cookie == NULL || stasis_migrate_cookie_check_token (cookie, in->token, error);
+}
+
 StasisDomain *
 stasis_migrate_in_finish (StasisDriver *driver, StasisMigrateFlags flags, const char *name,
                           GBytes *cookie, gboolean is_cancelled, GBytes **out_cookie,
@@ -313,17 +364,19 @@ stasis_migrate_in_finish (StasisDriver *driver, StasisMigrateFlags flags, const 
                      _ ("no migration of domain '%s' is coming in"), name);
       return NULL;
     }
+  if (!check_meant (in, cookie, error))
+    return NULL;
   StasisDomain *domain = finish (in, flags, cookie, is_cancelled, out_cookie, error);
   leave (ins, in);
   return domain;
 }
 
 void
-stasis_migrate_in_abandon (StasisDriver *driver, const char *name)
+stasis_migrate_in_abandon (StasisDriver *driver, const char *name, const char *token)
 {
   StasisMigrateIns *ins = driver->migrations;
   g_autoptr (StasisMigrateIn) in = find_by_name (ins, name);
-  if (in != NULL)
+  if (in != NULL && (token == NULL || g_str_equal (in->token, token)))
     abandon (ins, in, _ ("whoever prepared the migration has gone"));
 }
 

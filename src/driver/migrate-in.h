@@ -33,8 +33,9 @@ StasisDomain *stasis_migrate_in_finish (StasisDriver *driver, StasisMigrateFlags
                                         GBytes **out_cookie, GError **error);
 
 /* Who prepared it has gone: revoke, unless it has begun, and clear away.  Nothing where there is
- * none of that name. */
-void stasis_migrate_in_abandon (StasisDriver *driver, const char *name);
+ * none of that name.
+ * @token: (nullable): nor where it is another migration's */
+void stasis_migrate_in_abandon (StasisDriver *driver, const char *name, const char *token);
 
 /* Everything that waits in this process, when it ends. */
 void stasis_migrate_in_abandon_all (StasisDriver *driver);

@@ -25,7 +25,6 @@
 #include "driver/migrate-note.h"
 #include "driver/migrate-out-private.h"
 #include "driver/migrate-settle.h"
-#include "driver/migrate-token.h"
 #include "driver/migration-end.h"
 #include "driver/registry.h"
 #include "driver/save-facts.h"
@@ -412,9 +411,6 @@ stasis_migrate_out_describe (StasisMigrateOut *out, StasisDomain *domain,
                              GBytes **out_cookie, GCancellable *cancellable, GError **error)
 {
   if (!check_flags (out->flags, error))
-    return FALSE;
-  out->token = stasis_migrate_token_new (error);
-  if (out->token == NULL)
     return FALSE;
   if (!stasis_migrate_out_is_offline (out))
     return describe_running (out, domain, request, out_xml, out_cookie, cancellable, error);

@@ -28,6 +28,7 @@ typedef struct
 {
   StasisDriver *driver; /* (borrowed) */
   char *name;           /* (owned) */
+  char *token;          /* (owned) */
 
   /* (guarded by the table's lock) */
   gboolean is_busy;      /* a thread is at it: all that follows is that thread's */
@@ -36,7 +37,6 @@ typedef struct
 
   StasisMigrateOutPhase phase;
   StasisMigrateFlags flags;
-  char *token;                 /* (owned) */
   char *peer;                  /* (owned) (nullable) the destination's URI */
   StasisHold *hold;            /* (owned) */
   StasisMonitor *monitor;      /* (owned) (nullable) offline, or given up */

@@ -20,6 +20,7 @@
 #include <stasis/error.h>
 
 #include "driver/migrate-out-private.h"
+#include "driver/migrate-token.h"
 #include "driver/registry.h"
 #include "driver/teardown.h"
 #include "util/fault.h"
@@ -83,7 +84,11 @@ enter (StasisDomain *domain, StasisMigrateFlags flags, GError **error)
                    name);
       return NULL;
     }
+  g_autofree char *token = stasis_migrate_token_new (error);
+  if (token == NULL)
+    return NULL;
   StasisMigrateOut *out = g_new0 (StasisMigrateOut, 1);
+  out->token = g_steal_pointer (&token);
   out->driver = driver;
   out->name = g_strdup (name);
   out->stop = g_cancellable_new ();
@@ -354,12 +359,13 @@ abandon (StasisMigrateOut *out)
 }
 
 void
-stasis_migrate_out_abandon (StasisDomain *domain)
+stasis_migrate_out_abandon (StasisDomain *domain, const char *token)
 {
   StasisMigrateOuts *outs = stasis_domain_get_driver (domain)->migrate_outs;
   g_mutex_lock (&outs->lock);
   StasisMigrateOut *out = g_hash_table_lookup (outs->table, stasis_domain_get_name (domain));
-  const gboolean is_ours = out != NULL && abandon (out);
+  const gboolean is_ours
+      = out != NULL && (token == NULL || g_str_equal (out->token, token)) && abandon (out);
   g_mutex_unlock (&outs->lock);
   if (is_ours)
     give_up (out);

@@ -48,8 +48,9 @@ gboolean stasis_migrate_out_get_speed (StasisDomain *domain, guint64 *out_bandwi
 /* For the journal, and for people: the destination's URI, where it is known.  After Begin. */
 void stasis_migrate_out_set_peer (StasisDomain *domain, const char *uri);
 
-/* Who began has gone: as recovery does it.  Nothing where nothing was begun. */
-void stasis_migrate_out_abandon (StasisDomain *domain);
+/* Who began has gone: as recovery does it.  Nothing where nothing was begun.
+ * @token: (nullable): nor where that was another migration */
+void stasis_migrate_out_abandon (StasisDomain *domain, const char *token);
 
 /* Everything that was begun in this process, when it ends. */
 void stasis_migrate_out_abandon_all (StasisDriver *driver);

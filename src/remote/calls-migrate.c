@@ -62,11 +62,14 @@ stasis_call_domain_migrate_begin3_params (StasisCall *call, GError **error)
   g_autoptr (StasisDomain) domain
       = request != NULL ? stasis_own_job_begin_of_domain (&job, call, error) : NULL;
   StasisMigrating *migrating
-      = domain != NULL ? stasis_migrating_begin (call, domain, NULL, job.cancellable, error) : NULL;
+      = domain != NULL ? stasis_migrating_begin (call, domain, NULL, NULL, job.cancellable, error)
+                       : NULL;
   if (migrating == NULL)
     return FALSE;
   const gboolean ok = stasis_domain_migrate_begin (domain, flags, request, &call->rets[1].s,
                                                    &call->rets[0].bytes, job.cancellable, error);
+  if (ok)
+    stasis_migrating_set_cookie (migrating, call->rets[0].bytes);
   return rest (migrating, ok, error);
 }
 
@@ -105,7 +108,9 @@ stasis_call_domain_migrate_prepare3_params (StasisCall *call, GError **error)
   g_autofree char *name = find_name (request, call->args[1].bytes, error);
   stasis_own_job_begin (&job, call);
   StasisMigrating *migrating
-      = name != NULL ? stasis_migrating_begin (call, NULL, name, job.cancellable, error) : NULL;
+      = name != NULL
+            ? stasis_migrating_begin (call, NULL, name, call->args[1].bytes, job.cancellable, error)
+            : NULL;
   if (migrating == NULL)
     return FALSE;
   g_autofree char *xml = g_steal_pointer (&request->xml);
@@ -175,9 +180,10 @@ stasis_call_domain_migrate_perform3_params (StasisCall *call, GError **error)
   g_autoptr (StasisDomain) domain = stasis_own_job_begin_of_domain (&job, call, error);
   if (domain == NULL)
     return FALSE;
-  StasisMigrating *migrating = call->args[1].s == NULL
-                                   ? stasis_migrating_go_on (call, domain, NULL, job.cancellable)
-                                   : NULL;
+  StasisMigrating *migrating
+      = call->args[1].s == NULL
+            ? stasis_migrating_go_on (call, domain, NULL, call->args[3].bytes, job.cancellable)
+            : NULL;
   if (perform (call, stasis_migrating_domain (migrating, domain), &job, error))
     return rest (migrating, TRUE, error);
   stasis_migrating_fail (migrating);
@@ -213,7 +219,8 @@ stasis_call_domain_migrate_finish3_params (StasisCall *call, GError **error)
       return FALSE;
     }
   stasis_own_job_begin (&job, call);
-  StasisMigrating *migrating = stasis_migrating_go_on (call, NULL, request->dname, job.cancellable);
+  StasisMigrating *migrating
+      = stasis_migrating_go_on (call, NULL, request->dname, call->args[1].bytes, job.cancellable);
   GError *local = NULL;
   g_autoptr (StasisDomain) domain = stasis_driver_migrate_finish (
       stasis_migrating_driver (migrating, call->driver), call->args[2].u, request->dname,
@@ -233,7 +240,8 @@ stasis_call_domain_migrate_confirm3_params (StasisCall *call, GError **error)
       = request != NULL ? stasis_own_job_begin_of_domain (&job, call, error) : NULL;
   if (domain == NULL)
     return FALSE;
-  StasisMigrating *migrating = stasis_migrating_go_on (call, domain, NULL, job.cancellable);
+  StasisMigrating *migrating
+      = stasis_migrating_go_on (call, domain, NULL, call->args[2].bytes, job.cancellable);
   const gboolean ok = stasis_domain_migrate_confirm (
       stasis_migrating_domain (migrating, domain), call->args[3].u,
       find_cookie (call->args[2].bytes), call->args[4].i != 0, error);

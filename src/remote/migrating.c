@@ -9,6 +9,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/migrate-cookie.h"
 #include "driver/migrate-in.h"
 #include "driver/migrate-out.h"
 #include "remote/server-private.h"
@@ -28,6 +29,7 @@ struct _StasisMigrating
   StasisDriver *driver;      /* (owned) */
   StasisDomain *domain;      /* (owned) (nullable) at the source */
   char *name;                /* (owned) (nullable) at the destination */
+  char *token;               /* (owned) (nullable) (guarded by lock) */
   GCancellable *cancellable; /* (owned) (nullable) (guarded by lock) of the step under way */
   gboolean is_busy;          /* (guarded by lock) a step is under way */
   gboolean is_left;          /* (guarded by lock) its connection is over */
@@ -41,6 +43,7 @@ migrating_free (gpointer data)
   g_clear_object (&self->domain);
   g_object_unref (self->driver);
   g_free (self->name);
+  g_free (self->token);
   g_free (self);
 }
 
@@ -75,6 +78,17 @@ is_meant (const StasisMigrating *self, StasisDomain *domain, const char *name)
          && g_str_equal (stasis_domain_get_uuid (self->domain), stasis_domain_get_uuid (domain));
 }
 
+/* (transfer full) (nullable) */
+static char *
+read_token (GBytes *octets)
+{
+  gsize size = 0;
+  const void *data = octets != NULL ? g_bytes_get_data (octets, &size) : NULL;
+  g_autoptr (StasisMigrateCookie) cookie
+      = size > 0 ? stasis_migrate_cookie_parse (data, size, NULL) : NULL;
+  return cookie != NULL ? g_strdup (cookie->token) : NULL;
+}
+
 static guint
 count (const StasisMigratings *self, guint64 session)
 {
@@ -93,7 +107,7 @@ is_over (StasisSession *session)
 
 /* A new one. */
 StasisMigrating *
-stasis_migrating_begin (StasisCall *call, StasisDomain *domain, const char *name,
+stasis_migrating_begin (StasisCall *call, StasisDomain *domain, const char *name, GBytes *cookie,
                         GCancellable *cancellable, GError **error)
 {
   StasisMigratings *owner = call->session->server->migratings;
@@ -103,6 +117,7 @@ stasis_migrating_begin (StasisCall *call, StasisDomain *domain, const char *name
   self->driver = g_object_ref (call->driver);
   self->domain = domain != NULL ? g_object_ref (domain) : NULL;
   self->name = domain == NULL ? g_strdup (name) : NULL;
+  self->token = read_token (cookie);
   self->cancellable = g_object_ref (cancellable);
   self->is_busy = TRUE;
   g_mutex_lock (&owner->lock);
@@ -127,23 +142,49 @@ stasis_migrating_begin (StasisCall *call, StasisDomain *domain, const char *name
   return self;
 }
 
-/* The next step. */
-StasisMigrating *
-stasis_migrating_go_on (StasisCall *call, StasisDomain *domain, const char *name,
-                        GCancellable *cancellable)
+/* Its token is known. */
+void
+stasis_migrating_set_cookie (StasisMigrating *self, GBytes *cookie)
 {
-  StasisMigratings *owner = call->session->server->migratings;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&owner->lock);
+  g_autofree char *token = read_token (cookie);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->owner->lock);
+  g_free (self->token);
+  self->token = g_steal_pointer (&token);
+}
+
+/* (nullable) With the lock.  Where no token is said, the connection's own comes first. */
+static StasisMigrating *
+find (const StasisMigratings *owner, guint64 session, StasisDomain *domain, const char *name,
+      const char *token)
+{
+  StasisMigrating *found = NULL;
   for (guint i = 0; i < owner->all->len; i++)
     {
       StasisMigrating *self = g_ptr_array_index (owner->all, i);
-      if (self->is_busy || !is_meant (self, domain, name))
+      if (self->is_busy || !is_meant (self, domain, name)
+          || (token != NULL && g_strcmp0 (self->token, token) != 0))
         continue;
-      self->is_busy = TRUE;
-      g_set_object (&self->cancellable, cancellable);
-      return self;
+      if (self->session == session)
+        return self;
+      found = self;
     }
-  return NULL;
+  return found;
+}
+
+/* The next step. */
+StasisMigrating *
+stasis_migrating_go_on (StasisCall *call, StasisDomain *domain, const char *name, GBytes *cookie,
+                        GCancellable *cancellable)
+{
+  StasisMigratings *owner = call->session->server->migratings;
+  g_autofree char *token = read_token (cookie);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&owner->lock);
+  StasisMigrating *self = find (owner, call->session->number, domain, name, token);
+  if (self == NULL)
+    return NULL;
+  self->is_busy = TRUE;
+  g_set_object (&self->cancellable, cancellable);
+  return self;
 }
 
 /* Of its driver. */
@@ -232,8 +273,8 @@ void
 stasis_migrating_abandon (StasisMigrating *self_take)
 {
   if (self_take->domain != NULL)
-    stasis_migrate_out_abandon (self_take->domain);
+    stasis_migrate_out_abandon (self_take->domain, self_take->token);
   else
-    stasis_migrate_in_abandon (self_take->driver, self_take->name);
+    stasis_migrate_in_abandon (self_take->driver, self_take->name, self_take->token);
   migrating_free (self_take);
 }

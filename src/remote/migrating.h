@@ -10,6 +10,8 @@
  * moment the thread of this step does it behind it.
  *
  * A record belongs to the connection on which Begin, or Prepare, came; later steps may come on any.
+ * It is of one migration, whose token its client does not always have to say: a domain can come
+ * here anew, by another client, before the first one has heard of the end of his.
  */
 
 #pragma once
@@ -26,13 +28,16 @@ StasisMigratings *stasis_migratings_new (void);
 void stasis_migratings_free (StasisMigratings *self);
 
 /* A step of one begins; the others of these functions end it.
- * @domain: (nullable): at the source; NULL: at the destination, where it is called @name
+ * @cookie: (nullable): of the step, with its token
  * NULL and an error where the client has begun too many. */
 StasisMigrating *stasis_migrating_begin (StasisCall *call, StasisDomain *domain, const char *name,
-                                         GCancellable *cancellable, GError **error);
-/* The next step of one that is there; NULL where there is none, or a step of it is under way. */
+                                         GBytes *cookie, GCancellable *cancellable, GError **error);
+/* What Begin has made, where there was no token before. */
+void stasis_migrating_set_cookie (StasisMigrating *self, GBytes *cookie);
+/* The next step of one that is there; NULL where there is none, or a step of it is under way.  One
+ * without a token is of this connection's, or of anybody's. */
 StasisMigrating *stasis_migrating_go_on (StasisCall *call, StasisDomain *domain, const char *name,
-                                         GCancellable *cancellable);
+                                         GBytes *cookie, GCancellable *cancellable);
 /* (transfer none): what it was begun with, for the steps that follow: a driver keeps them, and the
  * daemon may have another one by now.  @otherwise where it is NULL. */
 StasisDomain *stasis_migrating_domain (const StasisMigrating *self, StasisDomain *otherwise);

@@ -6,7 +6,7 @@
  *
  *   {"id": N, "do": "prepare", "flags": N, "xml": TEXT, "cookie": TEXT, "uri": TEXT, ...}
  *   {"id": N, "do": "finish", "flags": N, "name": TEXT, "cookie": TEXT, "cancelled": BOOLEAN}
- *   {"id": N, "do": "abandon", "name": TEXT}
+ *   {"id": N, "do": "abandon", "name": TEXT, "token": TEXT or none}
  *
  * and is answered by an object with that id.  At the end of the input the driver is freed.
  */
@@ -120,7 +120,7 @@ work (gpointer data)
   else if (g_strcmp0 (what, "finish") == 0)
     ok = finish (self->driver, call, reply, &error);
   else
-    stasis_migrate_in_abandon (self->driver, text_of (call, "name"));
+    stasis_migrate_in_abandon (self->driver, text_of (call, "name"), text_of (call, "token"));
   if (!ok)
     {
       stasis_json_set_string (reply, "error", error->message);

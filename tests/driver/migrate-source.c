@@ -83,7 +83,7 @@ confirm (Step *step, GError **error)
 static gboolean
 abandon (Step *step, GError **error)
 {
-  stasis_migrate_out_abandon (step->domain);
+  stasis_migrate_out_abandon (step->domain, NULL);
   return TRUE;
 }
 

@@ -267,6 +267,8 @@ def cancelled(t):
         source, other = Source(t, guest), Source(t, guest)
         source.prepare(destination)
         expect_refused(lambda: destination.finish(guest.name, other.final()), "migration")
+        assert destination.verdict(source.token) == "open"  # it was not for that one
+        expect_refused(lambda: destination.finish(guest.name, None, cancelled=True), "cancelled")
         expect_came_to_nothing(t, destination, source)
         expect_refused(lambda: destination.finish(guest.name, None, cancelled=True), "no migration")
     expect_goes_on(t, guest)

@@ -71,6 +71,41 @@ def both_die(t):
         expect_defined(destination, guest)
 
 
+def expect_refused(function, word):
+    try:
+        answer = function()
+    except Refused as refused:
+        assert word in str(refused), refused
+        return
+    raise AssertionError(f"it was not refused: {answer}")
+
+
+@harness.test("who comes for another migration of that name is told so at once, and leaves it alone")
+def another(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source, other = Source(t, guest), Source(t, guest)
+        prepared = source.prepare(destination)
+        same, anew = source.prepare_arguments(dname="else"), other.prepare_arguments()
+        uuid = source.xml.split("<uuid>")[1].split("<")[0]
+        same |= {key: same[key].replace(uuid, uuid[:-4] + "0000") for key in ("xml", "cookie")}
+        source.start(prepared, max_bandwidth=1000)
+        expect_refused(lambda: destination.call("prepare", **same), "comes in already")
+        destination.call("abandon", name=guest.name, token=other.token)
+        expect_refused(lambda: destination.finish(guest.name, other.final()), "migration")
+        number = destination.begin("finish", name=guest.name, flags=LIVE, cookie=source.final())
+        harness.wait_for(lambda: "finish" in destination.stasis("domjobinfo", guest.name).stdout, "Finish to wait")
+        expect_refused(lambda: destination.call("prepare", **anew), "busy")
+        assert number not in destination.answers, "Finish was waited for"
+        guest.source = source
+        source.open_monitor().command("migrate-set-parameters", **{"max-bandwidth": 1 << 30})
+        assert destination.answer(number)["domain"] == guest.name
+        source.wait_until("completed")
+        source.end()
+        guest.wait_for_tick(guest.last_tick() + 2)
+        destination.stasis("destroy", guest.name)
+
+
 def perform_until(t, guest, dest, step):
     """A source that stands still at a step of Perform."""
     source = migration.Source(t, guest, STASIS_FAULT=f"migrate-out-{step}=stop")

@@ -311,6 +311,29 @@ def gone_between(t):
         migrates_after_all(guest, one, two)
 
 
+@harness.test("a client that goes away takes no later migration of that domain along")
+def gone_late(t):
+    with hosts(t) as (one, two), Client(one.daemon.socket) as source, Client(two.daemon.socket) as destination:
+        guest = running_guest(t, one)
+        domain = source.lookup(guest.name)
+        with Client(two.daemon.socket) as former:
+            cookie, xml = begin(source, domain)
+            prepare(former, cookie, xml)
+            status = json.loads((two.state / "run/domains" / guest.name / "status.json").read_text())
+            harness.kill(status["qemu"]["pid"])
+            expect_nothing_at(guest, two)
+            assert source.call(CONFIRM, domain + u32(0) + octets(b"") + u32(1) + u32(1)).status == wire.OK
+            cookie, xml = begin(source, domain)
+            cookie, uri = prepare(destination, cookie, xml)
+        final = perform(source, domain, cookie, uri)
+        arguments = u32(1) + wire.parameter("destination_name", guest.name) + octets(final) + u32(1) + u32(0)
+        reply = destination.call(FINISH, arguments)
+        assert reply.status == wire.OK, reply.message
+        reply = source.call(CONFIRM, domain + u32(0) + octets(b"") + u32(1) + u32(0))
+        assert reply.status == wire.OK, reply.message
+        expect_at(guest, two, one)
+
+
 def reload(host):
     """Its configuration is read anew, and so it has another driver."""
     before = host.daemon.said().count("read anew")
