@@ -83,6 +83,13 @@ on_tick (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
+/* A migration has one of them for as long as it takes, and its other daemon asks us meanwhile. */
+static gint
+count_workers (const StasisServerConfig *config)
+{
+  return (gint) MAX (config->max_workers, 2);
+}
+
 /* For the thread-default main context. */
 StasisServer *
 stasis_server_new (StasisDriver *driver, const StasisServerConfig *config)
@@ -94,7 +101,7 @@ stasis_server_new (StasisDriver *driver, const StasisServerConfig *config)
   self->listeners = g_ptr_array_new_with_free_func (listener_free);
   self->sessions = g_ptr_array_new_with_free_func (unref_session);
   self->workers = g_thread_pool_new_full (stasis_dispatch_run, self, stasis_task_free,
-                                          (gint) config->max_workers, FALSE, NULL);
+                                          count_workers (config), FALSE, NULL);
   self->quick = g_thread_pool_new_full (stasis_dispatch_run, self, stasis_task_free,
                                         STASIS_QUICK_WORKERS, FALSE, NULL);
   self->reaper = stasis_reaper_new ();
@@ -229,8 +236,8 @@ stasis_server_reload (StasisServer *self, StasisDriver *driver, const StasisServ
 {
   self->config = *config;
   g_atomic_int_set (&self->max_requests, (gint) config->max_requests);
-  g_atomic_int_set (&self->max_workers, (gint) config->max_workers);
-  g_thread_pool_set_max_threads (self->workers, (gint) config->max_workers, NULL);
+  g_atomic_int_set (&self->max_workers, count_workers (config));
+  g_thread_pool_set_max_threads (self->workers, count_workers (config), NULL);
   g_mutex_lock (&self->lock);
   g_set_object (&self->driver, driver);
   g_free (self->save_format);
