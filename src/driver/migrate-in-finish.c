@@ -23,6 +23,7 @@
 #include "driver/migration-end.h"
 #include "driver/recover.h"
 #include "driver/start.h"
+#include "monitor/commands-devices.h"
 #include "monitor/commands-migrate.h"
 #include "util/fault.h"
 
@@ -71,6 +72,19 @@ await_loaded (StasisMigrateIn *in, gboolean *out_is_postcopy, GError **error)
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_QEMU,
                _ ("domain '%1$s' was sent, and QEMU has not got all of it after %2$d s"), in->name,
                (int) (LOAD_US / G_USEC_PER_SEC));
+  return FALSE;
+}
+
+/* A guest that cannot have its disks is better off at its source; later it would be here, and not
+ * run.  QEMU before 10.0 takes them with `cont` only. */
+static gboolean
+take_disks (StasisMigrateIn *in, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  if (stasis_monitor_activate_disks (in->monitor, stasis_job_cancellable (in->job), &local)
+      || g_error_matches (local, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_UNSUPPORTED))
+    return TRUE;
+  g_propagate_prefixed_error (error, g_steal_pointer (&local), _ ("domain '%s': "), in->name);
   return FALSE;
 }
 
@@ -241,8 +255,9 @@ stasis_migrate_in_begin (StasisMigrateIn *in, StasisMigrateFlags flags, GBytes *
   if (cookie == NULL || !stasis_fault ("migrate-in-finish", error)
       || !await_loaded (in, &is_postcopy, error) || !stasis_fault ("migrate-in-loaded", error)
       || !stasis_late_options_links (in->def, in->monitor, stasis_job_cancellable (in->job), error)
-      || !note_run (in, runs, error) || !stasis_job_commit (in->job, error)
-      || !stasis_fault ("migrate-in-committed", error) || !decide (in, error))
+      || (runs && !is_postcopy && !take_disks (in, error)) || !note_run (in, runs, error)
+      || !stasis_job_commit (in->job, error) || !stasis_fault ("migrate-in-committed", error)
+      || !decide (in, error))
     return NULL;
   g_autoptr (GError) local = NULL;
   const gboolean ok = go_on (in, runs, is_postcopy, cookie->final, heard_us, out_cookie, &local);

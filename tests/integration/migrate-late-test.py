@@ -2,12 +2,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What goes wrong late in a migration: a destination with its source played by hand, and the other way round."""
 
+import contextlib
+import fcntl
+import os
 import pathlib
 import signal
+import struct
 
 import harness
 import migration
 from migrating import LIVE, PERSIST, Destination, Refused, Source
+
+F_OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
+
+
+def has_command(t, guest, name):
+    return any(one["name"] == name for one in t.qmp_command(guest, "query-commands"))
 
 
 def running_guest(t, on_reboot=None, **options):
@@ -104,6 +114,32 @@ def another(t):
         source.end()
         guest.wait_for_tick(guest.last_tick() + 2)
         destination.stasis("destroy", guest.name)
+
+
+@contextlib.contextmanager
+def shared_with_nobody(path):
+    """A lock as QEMU's of somebody who lets no other one write to an image."""
+    with open(path, "rb") as file:
+        lock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 201, 1, 0)
+        fcntl.fcntl(file, F_OFD_SETLK, lock)
+        yield
+
+
+@harness.test("a guest whose disk somebody else has is refused before it begins")
+def disk_taken(t):
+    guest = running_guest(t, read_only=False)
+    if not has_command(t, guest, "blockdev-set-active"):
+        raise harness.Skip("QEMU takes the disks when it lets the guest run")
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        source.send(source.prepare(destination))
+        with shared_with_nobody(guest.disks[0][0]):
+            expect_refused(lambda: destination.finish(guest.name, source.final()), "lock")
+            harness.wait_for(lambda: destination.verdict(source.token) == "revoked", "the verdict")
+        destination.expect_nothing(guest.name)
+        source.go_on()
+        guest.wait_for_tick(guest.last_tick() + 2)
+        assert guest.boots() == 1 and guest.damaged_pages() == 0, guest.serial_text()[-200:]
 
 
 def perform_until(t, guest, dest, step):
