@@ -82,6 +82,34 @@ read_cookie (const StasisMigrateOut *out, GBytes *octets, Way *way, GError **err
   return way->cookie->prepare != NULL || throw_cookie (_ ("how to send"), error);
 }
 
+static gboolean
+is_same_place (const StasisMigrateAddress *one, const char *text)
+{
+  g_autoptr (StasisMigrateAddress) other = stasis_migrate_address_parse (text, NULL);
+  if (other == NULL || one->path != NULL)
+    return other != NULL && g_strcmp0 (one->path, other->path) == 0;
+  return other->path == NULL && g_ascii_strcasecmp (one->host, other->host) == 0;
+}
+
+/* What a client says is to be where the destination has said that it is: who gets the guest is who
+ * is asked. */
+static gboolean
+check_uri (const StasisMigratePrepare *prepare, const char *uri, GError **error)
+{
+  g_autoptr (StasisMigrateAddress) address = stasis_migrate_address_parse (uri, error);
+  if (address == NULL)
+    return FALSE;
+  gboolean is_there = prepare->door != NULL && is_same_place (address, prepare->door);
+  for (guint i = 0; !is_there && prepare->addresses != NULL && prepare->addresses[i] != NULL; i++)
+    is_there = is_same_place (address, prepare->addresses[i]);
+  if (is_there)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
+               _ ("the guest would be sent to '%1$s', and the destination says that it is '%2$s'"),
+               uri, prepare->door != NULL ? prepare->door : "");
+  return FALSE;
+}
+
 /* Where to send to, and where the destination is asked. */
 static gboolean
 find_places (const StasisMigrateRequest *request, Way *way, GError **error)
@@ -89,6 +117,8 @@ find_places (const StasisMigrateRequest *request, Way *way, GError **error)
   const StasisMigratePrepare *prepare = way->cookie->prepare;
   if (request != NULL && request->uri != NULL)
     {
+      if (!check_uri (prepare, request->uri, error))
+        return FALSE;
       const char *const one[] = { request->uri, NULL };
       way->places = g_strdupv ((char **) one);
     }

@@ -4,6 +4,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import pathlib
 import signal
@@ -140,6 +141,23 @@ def disk_taken(t):
         source.go_on()
         guest.wait_for_tick(guest.last_tick() + 2)
         assert guest.boots() == 1 and guest.damaged_pages() == 0, guest.serial_text()[-200:]
+
+
+@harness.test("memory goes nowhere but to who is asked about it")
+def two_places(t):
+    guest = running_guest(t)
+    with migration.Destination(t, guest) as dest, migration.Source(t, guest) as source:
+        _, cookie = source.begin()
+        prepared = json.loads(dest.prepare(cookie))
+        source.send("perform", flags=LIVE, cookie=json.dumps(prepared), uri="tcp:192.0.2.1:49152")
+        error = step_fails(source)
+        assert "192.0.2.1" in error and "destination says" in error, error
+        goes_on(t, guest)
+        _, cookie = source.begin()
+        prepared = dest.prepare(cookie)
+        answer = source.step("perform", flags=LIVE, cookie=prepared, uri=f"unix:{dest.path}")
+        assert "final" in json.loads(answer["cookie"]), answer
+        source.step("confirm", flags=LIVE, cookie=dest.begin_to_run())
 
 
 def perform_until(t, guest, dest, step):
