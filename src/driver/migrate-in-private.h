@@ -35,6 +35,7 @@ typedef struct
   gboolean is_finishing;
   gboolean is_over;            /* nothing is left of it here, or it has begun */
   GError *why;                 /* (owned) (nullable) over, and it has not begun: why */
+  gboolean is_cut_off;         /* ... because its stream has ended */
   StasisDomainDef *def;        /* (owned) as it is here */
   StasisDomainDef *persistent; /* (owned) (nullable) what is to be defined once it has begun */
   StasisJson *cpu;             /* (owned) (nullable) what the guest has seen at the source */

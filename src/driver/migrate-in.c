@@ -21,6 +21,7 @@
 
 #include "driver/migrate-in-private.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
@@ -131,6 +132,26 @@ end_qemu (StasisMigrateIn *in)
   forget (in, status);
 }
 
+/* TRUE where QEMU here fails for no other reason than that nothing more comes: what the source says
+ * tells more than this.  QEMU's words for that are as many as places where it reads; the last one,
+ * an invalid argument, may stand for anything. */
+static gboolean
+is_cut_off (const StasisMigrateIn *in, const GError *why)
+{
+  static const char *const words[] = { "Input/output error", "Connection reset by peer",
+                                       "Unable to read from socket", "section footer failed: -5" };
+  const StasisStatus *status = in->hold != NULL ? in->hold->status : NULL;
+  if (status == NULL
+      || (why->domain != STASIS_MONITOR_ERROR
+          && !g_error_matches (why, STASIS_ERROR, STASIS_ERROR_QEMU)))
+    return FALSE;
+  g_autoptr (GError) said = stasis_monitor_ended (status->log, status->log_start);
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    if (strstr (why->message, words[i]) != NULL || strstr (said->message, words[i]) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
 void
 stasis_migrate_in_clear_away (StasisMigrateIn *in, const GError *error)
 {
@@ -138,6 +159,7 @@ stasis_migrate_in_clear_away (StasisMigrateIn *in, const GError *error)
     return;
   in->is_over = TRUE;
   in->why = g_error_copy (error);
+  in->is_cut_off = is_cut_off (in, error);
   if (in->job != NULL)
     stasis_job_end (in->job, error);
   if (in->hold != NULL && in->hold->status != NULL)
@@ -316,7 +338,7 @@ finish (StasisMigrateIn *in, StasisMigrateFlags flags, GBytes *cookie, gboolean 
   StasisDomain *domain = NULL;
   in->is_finishing = TRUE;
   g_cond_signal (&in->stirred);
-  if (in->is_over)
+  if (in->is_over && !(is_cancelled && in->is_cut_off))
     local = in->why != NULL
                 ? g_error_copy (in->why)
                 : g_error_new (STASIS_ERROR, STASIS_ERROR_INVALID_STATE,

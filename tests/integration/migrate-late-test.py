@@ -160,6 +160,22 @@ def two_places(t):
         source.step("confirm", flags=LIVE, cookie=dest.begin_to_run())
 
 
+@harness.test("what the source has to say is not hidden by what follows of it")
+def cut_off(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        source.start(source.prepare(destination), max_bandwidth=1000)
+        source.wait_until("active")
+        source.go_on()  # its QEMU cancels: the stream ends
+        destination.expect_nothing(guest.name)
+        try:
+            destination.finish(guest.name, None, cancelled=True)
+            raise RuntimeError("it began")
+        except Refused as refused:
+            assert refused.answer["kind"] == "g-io-error-quark" and refused.answer["code"] == 19, refused.answer
+
+
 def perform_until(t, guest, dest, step):
     """A source that stands still at a step of Perform."""
     source = migration.Source(t, guest, STASIS_FAULT=f"migrate-out-{step}=stop")
