@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "tests/cli"))
 import tap  # noqa: E402
 
 STASISD = os.environ["STASISD"]
-PAGES = [ROOT / "man/stasis-connect.1", ROOT / "man/stasisd.8", ROOT / "man/stasisd.conf.5"]
+PAGES = [ROOT / "man/stasis-connect.1", ROOT / "man/stasis-migration.7", ROOT / "man/stasisd.8", ROOT / "man/stasisd.conf.5"]
 PROGRAMS = {"REMOTE": 0x20008086, "QEMU": 0x20008087, "OWN": 0x20005354}
 
 
@@ -116,7 +116,7 @@ def test_roff():
     """groff formats the pages without a warning"""
     for page in PAGES:
         try:
-            done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", page], capture_output=True, text=True,
+            done = subprocess.run(["groff", "-t", "-man", "-Tutf8", "-ww", "-z", page], capture_output=True, text=True,
                                   check=False)
         except FileNotFoundError:
             return "there is no groff"
