@@ -43,7 +43,7 @@
 #define DIGITS    "0123456789abcdef"
 #define NO_PROOF  "----------------------------------------------------------------"
 
-static const char *const questions[] = { "status", "revoke" };
+static const char *const questions[] = { "status", "revoke", "settled" };
 static const char *const answers[] = { "unknown", "waiting", "begun", "revoked" };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (questions) == STASIS_DOOR_N_QUESTIONS);
@@ -171,7 +171,7 @@ stasis_migrate_door_judge (const char *folder, const char *token, StasisDoorQues
                            GError **error)
 {
   StasisVerdict verdict = STASIS_VERDICT_OPEN;
-  const gboolean ok = question == STASIS_DOOR_REVOKE
+  const gboolean ok = question != STASIS_DOOR_STATUS
                           ? stasis_migrate_verdict_decide (folder, token, STASIS_VERDICT_REVOKED,
                                                            name, uuid, &verdict, error)
                           : stasis_migrate_verdict_get (folder, token, &verdict, error);

@@ -15,6 +15,9 @@ typedef enum
 {
   STASIS_DOOR_STATUS, /* how does it stand? */
   STASIS_DOOR_REVOKE, /* the guest is to go on here: decide so, unless you have it */
+  /* Whose it is has been done here for good, and nobody asks again.  Decides as REVOKE, for who has
+   * never heard "begun" has let his guest run. */
+  STASIS_DOOR_SETTLED,
   STASIS_DOOR_N_QUESTIONS,
 } StasisDoorQuestion;
 

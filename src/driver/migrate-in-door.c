@@ -72,6 +72,7 @@ typedef struct
   char *verdicts;                  /* (owned) */
   StasisMigrateIn *in;             /* (owned) (nullable) */
   StasisMigratePrepared *prepared; /* (owned) (nullable) */
+  gboolean is_settled;
 } Visit;
 
 static void
@@ -101,11 +102,14 @@ static gboolean
 judge (const char *token, StasisDoorQuestion question, gpointer data, StasisDoorAnswer *out_answer,
        GError **error)
 {
-  const Visit *visit = data;
+  Visit *visit = data;
   StasisMigrateIn *in = visit->in;
   if (!stasis_migrate_door_judge (visit->verdicts, token, question, visit->prepared->name,
                                   visit->prepared->uuid, out_answer, error))
     return FALSE;
+  visit->is_settled = question == STASIS_DOOR_SETTLED;
+  if (visit->is_settled)
+    stasis_migrate_prepared_forget (visit->verdicts, token);
   if (in == NULL || *out_answer != STASIS_DOOR_REVOKED)
     return TRUE;
   g_atomic_int_set (&in->is_revoked, TRUE);
@@ -116,7 +120,7 @@ judge (const char *token, StasisDoorQuestion question, gpointer data, StasisDoor
 static void
 hear_asker (gpointer data, gpointer user_data)
 {
-  const StasisMigrateDoors *doors = user_data;
+  StasisMigrateDoors *doors = user_data;
   g_autoptr (Visit) visit = data;
   g_autoptr (GError) error = NULL;
   visit->prepared = stasis_migrate_prepared_read (visit->verdicts, visit->token, &error);
@@ -130,6 +134,8 @@ hear_asker (gpointer data, gpointer user_data)
   if (!stasis_migrate_door_serve (visit->fd, visit->token, secret, judge, visit, ASK_MS,
                                   doors->cancellable, &error))
     g_debug ("%s", error->message);
+  if (visit->is_settled)
+    stasis_migrate_doors_look (doors);
 }
 
 static void
@@ -195,6 +201,18 @@ leave (Door *door, gboolean has_failed)
     return FALSE;
   g_cancellable_cancel (door->cancellable);
   return TRUE;
+}
+
+void
+stasis_migrate_doors_look (StasisMigrateDoors *doors)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&doors->lock);
+  for (guint i = 0; i < doors->open->len; i++)
+    {
+      Door *door = g_ptr_array_index (doors->open, i);
+      if (!is_needed (door))
+        g_cancellable_cancel (door->cancellable);
+    }
 }
 
 /* What it is told last: after this the doors may be gone. */

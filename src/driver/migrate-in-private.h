@@ -122,6 +122,8 @@ void stasis_migrate_doors_leave (StasisMigrateDoors *doors, StasisMigrateIns *in
 gboolean stasis_migrate_doors_open (StasisMigrateDoors *doors, const StasisMigrateAddress *address,
                                     const char *verdicts, const char *token,
                                     StasisMigrateAddress **out_bound, GError **error);
+/* Close those where nobody comes or asks any more: who waited there has left, say. */
+void stasis_migrate_doors_look (StasisMigrateDoors *doors);
 /* Those of processes that are gone, where somebody may still ask.  What cannot be is in the log. */
 void stasis_migrate_doors_reopen (StasisMigrateDoors *doors, const char *verdicts);
 

@@ -199,6 +199,7 @@ leave (StasisMigrateIns *ins, StasisMigrateIn *in)
   if (in->watch != NULL)
     g_thread_join (g_steal_pointer (&in->watch));
   stasis_migrate_in_unref (in);
+  stasis_migrate_doors_look (ins->doors);
 }
 
 /* Nobody waits: who is at it may be so for minutes. */

@@ -21,6 +21,8 @@
 #include "util/fault.h"
 #include "util/fd.h"
 
+#define LEAVE_MS 2000
+
 /* QEMU has sent everything away and its disks are closed: there is nothing to wait for. */
 static void
 end_qemu_at_once (const StasisStatus *status)
@@ -58,7 +60,8 @@ stasis_migrate_out_end_copy (StasisMigrateOut *out, const StasisMigrateFinal *fi
   stasis_job_end (out->job, NULL);
   end_qemu_at_once (status);
   stasis_migrate_source_undefine (status, status->journal.migration);
-  if (stasis_teardown (status, out->hold->folder, "migrated", error))
+  out->is_settled = stasis_teardown (status, out->hold->folder, "migrated", error);
+  if (out->is_settled)
     {
       stasis_migrate_note_remove (status->journal.migration->note);
       return TRUE;
@@ -102,6 +105,15 @@ throw_undecided (const StasisMigrateOut *out, GError **error)
   return FALSE;
 }
 
+/* Its QEMU has ended: over its end elsewhere, or by itself. */
+gboolean
+stasis_migrate_out_has_begun_there (const StasisMigrateOut *out)
+{
+  const StasisStatus *status = out->hold != NULL ? out->hold->status : NULL;
+  return status != NULL && status->last != NULL
+         && g_strcmp0 (stasis_last_read_reason (status->last, status->id), "migrated") == 0;
+}
+
 gboolean
 stasis_migrate_out_undo (StasisMigrateOut *out, const GError *why, gboolean *out_is_here,
                          GError **error)
@@ -119,5 +131,21 @@ stasis_migrate_out_undo (StasisMigrateOut *out, const GError *why, gboolean *out
   end_job (out, *out_is_here, why);
   if (ok && status->undecided_migration != NULL)
     return throw_undecided (out, error);
+  /* A QEMU that ended by itself may have sent all of it before: the destination is to say so. */
+  out->is_settled
+      = ok && (stasis_process_is_alive (&status->qemu) || stasis_migrate_out_has_begun_there (out));
   return ok;
+}
+
+void
+stasis_migrate_out_take_leave (const StasisMigrateJournal *asked)
+{
+  for (guint i = 0; asked->doors[i] != NULL; i++)
+    {
+      StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
+      g_autoptr (GError) local = NULL;
+      if (!stasis_migrate_door_ask (asked->doors[i], asked->token, asked->secret,
+                                    STASIS_DOOR_SETTLED, LEAVE_MS, NULL, &answer, &local))
+        g_debug ("%s", local->message);
+    }
 }

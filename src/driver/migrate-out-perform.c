@@ -136,6 +136,17 @@ find_places (const StasisMigrateRequest *request, Way *way, GError **error)
   return prepare->secret != NULL || throw_cookie (_ ("by what its answers are proved"), error);
 }
 
+/* Whatever becomes of it: the destination is told when nobody asks any more. */
+static void
+note_asked (StasisMigrateOut *out, const Way *way)
+{
+  stasis_migrate_journal_free (out->asked);
+  out->asked = stasis_migrate_journal_new (out->token);
+  g_strfreev (out->asked->doors);
+  out->asked->doors = g_strdupv (way->doors);
+  out->asked->secret = g_strdup (way->cookie->prepare->secret);
+}
+
 static gboolean
 choose_plan (StasisMigrateOut *out, const StasisMigrateRequest *request, Way *way, GError **error)
 {
@@ -359,8 +370,10 @@ send_all (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *oc
           GBytes **out_cookie, GError **error)
 {
   g_auto (Way) way = { .fd = -1 };
-  if (!read_cookie (out, octets, &way, error) || !find_places (request, &way, error)
-      || !open_job (out, error) || !choose_plan (out, request, &way, error)
+  if (!read_cookie (out, octets, &way, error) || !find_places (request, &way, error))
+    return FALSE;
+  note_asked (out, &way);
+  if (!open_job (out, error) || !choose_plan (out, request, &way, error)
       || !configure (out, &way, error) || !connect_data (out, &way, error)
       || !send_memory (out, &way, error) || !hand_over (out, &way, error))
     return FALSE;

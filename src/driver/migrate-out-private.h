@@ -11,6 +11,7 @@
 #include "driver/hold.h"
 #include "driver/job.h"
 #include "driver/migrate-cookie.h"
+#include "driver/migrate-journal.h"
 #include "driver/migrate-out.h"
 #include "driver/migrate-params.h"
 #include "monitor/commands-migrate-info.h"
@@ -50,6 +51,8 @@ typedef struct
   gboolean is_one_pass; /* only the first pass over its memory can be relied on */
   gint64 stopped_us;    /* real time; 0: it did not run */
   guint64 downtime_ms;  /* as QEMU says */
+  StasisMigrateJournal *asked; /* (owned) (nullable) where the destination can be, once known */
+  gboolean is_settled;         /* whose the guest is has been done, for good */
 } StasisMigrateOut;
 
 static inline gboolean
@@ -81,6 +84,13 @@ gboolean stasis_migrate_out_wait (StasisMigrateOut *out, StasisMigrationStatus s
 
 /* migrate-out-wait.c: an error where the guest stopped by itself, or has released a device. */
 gboolean stasis_migrate_out_check_guest (StasisMigrateOut *out, GError **error);
+
+/* migrate-out-confirm.c: tell the destination that nobody asks again, so that its door may close.
+ * It may be gone by now. */
+void stasis_migrate_out_take_leave (const StasisMigrateJournal *asked);
+
+/* migrate-out-confirm.c.  QEMU has ended here: over the guest's end elsewhere, or by itself? */
+gboolean stasis_migrate_out_has_begun_there (const StasisMigrateOut *out);
 
 /* migrate-out-confirm.c.  The guest is the destination's: what is here is ended. */
 gboolean stasis_migrate_out_end_copy (StasisMigrateOut *out, const StasisMigrateFinal *final,

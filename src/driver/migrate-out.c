@@ -22,7 +22,6 @@
 #include "driver/migrate-out-private.h"
 #include "driver/migrate-token.h"
 #include "driver/registry.h"
-#include "driver/teardown.h"
 #include "util/fault.h"
 
 #define ABANDON_US (10 * G_USEC_PER_SEC) /* for steps of other threads */
@@ -64,6 +63,7 @@ out_free (StasisMigrateOut *out)
   stasis_domain_def_free (out->def);
   stasis_hold_release (out->hold);
   g_object_unref (out->stop);
+  stasis_migrate_journal_free (out->asked);
   g_free (out->token);
   g_free (out->peer);
   g_free (out->name);
@@ -103,11 +103,14 @@ static void
 drop (StasisMigrateOut *out)
 {
   StasisMigrateOuts *outs = out->driver->migrate_outs;
+  g_autoptr (StasisMigrateJournal) asked = out->is_settled ? g_steal_pointer (&out->asked) : NULL;
   g_mutex_lock (&outs->lock);
   g_hash_table_remove (outs->table, out->name);
   g_cond_broadcast (&outs->left);
   g_mutex_unlock (&outs->lock);
   out_free (out);
+  if (asked != NULL)
+    stasis_migrate_out_take_leave (asked);
 }
 
 /* What was begun and is not to go on. */
@@ -273,15 +276,6 @@ throw_not_gone (const StasisMigrateOut *out, GError **error)
   return FALSE;
 }
 
-/* Its QEMU has ended: over its end elsewhere, or by itself. */
-static gboolean
-has_begun_there (const StasisMigrateOut *out)
-{
-  const StasisStatus *status = out->hold != NULL ? out->hold->status : NULL;
-  return status != NULL && status->last != NULL
-         && g_strcmp0 (stasis_last_read_reason (status->last, status->id), "migrated") == 0;
-}
-
 /* @out_has_gone: the guest is the destination's, and its definition here of no more use */
 static gboolean
 conclude (StasisMigrateOut *out, GBytes *octets, gboolean is_cancelled, gboolean *out_has_gone,
@@ -304,7 +298,7 @@ conclude (StasisMigrateOut *out, GBytes *octets, gboolean is_cancelled, gboolean
   if (!stasis_fault ("migrate-out-ask", error)
       || !stasis_migrate_out_undo (out, NULL, &is_here, error))
     return FALSE;
-  *out_has_gone = !is_here && has_begun_there (out);
+  *out_has_gone = !is_here && stasis_migrate_out_has_begun_there (out);
   return is_cancelled || !is_here || throw_not_gone (out, error);
 }
 

@@ -181,6 +181,14 @@ stasis_migrate_prepared_read (const char *folder, const char *token, GError **er
   return prepared;
 }
 
+void
+stasis_migrate_prepared_forget (const char *folder, const char *token)
+{
+  g_autofree char *path = path_of (folder, token);
+  if (unlink (path) < 0 && errno != ENOENT)
+    g_debug ("'%s': %s", path, g_strerror (errno));
+}
+
 gboolean
 stasis_migrate_prepared_may_be_asked (const char *folder, const char *token)
 {

@@ -35,6 +35,9 @@ gboolean stasis_migrate_prepared_keep (const char *folder, const StasisMigratePr
 StasisMigratePrepared *stasis_migrate_prepared_read (const char *folder, const char *token,
                                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Its source has said that it does not ask again. */
+void stasis_migrate_prepared_forget (const char *folder, const char *token);
+
 /* FALSE once no source has to ask any more: for a day it may not have heard the verdict, and for a
  * month that there is none. */
 gboolean stasis_migrate_prepared_may_be_asked (const char *folder, const char *token);

@@ -229,6 +229,22 @@ test_begun (Fixture *f, gconstpointer data)
   g_assert_cmpint (ask (f, STASIS_DOOR_STATUS), ==, STASIS_DOOR_BEGUN);
 }
 
+/* Who asks no more has not heard that it has begun, or it has. */
+static void
+test_settled (Fixture *f, gconstpointer data)
+{
+  StasisVerdict holds = STASIS_VERDICT_OPEN;
+  const gboolean has_begun = data != NULL;
+  if (has_begun)
+    g_assert_true (stasis_migrate_verdict_decide (f->folder, TOKEN, STASIS_VERDICT_BEGUN, "web",
+                                                  NULL, &holds, NULL));
+  g_assert_cmpint (ask_with (f, OTHER, STASIS_DOOR_SETTLED), ==, STASIS_DOOR_UNKNOWN);
+  g_assert_cmpint (verdict_of (f), ==, has_begun ? STASIS_VERDICT_BEGUN : STASIS_VERDICT_OPEN);
+  g_assert_cmpint (ask (f, STASIS_DOOR_SETTLED), ==,
+                   has_begun ? STASIS_DOOR_BEGUN : STASIS_DOOR_REVOKED);
+  g_assert_cmpint (verdict_of (f), ==, has_begun ? STASIS_VERDICT_BEGUN : STASIS_VERDICT_REVOKED);
+}
+
 /* What cannot be kept is not said. */
 static void
 test_no_verdict (Fixture *f, gconstpointer data)
@@ -321,6 +337,9 @@ main (int argc, char **argv)
   ADD ("/driver/migrate-door/never-heard-of", test_never_heard_of);
   ADD ("/driver/migrate-door/revoked", test_revoked);
   ADD ("/driver/migrate-door/begun", test_begun);
+  ADD ("/driver/migrate-door/settled", test_settled);
+  g_test_add ("/driver/migrate-door/settled-begun", Fixture, "begun", set_up, test_settled,
+              tear_down);
   ADD ("/driver/migrate-door/no-verdict", test_no_verdict);
   g_test_add_func ("/driver/migrate-door/stranger", test_stranger);
   g_test_add_func ("/driver/migrate-door/no-secret", test_no_secret);

@@ -174,6 +174,11 @@ test_may_be_asked (Fixture *f, gconstpointer data)
   g_assert_true (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
   set_age (f, TOKEN, day_s - 600);
   g_assert_true (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
+  stasis_migrate_prepared_forget (f->folder, TOKEN);
+  stasis_migrate_prepared_forget (f->folder, TOKEN);
+  g_assert_false (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
+  g_free (scratch_text (f->folder, TOKEN ".prepared", ""));
+  g_assert_true (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
   set_age (f, TOKEN, day_s + 1);
   g_assert_false (stasis_migrate_prepared_may_be_asked (f->folder, TOKEN));
 }

@@ -50,7 +50,8 @@ is_proved (const guint8 *data, gint called)
 {
   StasisDoorAsked asked;
   g_assert_true (stasis_door_question_read ((const char *) data, &asked));
-  const char *word = asked.question == STASIS_DOOR_REVOKE ? "revoke" : "status";
+  static const char *const questions[] = { "status", "revoke", "settled" };
+  const char *word = questions[asked.question];
   const char *const words[] = { "ask", TOKEN, asked.nonce, word, NULL };
   g_autofree char *again = g_strdup_printf ("%-7s %s %s\n", word, asked.nonce, asked.proof);
   g_assert_cmpmem (again, strlen (again), data, STASIS_DOOR_QUESTION_SIZE);

@@ -429,6 +429,37 @@ def door(t):
         destination.stasis("destroy", guest.name)
 
 
+@harness.test("a port that was asked for is another's once the source has said that it asks no more")
+def settled(t):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        uri = f"tcp:127.0.0.1:{free.getsockname()[1]}"
+    one, other = running_guest(t, name="one"), running_guest(t, name="other")
+    with Destination(t) as destination, Destination(t, name="elsewhere") as elsewhere:
+        source, prepared, _ = come(t, destination, one, uri=uri)
+        expect_here(destination, one, source.token)
+        assert destination.prepared(source.token).exists()
+        expect_refused(lambda: Source(t, other).prepare(elsewhere, uri=uri), "in use")
+        assert ask(prepared["door"], source.token, "settled", secret="0" * 64) == "unknown"
+        assert ask(prepared["door"], source.token, "settled") == "begun"
+        assert not destination.prepared(source.token).exists()
+
+        def prepared_elsewhere():
+            try:
+                second = Source(t, other)
+                second.prepare(elsewhere, uri=uri)
+                return second
+            except Refused as refused:
+                assert "in use" in str(refused), refused
+                return None
+        harness.wait_for(prepared_elsewhere, "the port to be free")
+        second = other.source
+        assert destination.verdict(source.token) == "begun"
+        # One that was taken back before it was sent.
+        assert ask(uri, second.token, "settled") == "revoked"
+        expect_came_to_nothing(t, elsewhere, second)
+        destination.stasis("destroy", one.name)
+
+
 @harness.test("two guests come at once, by one door")
 def two(t):
     one, other = running_guest(t, name="one"), running_guest(t, name="other")

@@ -113,6 +113,7 @@ def precopy(t):
         assert t.domstate(guest, "--reason") == "shut off (migrated)", t.domstate(guest, "--reason")
         assert not (t.run_folder(guest)).exists() and not notes(t)
         harness.wait_for(lambda: qemu not in t.processes(), "the copy to end")
+        assert dest.settled == 1 and dest.asked == []
         source.end()
     info = t.stasis("domjobinfo", guest.name, "--completed").stdout
     assert "Completed" in info and "Migrat" in info, info
@@ -296,7 +297,7 @@ def faults_after(t):
                 Destination(t, guest, number) as dest:
             _, cookie = source.begin()
             fails(source.step, "perform", flags=LIVE, cookie=dest.prepare(cookie))
-            assert dest.asked == ["revoke"], f"{step}: {dest.asked}"
+            assert dest.asked == ["revoke"] and dest.settled == 1, f"{step}: {dest.asked}"
             goes_on(t, guest)
 
 
@@ -326,6 +327,7 @@ def faults_undecided(t):
             assert source.process.wait(60) == -9, step
             harness.wait_for(lambda: "undecided-migration" in t.status(guest), "the supervisor to ask")
             is_undecided(t, guest)
+            assert dest.settled == 0, "it asks no more"
             dest.answers["revoke"] = "revoked"
             harness.wait_for(lambda: "undecided-migration" not in t.status(guest), "it to be decided")
             goes_on(t, guest)
@@ -480,6 +482,7 @@ def source_dies(t):
             reason = "migrated" if begun else "crashed"
             assert t.domstate(guest, "--reason") == f"shut off ({reason})", t.domstate(guest, "--reason")
             assert "revoke" not in dest.asked, dest.asked
+            assert dest.settled == begun, "that would revoke what may be the only copy"
         if not begun:
             assert "migrate-resolve" in t.stasis("start", guest.name, check=False).stderr
             t.stasis("migrate-resolve", guest.name, "--revoked")

@@ -112,6 +112,9 @@ class Destination:
         except FileNotFoundError:
             return "open"
 
+    def prepared(self, token):
+        return self.state / "lib" / "migrations" / f"{token}.prepared"
+
     def definition(self, name):
         return self.state / "config" / "domains" / f"{name}.xml"
 

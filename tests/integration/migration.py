@@ -89,6 +89,7 @@ class Destination:
         self.path = t.dir / f"door.{number}"
         self.answers = {"status": "waiting", "revoke": "revoked"}
         self.asked = []
+        self.settled = 0  # how often its source has said that it asks no more
         self.secret = secrets.token_hex(32)
         self.believed = True  # its answers are proved
         self.token = None
@@ -183,8 +184,13 @@ class Destination:
         if found[2] == b"ask ":
             question, nonce, proof = connection.recv(106, socket.MSG_WAITALL).decode().split()
             assert proof == self.prove("ask", self.token, nonce, question), question
-            self.asked.append(question)
-            answer = self.answers[question]
+            if question == "settled":
+                self.settled += 1
+                question_of = "revoke"
+            else:
+                self.asked.append(question)
+                question_of = question
+            answer = self.answers[question_of]
             proof = self.prove("answer", self.token, nonce, question, answer if self.believed else "unknown")
             connection.sendall(f"{answer:<7} {'-' * 64 if answer == 'unknown' else proof}\n".encode())
         elif self.is_cut:

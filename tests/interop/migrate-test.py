@@ -19,6 +19,8 @@ def client_managed(t):
             two.virsh("migrate", "--live", "--verbose", guest.name, one.uri())
             expect_at(guest, one, two)
         assert two.names("--all") == [] and one.names("--all") == [guest.name]
+        for host in (one, two):
+            assert not list((host.state / "lib" / "migrations").glob("*.prepared")), "somebody may still ask"
 
 
 @harness.test("virsh migrates a guest back and forth, peer-to-peer")
