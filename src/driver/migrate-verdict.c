@@ -244,7 +244,7 @@ list_entries (GDir *dir, const char *folder, gint64 now_s)
   return entries;
 }
 
-/* Of what was prepared as long ago, and has no verdict any more, or never had one. */
+/* What was prepared as long ago, and never had a verdict. */
 static void
 prune_prepared (const char *folder, gint64 now_s)
 {
@@ -263,6 +263,19 @@ prune_prepared (const char *folder, gint64 now_s)
     }
 }
 
+/* Its secret first: who can still prove that he is its source would be told "revoked" else,
+ * although it has begun here. */
+static void
+forget (const char *folder, const char *token)
+{
+  g_autofree char *path = g_build_filename (folder, token, NULL);
+  g_autofree char *prepared = g_strconcat (path, STASIS_MIGRATE_PREPARED_SUFFIX, NULL);
+  if (unlink (prepared) < 0 && errno != ENOENT)
+    g_debug ("'%s': %s", prepared, g_strerror (errno));
+  else if (unlink (path) < 0)
+    g_debug ("'%s': %s", path, g_strerror (errno));
+}
+
 void
 stasis_migrate_verdict_prune (const char *folder, guint keep)
 {
@@ -275,9 +288,8 @@ stasis_migrate_verdict_prune (const char *folder, guint keep)
   for (guint i = keep; i < entries->len; i++)
     {
       const Entry *entry = &g_array_index (entries, Entry, i);
-      g_autofree char *path = g_build_filename (folder, entry->name, NULL);
-      if (entry->written_s + KEEP_S < now_s && unlink (path) < 0)
-        g_debug ("'%s': %s", path, g_strerror (errno));
+      if (entry->written_s + KEEP_S < now_s)
+        forget (folder, entry->name);
     }
   prune_prepared (folder, now_s);
 }

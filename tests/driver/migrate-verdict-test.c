@@ -291,6 +291,26 @@ test_prune (Fixture *f, gconstpointer data)
   g_assert_true (g_file_test (new, G_FILE_TEST_EXISTS));
 }
 
+/* Who has its secret would be told that it was revoked. */
+static void
+test_prune_secret_first (Fixture *f, gconstpointer data)
+{
+  g_autofree char *token = new_token ();
+  g_autofree char *name = g_strconcat (token, ".prepared", NULL);
+  g_autofree char *prepared = g_build_filename (f->folder, name, NULL);
+  decide (f, token, STASIS_VERDICT_BEGUN, "web");
+  set_age (f, token, 2 * MONTH_S);
+  g_assert_cmpint (mkdir (prepared, 0700), ==, 0); /* it cannot be removed as a file is */
+  stasis_migrate_verdict_prune (f->folder, 0);
+  g_assert_cmpint (get (f, token), ==, STASIS_VERDICT_BEGUN);
+  g_assert_cmpint (rmdir (prepared), ==, 0);
+  /* Of whatever age. */
+  g_free (scratch_text (f->folder, name, ""));
+  stasis_migrate_verdict_prune (f->folder, 0);
+  g_assert_cmpint (get (f, token), ==, STASIS_VERDICT_OPEN);
+  g_assert_false (has_prepared (f, token));
+}
+
 /* A guest may stand still meanwhile. */
 static void
 test_decide_forgets_nothing (Fixture *f, gconstpointer data)
@@ -324,6 +344,7 @@ main (int argc, char **argv)
   ADD ("/driver/migrate-verdict/bad-token", test_bad_token);
   ADD ("/driver/migrate-verdict/no-folder", test_no_folder);
   ADD ("/driver/migrate-verdict/prune", test_prune);
+  ADD ("/driver/migrate-verdict/prune-secret-first", test_prune_secret_first);
   ADD ("/driver/migrate-verdict/decide-forgets-nothing", test_decide_forgets_nothing);
   return g_test_run ();
 }
