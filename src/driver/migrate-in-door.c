@@ -53,7 +53,7 @@ struct _StasisMigrateDoors
 typedef struct
 {
   StasisMigrateDoors *doors;       /* (borrowed) */
-  gboolean is_any;                 /* no port was asked for */
+  gboolean is_any;                 /* for who asks for no port */
   char *verdicts;                  /* (owned) */
   StasisMigrateListener *listener; /* (owned) */
   GCancellable *cancellable;       /* (owned) */
@@ -388,6 +388,17 @@ check_path (const char *path, GError **error)
   return FALSE;
 }
 
+/* One that is opened again serves like those of new migrations: else each end of a process would
+ * leave one more. */
+static gboolean
+is_of_range (const StasisMigrateAddress *address)
+{
+  return address->path == NULL
+         && (address->port == 0
+             || (address->port >= STASIS_MIGRATE_PORT_FIRST
+                 && address->port <= STASIS_MIGRATE_PORT_LAST));
+}
+
 /* A new one. */
 static Door *
 open_door (StasisMigrateDoors *doors, const StasisMigrateAddress *address, const char *verdicts,
@@ -402,7 +413,7 @@ open_door (StasisMigrateDoors *doors, const StasisMigrateAddress *address, const
   make_room (doors);
   Door *door = g_new0 (Door, 1);
   door->doors = doors;
-  door->is_any = address->path == NULL && address->port == 0;
+  door->is_any = is_of_range (address);
   door->verdicts = g_strdup (verdicts);
   door->listener = listener;
   door->cancellable = g_cancellable_new ();

@@ -115,6 +115,23 @@ def undecided_through_restart(t):
         migrates_after_all(guest, one, two)
 
 
+@harness.test("migrations after a daemon's end come in at the port that it has left")
+def same_port(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        ports = set()
+        for _ in range(3):
+            with Client(one.daemon.socket) as source, Client(two.daemon.socket) as destination:
+                cookie, xml = begin(source, source.lookup(guest.name))
+                ports.add(prepare(destination, cookie, xml)[1].rsplit(":", 1)[1])
+                two.daemon.stop(signal.SIGKILL)
+            two.start()
+            expect_nothing_at(guest, two)
+            harness.wait_for(lambda: one.virsh("suspend", guest.name, check=False).returncode == 0, "the lock")
+            one.virsh("resume", guest.name)
+        assert len(ports) == 1, ports
+
+
 @harness.test("a source asks behind a reload of its destination")
 def undecided_through_reload(t):
     with hosts(t) as (one, two):
