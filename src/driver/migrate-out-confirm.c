@@ -21,8 +21,6 @@
 #include "util/fault.h"
 #include "util/fd.h"
 
-#define LEAVE_MS 2000
-
 /* QEMU has sent everything away and its disks are closed: there is nothing to wait for. */
 static void
 end_qemu_at_once (const StasisStatus *status)
@@ -135,17 +133,4 @@ stasis_migrate_out_undo (StasisMigrateOut *out, const GError *why, gboolean *out
   out->is_settled
       = ok && (stasis_process_is_alive (&status->qemu) || stasis_migrate_out_has_begun_there (out));
   return ok;
-}
-
-void
-stasis_migrate_out_take_leave (const StasisMigrateJournal *asked)
-{
-  for (guint i = 0; asked->doors[i] != NULL; i++)
-    {
-      StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
-      g_autoptr (GError) local = NULL;
-      if (!stasis_migrate_door_ask (asked->doors[i], asked->token, asked->secret,
-                                    STASIS_DOOR_SETTLED, LEAVE_MS, NULL, &answer, &local))
-        g_debug ("%s", local->message);
-    }
 }

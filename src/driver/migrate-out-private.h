@@ -85,10 +85,6 @@ gboolean stasis_migrate_out_wait (StasisMigrateOut *out, StasisMigrationStatus s
 /* migrate-out-wait.c: an error where the guest stopped by itself, or has released a device. */
 gboolean stasis_migrate_out_check_guest (StasisMigrateOut *out, GError **error);
 
-/* migrate-out-confirm.c: tell the destination that nobody asks again, so that its door may close.
- * It may be gone by now. */
-void stasis_migrate_out_take_leave (const StasisMigrateJournal *asked);
-
 /* migrate-out-confirm.c.  QEMU has ended here: over the guest's end elsewhere, or by itself? */
 gboolean stasis_migrate_out_has_begun_there (const StasisMigrateOut *out);
 

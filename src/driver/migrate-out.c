@@ -20,6 +20,7 @@
 #include <stasis/error.h>
 
 #include "driver/migrate-out-private.h"
+#include "driver/migrate-settle.h"
 #include "driver/migrate-token.h"
 #include "driver/registry.h"
 #include "util/fault.h"
@@ -110,7 +111,7 @@ drop (StasisMigrateOut *out)
   g_mutex_unlock (&outs->lock);
   out_free (out);
   if (asked != NULL)
-    stasis_migrate_out_take_leave (asked);
+    stasis_migrate_settle_take_leave (asked);
 }
 
 /* What was begun and is not to go on. */

@@ -49,7 +49,8 @@
 #include "monitor/commands-run.h"
 #include "util/fault.h"
 
-#define ASK_MS 2000 /* with the domain's lock held */
+#define ASK_MS   2000 /* with the domain's lock held */
+#define LEAVE_MS 2000
 
 static gboolean
 query (StasisMonitor *monitor, StasisMigrationStatus *out_status, GError **error)
@@ -120,6 +121,19 @@ stasis_migrate_settle_ask (const StasisMigrateJournal *migration, int timeout_ms
 {
   return ask_doors (migration, migration->is_postcopy ? STASIS_DOOR_STATUS : STASIS_DOOR_REVOKE,
                     timeout_ms, cancellable, out_answer, error);
+}
+
+void
+stasis_migrate_settle_take_leave (const StasisMigrateJournal *migration)
+{
+  for (guint i = 0; migration->doors[i] != NULL; i++)
+    {
+      StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
+      g_autoptr (GError) local = NULL;
+      if (!stasis_migrate_door_ask (migration->doors[i], migration->token, migration->secret,
+                                    STASIS_DOOR_SETTLED, LEAVE_MS, NULL, &answer, &local))
+        g_debug ("%s", local->message);
+    }
 }
 
 /* A guest that stopped over a disk while it was migrated is not let run. */

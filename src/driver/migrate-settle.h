@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 /* What a migration calls the descriptors that it gives to QEMU by `getfd`. */
 #define STASIS_MIGRATE_FD_NAME "stasis-migrate"
 
-/* The caller of all of these, but the one that asks, holds the domain's lock, and where nothing
+/* The caller of all of these, but those that need none, holds the domain's lock, and where nothing
  * else is said QEMU lives.  They clear what they have settled in @status, and write it; the domain
  * may have been torn down then. */
 
@@ -44,6 +44,10 @@ gboolean stasis_migrate_settle_ask_as (const StasisMigrateJournal *migration,
                                        StasisDoorQuestion question, int timeout_ms,
                                        GCancellable *cancellable, StasisDoorAnswer *out_answer,
                                        GError **error);
+
+/* What the verdict says has been done for good: tell the doors that nobody asks again, so that they
+ * may close.  The destination may be gone by now.  Needs no lock. */
+void stasis_migrate_settle_take_leave (const StasisMigrateJournal *migration);
 
 /* Source, undecided, once somebody knows: the destination, or people.  BEGUN ends the copy that is
  * here, REVOKED has it go on.  Where QEMU still has memory that the destination lacks (postcopy)

@@ -52,6 +52,7 @@ typedef struct
   StasisErrandResult result;
   char *token;             /* (owned) (nullable) the undecided migration that was asked about ... */
   StasisDoorAnswer answer; /* ... and what its destination said */
+  StasisMigrateJournal *settled; /* (owned) (nullable) it, once that was done */
 } Errand;
 
 static void begin (StasisErrands *errands);
@@ -62,6 +63,7 @@ finished (gpointer data)
   g_autofree Errand *errand = data;
   StasisErrands *errands = errand->errands;
   g_free (errand->token);
+  stasis_migrate_journal_free (errand->settled);
   const gboolean is_wanted = errands->is_wanted;
   errands->is_under_way = FALSE;
   errands->is_wanted = FALSE;
@@ -181,9 +183,11 @@ keep_still (const Errand *errand, StasisMonitor *monitor, GError **error)
 
 /* OWED as long as nobody can tell whose the guest is. */
 static StasisErrandResult
-settle_migration (const Errand *errand, StasisStatus *status)
+settle_migration (Errand *errand, StasisStatus *status)
 {
   StasisLife *life = errand->errands->life;
+  g_autoptr (StasisMigrateJournal) migration
+      = stasis_migrate_journal_copy (status->undecided_migration);
   gboolean is_settled = FALSE;
   g_autoptr (GError) error = NULL;
   const StasisDoorAnswer answer = g_strcmp0 (errand->token, status->undecided_migration->token) == 0
@@ -199,12 +203,13 @@ settle_migration (const Errand *errand, StasisStatus *status)
     again (errand, error);
   if (!ok || !is_settled)
     return STASIS_ERRAND_OWED;
+  errand->settled = g_steal_pointer (&migration);
   return stasis_process_is_alive (&status->qemu) ? STASIS_ERRAND_DONE : STASIS_ERRAND_GONE;
 }
 
 /* With the lock held. */
 static StasisErrandResult
-work (const Errand *errand)
+work (Errand *errand)
 {
   const char *folder = errand->errands->folder;
   g_autoptr (GError) error = NULL;
@@ -247,6 +252,8 @@ run (gpointer data)
   g_autoptr (StasisLock) lock = stasis_lock_take (errand->errands->lock, /* wait= */ TRUE, &error);
   errand->result = lock != NULL ? work (errand) : again (errand, error);
   g_clear_pointer (&lock, stasis_lock_release);
+  if (errand->settled != NULL)
+    stasis_migrate_settle_take_leave (errand->settled);
   g_idle_add_full (G_PRIORITY_DEFAULT, finished, errand, NULL);
   return NULL;
 }

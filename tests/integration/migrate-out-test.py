@@ -330,6 +330,7 @@ def faults_undecided(t):
             assert dest.settled == 0, "it asks no more"
             dest.answers["revoke"] = "revoked"
             harness.wait_for(lambda: "undecided-migration" not in t.status(guest), "it to be decided")
+            harness.wait_for(lambda d=dest: d.settled == 1, "the supervisor to say that it asks no more")
             goes_on(t, guest)
 
 

@@ -160,16 +160,18 @@ def handed_unreachable_then_revoked():
     with Domain("idle", run=True) as domain, incoming() as other:
         hand_over(domain, other)
         expect_undecided(domain)
-        Door(f"{domain.root}/door", "revoked")
+        door = Door(f"{domain.root}/door", "revoked")
         expect_running(domain)
+        eventually(lambda: door.asked[-1:] == ["settled"], "it says that it asks no more", LONG)
 
 
 def handed_unreachable_then_begun():
     with Domain("idle", run=True) as domain, incoming() as other:
         hand_over(domain, other)
         expect_undecided(domain)
-        Door(f"{domain.root}/door", "begun")
+        door = Door(f"{domain.root}/door", "begun")
         domain.expect_end("migrated", LONG)
+        eventually(lambda: door.asked[-1:] == ["settled"], "it says that it asks no more", LONG)
 
 
 def handed_new_supervisor():
