@@ -207,6 +207,28 @@ settle_migration (Errand *errand, StasisStatus *status)
   return stasis_process_is_alive (&status->qemu) ? STASIS_ERRAND_DONE : STASIS_ERRAND_GONE;
 }
 
+/* (transfer full) (nullable): the migration that a dead driver has left, if the guest leaves by it.
+ */
+static StasisMigrateJournal *
+left_migration (const StasisStatus *status)
+{
+  const gboolean is_source = status->journal.step == STASIS_STEP_MIGRATE_SENDING
+                             || status->journal.step == STASIS_STEP_MIGRATE_HANDED;
+  return is_source ? stasis_migrate_journal_copy (status->journal.migration) : NULL;
+}
+
+/* Whose the guest is: it goes on here, or is over there.  Where QEMU ended by itself nothing is
+ * said, for what is over there may be the only copy. */
+static gboolean
+is_decided (const StasisStatus *status)
+{
+  if (status->journal.step != STASIS_STEP_NONE || status->undecided_migration != NULL)
+    return FALSE;
+  return stasis_process_is_alive (&status->qemu)
+         || (status->last != NULL
+             && g_strcmp0 (stasis_last_read_reason (status->last, status->id), "migrated") == 0);
+}
+
 /* With the lock held. */
 static StasisErrandResult
 work (Errand *errand)
@@ -221,6 +243,7 @@ work (Errand *errand)
     return STASIS_ERRAND_GONE;
 
   const gboolean is_old = status->journal.step == STASIS_STEP_NONE;
+  g_autoptr (StasisMigrateJournal) migration = left_migration (status);
   if (!recover (errand, status, &error))
     {
       /* An owner that lives but has let go of the lock: its death will bring us here again. */
@@ -228,6 +251,8 @@ work (Errand *errand)
         return again (errand, error);
       g_clear_error (&error);
     }
+  if (migration != NULL && is_decided (status))
+    errand->settled = g_steal_pointer (&migration);
   if (!stasis_process_is_alive (&status->qemu))
     return stasis_teardown (status, folder, errand->fallback, &error) ? STASIS_ERRAND_GONE
                                                                       : again (errand, error);
