@@ -13,5 +13,6 @@
 #include <stasis/guests.h>
 #include <stasis/image.h>
 #include <stasis/job.h>
+#include <stasis/migrate-limits.h>
 #include <stasis/migrate.h>
 #include <stasis/save.h>

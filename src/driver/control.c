@@ -531,22 +531,18 @@ stasis_control_reboot (StasisControl *control, GError **error)
   return ask_plain (control, "reboot", error);
 }
 
-/* How fast a migration may be, and how long its guest may stand still. */
+/* How fast a migration may be, how long its guest may stand still ... */
 gboolean
-stasis_control_migrate_limits (StasisControl *control, gint64 bandwidth, gint64 downtime,
-                               guint64 *out_bandwidth, guint64 *out_downtime, GError **error)
+stasis_control_migrate_limit (StasisControl *control, const char *parameter, gint64 value,
+                              guint64 *out_value, GError **error)
 {
   g_autoptr (StasisJson) request = new_request ("migrate-limits");
   g_autoptr (StasisJson) reply = NULL;
-  if (bandwidth >= 0)
-    stasis_json_set_int (request, "max-bandwidth", bandwidth);
-  if (downtime >= 0)
-    stasis_json_set_int (request, "downtime-limit", downtime);
+  if (value >= 0)
+    stasis_json_set_int (request, parameter, value);
   if (!ask (control, request, &reply, error))
     return FALSE;
-  if (out_bandwidth != NULL)
-    *out_bandwidth = stasis_json_uint (stasis_json_get (reply, "max-bandwidth"), 0);
-  if (out_downtime != NULL)
-    *out_downtime = stasis_json_uint (stasis_json_get (reply, "downtime-limit"), 0);
+  if (out_value != NULL)
+    *out_value = stasis_json_uint (stasis_json_get (reply, parameter), 0);
   return TRUE;
 }

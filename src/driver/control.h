@@ -65,12 +65,11 @@ gboolean stasis_control_device_added (StasisControl *control, const char *alias,
 /* Press the power button; when the guest has shut down, it is reset instead of ended. */
 gboolean stasis_control_reboot (StasisControl *control, GError **error);
 
-/* Of the migration to another host that goes on: octets/s (0: none) and ms; negative: as it is.
- * @out_bandwidth, @out_downtime: (nullable): as they are then.  STASIS_ERROR_INVALID_STATE where
- * there is none. */
-gboolean stasis_control_migrate_limits (StasisControl *control, gint64 bandwidth, gint64 downtime,
-                                        guint64 *out_bandwidth, guint64 *out_downtime,
-                                        GError **error);
+/* Of the migration to another host that goes on.  @parameter: by QMP's name, one of those that can
+ * be changed meanwhile; @value: negative: as it is; @out_value: (nullable): as it is then.
+ * STASIS_ERROR_INVALID_STATE where there is none. */
+gboolean stasis_control_migrate_limit (StasisControl *control, const char *parameter, gint64 value,
+                                       guint64 *out_value, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisControl, stasis_control_free)
 

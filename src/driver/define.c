@@ -93,8 +93,9 @@ remove_definition (StasisDriver *driver, const char *name, const char *uuid,
 {
   g_autofree char *managed_save = stasis_paths_managed_save (driver->paths, name);
   g_autofree char *nvram = stasis_paths_nvram (driver->paths, name);
+  g_autofree char *speed = stasis_paths_migrate_speed (driver->paths, name);
   if (!check_files (name, managed_save, nvram, flags, error)
-      || !stasis_registry_remove (driver, name, uuid, error))
+      || !stasis_registry_remove (driver, name, uuid, error) || !remove_file (speed, error))
     return FALSE;
   if ((flags & STASIS_UNDEFINE_MANAGED_SAVE) != 0 && !remove_file (managed_save, error))
     return FALSE;

@@ -22,6 +22,7 @@
 #include "driver/memory-check.h"
 #include "driver/migrate-disk.h"
 #include "driver/migrate-host.h"
+#include "driver/migrate-limits.h"
 #include "driver/migrate-note.h"
 #include "driver/migrate-out-private.h"
 #include "driver/migrate-settle.h"
@@ -246,6 +247,7 @@ stasis_migrate_out_plan (StasisMigrateOut *out, const StasisMigrateRequest *requ
     return NULL;
   StasisMigratePlan *plan = stasis_migrate_plan_new (STASIS_MIGRATE_SIDE_SOURCE, out->flags,
                                                      request, capabilities, parameters);
+  stasis_migrate_limits_apply (out->driver, out->name, out->flags, request, plan->parameters);
   if (out->is_one_pass)
     stasis_json_set_uint (plan->parameters, "downtime-limit", 0);
   return plan;

@@ -37,14 +37,6 @@ gboolean stasis_migrate_out_perform (StasisDomain *domain, StasisMigrateFlags fl
 gboolean stasis_migrate_out_confirm (StasisDomain *domain, StasisMigrateFlags flags, GBytes *cookie,
                                      gboolean is_cancelled, GError **error);
 
-/* While it goes on, from whatever process: by its supervisor.  STASIS_ERROR_INVALID_STATE where
- * there is none.  @bandwidth: octets/s, 0: no limit */
-gboolean stasis_migrate_out_set_downtime (StasisDomain *domain, guint64 downtime_ms,
-                                          GError **error);
-gboolean stasis_migrate_out_set_speed (StasisDomain *domain, guint64 bandwidth, GError **error);
-gboolean stasis_migrate_out_get_speed (StasisDomain *domain, guint64 *out_bandwidth,
-                                       GError **error);
-
 /* For the journal, and for people: the destination's URI, where it is known.  After Begin. */
 void stasis_migrate_out_set_peer (StasisDomain *domain, const char *uri);
 

@@ -127,6 +127,12 @@ typedef struct
                                StasisMigrateVerdict *out_verdict, GCancellable *cancellable,
                                GError **error);
 
+  /* migrate-limits.h */
+  gboolean (*get_migrate_limit) (StasisDomain *self, StasisMigrateLimit which, guint64 *out_value,
+                                 GError **error);
+  gboolean (*set_migrate_limit) (StasisDomain *self, StasisMigrateLimit which, guint64 value,
+                                 GError **error);
+
   /* its agent, its monitor */
   gboolean (*fs_freeze) (StasisDomain *self, guint *out_count, GCancellable *cancellable,
                          GError **error);

@@ -257,6 +257,13 @@ stasis_paths_last_job (const StasisPaths *paths, const char *name)
   return file_in (paths->lib, "last-job", name, ".json");
 }
 
+/* How fast its migrations may be, of one that does not run: a number. */
+char *
+stasis_paths_migrate_speed (const StasisPaths *paths, const char *name)
+{
+  return file_in (paths->lib, "migrate-speed", name, "");
+}
+
 /* That it ran when the guests were stopped: the entry of a list. */
 char *
 stasis_paths_guest (const StasisPaths *paths, const char *name)

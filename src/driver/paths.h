@@ -57,6 +57,7 @@ char *stasis_paths_managed_save (const StasisPaths *paths, const char *name);
 char *stasis_paths_nvram (const StasisPaths *paths, const char *name);
 char *stasis_paths_last (const StasisPaths *paths, const char *name);
 char *stasis_paths_last_job (const StasisPaths *paths, const char *name);
+char *stasis_paths_migrate_speed (const StasisPaths *paths, const char *name);
 char *stasis_paths_guest (const StasisPaths *paths, const char *name);
 /* What clones write instead of their disks, of this host, and the folder of one of them. */
 char *stasis_paths_clones (const StasisPaths *paths);

@@ -27,7 +27,7 @@
 #include "util/fault.h"
 #include "util/fd.h"
 
-#define MOVED 3
+#define MOVED 4
 
 typedef struct
 {
@@ -50,6 +50,8 @@ list_moves (const StasisPaths *paths, const char *name, const char *new_name, Mo
   moves[0] = (Move){ stasis_paths_nvram (paths, name), stasis_paths_nvram (paths, new_name) };
   moves[1] = (Move){ stasis_paths_last (paths, name), stasis_paths_last (paths, new_name) };
   moves[2] = (Move){ stasis_paths_last_job (paths, name), stasis_paths_last_job (paths, new_name) };
+  moves[3] = (Move){ stasis_paths_migrate_speed (paths, name),
+                     stasis_paths_migrate_speed (paths, new_name) };
 }
 
 static void

@@ -172,6 +172,14 @@ STASIS_CALL (domain_migrate_perform3_params);
 STASIS_CALL (domain_migrate_finish3_params);
 STASIS_CALL (domain_migrate_confirm3_params);
 
+/* calls-migrate-limits.c */
+STASIS_CALL (domain_migrate_set_max_downtime);
+STASIS_CALL (domain_migrate_get_max_downtime);
+STASIS_CALL (domain_migrate_set_max_speed);
+STASIS_CALL (domain_migrate_get_max_speed);
+STASIS_CALL (domain_migrate_set_compression_cache);
+STASIS_CALL (domain_migrate_get_compression_cache);
+
 /* calls-node.c */
 STASIS_CALL (node_get_free_memory);
 STASIS_CALL (node_get_cpu_stats);

@@ -28,8 +28,8 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
-#include "monitor/commands-migrate-params.h"
 #include "monitor/commands-run.h"
+#include "supervisor/steer.h"
 #include "util/fd.h"
 
 #define SOCKET_FILE "supervisor.sock"
@@ -195,35 +195,6 @@ pause_damaged (StasisLife *life, GError **error)
   return stasis_guest_state_store (&guest, life->folder, error);
 }
 
-static const StasisMigrationParameter limit_parameters[]
-    = { STASIS_MIGRATION_MAX_BANDWIDTH, STASIS_MIGRATION_DOWNTIME_LIMIT };
-
-static gboolean
-set_limits (StasisLife *life, const StasisJson *limits, GError **error)
-{
-  StasisMigrationSetting settings[G_N_ELEMENTS (limit_parameters)];
-  guint n = 0;
-  for (guint i = 0; i < G_N_ELEMENTS (limit_parameters); i++)
-    n += stasis_migration_setting_from_json (limits, limit_parameters[i], &settings[n]) ? 1 : 0;
-  return n == 0 || stasis_monitor_migrate_set (life->monitor, settings, n, NULL, error);
-}
-
-static gboolean
-steer (StasisLife *life, StasisJson *limits, GError **error)
-{
-  if (!set_limits (life, limits, error))
-    return FALSE;
-  g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (life->monitor, NULL, error);
-  if (now == NULL)
-    return FALSE;
-  for (guint i = 0; i < G_N_ELEMENTS (limit_parameters); i++)
-    {
-      const char *name = stasis_migration_parameter_to_string (limit_parameters[i]);
-      stasis_json_set_uint (limits, name, stasis_json_uint (stasis_json_get (now, name), 0));
-    }
-  return TRUE;
-}
-
 static void
 handle (StasisLife *life, Request *request)
 {
@@ -246,7 +217,7 @@ handle (StasisLife *life, Request *request)
       else if (request->kind == REQUEST_PAUSE)
         pause_damaged (life, &request->error);
       else if (request->kind == REQUEST_STEER)
-        steer (life, request->limits, &request->error);
+        stasis_steer (life->monitor, request->limits, &request->error);
     }
   /* One that did not get to its end is to be tried again. */
   request->is_due = life->is_restart_due || life->is_restarting;

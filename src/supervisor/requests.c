@@ -21,6 +21,7 @@
 #include "supervisor/control-server.h"
 #include "supervisor/errand.h"
 #include "supervisor/history.h"
+#include "supervisor/steer.h"
 
 #define OPERATION_MAX 64  /* octets */
 #define ALIAS_MAX     255 /* likewise */
@@ -242,29 +243,24 @@ on_steered (const GError *error, gpointer data)
     stasis_json_unref (steering->limits);
 }
 
-static void
-take_limit (StasisJson *limits, const StasisJson *request, const char *key)
-{
-  const StasisJson *value = stasis_json_get (request, key);
-  if (value != NULL && stasis_json_kind (value) == STASIS_JSON_INTEGER)
-    stasis_json_set (limits, key, stasis_json_ref ((StasisJson *) value));
-}
-
-/* QEMU keeps limits beyond a migration, and a save changes them as well. */
+/* QEMU keeps limits beyond a migration, and a save changes them as well.  What it has before it was
+ * told of this one tells nothing of it. */
 static void
 do_migrate_limits (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
   const StasisJobStats *job = current_job (requests);
-  if (job == NULL || g_strcmp0 (job->operation, "migrate-out") != 0)
+  const gboolean is_migrating = job != NULL && g_strcmp0 (job->operation, "migrate-out") == 0;
+  g_autoptr (StasisJson) limits = stasis_steer_take (request);
+  const gboolean is_early
+      = is_migrating && (job->phase == NULL || g_str_equal (job->phase, "connect"));
+  if (!is_migrating || (is_early && stasis_json_object_size (limits) == 0))
     {
       reply_error (requests, client, "state", _ ("it does not migrate"));
       return;
     }
   Steering *steering = g_new (Steering, 1);
   steering->waiting = (Waiting){ requests, client };
-  steering->limits = stasis_json_new_object ();
-  take_limit (steering->limits, request, "max-bandwidth");
-  take_limit (steering->limits, request, "downtime-limit");
+  steering->limits = g_steal_pointer (&limits);
   stasis_life_steer (requests->life, steering->limits, on_steered, steering);
 }
 

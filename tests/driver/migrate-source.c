@@ -87,26 +87,15 @@ abandon (Step *step, GError **error)
   return TRUE;
 }
 
-/* Of a migration that another process has. */
-static gboolean
-limit (Step *step, GError **error)
-{
-  guint64 speed = 0;
-  if (!stasis_migrate_out_set_speed (step->domain, step->request->bandwidth, error)
-      || !stasis_migrate_out_set_downtime (step->domain, 1234, error)
-      || !stasis_migrate_out_get_speed (step->domain, &speed, error))
-    return FALSE;
-  stasis_json_set_uint (step->answer, "speed", speed);
-  return TRUE;
-}
-
 static const struct
 {
   const char *name;
   gboolean (*run) (Step *step, GError **error);
 } steps[] = {
-  { "begin", begin },     { "perform", perform }, { "confirm", confirm },
-  { "abandon", abandon }, { "limit", limit },
+  { "begin", begin },
+  { "perform", perform },
+  { "confirm", confirm },
+  { "abandon", abandon },
 };
 
 static char *

@@ -202,19 +202,54 @@ def aborted(t):
     assert "Cancelled" in t.stasis("domjobinfo", guest.name, "--completed").stdout
 
 
-@harness.test("its limits are changed by another process while it goes on, and never else")
+def limit(t, guest, what, *value):
+    """What it is, or what it is set to."""
+    return t.stasis(f"migrate-{'set' if value else 'get'}{what}", guest.name, *value).stdout.strip()
+
+
+@harness.test("its limits are changed by another process while it goes on, and are kept for the next one")
 def limits(t):
     guest = running_guest(t)
-    with Source(t, guest) as source, Source(t, guest) as other, Destination(t, guest) as dest:
-        assert "does not migrate" in fails(other.step, "limit", bandwidth=1)["error"]
-        dest.is_cut = True
-        _, cookie = source.begin()
-        source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
-        harness.wait_for(lambda: dest.data, "data")
-        assert other.step("limit", bandwidth=12345678)["speed"] == 12345678
-        source.cancel()
-        fails(source.answer)
-        goes_on(t, guest)  # they are as they were
+    assert (limit(t, guest, "speed"), limit(t, guest, "maxdowntime")) == ("8796093022207", "300")
+    limit(t, guest, "speed", 7)
+    limit(t, guest, "maxdowntime", 1234)
+    is_clean(t, guest)  # QEMU is not told before it migrates: a save goes by the same
+    for kept in ("7", "12"):
+        assert (limit(t, guest, "speed"), limit(t, guest, "maxdowntime")) == (kept, "1234")
+        with Source(t, guest) as source, Destination(t, guest, int(kept)) as dest:
+            dest.is_cut = True
+            _, cookie = source.begin()
+            source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
+            harness.wait_for(lambda d=dest: d.data, "data")
+            assert limit(t, guest, "speed") == kept  # QEMU's own word
+            limit(t, guest, "speed", 12)
+            assert limit(t, guest, "speed") == "12"
+            limit(t, guest, "speed", 33, "--postcopy")
+            assert t.stasis("migrate-getspeed", guest.name, "--postcopy").stdout.strip() == "33"
+            said = t.stasis("migrate-compcache", guest.name, "--size", 1 << 20).stdout.strip()
+            assert said == "Compression cache: 1.000 MiB", said
+            source.cancel()
+            fails(source.answer)
+            goes_on(t, guest)  # QEMU's are as they were
+    t.stasis("destroy", guest.name)
+    assert limit(t, guest, "speed") == "8796093022207"
+
+
+@harness.test("a speed is kept for a domain that does not run, and nothing else is")
+def limits_off(t):
+    guest = t.boot_sector_guest()
+    t.stasis("define", guest.xml_file())
+    limit(t, guest, "speed", 9)
+    t.stasis("domrename", guest.name, "other")
+    assert t.stasis("migrate-getspeed", "other").stdout.strip() == "9"
+    for command in (["migrate-setmaxdowntime", "other", 5], ["migrate-getmaxdowntime", "other"],
+                    ["migrate-compcache", "other"], ["migrate-setspeed", "other", 5, "--postcopy"]):
+        assert "is not running" in t.stasis(*command, check=False).stderr
+    for value, what in ((8796093022208, "must be less than"), ("x", "malformed"), (-1, "")):
+        assert what in t.stasis("migrate-setspeed", "other", value, check=False).stderr
+    assert "Invalid downtime" in t.stasis("migrate-setmaxdowntime", "other", 0, check=False).stderr
+    t.stasis("undefine", "other")
+    assert not list((t.state / "lib").rglob("other*"))
 
 
 @harness.test("the caller gives up")

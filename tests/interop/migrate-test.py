@@ -79,6 +79,40 @@ def taken(t):
         expect_at(guest, one, two)
 
 
+@harness.test("virsh sets and gets the limits, before and while it goes on", timeout=400)
+def limits(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        assert one.says("migrate-getspeed", guest.name) == "8796093022207"
+        assert one.says("migrate-getmaxdowntime", guest.name) == "300"
+        one.virsh("migrate-setspeed", guest.name, 1)
+        one.virsh("migrate-setmaxdowntime", guest.name, 400)
+        virsh = begin_slowly(one, guest, two, bandwidth=None)
+        got = one.says("migrate-getspeed", guest.name), one.says("migrate-getmaxdowntime", guest.name)
+        assert got == ("1", "400"), got
+        one.virsh("migrate-setmaxdowntime", guest.name, 500)
+        one.virsh("migrate-compcache", guest.name, "--size", 1 << 20)
+        assert one.says("migrate-compcache", guest.name) == "Compression cache: 1.000 MiB"
+        one.virsh("migrate-setspeed", "--postcopy", guest.name, 5)
+        assert one.says("migrate-getspeed", "--postcopy", guest.name) == "5"
+        assert one.says("migrate-getmaxdowntime", guest.name) == "500"
+        assert "less than" in fails(lambda: one.virsh("migrate-setspeed", guest.name, 8796093022208))
+        one.virsh("migrate-setspeed", guest.name, 0)
+        _, said = virsh.communicate(timeout=120)
+        assert virsh.returncode == 0, said
+        expect_at(guest, two, one)
+        assert two.says("migrate-getspeed", guest.name) == "8796093022207"
+        assert "not running" in fails(lambda: limits_of_one_that_is_off(t, one))
+
+
+def limits_of_one_that_is_off(t, host):
+    guest = t.boot_sector_guest(name="off")
+    host.virsh("define", guest.xml_file())
+    host.virsh("migrate-setspeed", guest.name, 3)
+    assert host.says("migrate-getspeed", guest.name) == "3"
+    host.virsh("migrate-setmaxdowntime", guest.name, 3)
+
+
 @harness.test("domjobabort ends it, and the guest goes on", timeout=400)
 def aborted(t):
     with hosts(t) as (one, two):

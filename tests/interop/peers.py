@@ -108,9 +108,10 @@ def peer(host):
     return f"qemu+unix:///system?socket={host.daemon.socket}"
 
 
-def begin_slowly(host, guest, there, *options):
+def begin_slowly(host, guest, there, *options, bandwidth="1"):
     """virsh, in the middle of Perform."""
-    virsh = subprocess.Popen(["virsh", "-c", host.uri(), "migrate", "--live", "--bandwidth", "1", *options, guest.name,
+    slow = ["--bandwidth", bandwidth] if bandwidth else []
+    virsh = subprocess.Popen(["virsh", "-c", host.uri(), "migrate", "--live", *slow, *options, guest.name,
                               peer(there) if "--p2p" in options else there.uri()],
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     harness.wait_for(lambda: "outgoing migration" in host.says("domjobinfo", guest.name, check=False).lower()

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * steer.c: what of a migration is changed while it goes on
+ *
+ * Whoever migrates has QEMU's other monitor, and waits for the migration's end.
+ */
+
+#include "config.h"
+
+#include "supervisor/steer.h"
+
+#include "monitor/commands-migrate-params.h"
+#include "monitor/commands-migrate.h"
+
+static const StasisMigrationParameter parameters[]
+    = { STASIS_MIGRATION_MAX_BANDWIDTH, STASIS_MIGRATION_MAX_POSTCOPY_BANDWIDTH,
+        STASIS_MIGRATION_DOWNTIME_LIMIT, STASIS_MIGRATION_XBZRLE_CACHE_SIZE };
+
+/* What is no number is none. */
+StasisJson *
+stasis_steer_take (const StasisJson *request)
+{
+  StasisJson *limits = stasis_json_new_object ();
+  for (guint i = 0; i < G_N_ELEMENTS (parameters); i++)
+    {
+      const char *name = stasis_migration_parameter_to_string (parameters[i]);
+      const StasisJson *value = stasis_json_get (request, name);
+      if (value != NULL && stasis_json_kind (value) == STASIS_JSON_INTEGER)
+        stasis_json_set (limits, name, stasis_json_ref ((StasisJson *) value));
+    }
+  return limits;
+}
+
+static gboolean
+set (StasisMonitor *monitor, const StasisJson *limits, GError **error)
+{
+  StasisMigrationSetting settings[G_N_ELEMENTS (parameters)];
+  guint n = 0;
+  for (guint i = 0; i < G_N_ELEMENTS (parameters); i++)
+    n += stasis_migration_setting_from_json (limits, parameters[i], &settings[n]) ? 1 : 0;
+  return n == 0 || stasis_monitor_migrate_set (monitor, settings, n, NULL, error);
+}
+
+/* Tell, and ask. */
+gboolean
+stasis_steer (StasisMonitor *monitor, StasisJson *limits, GError **error)
+{
+  if (!set (monitor, limits, error))
+    return FALSE;
+  g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (monitor, NULL, error);
+  if (now == NULL)
+    return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (parameters); i++)
+    {
+      const char *name = stasis_migration_parameter_to_string (parameters[i]);
+      stasis_json_set_uint (limits, name, stasis_json_uint (stasis_json_get (now, name), 0));
+    }
+  return TRUE;
+}
