@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/job.h"
+#include "cli/migrate-timer.h"
 #include "cli/progress.h"
 
 static const struct
@@ -104,10 +105,10 @@ static const struct
 } refused[] = {
   { "direct", N_ ("--direct is not supported: QEMU has nobody to talk to but a driver") },
   { "postcopy-after-precopy", N_ ("--postcopy-after-precopy is not supported yet") },
-  { "timeout", N_ ("--timeout is not supported yet") },
-  { "timeout-suspend", N_ ("--timeout-suspend is not supported yet") },
   { "timeout-postcopy", N_ ("--timeout-postcopy is not supported yet") },
 };
+
+#define TIMEOUT_MAX (365u * 24 * 3600)
 
 static gboolean
 check_refused (const StasisCliArgs *args, GError **error)
@@ -232,7 +233,7 @@ migrate (StasisDomain *domain, const char *dest_uri, guint flags,
 
 static gboolean
 migrate_domain (StasisCli *cli, const StasisCliArgs *args, guint flags,
-                const StasisMigrateRequest *request, GError **error)
+                const StasisMigrateRequest *request, guint64 timeout, GError **error)
 {
   const char *dest_uri = stasis_cli_args_get (args, "desturi");
   g_autoptr (StasisDomain) domain = stasis_cli_domain (cli, args, error);
@@ -243,7 +244,12 @@ migrate_domain (StasisCli *cli, const StasisCliArgs *args, guint flags,
       cli, _ ("Migration"), _ ("cancelling the migration: the domain goes on here"),
       stasis_cli_args_has (args, "verbose"), stasis_cli_args_has (args, "json"));
   GError *failure = NULL;
-  if (!migrate (domain, dest_uri, flags, request, job, &failure))
+  StasisCliTimer *timer = timeout > 0 ? stasis_cli_timer_begin (domain, (guint) timeout,
+                                                                stasis_cli_job_progress (job))
+                                      : NULL;
+  const gboolean ok = migrate (domain, dest_uri, flags, request, job, &failure);
+  stasis_cli_timer_end (timer);
+  if (!ok)
     return migrate_failed (cli, args, job, domain, failure, error);
   stasis_cli_job_end (job, NULL);
   if (stasis_cli_args_has (args, "json"))
@@ -255,15 +261,40 @@ migrate_domain (StasisCli *cli, const StasisCliArgs *args, guint flags,
 }
 
 static gboolean
+throw_timeout (const char *what, GError **error)
+{
+  g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, what);
+  return FALSE;
+}
+
+/* 0: none. */
+static gboolean
+get_timeout (const StasisCliArgs *args, guint64 *out, GError **error)
+{
+  *out = 0;
+  if (!stasis_cli_args_has (args, "timeout"))
+    return (!stasis_cli_args_has (args, "timeout-suspend")
+            && !stasis_cli_args_has (args, "timeout-postcopy"))
+           || throw_timeout (_ ("migrate: Unexpected --timeout-* option without --timeout"), error);
+  if (!get_number (args, "timeout", TIMEOUT_MAX, out, error))
+    return FALSE;
+  if (*out == 0)
+    return throw_timeout (_ ("migrate: --timeout takes a number of seconds"), error);
+  return stasis_cli_args_has (args, "live")
+         || throw_timeout (_ ("migrate: Unexpected timeout for offline migration"), error);
+}
+
+static gboolean
 run_migrate (StasisCli *cli, const StasisCliArgs *args, GError **error)
 {
   guint flags = 0;
+  guint64 timeout;
   for (guint i = 0; i < G_N_ELEMENTS (flags_of); i++)
     stasis_cli_args_flag (args, flags_of[i].option, flags_of[i].flag, &flags);
-  if (!check_refused (args, error))
+  if (!check_refused (args, error) || !get_timeout (args, &timeout, error))
     return FALSE;
   g_autoptr (StasisMigrateRequest) request = get_request (args, error);
-  return request != NULL && migrate_domain (cli, args, flags, request, error);
+  return request != NULL && migrate_domain (cli, args, flags, request, timeout, error);
 }
 
 #define FLAG(name, help) \
@@ -305,8 +336,8 @@ static const StasisCliOption migrate_options[] = {
   FLAG ("postcopy-after-precopy", N_ ("... after one pass over its memory: not yet")),
   FLAG ("postcopy-resume", N_ ("go on with a post-copy whose network broke: not yet")),
   FLAG ("zerocopy", N_ ("the kernel sends pages from where they are")),
-  NAMED ("timeout", "seconds", N_ ("do something after that time: not yet")),
-  FLAG ("timeout-suspend", N_ ("pause the guest: not yet")),
+  NAMED ("timeout", "seconds", N_ ("pause the guest after that time, so that it ends")),
+  FLAG ("timeout-suspend", N_ ("... which is what it does in any case")),
   FLAG ("timeout-postcopy", N_ ("switch to post-copy: not yet")),
   NAMED ("xml", "file", N_ ("filename containing updated XML for the target")),
   NAMED ("migrate-disks", "targets", N_ ("copy these only: vda,vdb")),

@@ -531,6 +531,15 @@ stasis_control_reboot (StasisControl *control, GError **error)
   return ask_plain (control, "reboot", error);
 }
 
+/* As long as its state is sent. */
+gboolean
+stasis_control_migrate_stand (StasisControl *control, GError **error)
+{
+  g_autoptr (StasisJson) request = new_request ("migrate-limits");
+  stasis_json_set_boolean (request, "stand", TRUE);
+  return ask (control, request, NULL, error);
+}
+
 /* How fast a migration may be, how long its guest may stand still ... */
 gboolean
 stasis_control_migrate_limit (StasisControl *control, const char *parameter, gint64 value,

@@ -71,6 +71,9 @@ gboolean stasis_control_reboot (StasisControl *control, GError **error);
 gboolean stasis_control_migrate_limit (StasisControl *control, const char *parameter, gint64 value,
                                        guint64 *out_value, GError **error);
 
+/* The guest of a migration to another host is to stand still; errors as above. */
+gboolean stasis_control_migrate_stand (StasisControl *control, GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisControl, stasis_control_free)
 
 G_END_DECLS

@@ -90,12 +90,30 @@ throw_state (GError **error, StasisDomain *self, const char *state)
   return FALSE;
 }
 
+/* While it is sent: whoever sends it has the lock, and lets it run again where that fails.  FALSE
+ * where that is not how it is. */
+static gboolean
+suspend_migrating (StasisDomain *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisStatus) status = stasis_domain_read_status (self);
+  if (status == NULL || status->journal.step != STASIS_STEP_MIGRATE_SENDING)
+    return FALSE;
+  g_autoptr (StasisControl) control = stasis_domain_open_control (self, &error);
+  if (control != NULL && stasis_control_migrate_stand (control, &error)
+      && stasis_control_sync (control, &error))
+    return TRUE;
+  g_debug ("%s", error->message);
+  return FALSE;
+}
+
 /**
  * stasis_domain_suspend:
  * @self: a running domain
  * @error: return location
  *
  * Stops its CPUs.  A domain that is paused already stays so; one whose guest has ended is refused.
+ * While it is sent to another host it stands still until it is there, or the migration has failed.
  *
  * Returns: %TRUE if it is paused
  */
@@ -107,8 +125,14 @@ stasis_domain_suspend (StasisDomain *self, GError **error)
     return ops->suspend (self, error);
 
   g_auto (Grip) grip = { 0 };
-  if (!grip_take (&grip, self, error))
-    return FALSE;
+  g_autoptr (GError) local = NULL;
+  if (!grip_take (&grip, self, &local))
+    {
+      if (g_error_matches (local, STASIS_ERROR, STASIS_ERROR_BUSY) && suspend_migrating (self))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
   if (grip.state == STASIS_RUN_STATE_PAUSED)
     return TRUE;
   if (grip.state == STASIS_RUN_STATE_SUSPENDED)

@@ -249,7 +249,8 @@ static void
 do_migrate_limits (StasisRequests *requests, StasisClientId client, const StasisJson *request)
 {
   const StasisJobStats *job = current_job (requests);
-  const gboolean is_migrating = job != NULL && g_strcmp0 (job->operation, "migrate-out") == 0;
+  const gboolean is_migrating = job != NULL && g_strcmp0 (job->operation, "migrate-out") == 0
+                                && g_strcmp0 (job->phase, "roll back") != 0;
   g_autoptr (StasisJson) limits = stasis_steer_take (request);
   const gboolean is_early
       = is_migrating && (job->phase == NULL || g_str_equal (job->phase, "connect"));

@@ -11,6 +11,9 @@
 
 #include "monitor/commands-migrate-params.h"
 #include "monitor/commands-migrate.h"
+#include "monitor/commands-run.h"
+
+#define STAND "stand" /* the guest is to stand still */
 
 static const StasisMigrationParameter parameters[]
     = { STASIS_MIGRATION_MAX_BANDWIDTH, STASIS_MIGRATION_MAX_POSTCOPY_BANDWIDTH,
@@ -28,6 +31,8 @@ stasis_steer_take (const StasisJson *request)
       if (value != NULL && stasis_json_kind (value) == STASIS_JSON_INTEGER)
         stasis_json_set (limits, name, stasis_json_ref ((StasisJson *) value));
     }
+  if (stasis_json_boolean (stasis_json_get (request, STAND), FALSE))
+    stasis_json_set_boolean (limits, STAND, TRUE);
   return limits;
 }
 
@@ -41,11 +46,21 @@ set (StasisMonitor *monitor, const StasisJson *limits, GError **error)
   return n == 0 || stasis_monitor_migrate_set (monitor, settings, n, NULL, error);
 }
 
+/* Who migrates lets it go on where that fails, as if it had run. */
+static gboolean
+stand (StasisMonitor *monitor, GError **error)
+{
+  StasisRunState state;
+  return stasis_monitor_query_status (monitor, &state, NULL, error)
+         && (state != STASIS_RUN_STATE_RUNNING || stasis_monitor_stop (monitor, NULL, error));
+}
+
 /* Tell, and ask. */
 gboolean
 stasis_steer (StasisMonitor *monitor, StasisJson *limits, GError **error)
 {
-  if (!set (monitor, limits, error))
+  const gboolean is_to_stand = stasis_json_get (limits, STAND) != NULL;
+  if (!set (monitor, limits, error) || (is_to_stand && !stand (monitor, error)))
     return FALSE;
   g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (monitor, NULL, error);
   if (now == NULL)

@@ -10,7 +10,8 @@
 
 G_BEGIN_DECLS
 
-/* (transfer full): those of a request's members that are limits. */
+/* (transfer full): those of a request's members that are limits, and whether its guest is to stand
+ * still. */
 StasisJson *stasis_steer_take (const StasisJson *request);
 
 /* Tell QEMU; *@limits are all of them then, as QEMU has them. */

@@ -186,7 +186,7 @@ def aborted(t):
     with Source(t, guest) as source, Destination(t, guest) as dest:
         dest.is_cut = True
         _, cookie = source.begin()
-        assert "busy" in t.stasis("suspend", guest.name, check=False).stderr
+        assert "busy" in t.stasis("reset", guest.name, check=False).stderr
         assert "being migrated" in fails(source.step, "begin", flags=LIVE)["error"]
         source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
         harness.wait_for(lambda: "Migrat" in t.stasis("domjobinfo", guest.name).stdout, "the job to be seen")
@@ -233,6 +233,38 @@ def limits(t):
             goes_on(t, guest)  # QEMU's are as they were
     t.stasis("destroy", guest.name)
     assert limit(t, guest, "speed") == "8796093022207"
+
+
+@harness.test("it may be paused while it is sent: it goes on wherever it is then", timeout=300)
+def paused_meanwhile(t):
+    guest = running_guest(t)
+    with Source(t, guest) as source, Destination(t, guest, 1) as dest:
+        dest.is_cut = True
+        _, cookie = source.begin()
+        source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
+        harness.wait_for(lambda: dest.data, "data")
+        t.stasis("suspend", guest.name)
+        assert t.domstate(guest) == "paused", t.domstate(guest, "--reason")
+        assert "busy" in t.stasis("resume", guest.name, check=False).stderr
+        last = guest.last_tick()
+        t.stasis("suspend", guest.name)
+        assert guest.last_tick() == last
+        source.cancel()
+        fails(source.answer)
+        goes_on(t, guest)
+    t.stasis("migrate-setspeed", guest.name, 1)
+    with Source(t, guest) as source, Destination(t, guest, 2) as dest:
+        _, cookie = source.begin()
+        source.send("perform", flags=LIVE, cookie=dest.prepare(cookie))
+        harness.wait_for(lambda: t.stasis("suspend", guest.name, check=False).returncode == 0, "the guest to stand")
+        t.stasis("migrate-setspeed", guest.name, 0)
+        final = json.loads(source.answer()["cookie"])
+        assert final["final"]["source-run-us"] > 0, final
+        source.step("confirm", flags=LIVE, cookie=dest.begin_to_run())
+        last = guest.last_tick()
+        harness.wait_for(lambda: dest.last_tick() > last, "the guest to go on there")
+        assert dest.damaged_pages() == 0
+        has_gone(t, guest)
 
 
 @harness.test("a speed is kept for a domain that does not run, and nothing else is")

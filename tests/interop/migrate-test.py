@@ -113,6 +113,28 @@ def limits_of_one_that_is_off(t, host):
     host.virsh("migrate-setmaxdowntime", guest.name, 3)
 
 
+@harness.test("--timeout pauses a guest that does not come to an end: virsh's, and stasis's", timeout=400)
+def timed_out(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        slow = ["--live", "--bandwidth", "1", "--timeout", "1"]
+        virsh = begin_slowly(one, guest, two, "--timeout", "1", "--timeout-suspend")
+        harness.wait_for(lambda: one.says("domstate", guest.name) == "paused" or virsh.poll() is not None, "the pause")
+        one.virsh("migrate-setspeed", guest.name, 0, check=False)
+        _, said = virsh.communicate(timeout=300)
+        assert virsh.returncode == 0, said
+        expect_at(guest, two, one)
+        for more in ([], ["--p2p"]):
+            here, there = (two, one) if not more else (one, two)
+            said = t.stasis("-c", peer(here), "migrate", guest.name, peer(there), *slow, *more)
+            assert "the guest stands still now" in said.stderr, said.stderr
+            expect_at(guest, there, here)
+        for options, what in ((["--timeout", "1"], "offline"), (["--live", "--timeout-suspend"], "without --timeout"),
+                              (["--live", "--timeout", "0"], "seconds"), (["--live", "--timeout", "x"], "malformed")):
+            said = two.stasis("migrate", guest.name, peer(one), *options, check=False)
+            assert said.returncode == 1 and what in said.stderr, said.stderr
+
+
 @harness.test("domjobabort ends it, and the guest goes on", timeout=400)
 def aborted(t):
     with hosts(t) as (one, two):
@@ -247,7 +269,7 @@ def by_stasis(t):
         assert one.names("--all", "--persistent") == [guest.name]
         said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--direct", check=False)
         assert said.returncode == 1 and "--direct" in said.stderr, said.stderr
-        for option in (["--copy-storage-all"], ["--timeout", "1"], ["--p2p", "--tunnelled"]):
+        for option in (["--copy-storage-all"], ["--p2p", "--tunnelled"]):
             said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--live", *option, check=False)
             assert said.returncode == 1 and "not supported yet" in said.stderr, said.stderr
         said = t.stasis("-c", peer(one), "migrate", guest.name, peer(one), "--live", check=False)

@@ -36,8 +36,8 @@ def gone_between(t):
             expect_nothing_at(guest, two)
             harness.wait_for(lambda: one.says("domstate", guest.name) == "running", "the guest to go on")
             expect_at(guest, one, two)
-        harness.wait_for(lambda: one.virsh("suspend", guest.name, check=False).returncode == 0, "the lock")
-        one.virsh("resume", guest.name)
+        harness.wait_for(lambda: one.virsh("suspend", guest.name, check=False).returncode == 0, "the guest to stand")
+        harness.wait_for(lambda: one.virsh("resume", guest.name, check=False).returncode == 0, "the lock")
         migrates_after_all(guest, one, two)
 
 
