@@ -8,15 +8,21 @@
 
 #include "config.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include <glib/gi18n.h>
 
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/converge.h"
 #include "cli/input.h"
 #include "cli/job.h"
+#include "cli/migrate-report.h"
 #include "cli/migrate-timer.h"
 #include "cli/progress.h"
+#include "util/atomic-file.h"
 
 static const struct
 {
@@ -210,16 +216,85 @@ migrate_failed (StasisCli *cli, const StasisCliArgs *args, StasisCliJob *job, St
   return FALSE;
 }
 
+/* What hears of the job. */
+typedef struct
+{
+  StasisCliProgress *progress; /* (borrowed) */
+  StasisMigrateFlags flags;
+  gboolean tells; /* where it does not come to an end */
+  StasisCliConverge converge;
+  StasisCliReport *report; /* (owned) (nullable) */
+} Watch;
+
+static void
+on_progress (const StasisJobStats *stats, gpointer data)
+{
+  Watch *watch = data;
+  stasis_cli_progress_update (stats, watch->progress);
+  if (watch->report != NULL)
+    stasis_cli_report_add (watch->report, stats);
+  g_autofree char *text
+      = watch->tells ? stasis_cli_converge_look (&watch->converge, stats, watch->flags) : NULL;
+  if (text != NULL)
+    stasis_cli_progress_message (watch->progress, text);
+}
+
+/* Complete, or not at all; the migration is what it is. */
+static void
+write_report (const StasisCliArgs *args, const Watch *watch, const GError *failure)
+{
+  const char *path = stasis_cli_args_get (args, "report");
+  g_autoptr (GError) error = NULL;
+  if (watch->report == NULL)
+    return;
+  g_autofree char *svg = stasis_cli_report_draw (watch->report, failure);
+  if (!stasis_atomic_file_write (path, svg, strlen (svg), 0666, &error))
+    fprintf (stderr, _ ("warning: no report: %s\n"), error->message);
+}
+
+/* What the source knows of its end; the destination, where it knows the domain no more. */
+static StasisJobStats *
+ask_end (StasisDomain *domain, StasisDriver *destination, const char *name)
+{
+  StasisJobStats *stats = stasis_domain_get_job (domain, TRUE, NULL);
+  if (stats != NULL || destination == NULL)
+    return stats;
+  g_autoptr (StasisDomain) there = stasis_driver_lookup_by_name (destination, name, NULL);
+  return there != NULL ? stasis_domain_get_job (there, TRUE, NULL) : NULL;
+}
+
+/* The job has ended with the last step, when nobody told of it any more: so it is asked for. */
+static void
+tell_end (StasisDomain *domain, StasisDriver *destination, const StasisMigrateRequest *request,
+          Watch *watch)
+{
+  const char *name = request->dname != NULL ? request->dname : stasis_domain_get_name (domain);
+  const StasisJobStats *last = stasis_cli_progress_last (watch->progress);
+  if (last == NULL || (watch->flags & STASIS_MIGRATE_OFFLINE) != 0)
+    return;
+  g_autoptr (StasisJobStats) end = ask_end (domain, destination, name);
+  if (end == NULL || end->state != STASIS_JOB_COMPLETED)
+    return;
+  g_autoptr (StasisJobStats) stats
+      = stasis_job_stats_copy (g_strcmp0 (end->operation, last->operation) == 0 ? end : last);
+  stats->state = STASIS_JOB_COMPLETED;
+  stats->pause_us = end->pause_us;
+  on_progress (stats, watch);
+}
+
 /* With --p2p the destination's URI is as the source sees it. */
 static gboolean
-migrate (StasisDomain *domain, const char *dest_uri, guint flags,
-         const StasisMigrateRequest *request, StasisCliJob *job, GError **error)
+migrate (StasisDomain *domain, const char *dest_uri, const StasisMigrateRequest *request,
+         Watch *watch, GCancellable *cancellable, GError **error)
 {
-  GCancellable *cancellable = stasis_cli_job_cancellable (job);
-  gpointer progress = stasis_cli_job_progress (job);
-  if ((flags & STASIS_MIGRATE_P2P) != 0)
-    return stasis_domain_migrate (domain, dest_uri, flags, request, stasis_cli_progress_update,
-                                  progress, cancellable, error);
+  if ((watch->flags & STASIS_MIGRATE_P2P) != 0)
+    {
+      if (!stasis_domain_migrate (domain, dest_uri, watch->flags, request, on_progress, watch,
+                                  cancellable, error))
+        return FALSE;
+      tell_end (domain, NULL, request, watch);
+      return TRUE;
+    }
   g_autoptr (StasisDriver) destination
       = stasis_driver_open_with (dest_uri, STASIS_OPEN_NONE, stasis_cli_ask (), cancellable, error);
   if (destination == NULL)
@@ -227,8 +302,38 @@ migrate (StasisDomain *domain, const char *dest_uri, guint flags,
       g_prefix_error (error, _ ("connecting to %s: "), dest_uri);
       return FALSE;
     }
-  return stasis_domain_migrate_to (domain, destination, flags, request, stasis_cli_progress_update,
-                                   progress, cancellable, error);
+  if (!stasis_domain_migrate_to (domain, destination, watch->flags, request, on_progress, watch,
+                                 cancellable, error))
+    return FALSE;
+  tell_end (domain, destination, request, watch);
+  return TRUE;
+}
+
+static gboolean
+watch_migration (StasisDomain *domain, const StasisCliArgs *args, guint flags,
+                 const StasisMigrateRequest *request, guint64 timeout, StasisCliJob *job,
+                 GError **error)
+{
+  const char *dest_uri = stasis_cli_args_get (args, "desturi");
+  GError *failure = NULL;
+  Watch watch = {
+    .progress = stasis_cli_job_progress (job),
+    .flags = (StasisMigrateFlags) flags,
+    .tells = stasis_cli_args_has (args, "verbose") && !stasis_cli_args_has (args, "json"),
+    .report = stasis_cli_args_has (args, "report")
+                  ? stasis_cli_report_new (stasis_domain_get_name (domain), dest_uri)
+                  : NULL,
+  };
+  StasisCliTimer *timer
+      = timeout > 0 ? stasis_cli_timer_begin (domain, (guint) timeout, watch.progress) : NULL;
+  const gboolean ok
+      = migrate (domain, dest_uri, request, &watch, stasis_cli_job_cancellable (job), &failure);
+  stasis_cli_timer_end (timer);
+  write_report (args, &watch, failure);
+  stasis_cli_report_free (watch.report);
+  if (!ok)
+    g_propagate_error (error, failure);
+  return ok;
 }
 
 static gboolean
@@ -244,12 +349,7 @@ migrate_domain (StasisCli *cli, const StasisCliArgs *args, guint flags,
       cli, _ ("Migration"), _ ("cancelling the migration: the domain goes on here"),
       stasis_cli_args_has (args, "verbose"), stasis_cli_args_has (args, "json"));
   GError *failure = NULL;
-  StasisCliTimer *timer = timeout > 0 ? stasis_cli_timer_begin (domain, (guint) timeout,
-                                                                stasis_cli_job_progress (job))
-                                      : NULL;
-  const gboolean ok = migrate (domain, dest_uri, flags, request, job, &failure);
-  stasis_cli_timer_end (timer);
-  if (!ok)
+  if (!watch_migration (domain, args, flags, request, timeout, job, &failure))
     return migrate_failed (cli, args, job, domain, failure, error);
   stasis_cli_job_end (job, NULL);
   if (stasis_cli_args_has (args, "json"))
@@ -361,6 +461,7 @@ static const StasisCliOption migrate_options[] = {
   NAMED ("available-switchover-bandwidth", "mib", N_ ("what is expected while it stands still")),
   FLAG ("parallel", N_ ("over several connections")),
   NAMED ("parallel-connections", "number", N_ ("over so many")),
+  NAMED ("report", "file", N_ ("draw how it went, as SVG")),
   FLAG ("json", N_ ("print final statistics as JSON")),
   { .name = NULL },
 };

@@ -83,6 +83,10 @@ stasis_cli_stats_to_json (const StasisJobStats *stats)
   stasis_json_set_uint (object, "pages_normal", stats->pages_normal);
   stasis_json_set_uint (object, "page_size", stats->page_size);
   set_time (object, "pause_us", stats->pause_us);
+  set_time (object, "expected_pause_us", stats->expected_pause_us);
+  stasis_json_set_uint (object, "dirty_per_second", stats->dirty_per_second);
+  stasis_json_set_uint (object, "passes", stats->passes);
+  stasis_json_set_uint (object, "throttle", stats->throttle);
   stasis_json_set (object, "new_disks", disks_to_json (stats->new_disks));
   set_text (object, "error", stats->error);
   return object;

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Real virsh, and stasis, migrate a guest between two daemons, each with a state directory of its own."""
 
+import json
+import xml.etree.ElementTree
+
 import wire
 from peers import (BEGIN, CONFIRM, FINISH, PERFORM, PREPARE, begin, begin_slowly, expect_at, expect_nothing_at,
                    fails, hosts, migrates_after_all, octets, peer, perform, prepare, reload, running_guest)
@@ -133,6 +136,30 @@ def timed_out(t):
                               (["--live", "--timeout", "0"], "seconds"), (["--live", "--timeout", "x"], "malformed")):
             said = two.stasis("migrate", guest.name, peer(one), *options, check=False)
             assert said.returncode == 1 and what in said.stderr, said.stderr
+
+
+def picture(path):
+    """Its elements, by name."""
+    root = xml.etree.ElementTree.parse(path).getroot()
+    assert root.tag.endswith("}svg"), root.tag
+    return [element.tag.partition("}")[2] for element in root.iter()]
+
+
+@harness.test("a report is drawn of a migration, also of one that failed, and its statistics are told")
+def report(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        file = t.dir / "report.svg"
+        said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--live", "--json", "--report", file)
+        told = json.loads(said.stdout)
+        assert told["state"] == "completed" and told["pause_us"] > 0 and told["passes"] > 0, told
+        assert picture(file).count("polyline") == 3 and "downtime" in file.read_text(), file.read_text()
+        expect_at(guest, two, one)
+        said = t.stasis("-c", peer(two), "migrate", guest.name, peer(two), "--live", "--report", file, check=False)
+        assert said.returncode == 1 and "failed: " in file.read_text() and picture(file), said.stderr
+        said = t.stasis("-c", peer(two), "migrate", guest.name, peer(one), "--live", "--report", t.dir / "no" / "file")
+        assert "no report" in said.stderr and not (t.dir / "no").exists(), said.stderr
+        expect_at(guest, one, two)
 
 
 @harness.test("domjobabort ends it, and the guest goes on", timeout=400)
