@@ -57,6 +57,7 @@ add_dirty (const StasisJobStats *stats, char **parts, guint *n)
   if (stats->expected_pause_us >= 0)
     parts[(*n)++] = g_strdup_printf (_ ("expected downtime %1$u ms"),
                                      (guint) MIN (stats->expected_pause_us / 1000, G_MAXINT));
+  parts[(*n)++] = g_strdup_printf (_ ("pass %1$" G_GUINT64_FORMAT), stats->passes);
 }
 
 static char *
@@ -112,12 +113,13 @@ assemble (const char *title, int percent, char *const *parts, guint columns)
   return g_string_free (line, FALSE);
 }
 
-/* The line: title, bar, percent, octets, rate, time, phase; the last ones give way first. */
+/* The line: title, bar, percent, octets, rate, time, what is dirtied, phase; the last ones give way
+ * first. */
 char *
 stasis_cli_progress_format (const char *title, const StasisJobStats *stats, guint columns)
 {
   const gboolean is_active = stats->state == STASIS_JOB_ACTIVE;
-  g_auto (GStrv) parts = g_new0 (char *, 7);
+  g_auto (GStrv) parts = g_new0 (char *, 8);
   guint n = 0;
   if (stats->bytes_total > 0 || stats->bytes_processed > 0)
     parts[n++] = amount_of (stats);

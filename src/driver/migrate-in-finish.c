@@ -230,6 +230,7 @@ go_on (StasisMigrateIn *in, gboolean runs, gboolean is_postcopy, const StasisMig
   in->is_over = TRUE;
   gboolean ok = let_run (in, runs, error);
   const gint64 run_us = ok && runs ? g_get_real_time () : 0;
+  stasis_migrate_in_take_stats (in, sent);
   note_pause (in, sent, heard_us, run_us);
   if (ok && is_postcopy)
     ok = await_rest (in, error);

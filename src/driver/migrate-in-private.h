@@ -127,6 +127,10 @@ void stasis_migrate_doors_look (StasisMigrateDoors *doors);
 /* Those of processes that are gone, where somebody may still ask.  What cannot be is in the log. */
 void stasis_migrate_doors_reopen (StasisMigrateDoors *doors, const char *verdicts);
 
+/* --- migrate-in-stats.c */
+/* What the source has counted, as it said with its last word. */
+void stasis_migrate_in_take_stats (StasisMigrateIn *in, const StasisMigrateFinal *sent);
+
 /* --- migrate-in-watch.c */
 /* Begin to watch over a QEMU that waits, so that its end, an abort, or the source's wish ends it.
  */

@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -89,6 +90,26 @@ test_unknown (void)
   g_assert_cmpstr (line, ==, "Verify 3 B  1:01  a\\x1b[2J");
 }
 
+/* A guest whose memory is sent while it runs. */
+static void
+test_dirty (void)
+{
+  StasisJobStats stats = half;
+  stats.dirty_per_second = 32u * MIB;
+  stats.passes = 3;
+  stats.expected_pause_us = 1500000;
+  g_autofree char *line = stasis_cli_progress_format ("Migration", &stats, 0);
+  g_assert_cmpstr (line, ==,
+                   "Migration  50 %  512.0 MiB of 1.0 GiB  256.0 MiB/s  0:02 left  dirties "
+                   "32.0 MiB/s  expected downtime 1500 ms  pass 3  copy");
+  stats.expected_pause_us = -1;
+  g_autofree char *unknown = stasis_cli_progress_format ("Migration", &stats, 0);
+  g_assert_nonnull (strstr (unknown, "dirties 32.0 MiB/s  pass 3  copy"));
+  stats.state = STASIS_JOB_COMPLETED;
+  g_autofree char *done = stasis_cli_progress_format ("Migration", &stats, 0);
+  g_assert_null (strstr (done, "pass"));
+}
+
 static void
 test_nothing_to_count (void)
 {
@@ -153,6 +174,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/progress/fits", test_fits);
   g_test_add_func ("/cli/progress/states", test_states);
   g_test_add_func ("/cli/progress/unknown", test_unknown);
+  g_test_add_func ("/cli/progress/dirty", test_dirty);
   g_test_add_func ("/cli/progress/nothing-to-count", test_nothing_to_count);
   g_test_add_func ("/cli/progress/cancel", test_cancel);
   return g_test_run ();

@@ -162,6 +162,37 @@ def report(t):
         expect_at(guest, one, two)
 
 
+def job_of(text):
+    """What virsh's domjobinfo, or ours, says: its lines by name."""
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+
+
+@harness.test("domjobinfo tells of a migration at both ends, while it goes on and after it: virsh's, and ours", timeout=400)
+def job_info(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one, persistent=True)
+        virsh = begin_slowly(one, guest, two)
+        for says in (one.says, lambda *words: one.stasis(*words).stdout):
+            # A pass has begun as soon as QEMU is at it.
+            harness.wait_for(lambda says=says: "Iteration" in job_of(says("domjobinfo", guest.name)), "the first pass")
+            told = job_of(says("domjobinfo", guest.name))
+            assert "outgoing migration" in told["Operation"].lower() or told["Operation"] == "Migrate-out", told
+            assert "bounded" in told["Job type"].lower() and "Memory remaining" in told and "Time elapsed" in told, told
+        for says in (two.says, lambda *words: two.stasis(*words).stdout):
+            told = job_of(says("domjobinfo", guest.name))
+            assert "incoming migration" in told["Operation"].lower() or told["Operation"] == "Migrate-in", told
+        one.virsh("migrate-setspeed", guest.name, 0)
+        _, said = virsh.communicate(timeout=300)
+        assert virsh.returncode == 0, said
+        for host in (one, two):
+            for text in (host.says("domjobinfo", guest.name, "--completed", "--keep-completed"),
+                         host.stasis("domjobinfo", guest.name, "--completed").stdout):
+                told = job_of(text)
+                assert told["Job type"] == "Completed" and int(told["Time elapsed"].split()[0]) > 0, (host.number, told)
+                assert int(told["Total downtime"].split()[0]) > 0 and told["Memory total"], (host.number, told)
+        expect_at(guest, two, one)
+
+
 @harness.test("domjobabort ends it, and the guest goes on", timeout=400)
 def aborted(t):
     with hosts(t) as (one, two):
