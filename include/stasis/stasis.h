@@ -13,6 +13,7 @@
 #include <stasis/guests.h>
 #include <stasis/image.h>
 #include <stasis/job.h>
+#include <stasis/migrate-check.h>
 #include <stasis/migrate-limits.h>
 #include <stasis/migrate.h>
 #include <stasis/save.h>

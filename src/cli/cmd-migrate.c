@@ -19,6 +19,7 @@
 #include "cli/converge.h"
 #include "cli/input.h"
 #include "cli/job.h"
+#include "cli/migrate-check.h"
 #include "cli/migrate-report.h"
 #include "cli/migrate-timer.h"
 #include "cli/progress.h"
@@ -394,7 +395,11 @@ run_migrate (StasisCli *cli, const StasisCliArgs *args, GError **error)
   if (!check_refused (args, error) || !get_timeout (args, &timeout, error))
     return FALSE;
   g_autoptr (StasisMigrateRequest) request = get_request (args, error);
-  return request != NULL && migrate_domain (cli, args, flags, request, timeout, error);
+  if (request == NULL)
+    return FALSE;
+  return stasis_cli_args_has (args, "check")
+             ? stasis_cli_check_migrate (cli, args, flags, request, error)
+             : migrate_domain (cli, args, flags, request, timeout, error);
 }
 
 #define FLAG(name, help) \
@@ -461,6 +466,7 @@ static const StasisCliOption migrate_options[] = {
   NAMED ("available-switchover-bandwidth", "mib", N_ ("what is expected while it stands still")),
   FLAG ("parallel", N_ ("over several connections")),
   NAMED ("parallel-connections", "number", N_ ("over so many")),
+  FLAG ("check", N_ ("only look whether it could, and what stands against it; move nothing")),
   NAMED ("report", "file", N_ ("draw how it went, as SVG")),
   FLAG ("json", N_ ("print final statistics as JSON")),
   { .name = NULL },

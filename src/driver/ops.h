@@ -127,6 +127,11 @@ typedef struct
                                StasisMigrateVerdict *out_verdict, GCancellable *cancellable,
                                GError **error);
 
+  /* migrate-check.h */
+  GPtrArray *(*check_migrate) (StasisDriver *self, StasisMigrateFlags flags,
+                               const StasisMigrateRequest *request, const char *xml, GBytes *cookie,
+                               GCancellable *cancellable, GError **error);
+
   /* migrate-limits.h */
   gboolean (*get_migrate_limit) (StasisDomain *self, StasisMigrateLimit which, guint64 *out_value,
                                  GError **error);

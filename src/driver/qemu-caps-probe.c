@@ -5,9 +5,10 @@
  * Theory of operation
  *
  * The emulator gets one end of a socket pair as its only monitor and a memory file as standard
- * error, whose end goes into the error when it dies.  It has no machine and no guest, so it can
- * simply be killed afterwards.  A program that is not QEMU ends (the socket closes) or says
- * nothing until the deadline; either way nothing of it is left.
+ * error, whose end goes into the error when it dies.  It has no guest, and no machine either where
+ * that has no say in what is asked, so it can simply be killed afterwards.  A program that is not
+ * QEMU ends (the socket closes) or says nothing until the deadline; either way nothing of it is
+ * left.
  *
  * Root asks as another user, by way of stasis-launch: as for a guest, which the emulator has not
  * got yet, but its name may come from anybody's definition.
@@ -35,8 +36,6 @@
 static const char *const qemu_args[] = {
   "-nodefaults",
   "-no-user-config",
-  "-machine",
-  "none",
   "-display",
   "none",
   "-S",
@@ -48,6 +47,7 @@ static const char *const qemu_args[] = {
 
 typedef struct
 {
+  const char *machine;    /* (borrowed) */
   GSubprocess *process;   /* (owned) */
   StasisMonitor *monitor; /* (owned) */
   int log_fd;             /* (owned) its standard error */
@@ -149,6 +149,8 @@ start (Probe *probe, const char *emulator, guint32 uid, int *out_socket, GError 
   add (argv, emulator);
   for (gsize i = 0; i < G_N_ELEMENTS (qemu_args); i++)
     add (argv, qemu_args[i]);
+  add (argv, "-machine");
+  add (argv, probe->machine);
   g_ptr_array_add (argv, NULL);
   probe->process
       = g_subprocess_launcher_spawnv (launcher, (const char *const *) argv->pdata, error);
@@ -260,16 +262,23 @@ query_properties (const Probe *probe, const char *type, StasisQemuCaps *caps, GE
   return TRUE;
 }
 
-static StasisQemuCaps *
-ask (Probe *probe, const char *emulator, guint32 uid, GError **error)
+/* TRUE where it answers. */
+static gboolean
+connect_to (Probe *probe, const char *emulator, guint32 uid, GError **error)
 {
   int socket = -1;
   if (!start (probe, emulator, uid, &socket, error))
-    return NULL;
+    return FALSE;
   g_autofree char *log_path = g_strdup_printf ("/proc/self/fd/%d", probe->log_fd);
   probe->monitor
       = stasis_monitor_open (socket, log_path, 0, remaining_ms (probe), probe->cancellable, error);
-  if (probe->monitor == NULL)
+  return probe->monitor != NULL;
+}
+
+static StasisQemuCaps *
+ask (Probe *probe, const char *emulator, guint32 uid, GError **error)
+{
+  if (!connect_to (probe, emulator, uid, error))
     return NULL;
 
   const StasisMonitorVersion *version = stasis_monitor_version (probe->monitor);
@@ -289,11 +298,31 @@ StasisQemuCaps *
 stasis_qemu_caps_probe (const char *emulator, guint32 uid, gint64 timeout_ms,
                         GCancellable *cancellable, GError **error)
 {
-  g_auto (Probe) probe = { .log_fd = -1,
+  g_auto (Probe) probe = { .machine = "none",
+                           .log_fd = -1,
                            .deadline = g_get_monotonic_time () + timeout_ms * 1000,
                            .cancellable = cancellable };
   StasisQemuCaps *caps = ask (&probe, emulator, uid, error);
   if (caps == NULL)
     g_prefix_error (error, _ ("cannot ask the emulator '%1$s' what it can do: "), emulator);
   return caps;
+}
+
+/* A machine of its own, for its version has a say in what the CPU is like; no guest is in it. */
+gboolean
+stasis_qemu_caps_probe_machine (const char *emulator, guint32 uid, const char *machine,
+                                gint64 timeout_ms, StasisQemuProbeFunc func, gpointer data,
+                                GCancellable *cancellable, GError **error)
+{
+  g_auto (Probe) probe = { .machine = machine,
+                           .log_fd = -1,
+                           .deadline = g_get_monotonic_time () + timeout_ms * 1000,
+                           .cancellable = cancellable };
+  if (!connect_to (&probe, emulator, uid, error))
+    {
+      g_prefix_error (error, _ ("cannot ask the emulator '%1$s' for its CPU: "), emulator);
+      return FALSE;
+    }
+  func (probe.monitor, data);
+  return TRUE;
 }

@@ -7,6 +7,8 @@
 
 #include <gio/gio.h>
 
+#include "monitor/monitor.h"
+
 G_BEGIN_DECLS
 
 #define STASIS_QEMU_FILE_MEMORY "memory-backend-file"
@@ -41,6 +43,13 @@ gboolean stasis_qemu_caps_has_migration (const StasisQemuCaps *caps, const char 
 /* A property of objects of the one type that is asked about, STASIS_QEMU_FILE_MEMORY. */
 gboolean stasis_qemu_caps_has_property (const StasisQemuCaps *caps, const char *type,
                                         const char *property);
+
+/* Start @emulator with an empty @machine ("pc,accel=tcg") and have @func ask it; it has ended on
+ * return. */
+typedef void (*StasisQemuProbeFunc) (StasisMonitor *monitor, gpointer data);
+gboolean stasis_qemu_caps_probe_machine (const char *emulator, guint32 uid, const char *machine,
+                                         gint64 timeout_ms, StasisQemuProbeFunc func, gpointer data,
+                                         GCancellable *cancellable, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisQemuCaps, stasis_qemu_caps_unref)
 

@@ -172,6 +172,9 @@ STASIS_CALL (domain_migrate_perform3_params);
 STASIS_CALL (domain_migrate_finish3_params);
 STASIS_CALL (domain_migrate_confirm3_params);
 
+/* calls-migrate-check.c */
+STASIS_CALL (own_check_migrate);
+
 /* calls-migrate-limits.c */
 STASIS_CALL (domain_migrate_set_max_downtime);
 STASIS_CALL (domain_migrate_get_max_downtime);

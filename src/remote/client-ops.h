@@ -19,6 +19,7 @@ void stasis_client_fill_driver (StasisDriverOps *ops);
 void stasis_client_fill_guests (StasisDriverOps *ops);
 void stasis_client_fill_image (StasisDriverOps *ops);
 void stasis_client_fill_migrate (StasisDriverOps *ops);
+void stasis_client_fill_migrate_check (StasisDriverOps *ops);
 void stasis_client_fill_migrate_limits (StasisDriverOps *ops);
 void stasis_client_fill_save (StasisDriverOps *ops);
 

@@ -330,6 +330,7 @@ test_operations (void)
   stasis_client_fill_guests (&ops);
   stasis_client_fill_image (&ops);
   stasis_client_fill_migrate (&ops);
+  stasis_client_fill_migrate_check (&ops);
   stasis_client_fill_migrate_limits (&ops);
   stasis_client_fill_save (&ops);
   void *slots[sizeof ops / sizeof (void *)];
