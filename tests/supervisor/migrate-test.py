@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Migrations whose drivers die, with real QEMUs: whose the guest is afterwards."""
 
+import hashlib
+import hmac
 import json
 import shutil
 import socket
@@ -13,7 +15,13 @@ from stage import Domain, eventually, run
 
 TOKEN = "00112233445566778899aabbccddeeff"
 HELLO = f"stasis-migrate/1 {TOKEN} ask \n".encode()
+SECRET = "0f" * 32
+QUESTION = 106  # octets
 LONG = 60  # seconds
+
+
+def prove(*words):
+    return hmac.new(SECRET.encode(), " ".join(words).encode(), hashlib.sha256).hexdigest()
 
 
 class Door:
@@ -36,12 +44,15 @@ class Door:
                 if lines.read(len(HELLO)) != HELLO:
                     continue
                 peer.sendall(b"ok\n")
-                self.asked.append(lines.read(8).decode().strip())
-                peer.sendall(self.answer.ljust(7).encode() + b"\n")
+                question, nonce, proof = lines.read(QUESTION).decode().split()
+                assert proof == prove("ask", TOKEN, nonce, question), question
+                self.asked.append(question)
+                answer = self.answer
+                peer.sendall(f"{answer:<7} {prove('answer', TOKEN, nonce, question, answer)}\n".encode())
 
 
 def migration(domain, **more):
-    return {"token": TOKEN, "peer": "qemu+ssh://elsewhere/system", "flags": 3,
+    return {"token": TOKEN, "secret": SECRET, "peer": "qemu+ssh://elsewhere/system", "flags": 3,
             "doors": [f"unix://{domain.root}/door"], **more}
 
 
