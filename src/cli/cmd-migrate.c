@@ -423,7 +423,7 @@ static const StasisCliOption migrate_options[] = {
   FLAG ("offline", N_ ("the definition alone, of a domain that does not run")),
   FLAG ("p2p", N_ ("the source talks to the destination itself")),
   FLAG ("direct", N_ ("refused: only QEMUs that talk to each other by themselves could")),
-  FLAG ("tunnelled", N_ ("through the connection of --p2p: not yet")),
+  FLAG ("tunnelled", N_ ("through the connection of --p2p, by ssh or a socket")),
   FLAG ("persistent", N_ ("define the domain at the destination")),
   FLAG ("undefinesource", N_ ("undefine it here, once it has left")),
   FLAG ("suspend", N_ ("leave it paused at the destination")),

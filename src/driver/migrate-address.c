@@ -13,6 +13,8 @@
 #include <stasis/error.h>
 
 #define ADDRESS_MAX 1024u /* octets */
+#define TUNNEL      "tunnel:"
+#define TUNNEL_MAX  16384u /* octets */
 
 void
 stasis_migrate_address_free (StasisMigrateAddress *address)
@@ -21,6 +23,7 @@ stasis_migrate_address_free (StasisMigrateAddress *address)
     return;
   g_free (address->path);
   g_free (address->host);
+  g_free (address->via);
   g_free (address);
 }
 
@@ -106,14 +109,38 @@ stasis_migrate_address_copy (const StasisMigrateAddress *address)
 {
   StasisMigrateAddress *copy = g_new0 (StasisMigrateAddress, 1);
   copy->path = g_strdup (address->path);
+  copy->via = g_strdup (address->via);
   copy->host = g_strdup (address->host);
   copy->port = address->port;
   return copy;
 }
 
+StasisMigrateAddress *
+stasis_migrate_address_parse_own (const char *text, GError **error)
+{
+  if (!g_str_has_prefix (text, TUNNEL))
+    return stasis_migrate_address_parse (text, error);
+  const char *uri = text + strlen (TUNNEL);
+  const char *path = strchr (uri, '/');
+  if (strlen (text) > TUNNEL_MAX)
+    return throw_bad (text, _ ("it is too long"), error);
+  g_autofree char *via = g_uri_unescape_segment (uri, path, NULL);
+  if (path == NULL || via == NULL || *via == '\0')
+    return throw_bad (text, _ ("it names no URI and path"), error);
+  StasisMigrateAddress *address = g_new0 (StasisMigrateAddress, 1);
+  address->path = g_strdup (path);
+  address->via = g_steal_pointer (&via);
+  return address;
+}
+
 char *
 stasis_migrate_address_to_string (const StasisMigrateAddress *address)
 {
+  if (address->via != NULL)
+    {
+      g_autofree char *uri = g_uri_escape_string (address->via, NULL, FALSE);
+      return g_strconcat (TUNNEL, uri, address->path, NULL);
+    }
   if (address->path != NULL)
     return g_strconcat ("unix://", address->path, NULL);
   const char *host = address->host != NULL ? address->host : "";

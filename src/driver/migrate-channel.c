@@ -26,6 +26,7 @@
 #include <stasis/error.h>
 
 #include "driver/migrate-token.h"
+#include "driver/migrate-tunnel.h"
 #include "driver/migrate-wait.h"
 #include "util/fd.h"
 
@@ -244,11 +245,33 @@ connect_any (const StasisMigrateAddress *address, gint64 deadline_us, GCancellab
   return -1;
 }
 
+static int
+connect_by_tunnel (const StasisMigrateAddress *address, const char *token,
+                   StasisChannelPurpose purpose, int timeout_ms, GCancellable *cancellable,
+                   GError **error)
+{
+  const gint64 deadline_us
+      = g_get_monotonic_time ()
+        + stasis_migrate_tunnel_patience (address, timeout_ms) * G_GINT64_CONSTANT (1000);
+  g_auto (StasisTunnel) tunnel = { .fd = -1 };
+  if (stasis_migrate_tunnel_connect (address, deadline_us, &tunnel, cancellable, error))
+    {
+      if (say_hello (tunnel.fd, token, purpose, deadline_us, cancellable, error)
+          && stasis_channel_set_blocking (tunnel.fd, TRUE, error))
+        return stasis_fd_steal (&tunnel.fd);
+      stasis_migrate_tunnel_explain (&tunnel, error);
+    }
+  g_prefix_error (error, _ ("tunnel to '%s': "), address->path);
+  return -1;
+}
+
 int
 stasis_migrate_connect (const StasisMigrateAddress *address, const char *token,
                         StasisChannelPurpose purpose, int timeout_ms, GCancellable *cancellable,
                         GError **error)
 {
+  if (address->via != NULL)
+    return connect_by_tunnel (address, token, purpose, timeout_ms, cancellable, error);
   const gint64 deadline_us = g_get_monotonic_time () + timeout_ms * G_GINT64_CONSTANT (1000);
   g_autofree char *shown = stasis_migrate_address_to_string (address);
   if (g_cancellable_set_error_if_cancelled (cancellable, error))

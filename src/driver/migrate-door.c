@@ -37,6 +37,7 @@
 
 #include "driver/migrate-channel.h"
 #include "driver/migrate-token.h"
+#include "driver/migrate-tunnel.h"
 #include "util/fd.h"
 
 #define WORD_SIZE 7u
@@ -224,16 +225,17 @@ stasis_migrate_door_ask (const char *address, const char *token, const char *sec
                          StasisDoorQuestion question, int timeout_ms, GCancellable *cancellable,
                          StasisDoorAnswer *out_answer, GError **error)
 {
-  const gint64 deadline_us = g_get_monotonic_time () + timeout_ms * G_GINT64_CONSTANT (1000);
   if (secret == NULL)
     {
       g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_FAILED,
                            _ ("nothing is known by which the destination could prove an answer"));
       return FALSE;
     }
-  g_autoptr (StasisMigrateAddress) parsed = stasis_migrate_address_parse (address, error);
+  g_autoptr (StasisMigrateAddress) parsed = stasis_migrate_address_parse_own (address, error);
   if (parsed == NULL)
     return FALSE;
+  timeout_ms = stasis_migrate_tunnel_patience (parsed, timeout_ms);
+  const gint64 deadline_us = g_get_monotonic_time () + timeout_ms * G_GINT64_CONSTANT (1000);
   stasis_autofd int fd
       = stasis_migrate_connect (parsed, token, STASIS_CHANNEL_ASK, timeout_ms, cancellable, error);
   if (fd < 0)

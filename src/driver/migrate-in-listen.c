@@ -90,8 +90,8 @@ stasis_migrate_place_find (const StasisMigrateIn *in, const StasisMigrateRequest
   place->bound = g_new0 (StasisMigrateAddress, 1);
   if ((in->flags & STASIS_MIGRATE_TUNNELLED) != 0)
     {
-      g_autofree char *file = g_strdup_printf ("migrate-%.8s.sock", in->token);
-      place->bound->path = g_build_filename (in->hold->folder, file, NULL);
+      place->bound->path
+          = g_build_filename (in->driver->paths->run, in->driver->migrations->tunnel, NULL);
       return TRUE;
     }
   if (uri == NULL || uri->path == NULL)

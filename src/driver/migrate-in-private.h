@@ -58,6 +58,7 @@ struct _StasisMigrateIns
   GMutex lock;               /* nobody waits while it is held */
   GHashTable *by_name;       /* (owned) (guarded by lock) name -> StasisMigrateIn (owned) */
   StasisMigrateDoors *doors; /* (borrowed) joined */
+  char *tunnel; /* (owned) the socket's name in RUN by which those that are tunnelled come in */
 };
 
 /* --- migrate-in.c */

@@ -225,7 +225,8 @@ stasis_migrate_in_ready (StasisMigrateIn *in, StasisMigrateIns *ins,
       || !stasis_fault ("migrate-in-listening", error))
     return FALSE;
   *out_cookie = make_cookie (in, plan, data, door, error);
-  *out_uri = g_steal_pointer (&data);
+  /* Through a tunnel there is nothing to be chosen: the source goes by its peer's URI. */
+  *out_uri = (in->flags & STASIS_MIGRATE_TUNNELLED) == 0 ? g_steal_pointer (&data) : NULL;
   stasis_job_set_phase (in->job, "receive");
   return *out_cookie != NULL;
 }

@@ -180,6 +180,8 @@ StasisMigrateIns *
 stasis_migrate_ins_new (void)
 {
   StasisMigrateIns *ins = g_new0 (StasisMigrateIns, 1);
+  /* One of each driver: that which follows it, at a reload, listens before it has gone. */
+  ins->tunnel = g_strdup_printf ("tunnel-%08x.sock", g_random_int ());
   g_mutex_init (&ins->lock);
   ins->by_name = g_hash_table_new (g_str_hash, g_str_equal);
   ins->doors = stasis_migrate_doors_join (ins);
@@ -437,6 +439,7 @@ stasis_migrate_ins_free (StasisMigrateIns *ins)
   abandon_all (ins);
   stasis_migrate_doors_leave (ins->doors, ins);
   g_hash_table_unref (ins->by_name);
+  g_free (ins->tunnel);
   g_mutex_clear (&ins->lock);
   g_free (ins);
 }

@@ -177,8 +177,9 @@ stasis_migrate_listen (const StasisMigrateAddress *address, const char *token, G
   self->fd = -1;
   self->token = g_strdup (token);
   self->address = g_new0 (StasisMigrateAddress, 1);
-  *self->address
-      = (StasisMigrateAddress){ g_strdup (address->path), g_strdup (address->host), address->port };
+  *self->address = (StasisMigrateAddress){ .path = g_strdup (address->path),
+                                           .host = g_strdup (address->host),
+                                           .port = address->port };
   self->pending = g_array_new (FALSE, FALSE, sizeof (Pending));
   g_array_set_clear_func (self->pending, pending_clear);
   if (open_listener (self, error))

@@ -28,6 +28,7 @@
 #include "driver/migrate-note.h"
 #include "driver/migrate-out-private.h"
 #include "driver/migrate-settle.h"
+#include "driver/migrate-tunnel.h"
 #include "driver/migration-end.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
@@ -110,11 +111,30 @@ check_uri (const StasisMigratePrepare *prepare, const char *uri, GError **error)
   return FALSE;
 }
 
-/* Where to send to, and where the destination is asked. */
+/* Both at one socket there. */
 static gboolean
-find_places (const StasisMigrateRequest *request, Way *way, GError **error)
+find_tunnel (const StasisMigrateOut *out, Way *way, GError **error)
 {
   const StasisMigratePrepare *prepare = way->cookie->prepare;
+  if (prepare->door == NULL)
+    return throw_cookie (_ ("where a tunnel leads to"), error);
+  char *through = stasis_migrate_tunnel_through (out->peer, prepare->door, error);
+  if (through == NULL)
+    return FALSE;
+  way->places = g_new0 (char *, 2);
+  way->places[0] = through;
+  way->doors = g_strdupv (way->places);
+  return TRUE;
+}
+
+/* Where to send to, and where the destination is asked. */
+static gboolean
+find_places (const StasisMigrateOut *out, const StasisMigrateRequest *request, Way *way,
+             GError **error)
+{
+  const StasisMigratePrepare *prepare = way->cookie->prepare;
+  if ((out->flags & STASIS_MIGRATE_TUNNELLED) != 0)
+    return find_tunnel (out, way, error);
   if (request != NULL && request->uri != NULL)
     {
       if (!check_uri (prepare, request->uri, error))
@@ -179,7 +199,10 @@ configure (const StasisMigrateOut *out, const Way *way, GError **error)
 static gboolean
 connect_to (const StasisMigrateOut *out, const char *place, Way *way, GError **error)
 {
-  g_autoptr (StasisMigrateAddress) address = stasis_migrate_address_parse (place, error);
+  const gboolean is_tunnelled = (out->flags & STASIS_MIGRATE_TUNNELLED) != 0;
+  g_autoptr (StasisMigrateAddress) address = is_tunnelled
+                                                 ? stasis_migrate_address_parse_own (place, error)
+                                                 : stasis_migrate_address_parse (place, error);
   if (address == NULL)
     return FALSE;
   way->fd = stasis_migrate_connect (address, out->token, STASIS_CHANNEL_DATA, CONNECT_MS,
@@ -202,7 +225,8 @@ connect_data (const StasisMigrateOut *out, Way *way, GError **error)
       g_autoptr (GError) local = NULL;
       if (connect_to (out, way->places[i], way, &local))
         return stasis_fault ("migrate-out-connected", error);
-      g_prefix_error (&local, "'%s': ", way->places[i]);
+      if ((out->flags & STASIS_MIGRATE_TUNNELLED) == 0)
+        g_prefix_error (&local, "'%s': ", way->places[i]);
       if (first == NULL)
         first = g_steal_pointer (&local);
       if (g_cancellable_is_cancelled (stasis_job_cancellable (out->job)))
@@ -370,7 +394,7 @@ send_all (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *oc
           GBytes **out_cookie, GError **error)
 {
   g_auto (Way) way = { .fd = -1 };
-  if (!read_cookie (out, octets, &way, error) || !find_places (request, &way, error))
+  if (!read_cookie (out, octets, &way, error) || !find_places (out, request, &way, error))
     return FALSE;
   note_asked (out, &way);
   if (!open_job (out, error) || !choose_plan (out, request, &way, error)

@@ -109,6 +109,7 @@ void
 stasis_client_register (void)
 {
   stasis_driver_set_opener (open_uri);
+  stasis_migrate_tunnel_set_opener (stasis_client_tunnel);
 }
 
 /* When the library is loaded. */

@@ -7,6 +7,7 @@
 
 #pragma once
 
+#include "driver/migrate-tunnel.h"
 #include "driver/ops.h"
 #include "remote/client.h"
 
@@ -30,6 +31,10 @@ void stasis_client_register (void);
 gboolean stasis_client_reach (const char *uri, StasisOpenFlags flags, const StasisDriverAsk *ask,
                               StasisClientStream *out_stream, GCancellable *cancellable,
                               GError **error);
+
+/* client-reach.c: a stream to another socket of that server's host: a StasisTunnelOpener. */
+gboolean stasis_client_tunnel (const char *uri, const char *path, StasisTunnel *out_tunnel,
+                               GCancellable *cancellable, GError **error);
 
 /* (transfer none) */
 StasisClient *stasis_client_of_driver (StasisDriver *driver);

@@ -95,6 +95,33 @@ reach (const StasisRemoteUri *uri, const StasisDriverAsk *ask, StasisClientStrea
   return stream->fd >= 0;
 }
 
+/* To another socket by the same way; the server's thread for signs of life is not needed: ssh has
+ * its own. */
+gboolean
+stasis_client_tunnel (const char *uri, const char *path, StasisTunnel *out_tunnel,
+                      GCancellable *cancellable, GError **error)
+{
+  g_autoptr (StasisRemoteUri) parsed = stasis_remote_uri_parse (uri, error);
+  StasisClientStream stream = { .fd = -1 };
+  if (parsed == NULL)
+    return FALSE;
+  if (parsed->transport == STASIS_REMOTE_TCP)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+                   _ ("'%s': there is no tunnel through 'tcp', but through 'ssh' and 'unix'"), uri);
+      return FALSE;
+    }
+  g_free (parsed->socket);
+  parsed->socket = g_strdup (path);
+  if (!reach (parsed, NULL, &stream, cancellable, error))
+    {
+      g_prefix_error (error, "'%s': ", uri);
+      return FALSE;
+    }
+  *out_tunnel = (StasisTunnel){ stream.fd, stream.explain, stream.free_reason, stream.reason };
+  return TRUE;
+}
+
 /* A stream to the server. */
 gboolean
 stasis_client_reach (const char *uri, StasisOpenFlags flags, const StasisDriverAsk *ask,

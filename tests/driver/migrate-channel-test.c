@@ -60,7 +60,44 @@ static const AddressCase addresses[] = {
   { "tcp:host,ipv4=on:1", NULL },
   { "unix:relative", NULL },
   { "unix://host/path", NULL },
+  { "tunnel:qemu%2Bssh%3A%2F%2Fh%2Fsystem/path", NULL }, /* nobody else says whom we log in at */
 };
+
+static const struct
+{
+  const char *text;
+  const char *via;
+  const char *path;
+} own_addresses[] = {
+  { "tunnel:qemu%2Bssh%3A%2F%2Fh%2Fsystem/run/s", "qemu+ssh://h/system", "/run/s" },
+  { "unix:///run/s", NULL, "/run/s" },
+  { "tunnel:/run/s", NULL, NULL },
+  { "tunnel:qemu", NULL, NULL },
+  { "tunnel:%zz/run/s", NULL, NULL },
+  { "tunnel:", NULL, NULL },
+};
+
+/* What a source makes of its peer's URI and of a path there. */
+static void
+test_own_addresses (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (own_addresses); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (StasisMigrateAddress) address
+          = stasis_migrate_address_parse_own (own_addresses[i].text, &error);
+      if (own_addresses[i].path == NULL)
+        {
+          g_assert_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT);
+          continue;
+        }
+      g_assert_no_error (error);
+      g_assert_cmpstr (address->via, ==, own_addresses[i].via);
+      g_assert_cmpstr (address->path, ==, own_addresses[i].path);
+      g_autofree char *shown = stasis_migrate_address_to_string (address);
+      g_assert_cmpstr (shown, ==, own_addresses[i].text);
+    }
+}
 
 static void
 test_addresses (void)
@@ -193,7 +230,7 @@ test_any (void)
   g_autoptr (StasisMigrateListener) listener = stasis_migrate_listen (&any, TOKEN, &error);
   g_assert_no_error (error);
   const guint16 port = stasis_migrate_listener_get_address (listener)->port;
-  StasisMigrateAddress there = { NULL, (char *) "127.0.0.1", port };
+  StasisMigrateAddress there = { .host = (char *) "127.0.0.1", .port = port };
   Source source = { &there, TOKEN, STASIS_CHANNEL_ASK, NULL };
   GThread *thread = g_thread_new ("source", run_source, &source);
   StasisChannelPurpose purpose = STASIS_CHANNEL_DATA;
@@ -466,6 +503,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/driver/migrate-channel/addresses", test_addresses);
+  g_test_add_func ("/driver/migrate-channel/addresses/own", test_own_addresses);
   g_test_add_data_func ("/driver/migrate-channel/tcp/number", "tcp:127.0.0.1", test_tcp);
   g_test_add_data_func ("/driver/migrate-channel/tcp/name", "tcp:localhost", test_tcp);
   g_test_add_data_func ("/driver/migrate-channel/tcp/ipv6", "tcp:[::1]", test_tcp);

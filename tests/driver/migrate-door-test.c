@@ -64,7 +64,7 @@ static void
 set_up (Fixture *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
-  const StasisMigrateAddress any = { NULL, (char *) "127.0.0.1", 0 };
+  const StasisMigrateAddress any = { .host = (char *) "127.0.0.1" };
   f->root = scratch_new ();
   f->secret = SECRET;
   g_autoptr (StasisPaths) paths = scratch_paths (f->root);

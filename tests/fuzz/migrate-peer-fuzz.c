@@ -88,12 +88,12 @@ check_question (const guint8 *data, gsize size)
 static void
 check_address (const char *text)
 {
-  g_autoptr (StasisMigrateAddress) address = stasis_migrate_address_parse (text, NULL);
+  g_autoptr (StasisMigrateAddress) address = stasis_migrate_address_parse_own (text, NULL);
   if (address == NULL)
     return;
   g_autoptr (GError) error = NULL;
   g_autofree char *shown = stasis_migrate_address_to_string (address);
-  g_autoptr (StasisMigrateAddress) again = stasis_migrate_address_parse (shown, &error);
+  g_autoptr (StasisMigrateAddress) again = stasis_migrate_address_parse_own (shown, &error);
   g_assert_no_error (error);
   g_autofree char *second = stasis_migrate_address_to_string (again);
   g_assert_cmpstr (shown, ==, second);
