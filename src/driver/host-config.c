@@ -25,6 +25,9 @@
  *   [migration]
  *   host=HOST                    by which name or number sources reach this host
  *   stall-timeout=60             seconds that a guest stands still, and nothing moves
+ *   tls-dir=/etc/pki/qemu        certificates
+ *   tls-verify=yes               or no: sources need no certificate
+ *   tls-required=no              or yes: what comes in is encrypted
  *   [hooks]                      programs that are called: docs/hooks.md
  *   enabled=yes                  or no
  *   folder=/etc/stasis/hooks
@@ -72,6 +75,7 @@ stasis_host_config_free (StasisHostConfig *config)
   g_strfreev (config->emulators);
   g_hash_table_unref (config->networks);
   g_free (config->migrate_host);
+  g_free (config->tls_folder);
   g_free (config->hooks.folder);
   g_free (config);
 }
@@ -224,6 +228,23 @@ read_hooks (StasisHooksConfig *hooks, GKeyFile *file, const char *group, const c
 }
 
 static gboolean
+read_migration (StasisHostConfig *config, GKeyFile *file, const char *group, const char *key,
+                GError **error)
+{
+  if (g_str_equal (key, "host"))
+    return read_host (file, group, key, &config->migrate_host, error);
+  if (g_str_equal (key, "stall-timeout"))
+    return read_within (file, group, key, 1, STALL_TIMEOUT_MAX, &config->migrate_stall, error);
+  if (g_str_equal (key, "tls-dir"))
+    return read_path (file, group, key, &config->tls_folder, error);
+  if (g_str_equal (key, "tls-verify"))
+    return read_choice (file, group, key, "yes", "no", &config->tls_trusts_all, error);
+  if (g_str_equal (key, "tls-required"))
+    return read_choice (file, group, key, "no", "yes", &config->tls_is_needed, error);
+  return throw_unknown (error, group, key);
+}
+
+static gboolean
 read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const char *key,
           GError **error)
 {
@@ -246,10 +267,8 @@ read_key (StasisHostConfig *config, GKeyFile *file, const char *group, const cha
     return read_choice (file, group, key, "no", "yes", &config->allows_tcp, error);
   if (g_str_equal (group, "guests"))
     return read_guests (&config->guests, file, group, key, error);
-  if (g_str_equal (group, "migration") && g_str_equal (key, "host"))
-    return read_host (file, group, key, &config->migrate_host, error);
-  if (g_str_equal (group, "migration") && g_str_equal (key, "stall-timeout"))
-    return read_within (file, group, key, 1, STALL_TIMEOUT_MAX, &config->migrate_stall, error);
+  if (g_str_equal (group, "migration"))
+    return read_migration (config, file, group, key, error);
   if (g_str_equal (group, "hooks"))
     return read_hooks (&config->hooks, file, group, key, error);
   return throw_unknown (error, group, key);

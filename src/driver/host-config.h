@@ -40,6 +40,9 @@ typedef struct
   gboolean allows_tcp;   /* stasis may talk to servers by plain TCP */
   char *migrate_host;    /* (owned) (nullable) by which name or number sources reach this host */
   guint32 migrate_stall; /* seconds that a guest stands still for a migration, and nothing moves */
+  char *tls_folder;      /* (owned) (nullable) absolute; NULL: libvirt's */
+  gboolean tls_trusts_all; /* a source needs no certificate */
+  gboolean tls_is_needed;  /* no migration comes in that is not encrypted */
   StasisGuestsConfig guests;
   StasisHooksConfig hooks;
 } StasisHostConfig;

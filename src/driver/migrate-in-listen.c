@@ -117,7 +117,7 @@ stasis_migrate_place_tell (const StasisMigratePlace *place, const StasisMigrateA
 gboolean
 stasis_migrate_in_is_by_qemu (const StasisMigrateIn *in)
 {
-  return (in->flags & (STASIS_MIGRATE_PARALLEL | STASIS_MIGRATE_TLS)) != 0;
+  return (in->flags & STASIS_MIGRATE_PARALLEL) != 0;
 }
 
 static gboolean

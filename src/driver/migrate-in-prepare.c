@@ -24,6 +24,20 @@
 
 #define STORAGE (STASIS_MIGRATE_COPY_STORAGE_ALL | STASIS_MIGRATE_COPY_STORAGE_INC)
 
+/* A tunnel is encrypted, or within this host. */
+static gboolean
+check_tls (const StasisDriver *driver, StasisMigrateFlags flags, GError **error)
+{
+  if (!driver->host->tls_is_needed
+      || (flags & (STASIS_MIGRATE_TLS | STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_OFFLINE)) != 0)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED,
+               _ ("the destination takes no migration that is not encrypted: --tls, or --p2p "
+                  "--tunnelled (option 'tls-required' in [migration] of '%s' there)"),
+               driver->host->path);
+  return FALSE;
+}
+
 /* Of what makes sense by itself. */
 static gboolean
 check_built (StasisMigrateFlags flags, GError **error)
@@ -34,7 +48,6 @@ check_built (StasisMigrateFlags flags, GError **error)
     const char *option;
   } missing[] = {
     { STORAGE, "--copy-storage-all / --copy-storage-inc" },
-    { STASIS_MIGRATE_TLS, "--tls" },
     { STASIS_MIGRATE_POSTCOPY_RESUME, "--postcopy-resume" },
   };
   for (guint i = 0; i < G_N_ELEMENTS (missing); i++)
@@ -212,7 +225,8 @@ stasis_migrate_in_new (StasisDriver *driver, StasisMigrateFlags flags,
                        const StasisMigrateRequest *request, const char *xml, GBytes *octets,
                        GCancellable *cancellable, GError **error)
 {
-  if (!stasis_migrate_params_check (flags, request, error) || !check_built (flags, error))
+  if (!stasis_migrate_params_check (flags, request, error) || !check_built (flags, error)
+      || !check_tls (driver, flags, error))
     return NULL;
   g_autoptr (StasisMigrateCookie) cookie = read_cookie (octets, error);
   g_autoptr (StasisDomainDef) sent = cookie != NULL ? parse (driver, xml, NULL, NULL, error) : NULL;

@@ -102,7 +102,7 @@ gboolean stasis_migrate_place_find (const StasisMigrateIn *in, const StasisMigra
 /* (transfer full): for the source, where @bound (nullable: the place's own) is listened at. */
 char *stasis_migrate_place_tell (const StasisMigratePlace *place,
                                  const StasisMigrateAddress *bound);
-/* TRUE where QEMU takes the connections itself, for there are several, or it encrypts them. */
+/* TRUE where QEMU takes the connections itself, for there are several. */
 gboolean stasis_migrate_in_is_by_qemu (const StasisMigrateIn *in);
 /* Have it; @out_bound (transfer full): with the port. */
 gboolean stasis_migrate_in_listen_by_qemu (StasisMigrateIn *in, const StasisMigrateAddress *address,

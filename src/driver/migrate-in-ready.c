@@ -18,6 +18,7 @@
 #include "driver/migrate-params.h"
 #include "driver/migrate-persist.h"
 #include "driver/migrate-prepared.h"
+#include "driver/migrate-tls.h"
 #include "driver/migration-end.h"
 #include "driver/save-facts.h"
 #include "monitor/commands-migrate.h"
@@ -86,6 +87,10 @@ tell_qemu (StasisMigrateIn *in, const StasisMigratePlan *plan, GError **error)
     }
   in->parameters = stasis_migration_note_parameters (in->monitor, cancellable, error);
   if (in->parameters == NULL
+      || ((in->flags & STASIS_MIGRATE_TLS) != 0
+          && !stasis_migrate_tls_begin (in->monitor, in->hold, in->driver->host,
+                                        /* is_server= */ TRUE, plan->parameters, cancellable,
+                                        error))
       || (on->len > 0
           && !stasis_monitor_migrate_set_capabilities (in->monitor,
                                                        (const StasisMigrationCapability *) on->data,

@@ -54,8 +54,6 @@ check_flags (StasisMigrateFlags flags, GError **error)
     return throw_unsupported (_ ("copying disks"), error);
   if ((flags & STASIS_MIGRATE_POSTCOPY_RESUME) != 0)
     return throw_unsupported ("--postcopy-resume", error);
-  if ((flags & STASIS_MIGRATE_TLS) != 0)
-    return throw_unsupported ("--tls", error);
   return TRUE;
 }
 

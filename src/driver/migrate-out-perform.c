@@ -28,6 +28,7 @@
 #include "driver/migrate-note.h"
 #include "driver/migrate-out-private.h"
 #include "driver/migrate-settle.h"
+#include "driver/migrate-tls.h"
 #include "driver/migrate-tunnel.h"
 #include "driver/migration-end.h"
 #include "monitor/commands-fd.h"
@@ -179,6 +180,18 @@ choose_plan (StasisMigrateOut *out, const StasisMigrateRequest *request, Way *wa
   return stasis_migrate_plan_check (way->plan, emulator, error);
 }
 
+/* QEMU encrypts it. */
+static gboolean
+take_certificates (const StasisMigrateOut *out, const Way *way, GError **error)
+{
+  if ((out->flags & STASIS_MIGRATE_TLS) == 0)
+    return TRUE;
+  return stasis_migrate_tls_name (way->plan->parameters, way->places[0], error)
+         && stasis_migrate_tls_begin (out->monitor, out->hold, out->driver->host,
+                                      /* is_server= */ FALSE, way->plan->parameters,
+                                      stasis_job_cancellable (out->job), error);
+}
+
 static gboolean
 configure (const StasisMigrateOut *out, const Way *way, GError **error)
 {
@@ -188,7 +201,7 @@ configure (const StasisMigrateOut *out, const Way *way, GError **error)
   for (guint i = 0; i < names->len; i++)
     on[i] = (StasisMigrationCapability){ g_ptr_array_index (names, i), TRUE };
   /* One that was left on by people would have QEMU send something else. */
-  return stasis_migration_reset (out->monitor, NULL, error)
+  return stasis_migration_reset (out->monitor, NULL, error) && take_certificates (out, way, error)
          && stasis_monitor_migrate_set_capabilities (out->monitor, on, names->len, cancellable,
                                                      error)
          && stasis_monitor_migrate_set_parameters (

@@ -24,6 +24,7 @@
 
 #include "driver/migration-quiet.h"
 #include "monitor/commands-migrate.h"
+#include "monitor/commands-tls.h"
 
 #define MIGRATION_MS   20000 /* a write to a slow disk has to return before it ends */
 #define MIGRATION_NAP  20    /* ms between two looks */
@@ -174,9 +175,20 @@ reset_parameters (StasisMonitor *monitor, const StasisJson *former, GError **err
   g_autoptr (StasisJson) parameters = find_changed (former, now);
   if (stasis_json_boolean (stasis_json_get (now, "direct-io"), FALSE))
     stasis_json_set_boolean (parameters, "direct-io", FALSE);
-  return stasis_json_object_size (parameters) == 0
-         || stasis_monitor_migrate_set_parameters (monitor, g_steal_pointer (&parameters), NULL,
-                                                   error);
+  const gboolean is_tls = g_strcmp0 (stasis_json_string (stasis_json_get (now, "tls-creds"), NULL),
+                                     STASIS_TLS_MIGRATION)
+                          == 0;
+  if (is_tls)
+    {
+      stasis_json_set_string (parameters, "tls-creds", "");
+      if (stasis_json_get (parameters, "tls-hostname") == NULL)
+        stasis_json_set_string (parameters, "tls-hostname", "");
+    }
+  if (stasis_json_object_size (parameters) > 0
+      && !stasis_monitor_migrate_set_parameters (monitor, g_steal_pointer (&parameters), NULL,
+                                                 error))
+    return FALSE;
+  return !is_tls || stasis_monitor_object_del (monitor, STASIS_TLS_MIGRATION, NULL, error);
 }
 
 /* Every migration capability off, direct-io off, other parameters as they were. */

@@ -9,6 +9,9 @@
 
 G_BEGIN_DECLS
 
+/* The object of a migration that we have begun. */
+#define STASIS_TLS_MIGRATION "stasis-migration"
+
 /* A folder with ca-cert.pem and server-cert.pem, server-key.pem, or client-cert.pem, client-key.pem
  * (a client may do without), which QEMU has to be able to read. */
 typedef struct

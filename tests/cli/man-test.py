@@ -90,7 +90,7 @@ def test_configuration():
                / "data/examples/stasis.conf").read_text(encoding="utf-8")
     section = re.split(r"^\.SH ", MAN.split(".SH STASIS.CONF\n", 1)[1], flags=re.M)[0]
     names = re.findall(r"^(\[[a-z]+\])", example, re.M) + re.findall(r"^#([a-z-]+)=", example, re.M)
-    tap.equal(len(names), 25)
+    tap.equal(len(names), 28)
     for name in names:
         tap.contains(plain(section), name)
 

@@ -85,6 +85,9 @@ test_every_key (void)
                                               "[migration]\n"
                                               "host=here.example\n"
                                               "stall-timeout=17\n"
+                                              "tls-dir=/keys\n"
+                                              "tls-verify=no\n"
+                                              "tls-required=yes\n"
                                               "[hooks]\n"
                                               "enabled=no\n"
                                               "folder=/etc/libvirt/hooks\n"
@@ -107,6 +110,9 @@ test_every_key (void)
   g_assert_cmpuint (config->guests.start_delay, ==, 7);
   g_assert_cmpstr (config->migrate_host, ==, "here.example");
   g_assert_cmpuint (config->migrate_stall, ==, 17);
+  g_assert_cmpstr (config->tls_folder, ==, "/keys");
+  g_assert_true (config->tls_trusts_all);
+  g_assert_true (config->tls_is_needed);
   g_assert_true (config->hooks.is_off);
   g_assert_cmpstr (config->hooks.folder, ==, "/etc/libvirt/hooks");
   g_assert_cmpuint (config->hooks.timeout, ==, 3600);

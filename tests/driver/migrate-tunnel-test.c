@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * migrate-tunnel-test.c: the way to a destination's socket on another host
+ */
+
+#include "config.h"
 
 #include "driver/migrate-tunnel.h"
 
