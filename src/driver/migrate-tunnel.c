@@ -136,6 +136,8 @@ stasis_migrate_tunnel_explain (const StasisTunnel *tunnel, GError **error)
 void
 stasis_tunnel_clear (StasisTunnel *tunnel)
 {
+  if (tunnel->fd >= 0 && tunnel->give_up != NULL)
+    tunnel->give_up (tunnel->reason);
   stasis_fd_clear (&tunnel->fd);
   if (tunnel->reason != NULL)
     tunnel->free_reason (g_steal_pointer (&tunnel->reason));

@@ -16,9 +16,11 @@ typedef struct
   /* (nullable): (transfer full) (nullable) why the stream has ended. */
   char *(*explain) (gpointer reason);
   void (*free_reason) (gpointer reason);
-  gpointer reason; /* (owned) (nullable) */
+  void (*give_up) (gpointer reason); /* (nullable): nobody wants it any more */
+  gpointer reason;                   /* (owned) (nullable) */
 } StasisTunnel;
 
+/* One whose descriptor was not taken is given up. */
 void stasis_tunnel_clear (StasisTunnel *tunnel);
 
 /* A stream to the socket at @path on the host that has the daemon of @uri, by the same way as that

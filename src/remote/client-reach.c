@@ -95,14 +95,19 @@ reach (const StasisRemoteUri *uri, const StasisDriverAsk *ask, StasisClientStrea
   return stream->fd >= 0;
 }
 
-/* To another socket by the same way; the server's thread for signs of life is not needed: ssh has
- * its own. */
+static gboolean
+tunnel_unix (const char *path, StasisTunnel *out_tunnel, GError **error)
+{
+  *out_tunnel = (StasisTunnel){ .fd = stasis_unix_connect (path, error) };
+  return out_tunnel->fd >= 0;
+}
+
+/* To another socket by the same way. */
 gboolean
 stasis_client_tunnel (const char *uri, const char *path, StasisTunnel *out_tunnel,
                       GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisRemoteUri) parsed = stasis_remote_uri_parse (uri, error);
-  StasisClientStream stream = { .fd = -1 };
   if (parsed == NULL)
     return FALSE;
   if (parsed->transport == STASIS_REMOTE_TCP)
@@ -113,13 +118,12 @@ stasis_client_tunnel (const char *uri, const char *path, StasisTunnel *out_tunne
     }
   g_free (parsed->socket);
   parsed->socket = g_strdup (path);
-  if (!reach (parsed, NULL, &stream, cancellable, error))
-    {
-      g_prefix_error (error, "'%s': ", uri);
-      return FALSE;
-    }
-  *out_tunnel = (StasisTunnel){ stream.fd, stream.explain, stream.free_reason, stream.reason };
-  return TRUE;
+  if (parsed->transport == STASIS_REMOTE_SSH
+          ? stasis_client_tunnel_ssh (parsed, out_tunnel, cancellable, error)
+          : tunnel_unix (path, out_tunnel, error))
+    return TRUE;
+  g_prefix_error (error, "'%s': ", uri);
+  return FALSE;
 }
 
 /* A stream to the server. */

@@ -15,6 +15,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "driver/spawn.h"
+#include "remote/tunnel-ssh.h"
 
 static const StasisSshModule *
 load (GError **error)
@@ -48,6 +49,41 @@ stasis_client_reach_ssh (const StasisRemoteUri *uri, const StasisDriverAsk *ask,
   if (module == NULL)
     return FALSE;
   if (module->reach (uri, ask, stream, cancellable, &local))
+    return TRUE;
+  make_public (local);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+static gboolean
+open_tunnel (const StasisSshModule *module, const StasisRemoteUri *uri, StasisTunnel *out_tunnel,
+             GCancellable *cancellable, GError **error)
+{
+  if (stasis_tunnel_ssh_can (uri))
+    {
+      g_autofree char *command = module->command (uri, error);
+      return command != NULL && stasis_tunnel_ssh_open (uri, command, out_tunnel, error);
+    }
+  StasisClientStream stream = { .fd = -1 };
+  if (!module->reach (uri, NULL, &stream, cancellable, error))
+    return FALSE;
+  *out_tunnel = (StasisTunnel){ .fd = stream.fd,
+                                .explain = stream.explain,
+                                .free_reason = stream.free_reason,
+                                .reason = stream.reason };
+  return TRUE;
+}
+
+/* A tunnel. */
+gboolean
+stasis_client_tunnel_ssh (const StasisRemoteUri *uri, StasisTunnel *out_tunnel,
+                          GCancellable *cancellable, GError **error)
+{
+  const StasisSshModule *module = load (error);
+  g_autoptr (GError) local = NULL;
+  if (module == NULL)
+    return FALSE;
+  if (open_tunnel (module, uri, out_tunnel, cancellable, &local))
     return TRUE;
   make_public (local);
   g_propagate_error (error, g_steal_pointer (&local));

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "remote/client-ssh.h"
+#include "transport/remote-command.h"
 #include "transport/ssh.h"
 
 static char *
@@ -20,12 +21,10 @@ free_reason (gpointer reason)
   stasis_ssh_reason_unref (reason);
 }
 
-static gboolean
-reach (const StasisRemoteUri *uri, const StasisDriverAsk *ask, StasisClientStream *stream,
-       GCancellable *cancellable, GError **error)
+static StasisSshTarget
+target_of (const StasisRemoteUri *uri)
 {
-  g_autoptr (StasisSshReason) reason = stasis_ssh_reason_new ();
-  StasisSshTarget target = {
+  return (StasisSshTarget){
     .host = uri->host,
     .port = uri->port,
     .user = uri->user,
@@ -34,9 +33,17 @@ reach (const StasisRemoteUri *uri, const StasisDriverAsk *ask, StasisClientStrea
     .is_no_verify = uri->no_verify,
     .socket_path = uri->socket,
     .is_session = uri->is_session,
-    .is_read_only = stream->is_read_only,
-    .reason = reason,
   };
+}
+
+static gboolean
+reach (const StasisRemoteUri *uri, const StasisDriverAsk *ask, StasisClientStream *stream,
+       GCancellable *cancellable, GError **error)
+{
+  g_autoptr (StasisSshReason) reason = stasis_ssh_reason_new ();
+  StasisSshTarget target = target_of (uri);
+  target.is_read_only = stream->is_read_only;
+  target.reason = reason;
   if (ask != NULL)
     target.ask = (StasisSshAsk){
       .host_key = ask->host_key,
@@ -52,5 +59,13 @@ reach (const StasisRemoteUri *uri, const StasisDriverAsk *ask, StasisClientStrea
   return TRUE;
 }
 
+static char *
+make_command (const StasisRemoteUri *uri, GError **error)
+{
+  const StasisSshTarget target = target_of (uri);
+  return stasis_ssh_target_check (&target, error) ? stasis_ssh_remote_command (&target) : NULL;
+}
+
 extern const StasisSshModule stasis_ssh_module;
-const StasisSshModule __attribute__ ((visibility ("default"))) stasis_ssh_module = { reach };
+const StasisSshModule __attribute__ ((visibility ("default"))) stasis_ssh_module
+    = { reach, make_command };

@@ -42,7 +42,7 @@ open_pair (const char *uri, const char *path, StasisTunnel *out_tunnel, GCancell
   g_assert_cmpstr (path, ==, "/run/s");
   g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
   there = fds[1];
-  *out_tunnel = (StasisTunnel){ fds[0], explain, free_reason, (gpointer) "reason" };
+  *out_tunnel = (StasisTunnel){ fds[0], explain, free_reason, NULL, (gpointer) "reason" };
   return TRUE;
 }
 

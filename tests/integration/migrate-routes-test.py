@@ -12,12 +12,12 @@ from routes import begin_slowly, doors, expect_at, fails, hosts, running_guest
 
 
 @contextlib.contextmanager
-def ssh_server(t):
+def ssh_server(t, config=""):
     """One of this test's own, which finds our helper."""
     harness.ssh_server()  # or a Skip
     import sshd  # pylint: disable=import-outside-toplevel
     path = f"{pathlib.Path(harness.STASIS).parent}:{os.environ['PATH']}"
-    with sshd.sshd(t.dir / "sshd", env={"PATH": path}) as server:
+    with sshd.sshd(t.dir / "sshd", config=config, env={"PATH": path}) as server:
         yield server
 
 
@@ -114,6 +114,43 @@ def cannot_log_in(t):
                            (f"qemu+ssh://127.0.0.1:{module.free_port()}/system?no_verify=1", "efused")):
             fails(one, guest, uri, "--live", "--p2p", "--tunnelled", says=["connecting to qemu+ssh://", words])
             expect_at(guest, one, two)
+
+
+def who_goes(sshd):
+    """The programs that are logged in, by what sshd was told of them."""
+    return [line.rpartition("remote software version ")[2] for line in sshd.said().splitlines()
+            if "remote software version" in line]
+
+
+def processes_with(word):
+    """Those that were started with it."""
+    found = []
+    for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if word in file.read_bytes().decode(errors="replace"):
+                found.append(file.parent.name)
+    return found
+
+
+@harness.test("a tunnel goes by the program ssh, and by libssh2 where that would not understand the key's path")
+def by_program(t):
+    with ssh_server(t, "LogLevel DEBUG1\n") as sshd, hosts(t) as (one, two):
+        guest = running_guest(t, one)
+        strange = t.dir / "id $HOME %h"
+        shutil.copy(sshd.key, strange)
+        shutil.copy(f"{sshd.key}.pub", f"{strange}.pub")
+        for key, (here, there), program in ((sshd.key, (one, two), True), (strange, (two, one), False)):
+            before = len(who_goes(sshd))
+            here.stasis("migrate", guest.name, there.ssh(sshd, keyfile=key), "--live", "--p2p", "--tunnelled")
+            expect_at(guest, there, here)
+            programs = who_goes(sshd)[before:]
+            assert len(programs) == 2 and ("OpenSSH" in "".join(programs)) == program, programs
+        process = begin_slowly(one, guest, two.ssh(sshd), "--p2p", "--tunnelled")
+        key = f"IdentityFile={sshd.key}"
+        assert processes_with(key), "no ssh"
+        one.stasis("domjobabort", guest.name)
+        process.communicate(timeout=60)
+        harness.wait_for(lambda: not processes_with(key), "the program to end")
 
 
 @harness.test("sshd is killed in Perform: the guest goes on, and migrates after all", timeout=400)

@@ -6,6 +6,7 @@ import json
 import pathlib
 import signal
 import sys
+import urllib.parse
 
 import harness
 
@@ -45,7 +46,7 @@ class Host:
     def ssh(self, sshd, **parameters):
         words = {"socket": self.daemon.socket, "keyfile": sshd.key, "known_hosts": sshd.known_hosts} | parameters
         return (f"qemu+ssh://{sshd.user}@127.0.0.1:{sshd.port}/system?"
-                + "&".join(f"{key}={value}" for key, value in words.items()))
+                + "&".join(f"{key}={urllib.parse.quote(str(value))}" for key, value in words.items()))
 
     def stasis(self, *arguments, **options):
         """As a client of the daemon."""
