@@ -128,7 +128,10 @@ stasis_migrate_tunnel_patience (const StasisMigrateAddress *address, int timeout
 void
 stasis_migrate_tunnel_explain (const StasisTunnel *tunnel, GError **error)
 {
-  g_autofree char *why = tunnel->reason != NULL ? tunnel->explain (tunnel->reason) : NULL;
+  /* Who was cancelled does not wait for last words. */
+  if (tunnel->reason == NULL || g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return;
+  g_autofree char *why = tunnel->explain (tunnel->reason);
   if (why != NULL)
     g_prefix_error (error, "%s; ", why);
 }

@@ -21,6 +21,7 @@
 
 #include "remote/tunnel-ssh.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
 #include <string.h>
@@ -176,11 +177,11 @@ stasis_tunnel_ssh_open (const StasisRemoteUri *uri, const char *command, StasisT
   const int theirs = fds[1];
   g_autoptr (GSubprocessLauncher) launcher
       = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDERR_PIPE);
-  const int also = dup (theirs);
+  const int also = fcntl (theirs, F_DUPFD_CLOEXEC, 0);
   g_subprocess_launcher_take_stdin_fd (launcher, theirs);
   g_subprocess_launcher_take_stdout_fd (launcher, also);
   if (also < 0)
-    return stasis_throw_errno (error, "dup");
+    return stasis_throw_errno (error, "F_DUPFD_CLOEXEC");
   g_subprocess_launcher_set_child_setup (launcher, leave_terminal, NULL, NULL);
   g_autoptr (GPtrArray) words = make_command (uri, command);
   GSubprocess *process

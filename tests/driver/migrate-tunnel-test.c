@@ -33,6 +33,15 @@ free_reason (gpointer reason)
   g_assert_cmpstr (reason, ==, "reason");
 }
 
+static gboolean is_given_up;
+
+static void
+give_up (gpointer reason)
+{
+  g_assert_cmpstr (reason, ==, "reason");
+  is_given_up = TRUE;
+}
+
 static gboolean
 open_pair (const char *uri, const char *path, StasisTunnel *out_tunnel, GCancellable *cancellable,
            GError **error)
@@ -42,7 +51,7 @@ open_pair (const char *uri, const char *path, StasisTunnel *out_tunnel, GCancell
   g_assert_cmpstr (path, ==, "/run/s");
   g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
   there = fds[1];
-  *out_tunnel = (StasisTunnel){ fds[0], explain, free_reason, NULL, (gpointer) "reason" };
+  *out_tunnel = (StasisTunnel){ fds[0], explain, free_reason, give_up, (gpointer) "reason" };
   return TRUE;
 }
 
@@ -146,6 +155,7 @@ test_connect (void)
   g_assert_no_error (error);
   g_assert_true (GPOINTER_TO_INT (g_thread_join (thread)));
   g_assert_cmpint (fcntl (fd, F_GETFL) & O_NONBLOCK, ==, 0);
+  g_assert_false (is_given_up);
 }
 
 /* Why it ended is said. */
@@ -160,6 +170,24 @@ test_ended (void)
       stasis_migrate_connect (address, TOKEN, STASIS_CHANNEL_DATA, 60000, NULL, &error), ==, -1);
   g_thread_join (thread);
   g_assert_nonnull (strstr (error->message, "tunnel to '/run/s': no such socket there"));
+}
+
+/* Then nobody wants to know, and nothing goes on. */
+static void
+test_cancelled (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (StasisMigrateAddress) address = address_there ();
+  g_autoptr (GCancellable) cancelled = g_cancellable_new ();
+  stasis_migrate_tunnel_set_opener (open_pair);
+  g_cancellable_cancel (cancelled);
+  g_assert_cmpint (
+      stasis_migrate_connect (address, TOKEN, STASIS_CHANNEL_DATA, 60000, cancelled, &error), ==,
+      -1);
+  stasis_fd_clear (&there);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_null (strstr (error->message, "no such socket there"));
+  g_assert_true (is_given_up);
 }
 
 static void
@@ -189,6 +217,7 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/migrate-tunnel/nobody", test_nobody);
   g_test_add_func ("/driver/migrate-tunnel/connect", test_connect);
   g_test_add_func ("/driver/migrate-tunnel/ended", test_ended);
+  g_test_add_func ("/driver/migrate-tunnel/cancelled", test_cancelled);
   g_test_add_func ("/driver/migrate-tunnel/limit", test_limit);
   return g_test_run ();
 }
