@@ -146,5 +146,12 @@ stasis_monitor_nbd_client_add (StasisMonitor *monitor, const StasisNbdClient *cl
   set_if (node, "tls-hostname", client->tls_hostname);
   if (client->reconnect_s > 0)
     stasis_json_set_uint (node, "reconnect-delay", client->reconnect_s);
+  if (client->open_s > 0)
+    stasis_json_set_uint (node, "open-timeout", client->open_s);
+  if (client->detects_zeroes)
+    {
+      stasis_json_set_string (node, "detect-zeroes", "unmap");
+      stasis_json_set_string (node, "discard", "unmap");
+    }
   return stasis_monitor_blockdev_add (monitor, node, cancellable, error);
 }

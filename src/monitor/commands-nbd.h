@@ -67,9 +67,12 @@ typedef struct
   const char *tls_creds;    /* (nullable): a client's object; NULL: in the clear */
   const char *tls_hostname; /* (nullable): as the certificate says; NULL: as the address does */
   guint32 reconnect_s; /* how long requests wait for a connection that was lost; 0: they fail */
+  guint32 open_s; /* how long it is tried; 0: once, for as long as the server does not answer */
+  gboolean detects_zeroes; /* zeros that are written are left out */
 } StasisNbdClient;
 
-/* Writable.  Ends with blockdev_del.  QEMU waits until it is connected. */
+/* Writable.  Ends with blockdev_del.  QEMU waits until it is connected, and hears nothing of us
+ * meanwhile. */
 gboolean stasis_monitor_nbd_client_add (StasisMonitor *monitor, const StasisNbdClient *client,
                                         GCancellable *cancellable, GError **error);
 

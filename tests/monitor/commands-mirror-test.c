@@ -115,6 +115,8 @@ connect_to_copy (const Fixture *f, const char *creds)
     creds,
     creds != NULL ? "there" : NULL,
     5,
+    10,
+    FALSE,
   };
   g_autoptr (GError) error = NULL;
   stasis_monitor_nbd_client_add (f->monitor, &client, NULL, &error);
@@ -259,7 +261,7 @@ test_lost (Fixture *f, gconstpointer data)
     return;
   export_copy (f, NULL);
   const StasisNbdClient client
-      = { "target", { STASIS_QEMU_ADDRESS_UNIX, f->socket, NULL }, "vda", NULL, NULL, 0 };
+      = { "target", { STASIS_QEMU_ADDRESS_UNIX, f->socket, NULL }, "vda", NULL, NULL, 0, 1, TRUE };
   g_autoptr (GError) error = NULL;
   stasis_monitor_nbd_client_add (f->monitor, &client, NULL, &error);
   g_assert_no_error (error);
@@ -373,7 +375,7 @@ test_tls (Fixture *f, gconstpointer data)
   export_copy (f, "keys");
 
   const StasisNbdClient clear
-      = { "clear", { STASIS_QEMU_ADDRESS_UNIX, f->socket, NULL }, "vda", NULL, NULL, 0 };
+      = { "clear", { STASIS_QEMU_ADDRESS_UNIX, f->socket, NULL }, "vda", NULL, NULL, 0, 1, TRUE };
   g_assert_false (stasis_monitor_nbd_client_add (f->monitor, &clear, NULL, &error));
   g_assert_error (error, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND);
   g_assert_nonnull (strstr (error->message, "TLS"));
