@@ -51,6 +51,9 @@ typedef enum
  * @passes: how often its memory was gone over
  * @expected_pause_us: how long it would stand still if it were paused now; -1 where unknown
  * @throttle: by how much it is slowed down so that it can be sent at all, in percent
+ * @disk_total: octets of disks that are copied along, and of what is written to them meanwhile
+ * @disk_processed: those that were copied
+ * @disk_remaining: those still to do
  * @new_disks: (nullable): the files that a guest's disks go on in from now on, a line each: the
  *   disk's target, a space, the path
  * @error: (nullable): why it failed
@@ -80,6 +83,9 @@ typedef struct
   guint64 passes;
   gint64 expected_pause_us;
   guint64 throttle;
+  guint64 disk_total;
+  guint64 disk_processed;
+  guint64 disk_remaining;
   char *new_disks;
   char *error;
 } StasisJobStats;

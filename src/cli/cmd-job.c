@@ -58,17 +58,23 @@ print_octets (StasisCli *cli, const char *label, guint64 octets, const char *per
 static void
 print_amounts (StasisCli *cli, const StasisJobStats *stats)
 {
-  if (stats->bytes_total == 0 && stats->bytes_processed == 0)
+  if (stats->bytes_total == 0 && stats->bytes_processed == 0 && stats->disk_total == 0)
     return;
-  print_octets (cli, _ ("Data processed:"), stats->bytes_processed, "");
-  print_octets (cli, _ ("Data remaining:"), stats->bytes_remaining, "");
-  print_octets (cli, _ ("Data total:"), stats->bytes_total, "");
+  print_octets (cli, _ ("Data processed:"), stats->bytes_processed + stats->disk_processed, "");
+  print_octets (cli, _ ("Data remaining:"), stats->bytes_remaining + stats->disk_remaining, "");
+  print_octets (cli, _ ("Data total:"), stats->bytes_total + stats->disk_total, "");
   print_octets (cli, _ ("Memory processed:"), stats->bytes_processed, "");
   print_octets (cli, _ ("Memory remaining:"), stats->bytes_remaining, "");
   print_octets (cli, _ ("Memory total:"), stats->bytes_total, "");
   if (stats->bytes_per_second > 0)
     print_octets (cli, _ ("Memory bandwidth:"), stats->bytes_per_second, "/s");
-  if (stats->bytes_written > 0)
+  if (stats->disk_total > 0)
+    {
+      print_octets (cli, _ ("File processed:"), stats->disk_processed, "");
+      print_octets (cli, _ ("File remaining:"), stats->disk_remaining, "");
+      print_octets (cli, _ ("File total:"), stats->disk_total, "");
+    }
+  else if (stats->bytes_written > 0)
     print_octets (cli, _ ("File processed:"), stats->bytes_written, "");
 }
 

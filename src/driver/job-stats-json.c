@@ -60,6 +60,9 @@ static const Field fields[] = {
   FIELD ("passes", UINT, passes),
   FIELD ("expected-pause-us", INT, expected_pause_us),
   FIELD ("throttle", UINT, throttle),
+  FIELD ("disk-total", UINT, disk_total),
+  FIELD ("disk-processed", UINT, disk_processed),
+  FIELD ("disk-remaining", UINT, disk_remaining),
   FIELD ("new-disks", STRING, new_disks),
   FIELD ("error", STRING, error),
 };

@@ -36,12 +36,15 @@ stasis_call_domain_get_job_info (StasisCall *call, GError **error)
   const guint64 numbers[] = {
     stasis_job_params_ms (stats->elapsed_us),
     stasis_job_params_ms (stats->remaining_us),
+    stats->bytes_total + stats->disk_total,
+    stats->bytes_processed + stats->disk_processed,
+    stats->bytes_remaining + stats->disk_remaining,
     stats->bytes_total,
     stats->bytes_processed,
     stats->bytes_remaining,
-    stats->bytes_total,
-    stats->bytes_processed,
-    stats->bytes_remaining,
+    stats->disk_total,
+    stats->disk_processed,
+    stats->disk_remaining,
   };
   call->rets[0].i = stasis_job_params_type (stats);
   for (guint i = 0; call->rets[0].i != STASIS_JOB_TYPE_NONE && i < G_N_ELEMENTS (numbers); i++)

@@ -72,9 +72,11 @@ add_numbers (GPtrArray *params, const StasisJobStats *stats)
   const gint64 pause_us = stats->pause_us >= 0 ? stats->pause_us : stats->expected_pause_us;
   if (pause_us >= 0)
     stasis_wire_params_add_ullong (params, "downtime", stasis_job_params_ms (pause_us + 999));
-  stasis_wire_params_add_ullong (params, "data_total", stats->bytes_total);
-  stasis_wire_params_add_ullong (params, "data_processed", stats->bytes_processed);
-  stasis_wire_params_add_ullong (params, "data_remaining", stats->bytes_remaining);
+  stasis_wire_params_add_ullong (params, "data_total", stats->bytes_total + stats->disk_total);
+  stasis_wire_params_add_ullong (params, "data_processed",
+                                 stats->bytes_processed + stats->disk_processed);
+  stasis_wire_params_add_ullong (params, "data_remaining",
+                                 stats->bytes_remaining + stats->disk_remaining);
   stasis_wire_params_add_ullong (params, "memory_total", stats->bytes_total);
   stasis_wire_params_add_ullong (params, "memory_processed", stats->bytes_processed);
   stasis_wire_params_add_ullong (params, "memory_remaining", stats->bytes_remaining);
@@ -95,6 +97,17 @@ add_numbers (GPtrArray *params, const StasisJobStats *stats)
                                 (gint32) MIN (stats->throttle, 100));
 }
 
+/* Of a migration that copies disks. */
+static void
+add_disks (GPtrArray *params, const StasisJobStats *stats)
+{
+  if (stats->disk_total == 0)
+    return;
+  stasis_wire_params_add_ullong (params, "disk_total", stats->disk_total);
+  stasis_wire_params_add_ullong (params, "disk_processed", stats->disk_processed);
+  stasis_wire_params_add_ullong (params, "disk_remaining", stats->disk_remaining);
+}
+
 /* Typed parameters. */
 GPtrArray *
 stasis_job_params_make (const StasisJobStats *stats)
@@ -104,6 +117,7 @@ stasis_job_params_make (const StasisJobStats *stats)
     return params;
   stasis_wire_params_add_int (params, "operation", operation_number (stats));
   add_numbers (params, stats);
+  add_disks (params, stats);
   if (stats->state != STASIS_JOB_ACTIVE)
     stasis_wire_params_add_boolean (params, "success", stats->state == STASIS_JOB_COMPLETED);
   if (stats->error != NULL)
@@ -170,6 +184,9 @@ stasis_job_params_parse (gint32 type, const GPtrArray *params)
   stats->bytes_processed = find_number (params, "memory_processed");
   stats->bytes_remaining = find_number (params, "memory_remaining");
   stats->bytes_per_second = find_number (params, "memory_bps");
+  stats->disk_total = find_number (params, "disk_total");
+  stats->disk_processed = find_number (params, "disk_processed");
+  stats->disk_remaining = find_number (params, "disk_remaining");
   stats->pages_zero = find_number (params, "memory_constant");
   stats->pages_normal = find_number (params, "memory_normal");
   stats->page_size = find_number (params, "memory_page_size");
