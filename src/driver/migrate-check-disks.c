@@ -11,6 +11,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "driver/disk-chain.h"
 #include "driver/error.h"
 #include "driver/migrate-check.h"
 #include "driver/migrate-disk.h"
@@ -121,6 +122,22 @@ check_room (const Disks *disks, const StasisMigrateDisk *source, const char *pat
                                folder, wanted_size, room_size);
 }
 
+/* What a copy of the top of a disk is to rest on is not copied. */
+static gboolean
+check_backing (const Disks *disks, const StasisMigrateDisk *source, GError **error)
+{
+  if (source->backing == NULL || (disks->check->flags & STASIS_MIGRATE_COPY_STORAGE_INC) == 0)
+    return TRUE;
+  g_autoptr (GPtrArray) below
+      = stasis_disk_chain_read (source->backing, source->backing_format, error);
+  if (below != NULL && access (source->backing, R_OK) == 0)
+    return TRUE;
+  if (below != NULL)
+    stasis_throw_errno (error, "'%s'", source->backing);
+  g_prefix_error (error, _ ("what a copy of the top alone (--copy-storage-inc) rests on: "));
+  return FALSE;
+}
+
 /* A file that is there already may be what a copy goes into, but not the source's own. */
 static gboolean
 check_copy (const Disks *disks, const StasisMigrateDisk *source, const StasisDiskDef *disk,
@@ -129,7 +146,7 @@ check_copy (const Disks *disks, const StasisMigrateDisk *source, const StasisDis
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisMigrateDisk) here = stasis_migrate_disk_describe (disk, &local);
   if (here == NULL && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
-    return check_room (disks, source, disk->source, error);
+    return check_backing (disks, source, error) && check_room (disks, source, disk->source, error);
   if (here == NULL)
     {
       g_propagate_error (error, g_steal_pointer (&local));

@@ -21,6 +21,7 @@
 
 #define STRING_MAX 4096u /* octets of all but definitions */
 #define TARGET_MAX 32u
+#define EXPORT_MAX 64u /* octets */
 
 /* Before anything is allocated for them. */
 static gboolean
@@ -204,6 +205,9 @@ check_begin (const StasisMigrateBegin *begin, GError **error)
       const StasisMigrateDisk *disk = g_ptr_array_index (begin->disks, i);
       if (!check_target (disk->target, error))
         return FALSE;
+      if (disk->backing != NULL && disk->backing_format == NULL)
+        return stasis_cookie_throw (error, _ ("what disk '%s' rests on has no format"),
+                                    disk->target);
       if (disk->size > G_MAXINT64)
         return stasis_cookie_throw (error, _ ("disk '%s' has an impossible size"), disk->target);
     }
@@ -218,8 +222,11 @@ check_prepare (const StasisMigratePrepare *prepare, GError **error)
   for (guint i = 0; i < prepare->exports->len; i++)
     {
       const StasisMigrateExport *export = g_ptr_array_index (prepare->exports, i);
+      const gsize length = strlen (export->name);
       if (!check_target (export->target, error))
         return FALSE;
+      if (length == 0 || length > EXPORT_MAX)
+        return stasis_cookie_throw (error, _ ("an export has an impossible name"));
     }
   return TRUE;
 }

@@ -58,6 +58,8 @@ static const StasisCookieMember disk_members[] = {
   DISK ("size", UINT, FALSE, size),
   DISK ("writable", BOOLEAN, TRUE, is_writable),
   DISK ("copied", BOOLEAN, TRUE, is_copied),
+  DISK ("backing", PATH, FALSE, backing),
+  DISK ("backing-format", STRING, FALSE, backing_format),
   DISK ("fs-type", STRING, FALSE, fs_type),
   DISK ("fs-id", STRING, FALSE, fs_id),
   DISK ("inode", UINT, FALSE, inode),

@@ -39,6 +39,8 @@ typedef struct
   guint64 size; /* octets that the guest sees; 0: not known */
   gboolean is_writable;
   gboolean is_copied;
+  char *backing; /* copied incrementally: what it rests on, which is not */
+  char *backing_format;
   char *fs_type; /* of the file system that it lies on: "ext", "nfs"; NULL: a block device */
   char *fs_id;   /* hexadecimal */
   guint64 inode;

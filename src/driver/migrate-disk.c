@@ -21,6 +21,8 @@
 #include <linux/fs.h>
 #include <stasis/error.h>
 
+#include "driver/disk-chain.h"
+#include "monitor/commands-query.h"
 #include "util/fd.h"
 #include "util/safe-open.h"
 
@@ -70,6 +72,8 @@ stasis_migrate_disk_free (StasisMigrateDisk *disk)
   g_free (disk->target);
   g_free (disk->path);
   g_free (disk->format);
+  g_free (disk->backing);
+  g_free (disk->backing_format);
   g_free (disk->fs_type);
   g_free (disk->fs_id);
   g_free (disk);
@@ -141,6 +145,39 @@ stasis_migrate_disk_describe (const StasisDiskDef *disk, GError **error)
   if (fd < 0 || !find_place (self, fd, error) || !find_size (self, fd, error))
     return NULL;
   return g_steal_pointer (&self);
+}
+
+gboolean
+stasis_migrate_disk_add_backing (StasisMigrateDisk *disk, GError **error)
+{
+  g_autoptr (GPtrArray) chain = stasis_disk_chain_read (disk->path, disk->format, error);
+  if (chain == NULL)
+    return FALSE;
+  if (chain->len == 0)
+    return TRUE;
+  const StasisDiskLink *nearest = g_ptr_array_index (chain, 0);
+  disk->backing = g_strdup (nearest->path);
+  disk->backing_format = g_strdup (nearest->format);
+  return TRUE;
+}
+
+const char *
+stasis_migrate_disk_node (const StasisDomainDef *def, const char *target, const GPtrArray *blocks)
+{
+  const char *alias = NULL;
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      const StasisDiskDef *disk = g_ptr_array_index (def->disks, i);
+      if (g_strcmp0 (disk->target, target) == 0)
+        alias = disk->info.alias;
+    }
+  for (guint i = 0; alias != NULL && i < blocks->len; i++)
+    {
+      const StasisMonitorBlock *block = g_ptr_array_index (blocks, i);
+      if (stasis_monitor_block_is_of (block, alias))
+        return block->node_name;
+    }
+  return NULL;
 }
 
 /* One file? */

@@ -15,6 +15,13 @@ StasisMigrateDisk *stasis_migrate_disk_describe (const StasisDiskDef *disk,
                                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void stasis_migrate_disk_free (StasisMigrateDisk *disk);
 
+/* What it rests on, by the names of this host: nothing where it rests on nothing. */
+gboolean stasis_migrate_disk_add_backing (StasisMigrateDisk *disk, GError **error);
+
+/* (nullable): the block node that a guest has as its disk, of QEMU's (of StasisMonitorBlock). */
+const char *stasis_migrate_disk_node (const StasisDomainDef *def, const char *target,
+                                      const GPtrArray *blocks);
+
 typedef enum
 {
   STASIS_MIGRATE_DISK_OTHER,

@@ -12,7 +12,8 @@
 #include "driver/migration-end.h"
 #include "util/json-path.h"
 
-#define DOORS_MAX 16u
+#define DOORS_MAX  16u
+#define COPIED_MAX 1024u
 
 StasisMigrateJournal *
 stasis_migrate_journal_new (const char *token)
@@ -33,6 +34,7 @@ stasis_migrate_journal_copy (const StasisMigrateJournal *journal)
   copy->doors = g_strdupv (journal->doors);
   copy->note = g_strdup (journal->note);
   copy->verdicts = g_strdup (journal->verdicts);
+  copy->copied = g_strdupv (journal->copied);
   if (journal->parameters != NULL)
     copy->parameters = stasis_json_ref (journal->parameters);
   return copy;
@@ -50,24 +52,33 @@ stasis_migrate_journal_free (StasisMigrateJournal *journal)
   g_strfreev (journal->doors);
   g_free (journal->note);
   g_free (journal->verdicts);
+  g_strfreev (journal->copied);
   stasis_json_unref (journal->parameters);
   g_free (journal);
+}
+
+static StasisJson *
+strings_to_json (char **strings)
+{
+  StasisJson *array = stasis_json_new_array ();
+  for (guint i = 0; strings[i] != NULL; i++)
+    stasis_json_array_append_string (array, strings[i]);
+  return array;
 }
 
 StasisJson *
 stasis_migrate_journal_to_json (const StasisMigrateJournal *journal)
 {
   StasisJson *json = stasis_json_new_object ();
-  StasisJson *doors = stasis_json_new_array ();
   stasis_json_set_string (json, "token", journal->token);
   if (journal->secret != NULL)
     stasis_json_set_string (json, "secret", journal->secret);
   if (journal->peer != NULL)
     stasis_json_set_string (json, "peer", journal->peer);
-  for (guint i = 0; journal->doors[i] != NULL; i++)
-    stasis_json_array_append_string (doors, journal->doors[i]);
-  stasis_json_set (json, "doors", doors);
+  stasis_json_set (json, "doors", strings_to_json (journal->doors));
   stasis_json_set_path (json, "note", journal->note);
+  if (journal->copied != NULL)
+    stasis_json_set (json, "copied-disks", strings_to_json (journal->copied));
   stasis_json_set_path (json, "verdicts", journal->verdicts);
   stasis_json_set_uint (json, "flags", journal->flags);
   stasis_json_set_boolean (json, "was-running", journal->was_running);
@@ -81,18 +92,18 @@ stasis_migrate_journal_to_json (const StasisMigrateJournal *journal)
 }
 
 static char **
-doors_from_json (const StasisJson *json)
+strings_from_json (const StasisJson *json, guint max)
 {
-  GPtrArray *doors = g_ptr_array_new ();
+  GPtrArray *strings = g_ptr_array_new ();
   if (json != NULL && stasis_json_kind (json) == STASIS_JSON_ARRAY)
-    for (guint i = 0; i < stasis_json_array_length (json) && doors->len < DOORS_MAX; i++)
+    for (guint i = 0; i < stasis_json_array_length (json) && strings->len < max; i++)
       {
-        const char *door = stasis_json_string (stasis_json_array_get (json, i), NULL);
-        if (door != NULL)
-          g_ptr_array_add (doors, g_strdup (door));
+        const char *string = stasis_json_string (stasis_json_array_get (json, i), NULL);
+        if (string != NULL)
+          g_ptr_array_add (strings, g_strdup (string));
       }
-  g_ptr_array_add (doors, NULL);
-  return (char **) g_ptr_array_free (doors, FALSE);
+  g_ptr_array_add (strings, NULL);
+  return (char **) g_ptr_array_free (strings, FALSE);
 }
 
 StasisMigrateJournal *
@@ -107,7 +118,9 @@ stasis_migrate_journal_from_json (const StasisJson *json)
   if (stasis_migrate_secret_is_valid (secret))
     journal->secret = g_strdup (secret);
   g_strfreev (journal->doors);
-  journal->doors = doors_from_json (stasis_json_get (json, "doors"));
+  journal->doors = strings_from_json (stasis_json_get (json, "doors"), DOORS_MAX);
+  if (stasis_json_get (json, "copied-disks") != NULL)
+    journal->copied = strings_from_json (stasis_json_get (json, "copied-disks"), COPIED_MAX);
   journal->peer = g_strdup (stasis_json_string (stasis_json_get (json, "peer"), NULL));
   journal->note = stasis_json_dup_path (json, "note");
   journal->verdicts = stasis_json_dup_path (json, "verdicts");

@@ -17,6 +17,7 @@ typedef struct
   char **doors;   /* (owned) out: addresses where the destination can be asked, may be empty */
   char *note;     /* (owned) (nullable) out: what outlasts a boot (migrate-note.h) */
   char *verdicts; /* (owned) (nullable) in: the folder of this host's verdicts */
+  char **copied;  /* (owned) (nullable) out: the targets of the disks that are copied */
   guint64 flags;  /* libvirt's */
   gboolean was_running;   /* out: the guest ran before */
   StasisJson *parameters; /* (owned) (nullable) out, undecided: QEMU's, to be set back */

@@ -15,7 +15,9 @@
   "{\"emulator\":\"/usr/bin/qemu-system-x86_64\",\"version\":\"10.0.2\"," \
   "\"machine\":\"pc-i440fx-10.0\",\"accelerator\":\"tcg\",\"run-state\":\"running\"," \
   "\"capabilities\":[\"events\"],\"cpu\":{\"model\":\"max\",\"props\":{\"sse2\":true}}}"
-#define HEAD "{\"stasis-migration\":1,\"token\":\"" TOKEN "\""
+#define HEAD    "{\"stasis-migration\":1,\"token\":\"" TOKEN "\""
+#define PREPARE ",\"prepare\":{\"dest\":{\"name\":\"b\"},\"capabilities\":[]"
+#define NAME_16 "0123456789abcdef"
 #define BEGIN \
   "\"source\":{\"name\":\"a\"},\"name\":\"web\"," \
   "\"uuid\":\"d0010203-0405-4607-8809-0a0b0c0d0e0f\",\"qemu\":" QEMU ",\"memory-kib\":262144"
@@ -45,6 +47,8 @@ make_full (void)
   disk->size = 1 << 30;
   disk->is_writable = TRUE;
   disk->is_copied = TRUE;
+  disk->backing = g_strdup ("/disks/\xfe base");
+  disk->backing_format = g_strdup ("raw");
   disk->fs_type = g_strdup ("ext");
   disk->fs_id = g_strdup ("0badcafe");
   disk->inode = G_MAXUINT64;
@@ -105,6 +109,8 @@ test_round_trip (void)
   g_assert_cmpint (read->begin->time_us, ==, 1234567890123456);
   const StasisMigrateDisk *disk = g_ptr_array_index (read->begin->disks, 0);
   g_assert_cmpstr (disk->path, ==, "/disks/\xff odd name");
+  g_assert_cmpstr (disk->backing, ==, "/disks/\xfe base");
+  g_assert_cmpstr (disk->backing_format, ==, "raw");
   g_assert_cmpuint (disk->inode, ==, G_MAXUINT64);
   g_assert_true (disk->is_copied);
   g_assert_cmpstr (read->prepare->addresses[1], ==, "unix:/a");
@@ -248,6 +254,12 @@ static const Bad bads[] = {
   { "disk-size",
     HEAD ",\"begin\":{" BEGIN ",\"disks\":[{\"target\":\"vda\"," DISK ",\"size\":-1}]}}", INVALID,
     "'size'" },
+  { "disk-backing",
+    HEAD ",\"begin\":{" BEGIN ",\"disks\":[{\"target\":\"vda\"," DISK ",\"backing\":\"/b\"}]}}",
+    INVALID, "no format" },
+  { "disk-backing-path",
+    HEAD ",\"begin\":{" BEGIN ",\"disks\":[{\"target\":\"vda\"," DISK ",\"backing\":\"b\"}]}}",
+    INVALID, "'backing'" },
   { "no-source", HEAD ",\"begin\":{\"name\":\"web\"}}", INVALID, "'source'" },
   { "name",
     HEAD ",\"begin\":{\"source\":{\"name\":\"a\"},\"name\":\"../web\",\"uuid\":\"\",\"qemu\":{},"
@@ -261,6 +273,14 @@ static const Bad bads[] = {
   { "secret",
     HEAD ",\"prepare\":{\"dest\":{\"name\":\"b\"},\"capabilities\":[],\"secret\":\"../x\"}}",
     INVALID, "'secret'" },
+  { "export-target", HEAD PREPARE ",\"exports\":[{\"target\":\"a b\",\"name\":\"x\"}]}}", INVALID,
+    "target" },
+  { "export-unnamed", HEAD PREPARE ",\"exports\":[{\"target\":\"vda\",\"name\":\"\"}]}}", INVALID,
+    "export" },
+  { "export-long",
+    HEAD PREPARE ",\"exports\":[{\"target\":\"vda\",\"name\":\"" NAME_16 NAME_16 NAME_16 NAME_16
+                 "x\"}]}}",
+    INVALID, "export" },
   { "final", HEAD ",\"final\":{\"begun\":1}}", INVALID, "'begun'" },
 };
 

@@ -245,6 +245,27 @@ test_copy (Fixture *f, gconstpointer data)
   assert_finding (f, 0, NULL);
 }
 
+/* What the top of a disk lies on is to be here. */
+static void
+test_copy_top (Fixture *f, gconstpointer data)
+{
+  StasisMigrateDisk *disk = disk_of (f, 1);
+  move_away (f);
+  g_assert_cmpint (unlink (f->qcow2), ==, 0);
+  disk->is_copied = TRUE;
+  disk->backing = g_build_filename (f->folder, "base", NULL);
+  disk->backing_format = g_strdup ("raw");
+  assert_finding (f, 1, NULL); /* all of it is copied */
+  f->check.flags = STASIS_MIGRATE_COPY_STORAGE_INC;
+  assert_finding (f, 1, "rests on");
+  g_assert_true (g_file_set_contents (disk->backing, "base", -1, NULL));
+  assert_finding (f, 1, NULL);
+  g_free (disk->backing_format);
+  disk->backing_format = g_strdup ("qcow2"); /* it is none */
+  assert_finding (f, 1, "rests on");
+  unlink (disk->backing);
+}
+
 /* Two that would fit each by itself. */
 static void
 test_copies (Fixture *f, gconstpointer data)
@@ -331,11 +352,11 @@ main (int argc, char **argv)
     const char *test;
     void (*function) (Fixture *, gconstpointer);
   } tests[] = {
-    { "describe", test_describe },   { "there", test_there },
-    { "elsewhere", test_elsewhere }, { "format", test_format },
-    { "missing", test_missing },     { "copy", test_copy },
-    { "copies", test_copies },       { "copy-nowhere", test_copy_nowhere },
-    { "host", test_host },
+    { "describe", test_describe },         { "there", test_there },
+    { "elsewhere", test_elsewhere },       { "format", test_format },
+    { "missing", test_missing },           { "copy", test_copy },
+    { "copy-top", test_copy_top },         { "copies", test_copies },
+    { "copy-nowhere", test_copy_nowhere }, { "host", test_host },
   };
   g_test_init (&argc, &argv, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
