@@ -79,14 +79,15 @@ read_size (const StasisDiskDef *disk, guint64 *out_size, GError **error)
 
 /* qemu-img writes to a file in memory. */
 static gboolean
-run_tool (const StasisDiskDef *disk, guint64 size, int fd, GCancellable *cancellable,
+run_tool (const char *backing, const char *format, guint64 size, int fd, GCancellable *cancellable,
           GError **error)
 {
   g_autofree char *output = g_strdup_printf ("/proc/self/fd/%d", TOOL_FD);
   g_autofree char *octets = g_strdup_printf ("%" G_GUINT64_FORMAT, size);
-  const char *format = disk->format == STASIS_DISK_FORMAT_QCOW2 ? "qcow2" : "raw";
-  const char *const argv[] = { TOOL,   "create", "-q",         "-u",   "-f",   "qcow2", "-F",
-                               format, "-b",     disk->source, output, octets, NULL };
+  const char *const on_top[] = { TOOL,   "create", "-q",    "-u",   "-f",   "qcow2", "-F",
+                                 format, "-b",     backing, output, octets, NULL };
+  const char *const alone[] = { TOOL, "create", "-q", "-f", "qcow2", output, octets, NULL };
+  const char *const *argv = backing != NULL ? on_top : alone;
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (
       G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
   const int copy = fcntl (fd, F_DUPFD_CLOEXEC, 0);
@@ -122,13 +123,23 @@ stasis_overlay_file_empty (const StasisDiskDef *disk, GCancellable *cancellable,
       return NULL;
     }
   guint64 size = 0;
+  const char *format = disk->format == STASIS_DISK_FORMAT_QCOW2 ? "qcow2" : "raw";
+  if (!read_size (disk, &size, error))
+    return NULL;
+  return stasis_overlay_file_make (disk->source, format, size, cancellable, error);
+}
+
+GBytes *
+stasis_overlay_file_make (const char *backing, const char *backing_format, guint64 size,
+                          GCancellable *cancellable, GError **error)
+{
   stasis_autofd int fd = memfd_create ("stasis-overlay", MFD_CLOEXEC);
   if (fd < 0)
     {
       stasis_throw_errno (error, _ ("cannot make a memory file"));
       return NULL;
     }
-  if (!read_size (disk, &size, error) || !run_tool (disk, size, fd, cancellable, error))
+  if (!run_tool (backing, backing_format, size, fd, cancellable, error))
     return NULL;
   return stasis_overlay_file_read (fd, TOOL, error);
 }

@@ -35,6 +35,7 @@
 #include "driver/log-limit.h"
 #include "driver/lost.h"
 #include "driver/migrate-note.h"
+#include "driver/migrate-volume.h"
 #include "driver/recover.h"
 #include "driver/registry.h"
 #include "driver/resource-open.h"
@@ -370,6 +371,10 @@ launch (Start *start, GError **error)
   stasis_live_def_prepare (start->def, start->hold->folder);
   if (start->request->kept_disks != NULL
       && !stasis_restore_disks_lay (start->hold, start->request->kept_disks, error))
+    return FALSE;
+  if (start->request->volumes != NULL
+      && !stasis_migrate_volumes_make (start->hold, start->request->volumes, start->cancellable,
+                                       error))
     return FALSE;
   start->resources = stasis_resources_list (start->def);
   const StasisStartClone *clone = start->request->clone;

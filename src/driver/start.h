@@ -31,6 +31,8 @@ typedef struct
   const StasisStartClone *clone; /* (nullable) */
   const GPtrArray *kept_disks;   /* (nullable) of StasisDiskDef of the definition: the guest goes on
                                     in overlays over them */
+  const GPtrArray *volumes;  /* (nullable) of StasisMigrateVolume: files for copies of disks, which
+                                are made where they are missing */
   StasisMemoryImage *memory; /* (nullable): map the memory from it, if QEMU's user may; else QEMU is
                                 started with memory of its own, and it says why */
 } StasisStartRequest;
