@@ -6,6 +6,10 @@
  * disk that is neither a regular file nor a block device has nothing to note and says no.  On
  * restore, somebody else who has the disk open for writing says no as well: QEMU marks its use
  * by locks on octets 100 to 300 of the file (block/file-posix.c).
+ *
+ * Disks that are copied along with a migration take all steps: they are mirrored to the destination
+ * while the guest runs (1), the mirrors end once it stands still (2), and then the copies are what
+ * the disks are (3).
  */
 
 #include "config.h"
@@ -86,10 +90,30 @@ test (const StasisDeviceRequest *request, GError **error)
   return TRUE;
 }
 
+/* Those that are copied. */
+static gboolean
+prepare (const StasisDeviceRequest *request, GError **error)
+{
+  return request->mirrors == NULL || stasis_migrate_mirrors_start (request->mirrors, error);
+}
+
+static gboolean
+transfer (const StasisDeviceRequest *request, GError **error)
+{
+  return request->mirrors == NULL || stasis_migrate_mirrors_finish (request->mirrors, error);
+}
+
+static gboolean
+sync_copies (const StasisDeviceRequest *request, GError **error)
+{
+  return request->mirrors == NULL || stasis_migrate_mirrors_await (request->mirrors, error);
+}
+
 static void
 recover (const StasisDeviceRequest *request)
 {
-  /* Step 0 touched nothing. */
+  /* What was mirrored is ended from the journal: by whoever undoes the migration. */
 }
 
-const StasisDeviceOps stasis_device_disk = { "disk", test, recover };
+const StasisDeviceOps stasis_device_disk
+    = { "disk", test, prepare, transfer, sync_copies, recover };

@@ -42,4 +42,6 @@ recover (const StasisDeviceRequest *request)
   /* Nothing was done. */
 }
 
-const StasisDeviceOps stasis_device_qemu = { "QEMU", test, recover };
+const StasisDeviceOps stasis_device_qemu = {
+  "QEMU", test, stasis_devices_no_step, stasis_devices_no_step, stasis_devices_no_step, recover,
+};

@@ -4,8 +4,7 @@
  *
  * The semantics are those of Xen's external device migration (2006): each step is asked of all
  * devices before the next one begins, and step 0 of all before anything else happens: no file,
- * no pause, no connection.  Later steps (prepare, transfer, sync) join this table with the
- * devices that need them.
+ * no pause, no connection.
  */
 
 #include "config.h"
@@ -26,6 +25,42 @@ stasis_devices_test (const StasisDeviceRequest *request, GError **error)
   for (gsize i = 0; i < G_N_ELEMENTS (handlers); i++)
     if (!handlers[i]->test (request, error))
       return FALSE;
+  return TRUE;
+}
+
+/* Step 1. */
+gboolean
+stasis_devices_prepare (const StasisDeviceRequest *request, GError **error)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (handlers); i++)
+    if (!handlers[i]->prepare (request, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Step 2. */
+gboolean
+stasis_devices_transfer (const StasisDeviceRequest *request, GError **error)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (handlers); i++)
+    if (!handlers[i]->transfer (request, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Step 3. */
+gboolean
+stasis_devices_sync (const StasisDeviceRequest *request, GError **error)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (handlers); i++)
+    if (!handlers[i]->sync (request, error))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+stasis_devices_no_step (const StasisDeviceRequest *request, GError **error)
+{
   return TRUE;
 }
 

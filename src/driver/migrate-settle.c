@@ -36,6 +36,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/migrate-mirror-drop.h"
 #include "driver/migrate-note.h"
 #include "driver/migrate-source.h"
 #include "driver/migration-end.h"
@@ -162,6 +163,15 @@ forget (StasisStatus *status)
   g_clear_pointer (&status->undecided_migration, stasis_migrate_journal_free);
 }
 
+/* What copies its disks, where the migration did not come to the end of that. */
+static void
+drop_copies (const StasisStatus *status, StasisMonitor *monitor)
+{
+  const StasisMigrateJournal *migration = migration_of (status);
+  if (migration != NULL && migration->copied != NULL)
+    stasis_migrate_mirrors_drop (monitor, (const char *const *) migration->copied);
+}
+
 /* The guest goes on here, as it was; it first, then all that was set up in QEMU. */
 static gboolean
 take_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, gboolean was_running,
@@ -179,6 +189,7 @@ take_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, gbo
   else if (!stasis_monitor_activate_disks (monitor, NULL, &local))
     g_debug ("%s", local->message); /* QEMU before 10.0 cannot: `cont` does it there */
   g_clear_error (&local);
+  drop_copies (status, monitor);
   if (!stasis_monitor_closefd (monitor, STASIS_MIGRATE_FD_NAME, NULL, &local))
     g_debug ("%s", local->message); /* it may hold none */
   g_clear_error (&local);
