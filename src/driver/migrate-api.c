@@ -17,8 +17,6 @@ static const struct
   guint flag;
   const char *option;
 } missing[] = {
-  { STASIS_MIGRATE_COPY_STORAGE_ALL, "--copy-storage-all" },
-  { STASIS_MIGRATE_COPY_STORAGE_INC, "--copy-storage-inc" },
   { STASIS_MIGRATE_POSTCOPY_RESUME, "--postcopy-resume" },
 };
 

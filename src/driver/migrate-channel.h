@@ -44,6 +44,11 @@ StasisMigrateListener *stasis_migrate_listen (const StasisMigrateAddress *addres
                                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void stasis_migrate_listener_free (StasisMigrateListener *listener);
 
+/* A socket that listens there, for somebody else to serve, or -1.  It closes on exec.
+ * @out_bound: (transfer full): with the port that it got */
+int stasis_migrate_listen_only (const StasisMigrateAddress *address,
+                                StasisMigrateAddress **out_bound, GError **error);
+
 /* With the port that it got (borrowed). */
 const StasisMigrateAddress *
 stasis_migrate_listener_get_address (const StasisMigrateListener *listener);

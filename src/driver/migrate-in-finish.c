@@ -256,6 +256,7 @@ stasis_migrate_in_begin (StasisMigrateIn *in, StasisMigrateFlags flags, GBytes *
   if (cookie == NULL || !stasis_fault ("migrate-in-finish", error)
       || !await_loaded (in, &is_postcopy, error) || !stasis_fault ("migrate-in-loaded", error)
       || !stasis_late_options_links (in->def, in->monitor, stasis_job_cancellable (in->job), error)
+      || !stasis_migrate_in_unexport (in, error)
       || (runs && !is_postcopy && !take_disks (in, error)) || !note_run (in, runs, error)
       || !stasis_job_commit (in->job, error) || !stasis_fault ("migrate-in-committed", error)
       || !decide (in, error))

@@ -17,6 +17,7 @@
 #include "driver/migrate-params.h"
 #include "driver/migrate-prepared.h"
 #include "driver/migrate-secret.h"
+#include "driver/migrate-volume.h"
 #include "driver/registry.h"
 #include "driver/start.h"
 #include "image/facts.h"
@@ -47,7 +48,6 @@ check_built (StasisMigrateFlags flags, GError **error)
     guint flags;
     const char *option;
   } missing[] = {
-    { STORAGE, "--copy-storage-all / --copy-storage-inc" },
     { STASIS_MIGRATE_POSTCOPY_RESUME, "--postcopy-resume" },
   };
   for (guint i = 0; i < G_N_ELEMENTS (missing); i++)
@@ -57,6 +57,28 @@ check_built (StasisMigrateFlags flags, GError **error)
                      _ ("%s: the destination does not know that yet"), missing[i].option);
         return FALSE;
       }
+  if ((flags & STORAGE) == 0 || (flags & (STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_POSTCOPY)) == 0)
+    return TRUE;
+  g_set_error (
+      error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+      _ ("the destination does not know yet how to take copies of disks through a tunnel, or "
+         "in postcopy"));
+  return FALSE;
+}
+
+/* What is copied though nobody asked for it. */
+static gboolean
+check_copies (const StasisMigrateBegin *begin, StasisMigrateFlags flags, GError **error)
+{
+  for (guint i = 0; i < begin->disks->len; i++)
+    {
+      const StasisMigrateDisk *disk = g_ptr_array_index (begin->disks, i);
+      if (disk->is_copied && (flags & STORAGE) == 0)
+        return stasis_throw_refused (error,
+                                     _ ("the source copies disk '%s', and the destination was not "
+                                        "asked to take copies"),
+                                     disk->target);
+    }
   return TRUE;
 }
 
@@ -242,12 +264,15 @@ stasis_migrate_in_new (StasisDriver *driver, StasisMigrateFlags flags,
     return NULL;
   g_autoptr (StasisMigrateIn) in = make (driver, flags, cookie->token, wanted);
   note (in, cookie->begin);
-  if (!stasis_migrate_ins_check_free (driver->migrations, in, error) || !filter (in, error)
+  if (!stasis_migrate_ins_check_free (driver->migrations, in, error)
+      || !check_copies (cookie->begin, flags, error) || !filter (in, error)
       || !check (in, cookie->begin, sent, error)
       || !take_persistent (in, request, cookie->begin, error) || !check_open (in, error)
       || (in->secret = stasis_migrate_secret_new (error)) == NULL
       || g_cancellable_set_error_if_cancelled (cancellable, error))
     return NULL;
+  in->volumes = stasis_migrate_volumes_list (cookie->begin, in->def,
+                                             (flags & STASIS_MIGRATE_COPY_STORAGE_INC) != 0);
   return g_steal_pointer (&in);
 }
 
@@ -283,6 +308,7 @@ stasis_migrate_in_start (StasisMigrateIn *in, GError **error)
     .reason = "migrated",
     .is_transient = !stasis_registry_has (in->driver, in->name),
     .is_incoming = TRUE,
+    .volumes = in->volumes,
   };
   stasis_job_set_phase (in->job, "start QEMU");
   in->monitor = stasis_start_qemu (in->driver, in->hold, in->def, &request,

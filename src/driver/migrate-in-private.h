@@ -49,6 +49,10 @@ typedef struct
   StasisMonitor *monitor;      /* (owned) (nullable) */
   StasisJob *job;              /* (owned) (nullable) */
   StasisJson *parameters;      /* (owned) (nullable) QEMU's of migration, to be set back */
+  GPtrArray *volumes;          /* (owned) (nullable) of StasisMigrateVolume: disks copied here */
+  GHashTable *exports;         /* (owned) (nullable) target -> name: as long as QEMU serves them */
+  char *nbd;                   /* (owned) (nullable) where, as the source is told */
+  char *nbd_path;              /* (owned) (nullable) and that as a unix socket */
   GThread *watch;              /* (owned) (nullable) */
 } StasisMigrateIn;
 
@@ -111,6 +115,14 @@ gboolean stasis_migrate_in_listen_by_qemu (StasisMigrateIn *in, const StasisMigr
 void stasis_migrate_in_take_data (StasisMigrateIn *in, int fd);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (StasisMigratePlace, stasis_migrate_place_clear)
+
+/* --- migrate-in-disks.c */
+/* Those that are copied here can be written to by the source.  Nothing where there are none. */
+gboolean stasis_migrate_in_export (StasisMigrateIn *in, const StasisMigrateRequest *request,
+                                   GError **error);
+void stasis_migrate_in_tell_exports (const StasisMigrateIn *in, StasisMigratePrepare *prepare);
+/* Not any more: the guest is to have them. */
+gboolean stasis_migrate_in_unexport (StasisMigrateIn *in, GError **error);
 
 /* --- migrate-in-door.c */
 /* The process's doors, for a driver's table of migrations. */

@@ -199,6 +199,7 @@ make_cookie (const StasisMigrateIn *in, const StasisMigratePlan *plan, const cha
   prepare->door = g_strdup (door);
   if (door != NULL)
     prepare->secret = g_strdup (in->secret);
+  stasis_migrate_in_tell_exports (in, prepare);
   return stasis_migrate_cookie_format (cookie, NULL, error);
 }
 
@@ -226,6 +227,7 @@ stasis_migrate_in_ready (StasisMigrateIn *in, StasisMigrateIns *ins,
       || !tell_qemu (in, plan, error) || !stasis_fault ("migrate-in-told", error)
       || !stasis_hook_begin_in_job (in->hold, in->def, "started", in->job, error)
       || !keep_persistent (in, error) || !write_journal (in, error)
+      || !stasis_migrate_in_export (in, request, error)
       || !listen_here (in, ins, request, &data, &door, error)
       || !stasis_fault ("migrate-in-listening", error))
     return FALSE;

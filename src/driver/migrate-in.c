@@ -52,6 +52,10 @@ stasis_migrate_in_unref (StasisMigrateIn *in)
   stasis_json_unref (in->cpu);
   stasis_json_unref (in->parameters);
   g_strfreev (in->known);
+  g_clear_pointer (&in->volumes, g_ptr_array_unref);
+  g_clear_pointer (&in->exports, g_hash_table_unref);
+  g_free (in->nbd);
+  g_free (in->nbd_path);
   g_clear_error (&in->why);
   g_object_unref (in->cancellable);
   g_mutex_clear (&in->work);

@@ -189,6 +189,19 @@ stasis_migrate_listen (const StasisMigrateAddress *address, const char *token, G
   return NULL;
 }
 
+int
+stasis_migrate_listen_only (const StasisMigrateAddress *address, StasisMigrateAddress **out_bound,
+                            GError **error)
+{
+  g_autoptr (StasisMigrateListener) self = stasis_migrate_listen (address, NULL, error);
+  if (self == NULL)
+    return -1;
+  *out_bound = g_memdup2 (self->address, sizeof *self->address);
+  (*out_bound)->path = g_strdup (self->address->path);
+  (*out_bound)->host = g_strdup (self->address->host);
+  return stasis_fd_steal (&self->fd);
+}
+
 static struct in6_addr
 peer_of (const struct sockaddr_storage *peer)
 {

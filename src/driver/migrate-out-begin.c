@@ -50,8 +50,9 @@ throw_unsupported (const char *what, GError **error)
 static gboolean
 check_flags (StasisMigrateFlags flags, GError **error)
 {
-  if ((flags & (STASIS_MIGRATE_COPY_STORAGE_ALL | STASIS_MIGRATE_COPY_STORAGE_INC)) != 0)
-    return throw_unsupported (_ ("copying disks"), error);
+  if ((flags & (STASIS_MIGRATE_COPY_STORAGE_ALL | STASIS_MIGRATE_COPY_STORAGE_INC)) != 0
+      && (flags & (STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_POSTCOPY)) != 0)
+    return throw_unsupported (_ ("copying disks through a tunnel, or in postcopy,"), error);
   if ((flags & STASIS_MIGRATE_POSTCOPY_RESUME) != 0)
     return throw_unsupported ("--postcopy-resume", error);
   return TRUE;
@@ -330,6 +331,8 @@ add_disks (StasisMigrateBegin *begin, const StasisMigrateOut *out, GError **erro
       if (described == NULL)
         return FALSE;
       g_ptr_array_add (begin->disks, described);
+      if (!stasis_migrate_out_describe_copy (out, described, error))
+        return FALSE;
     }
   return TRUE;
 }
@@ -366,6 +369,7 @@ open_journal (const StasisMigrateOut *out, GError **error)
   journal->migration->flags = out->flags;
   journal->migration->was_running = out->was_running;
   journal->migration->note = stasis_migrate_note_path (out->driver->paths, out->def->uuid);
+  journal->migration->copied = g_strdupv (out->copied);
   gboolean have_failed = TRUE;
   if (out->was_running && !stasis_still_query_disks (out->monitor, &have_failed, error))
     return FALSE;
@@ -381,7 +385,8 @@ static gboolean
 describe_running (StasisMigrateOut *out, StasisDomain *domain, const StasisMigrateRequest *request,
                   char **out_xml, GBytes **out_cookie, GCancellable *cancellable, GError **error)
 {
-  if (!take_running (out, domain, cancellable, error))
+  if (!take_running (out, domain, cancellable, error)
+      || !stasis_migrate_out_choose_disks (out, request, error))
     return FALSE;
   g_autofree char *emulator = g_strdup_printf ("'%s'", out->hold->status->emulator);
   g_autoptr (StasisMigratePlan) plan = stasis_migrate_out_plan (out, request, cancellable, error);

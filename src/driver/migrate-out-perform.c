@@ -355,7 +355,7 @@ hand_over (StasisMigrateOut *out, const Way *way, GError **error)
 {
   stasis_job_set_phase (out->job, "switch over");
   if (!stasis_fault ("migrate-out-waiting", error) || !stasis_migrate_out_check_guest (out, error)
-      || !stasis_job_commit (out->job, error))
+      || !stasis_migrate_out_finish_disks (out, error) || !stasis_job_commit (out->job, error))
     return FALSE;
   out->hold->status->journal.step = STASIS_STEP_MIGRATE_HANDED;
   if (!stasis_hold_write (out->hold, error))
@@ -411,8 +411,10 @@ send_all (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *oc
     return FALSE;
   note_asked (out, &way);
   if (!open_job (out, error) || !choose_plan (out, request, &way, error)
-      || !configure (out, &way, error) || !connect_data (out, &way, error)
-      || !send_memory (out, &way, error) || !hand_over (out, &way, error))
+      || !configure (out, &way, error)
+      || !stasis_migrate_out_copy_disks (out, way.cookie->prepare, request, error)
+      || !connect_data (out, &way, error) || !send_memory (out, &way, error)
+      || !hand_over (out, &way, error))
     return FALSE;
   g_autoptr (GBytes) cookie = make_final (out, error);
   if (cookie == NULL)

@@ -11,7 +11,9 @@
 #include "driver/hold.h"
 #include "driver/job.h"
 #include "driver/migrate-cookie.h"
+#include "driver/migrate-disk.h"
 #include "driver/migrate-journal.h"
+#include "driver/migrate-mirror.h"
 #include "driver/migrate-out.h"
 #include "driver/migrate-params.h"
 #include "monitor/commands-migrate-info.h"
@@ -38,12 +40,14 @@ typedef struct
 
   StasisMigrateOutPhase phase;
   StasisMigrateFlags flags;
-  char *peer;                  /* (owned) (nullable) the destination's URI */
-  StasisHold *hold;            /* (owned) */
-  StasisMonitor *monitor;      /* (owned) (nullable) offline, or given up */
-  StasisDomainDef *def;        /* (owned): of the running instance; offline, the persistent one */
-  StasisJob *job;              /* (owned) (nullable) from Perform on */
-  StasisProgressFunc progress; /* (nullable) as long as Perform goes on */
+  char *peer;                    /* (owned) (nullable) the destination's URI */
+  char **copied;                 /* (owned) (nullable) the targets of the disks that go along */
+  StasisMigrateMirrors *mirrors; /* (owned) (nullable) while they are copied */
+  StasisHold *hold;              /* (owned) */
+  StasisMonitor *monitor;        /* (owned) (nullable) offline, or given up */
+  StasisDomainDef *def;          /* (owned): of the running instance; offline, the persistent one */
+  StasisJob *job;                /* (owned) (nullable) from Perform on */
+  StasisProgressFunc progress;   /* (nullable) as long as Perform goes on */
   gpointer progress_data;
   gboolean was_running;
   gboolean
@@ -73,6 +77,20 @@ StasisMigratePlan *stasis_migrate_out_plan (StasisMigrateOut *out,
                                             GCancellable *cancellable,
                                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* migrate-out-disks.c: in Begin. */
+gboolean stasis_migrate_out_choose_disks (StasisMigrateOut *out,
+                                          const StasisMigrateRequest *request, GError **error);
+gboolean stasis_migrate_out_describe_copy (const StasisMigrateOut *out, StasisMigrateDisk *disk,
+                                           GError **error);
+
+/* migrate-out-disks.c: in Perform.  Until all copies are ready. */
+gboolean stasis_migrate_out_copy_disks (StasisMigrateOut *out, const StasisMigratePrepare *prepare,
+                                        const StasisMigrateRequest *request, GError **error);
+/* Now and then: an error where one of them has come to nothing. */
+gboolean stasis_migrate_out_look_at_disks (StasisMigrateOut *out, GError **error);
+/* The guest stands still: until all are complete. */
+gboolean stasis_migrate_out_finish_disks (StasisMigrateOut *out, GError **error);
+
 /* migrate-out-perform.c.  Where it fails it is undone. */
 gboolean stasis_migrate_out_send (StasisMigrateOut *out, const StasisMigrateRequest *request,
                                   GBytes *cookie, GBytes **out_cookie, GError **error);
@@ -81,6 +99,10 @@ gboolean stasis_migrate_out_send (StasisMigrateOut *out, const StasisMigrateRequ
  * @cancellable: (nullable) */
 gboolean stasis_migrate_out_wait (StasisMigrateOut *out, StasisMigrationStatus status,
                                   GCancellable *cancellable, GError **error);
+
+/* migrate-out-wait.c: for a moment, while nothing is sent.  An error where the guest stopped by
+ * itself, or the job is to end. */
+gboolean stasis_migrate_out_doze (StasisMigrateOut *out, GError **error);
 
 /* migrate-out-wait.c: an error where the guest stopped by itself, or has released a device. */
 gboolean stasis_migrate_out_check_guest (StasisMigrateOut *out, GError **error);

@@ -112,6 +112,16 @@ look_at_queued (StasisMigrateOut *out, GError **error)
     }
 }
 
+gboolean
+stasis_migrate_out_doze (StasisMigrateOut *out, GError **error)
+{
+  g_autoptr (StasisMonitorEvent) event = NULL;
+  return stasis_monitor_wait_event (out->monitor, POLL_MS, &event,
+                                    stasis_job_cancellable (out->job), error)
+         && (event == NULL || look_at_event (out, event, error))
+         && stasis_job_check (out->job, error);
+}
+
 /* What ends waiting. */
 static gboolean
 is_there (StasisMigrationStatus now, StasisMigrationStatus wanted)
@@ -138,6 +148,8 @@ stasis_migrate_out_wait (StasisMigrateOut *out, StasisMigrationStatus status,
       if (info == NULL)
         return FALSE;
       note (out, info);
+      if (!stasis_migrate_out_look_at_disks (out, error))
+        return FALSE;
       if (is_there (info->status, status))
         return look_at_queued (out, error);
       if (stasis_migration_status_is_final (info->status))

@@ -67,6 +67,8 @@ out_free (StasisMigrateOut *out)
   stasis_migrate_journal_free (out->asked);
   g_free (out->token);
   g_free (out->peer);
+  g_strfreev (out->copied);
+  stasis_migrate_mirrors_free (out->mirrors);
   g_free (out->name);
   g_free (out);
 }

@@ -296,7 +296,7 @@ def refused(t):
         for code, number, arguments in (
                 (74, BEGIN, domain + unknown + u32(1)),
                 (8, BEGIN, domain + nothing + u32(1 << 21)),
-                (67, BEGIN, domain + nothing + u32(0x40)),
+                (67, BEGIN, domain + nothing + u32(0x8040)),
                 (8, PREPARE, nothing + octets(b"") + u32(1)),
                 (8, PERFORM, domain + u32(0) + nothing + octets(b"") + u32(1)),
                 (8, PERFORM, domain + wire.optional("x") + nothing + octets(b"") + u32(1)),
@@ -327,7 +327,7 @@ def by_stasis(t):
         assert one.names("--all", "--persistent") == [guest.name]
         said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--direct", check=False)
         assert said.returncode == 1 and "--direct" in said.stderr, said.stderr
-        for option in (["--copy-storage-all"],):
+        for option in (["--copy-storage-all", "--postcopy"],):
             said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--live", *option, check=False)
             assert said.returncode == 1 and "not supported yet" in said.stderr, said.stderr
         said = t.stasis("-c", peer(one), "migrate", guest.name, peer(one), "--live", check=False)
