@@ -12,6 +12,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "driver/disk-chain.h"
+#include "driver/disk-empty.h"
 #include "driver/error.h"
 #include "driver/migrate-check.h"
 #include "driver/migrate-disk.h"
@@ -138,12 +139,34 @@ check_backing (const Disks *disks, const StasisMigrateDisk *source, GError **err
   return FALSE;
 }
 
+/* What is in it would be lost, also where the migration fails. */
+static gboolean
+check_contents (const Disks *disks, const StasisMigrateDisk *here, GError **error)
+{
+  if ((disks->check->flags & STASIS_MIGRATE_UNSAFE) != 0
+      || stasis_disk_check_empty (here->path, here->format, error))
+    return TRUE;
+  g_prefix_error (error, _ ("--unsafe overwrites it: "));
+  return FALSE;
+}
+
+/* The source says that it copies it; the user's definition may have made another kind of disk of
+ * it. */
+static gboolean
+check_kind (const StasisDiskDef *disk, GError **error)
+{
+  const char *reason = stasis_migrate_disk_why_not (disk);
+  return reason == NULL || stasis_throw_refused (error, _ ("it cannot be copied: %s"), reason);
+}
+
 /* A file that is there already may be what a copy goes into, but not the source's own. */
 static gboolean
 check_copy (const Disks *disks, const StasisMigrateDisk *source, const StasisDiskDef *disk,
             GError **error)
 {
   g_autoptr (GError) local = NULL;
+  if (!check_kind (disk, error))
+    return FALSE;
   g_autoptr (StasisMigrateDisk) here = stasis_migrate_disk_describe (disk, &local);
   if (here == NULL && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
     return check_backing (disks, source, error) && check_room (disks, source, disk->source, error);
@@ -155,7 +178,7 @@ check_copy (const Disks *disks, const StasisMigrateDisk *source, const StasisDis
   if (stasis_migrate_disk_compare (source, here, disks->is_same_host) == STASIS_MIGRATE_DISK_SAME)
     return stasis_throw_refused (
         error, _ ("'%s' is the source's own file, and cannot be copied onto itself"), here->path);
-  return check_form (source, here, error)
+  return check_form (source, here, error) && check_contents (disks, here, error)
          && (here->fs_type == NULL || check_room (disks, source, disk->source, error));
 }
 

@@ -147,6 +147,20 @@ stasis_migrate_disk_describe (const StasisDiskDef *disk, GError **error)
   return g_steal_pointer (&self);
 }
 
+const char *
+stasis_migrate_disk_why_not (const StasisDiskDef *disk)
+{
+  if (disk->source == NULL)
+    return _ ("there is no medium in it");
+  if (disk->device == STASIS_DISK_DEVICE_CDROM || disk->device == STASIS_DISK_DEVICE_FLOPPY)
+    return _ ("it is a removable medium");
+  if (disk->readonly)
+    return _ ("the guest does not write to it, so it has to be at the destination already");
+  if (disk->shareable)
+    return _ ("other guests may write to it, too");
+  return NULL;
+}
+
 gboolean
 stasis_migrate_disk_add_backing (StasisMigrateDisk *disk, GError **error)
 {

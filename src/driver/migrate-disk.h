@@ -15,6 +15,9 @@ StasisMigrateDisk *stasis_migrate_disk_describe (const StasisDiskDef *disk,
                                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void stasis_migrate_disk_free (StasisMigrateDisk *disk);
 
+/* (nullable): why a disk of a definition is not copied to another host. */
+const char *stasis_migrate_disk_why_not (const StasisDiskDef *disk);
+
 /* What it rests on, by the names of this host: nothing where it rests on nothing. */
 gboolean stasis_migrate_disk_add_backing (StasisMigrateDisk *disk, GError **error);
 

@@ -24,6 +24,8 @@
 #include "util/fault.h"
 
 #define STORAGE (STASIS_MIGRATE_COPY_STORAGE_ALL | STASIS_MIGRATE_COPY_STORAGE_INC)
+/* In the clear they would go a way that the user wants protected. */
+#define ELSE (STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_TLS | STASIS_MIGRATE_POSTCOPY)
 
 /* A tunnel is encrypted, or within this host. */
 static gboolean
@@ -57,12 +59,12 @@ check_built (StasisMigrateFlags flags, GError **error)
                      _ ("%s: the destination does not know that yet"), missing[i].option);
         return FALSE;
       }
-  if ((flags & STORAGE) == 0 || (flags & (STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_POSTCOPY)) == 0)
+  if ((flags & STORAGE) == 0 || (flags & ELSE) == 0)
     return TRUE;
   g_set_error (
       error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-      _ ("the destination does not know yet how to take copies of disks through a tunnel, or "
-         "in postcopy"));
+      _ ("the destination does not know yet how to take copies of disks through a tunnel, by TLS, "
+         "or in postcopy"));
   return FALSE;
 }
 
@@ -271,8 +273,7 @@ stasis_migrate_in_new (StasisDriver *driver, StasisMigrateFlags flags,
       || (in->secret = stasis_migrate_secret_new (error)) == NULL
       || g_cancellable_set_error_if_cancelled (cancellable, error))
     return NULL;
-  in->volumes = stasis_migrate_volumes_list (cookie->begin, in->def,
-                                             (flags & STASIS_MIGRATE_COPY_STORAGE_INC) != 0);
+  in->volumes = stasis_migrate_volumes_list (cookie->begin, in->def, flags);
   return g_steal_pointer (&in);
 }
 

@@ -27,20 +27,6 @@
 #define STORAGE (STASIS_MIGRATE_COPY_STORAGE_ALL | STASIS_MIGRATE_COPY_STORAGE_INC)
 #define MIB     (G_GUINT64_CONSTANT (1024) * 1024)
 
-static const char *
-why_not (const StasisDiskDef *disk)
-{
-  if (disk->source == NULL)
-    return _ ("there is no medium in it");
-  if (disk->device == STASIS_DISK_DEVICE_CDROM || disk->device == STASIS_DISK_DEVICE_FLOPPY)
-    return _ ("it is a removable medium");
-  if (disk->readonly)
-    return _ ("the guest does not write to it, so it has to be at the destination already");
-  if (disk->shareable)
-    return _ ("other guests may write to it, too");
-  return NULL;
-}
-
 static const StasisDiskDef *
 find_disk (const StasisDomainDef *def, const char *target)
 {
@@ -60,7 +46,8 @@ check_named (const StasisMigrateOut *out, char **named, GError **error)
   for (gsize i = 0; named[i] != NULL; i++)
     {
       const StasisDiskDef *disk = find_disk (out->def, named[i]);
-      const char *reason = disk == NULL ? _ ("the domain has no such disk") : why_not (disk);
+      const char *reason
+          = disk == NULL ? _ ("the domain has no such disk") : stasis_migrate_disk_why_not (disk);
       if (reason == NULL)
         continue;
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_ARGUMENT,
@@ -84,7 +71,7 @@ stasis_migrate_out_choose_disks (StasisMigrateOut *out, const StasisMigrateReque
   for (guint i = 0; i < out->def->disks->len; i++)
     {
       const StasisDiskDef *disk = g_ptr_array_index (out->def->disks, i);
-      if (why_not (disk) != NULL
+      if (stasis_migrate_disk_why_not (disk) != NULL
           || (named != NULL && !g_strv_contains ((const char *const *) named, disk->target)))
         continue;
       g_strv_builder_add (copied, disk->target);

@@ -4,11 +4,12 @@
  *
  * Theory of operation
  *
- * A file that is there is taken, if it is of the disk's format and size (migrate-check-disks.c),
- * and overwritten; one that is missing is made, of the format and size that the source tells.  What
- * was made is the migration's until it has begun: the journal notes which files these are before
- * they have names, and who undoes the start of QEMU removes them.  So one is removed only where the
- * migration is revoked, and a file of somebody else's never.
+ * A file that is there is taken, if it is of the disk's format and size (migrate-check-disks.c) and
+ * there is nothing in it, or the user wants it overwritten; one that is missing is made, of the
+ * format and size that the source tells.  What was made is the migration's until it has begun: the
+ * journal notes which files these are before they have names, and who undoes the start of QEMU
+ * removes them.  So one is removed only where the migration is revoked, and a file of somebody
+ * else's never.
  */
 
 #include "config.h"
@@ -22,6 +23,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/disk-empty.h"
 #include "driver/overlay-file.h"
 #include "util/atomic-file.h"
 #include "util/fault.h"
@@ -45,14 +47,15 @@ stasis_migrate_volume_free (StasisMigrateVolume *volume)
 
 static void
 add (GPtrArray *volumes, const StasisMigrateDisk *source, const StasisDiskDef *disk,
-     gboolean is_incremental)
+     StasisMigrateFlags flags)
 {
   StasisMigrateVolume *volume = g_new0 (StasisMigrateVolume, 1);
   volume->target = g_strdup (source->target);
   volume->path = g_strdup (disk->source);
   volume->format = g_strdup (source->format);
   volume->size = source->size;
-  if (is_incremental && source->backing != NULL)
+  volume->may_overwrite = (flags & STASIS_MIGRATE_UNSAFE) != 0;
+  if ((flags & STASIS_MIGRATE_COPY_STORAGE_INC) != 0 && source->backing != NULL)
     {
       volume->backing = g_strdup (source->backing);
       volume->backing_format = g_strdup (source->backing_format);
@@ -62,7 +65,7 @@ add (GPtrArray *volumes, const StasisMigrateDisk *source, const StasisDiskDef *d
 
 GPtrArray *
 stasis_migrate_volumes_list (const StasisMigrateBegin *begin, const StasisDomainDef *def,
-                             gboolean is_incremental)
+                             StasisMigrateFlags flags)
 {
   GPtrArray *volumes = g_ptr_array_new_with_free_func ((GDestroyNotify) stasis_migrate_volume_free);
   for (guint i = 0; i < begin->disks->len; i++)
@@ -72,7 +75,7 @@ stasis_migrate_volumes_list (const StasisMigrateBegin *begin, const StasisDomain
         {
           const StasisDiskDef *disk = g_ptr_array_index (def->disks, d);
           if (disk->source != NULL && g_strcmp0 (disk->target, source->target) == 0)
-            add (volumes, source, disk, is_incremental);
+            add (volumes, source, disk, flags);
         }
     }
   return volumes;
@@ -165,7 +168,10 @@ make_missing (const GPtrArray *volumes, GPtrArray *files, GPtrArray *overlays,
       const StasisMigrateVolume *volume = g_ptr_array_index (volumes, i);
       gboolean missing = FALSE;
       StasisAtomicFile *file = NULL;
+      /* It may have appeared since everything was checked. */
       if (!is_missing (volume->path, &missing, error)
+          || (!missing && !volume->may_overwrite
+              && !stasis_disk_check_empty (volume->path, volume->format, error))
           || (missing && (file = make_one (volume, overlays, cancellable, error)) == NULL))
         {
           g_prefix_error (error, _ ("disk '%s': "), volume->target);

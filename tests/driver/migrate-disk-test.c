@@ -233,7 +233,12 @@ test_copy (Fixture *f, gconstpointer data)
 {
   disk_of (f, 0)->is_copied = TRUE;
   assert_finding (f, 0, "onto itself");
-  move_away (f); /* now it is a file that the copy can go into */
+  move_away (f); /* now it is a file that the copy can go into, were there nothing in it */
+  assert_finding (f, 0, "--unsafe");
+  f->check.flags = STASIS_MIGRATE_UNSAFE;
+  assert_finding (f, 0, NULL);
+  f->check.flags = 0;
+  g_assert_cmpint (truncate (f->raw, 0) + truncate (f->raw, 1000), ==, 0);
   assert_finding (f, 0, NULL);
   disk_of (f, 0)->size = 2000;
   assert_finding (f, 0, "2000");
@@ -279,6 +284,23 @@ test_copies (Fixture *f, gconstpointer data)
   g_assert_cmpint (unlink (f->raw) + unlink (f->qcow2), ==, 0);
   assert_finding (f, 0, NULL);
   assert_finding (f, 1, "there is room for");
+}
+
+/* The user's definition has it as something else than the source's. */
+static void
+test_copy_kind (Fixture *f, gconstpointer data)
+{
+  StasisDiskDef *disk = g_ptr_array_index (f->def->disks, 0);
+  move_away (f);
+  disk_of (f, 0)->is_copied = TRUE;
+  disk_of (f, 2)->is_copied = TRUE;
+  f->check.flags = STASIS_MIGRATE_UNSAFE;
+  assert_finding (f, 0, NULL);
+  assert_finding (f, 2, "removable");
+  disk->shareable = TRUE;
+  assert_finding (f, 0, "other guests");
+  disk->readonly = TRUE;
+  assert_finding (f, 0, "does not write");
 }
 
 static void
@@ -352,11 +374,12 @@ main (int argc, char **argv)
     const char *test;
     void (*function) (Fixture *, gconstpointer);
   } tests[] = {
-    { "describe", test_describe },         { "there", test_there },
-    { "elsewhere", test_elsewhere },       { "format", test_format },
-    { "missing", test_missing },           { "copy", test_copy },
-    { "copy-top", test_copy_top },         { "copies", test_copies },
-    { "copy-nowhere", test_copy_nowhere }, { "host", test_host },
+    { "describe", test_describe },   { "there", test_there },
+    { "elsewhere", test_elsewhere }, { "format", test_format },
+    { "missing", test_missing },     { "copy", test_copy },
+    { "copy-top", test_copy_top },   { "copies", test_copies },
+    { "copy-kind", test_copy_kind }, { "copy-nowhere", test_copy_nowhere },
+    { "host", test_host },
   };
   g_test_init (&argc, &argv, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)

@@ -86,17 +86,21 @@ test_list (Fixture *f, gconstpointer data)
       disk->backing_format = g_strdup ("raw");
       disk->is_copied = i != 1;
     }
-  g_autoptr (GPtrArray) all = stasis_migrate_volumes_list (begin, def, FALSE);
+  g_autoptr (GPtrArray) all
+      = stasis_migrate_volumes_list (begin, def, STASIS_MIGRATE_COPY_STORAGE_ALL);
   g_assert_cmpuint (all->len, ==, 1);
   const StasisMigrateVolume *volume = g_ptr_array_index (all, 0);
   g_assert_cmpstr (volume->target, ==, "vda");
   g_assert_cmpstr (volume->path, ==, "/here/a");
   g_assert_cmpuint (volume->size, ==, SIZE);
   g_assert_null (volume->backing);
-  g_autoptr (GPtrArray) tops = stasis_migrate_volumes_list (begin, def, TRUE);
+  g_assert_false (volume->may_overwrite);
+  g_autoptr (GPtrArray) tops = stasis_migrate_volumes_list (
+      begin, def, STASIS_MIGRATE_COPY_STORAGE_INC | STASIS_MIGRATE_UNSAFE);
   volume = g_ptr_array_index (tops, 0);
   g_assert_cmpstr (volume->backing, ==, "/base");
   g_assert_cmpstr (volume->backing_format, ==, "raw");
+  g_assert_true (volume->may_overwrite);
 }
 
 /* One that is missing is made and noted; one that is there is neither. */
@@ -106,7 +110,7 @@ test_make (Fixture *f, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autofree char *other = g_build_filename (f->folder, "other", NULL);
   g_assert_true (g_file_set_contents (other, "mine", -1, NULL));
-  add (f, other, "raw", 4);
+  add (f, other, "raw", 4)->may_overwrite = TRUE;
   add (f, f->path, "raw", SIZE);
   stasis_migrate_volumes_make (&f->hold, f->volumes, NULL, &error);
   g_assert_no_error (error);
@@ -120,6 +124,21 @@ test_make (Fixture *f, gconstpointer data)
   g_assert_cmpint (stat (f->path, &st), <, 0);
   g_autofree char *octets = NULL;
   g_assert_true (g_file_get_contents (other, &octets, NULL, NULL));
+  g_assert_cmpstr (octets, ==, "mine");
+}
+
+/* One that has appeared since it was looked for is somebody's. */
+static void
+test_appeared (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *octets = NULL;
+  g_assert_true (g_file_set_contents (f->path, "mine", -1, NULL));
+  add (f, f->path, "raw", 4);
+  g_assert_false (stasis_migrate_volumes_make (&f->hold, f->volumes, NULL, &error));
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED);
+  g_assert_cmpuint (f->hold.status->journal.overlays->len, ==, 0);
+  g_assert_true (g_file_get_contents (f->path, &octets, NULL, NULL));
   g_assert_cmpstr (octets, ==, "mine");
 }
 
@@ -169,6 +188,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add ("/driver/migrate-volume/list", Fixture, NULL, set_up, test_list, tear_down);
   g_test_add ("/driver/migrate-volume/make", Fixture, NULL, set_up, test_make, tear_down);
+  g_test_add ("/driver/migrate-volume/appeared", Fixture, NULL, set_up, test_appeared, tear_down);
   g_test_add ("/driver/migrate-volume/top", Fixture, NULL, set_up, test_top, tear_down);
   g_test_add ("/driver/migrate-volume/refused/no-size", Fixture, GUINT_TO_POINTER (0), set_up,
               test_refused, tear_down);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * disk-chain-fuzz.c: any octets as a qcow2 image: what it rests on, or an error that names it
+ * disk-chain-fuzz.c: any octets as a qcow2 image: what it rests on, or an error that names it, and
+ * whether it is empty
  */
 
 #include "config.h"
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "driver/disk-chain.h"
+#include "driver/disk-empty.h"
 #include "util/fd.h"
 
 int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
@@ -23,6 +25,8 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   stasis_fd_write_exact (fd, data, size, &error);
   g_assert_no_error (error);
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
+  g_assert_true (stasis_disk_check_empty (path, "qcow2", &error) == (error == NULL));
+  g_clear_error (&error);
   g_autoptr (GPtrArray) chain = stasis_disk_chain_read (path, "qcow2", &error);
   g_assert_true ((chain == NULL) == (error != NULL));
   if (error != NULL)
