@@ -14,6 +14,7 @@
 
 #include "monitor/commands-block.h"
 #include "monitor/commands-jobs.h"
+#include "monitor/commands-nbd.h"
 #include "monitor/error.h"
 
 #define PREFIX  "stasis-copy-" /* with a target at most 31 octets */
@@ -54,6 +55,18 @@ drop_job (StasisMonitor *monitor, const char *name, GError **error)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
+}
+
+void
+stasis_migrate_mirrors_disconnect (StasisMonitor *monitor, const char *const *copied)
+{
+  for (gsize i = 0; copied[i] != NULL; i++)
+    {
+      g_autofree char *name = stasis_migrate_mirror_name (copied[i]);
+      g_autoptr (GError) error = NULL;
+      if (!stasis_monitor_nbd_client_yank (monitor, name, NULL, &error))
+        g_debug ("%s", error->message); /* it may not have come so far */
+    }
 }
 
 void

@@ -163,13 +163,14 @@ forget (StasisStatus *status)
   g_clear_pointer (&status->undecided_migration, stasis_migrate_journal_free);
 }
 
-/* What copies its disks, where the migration did not come to the end of that. */
+/* What copies its disks, where the migration did not come to the end of that: @end is for them. */
 static void
-drop_copies (const StasisStatus *status, StasisMonitor *monitor)
+end_copies (const StasisStatus *status, StasisMonitor *monitor,
+            void (*end) (StasisMonitor *monitor, const char *const *copied))
 {
   const StasisMigrateJournal *migration = migration_of (status);
   if (migration != NULL && migration->copied != NULL)
-    stasis_migrate_mirrors_drop (monitor, (const char *const *) migration->copied);
+    end (monitor, (const char *const *) migration->copied);
 }
 
 /* The guest goes on here, as it was; it first, then all that was set up in QEMU. */
@@ -178,6 +179,7 @@ take_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, gbo
            GError **error)
 {
   g_autoptr (GError) local = NULL;
+  end_copies (status, monitor, stasis_migrate_mirrors_disconnect);
   if (!stasis_migration_end (monitor, status->qemu.pid, error))
     return FALSE;
   if (was_running && !let_run (monitor, &status->journal, error))
@@ -189,7 +191,7 @@ take_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, gbo
   else if (!stasis_monitor_activate_disks (monitor, NULL, &local))
     g_debug ("%s", local->message); /* QEMU before 10.0 cannot: `cont` does it there */
   g_clear_error (&local);
-  drop_copies (status, monitor);
+  end_copies (status, monitor, stasis_migrate_mirrors_drop);
   if (!stasis_monitor_closefd (monitor, STASIS_MIGRATE_FD_NAME, NULL, &local))
     g_debug ("%s", local->message); /* it may hold none */
   g_clear_error (&local);

@@ -155,3 +155,19 @@ stasis_monitor_nbd_client_add (StasisMonitor *monitor, const StasisNbdClient *cl
     }
   return stasis_monitor_blockdev_add (monitor, node, cancellable, error);
 }
+
+gboolean
+stasis_monitor_nbd_client_yank (StasisMonitor *monitor, const char *node, GCancellable *cancellable,
+                                GError **error)
+{
+  const StasisCommand yank
+      = { "yank", _ ("cannot break off a disk's connection"), STASIS_COMMAND_MS, -1 };
+  StasisJson *instance = stasis_json_new_object ();
+  StasisJson *instances = stasis_json_new_array ();
+  StasisJson *arguments = stasis_json_new_object ();
+  stasis_json_set_string (instance, "type", "block-node");
+  stasis_json_set_string (instance, "node-name", node);
+  stasis_json_array_append (instances, instance);
+  stasis_json_set (arguments, "instances", instances);
+  return stasis_command_run (monitor, &yank, arguments, NULL, cancellable, error);
+}

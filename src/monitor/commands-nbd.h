@@ -76,6 +76,11 @@ typedef struct
 gboolean stasis_monitor_nbd_client_add (StasisMonitor *monitor, const StasisNbdClient *client,
                                         GCancellable *cancellable, GError **error);
 
+/* Break off its connection: requests that wait for the server fail.  For a server that may answer
+ * no more; the node stays. */
+gboolean stasis_monitor_nbd_client_yank (StasisMonitor *monitor, const char *node,
+                                         GCancellable *cancellable, GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisBlockExport, stasis_block_export_free)
 
 G_END_DECLS

@@ -1,0 +1,269 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Disks are copied along with a migration, and the way between the hosts breaks, a disk is full, or somebody dies."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import struct
+import subprocess
+import threading
+
+import harness
+from copies import (COUNT, MIB, comes_after_all, elsewhere, expect_at, expect_goes_on, expect_written, fails, goes_on_writing,
+                    hosts, is_clean, make_qcow2, make_raw, migrate, small_guest, start, stop_writing, writing_guest)
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: what is closed is reset
+
+
+class Way:
+    """Between the source and the destination's disks: 127.0.0.2 here, and the same port of 127.0.0.1 there."""
+
+    def __init__(self):
+        self.passed, self.goes = 0, threading.Event()
+        self.goes.set()
+        with socket.socket() as chosen:
+            chosen.bind(("127.0.0.1", 0))
+            self.port = chosen.getsockname()[1]
+        self.listener = socket.create_server(("127.0.0.2", self.port))
+        self.ends = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def options(self):
+        return ["--listen-address", "127.0.0.1", "--disks-uri", f"tcp://127.0.0.2:{self.port}"]
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                here = self.listener.accept()[0]
+                try:
+                    there = socket.create_connection(("127.0.0.1", self.port))
+                except OSError:
+                    here.close()
+                    continue
+                self.ends += [here, there]
+                for pair in ((here, there), (there, here)):
+                    threading.Thread(target=self.carry, args=pair, daemon=True).start()
+
+    def carry(self, source, sink):
+        with contextlib.suppress(OSError):
+            while octets := source.recv(65536):
+                self.goes.wait()
+                sink.sendall(octets)
+                self.passed += len(octets)
+            sink.shutdown(socket.SHUT_WR)
+
+    def cut(self):
+        for end in self.ends:
+            with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                end.shutdown(socket.SHUT_RDWR)
+                end.close()
+        self.goes.set()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.cut()
+
+
+@contextlib.contextmanager
+def way():
+    one = Way()
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def begin(here, there, guest, *options):
+    """It goes on in the background, and slowly."""
+    return subprocess.Popen(["virsh", "-c", here.uri(), "migrate", "--live", "--copy-storage-all", "--bandwidth", "1",
+                             "--xml", elsewhere(here, there, guest), *options, guest.name, there.uri()],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def has_failed(process, *words):
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 1, said
+    for word in words:
+        assert word in said, said
+
+
+@contextlib.contextmanager
+def held_at(here, there, guest, step, *options):
+    """The source's driver is a process of its own, and stands still at this step."""
+    env = {**here.t.environment(), "STASIS_STATE_DIR": str(here.state), "STASIS_FAULT": f"migrate-out-{step}=stop"}
+    process = subprocess.Popen([harness.STASIS, "migrate", guest.name, there.peer(), "--live", "--copy-storage-all", "--xml",
+                                elsewhere(here, there, guest), *options], env=env, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def is_held():
+        assert process.poll() is None, process.communicate()
+        return pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+    try:
+        harness.wait_for(is_held, f"the migration to come to '{step}'", 120)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def let_go(process, *words):
+    os.kill(process.pid, signal.SIGCONT)
+    has_failed(process, *words)
+
+
+def qemu_of(host, guest):
+    return json.loads((host.state / "run" / "domains" / guest.name / "status.json").read_text())["qemu"]["pid"]
+
+
+@harness.test("a way that breaks while disks are copied, and while the guest stands still, costs the migration only", timeout=600)
+def broken(t):
+    with hosts(t) as (one, two):
+        disk = make_raw(one.disks / "a")
+        before = disk.read_bytes()
+        guest = writing_guest(t, one, disk, "raw")
+        goes_on_writing(guest)
+        with way() as slow:
+            process = begin(one, two, guest, *slow.options())
+            harness.wait_for(lambda: slow.passed > MIB, "the disk to be copied")
+            slow.cut()
+            has_failed(process, "vda")
+        expect_at(guest, one, two)
+        goes_on_writing(guest)
+        assert two.left() == [], two.left()
+        with way() as broken_late, held_at(one, two, guest, "waiting", *broken_late.options()) as process:
+            broken_late.cut()
+            let_go(process, "vda")
+        expect_at(guest, one, two)
+        goes_on_writing(guest)
+        assert two.left() == [], two.left()
+        migrate(one, two, guest, "--copy-storage-all")
+        guest.close()
+        expect_at(guest, two, one)
+        last = stop_writing(guest)
+        assert last > COUNT / 10
+        two.daemon.virsh("destroy", guest.name)
+        expect_written(before, (two.disks / "a").read_bytes(), last)
+
+
+@harness.test("an abort ends a copy over a way that hangs")
+def hangs(t):
+    with hosts(t) as (one, two), way() as hanging:
+        guest = small_guest(t, one)
+        process = begin(one, two, guest, *hanging.options())
+        harness.wait_for(lambda: hanging.passed > MIB, "the disk to be copied")
+        hanging.goes.clear()
+        one.daemon.virsh("domjobabort", guest.name)
+        has_failed(process)
+        expect_goes_on(guest, one, two)
+        comes_after_all(guest, one, two)
+
+
+@harness.test("an abort at any moment before it is handed over leaves nothing", timeout=600)
+def aborted(t):
+    with hosts(t) as (one, two):
+        guest = small_guest(t, one)
+        for step in ("mirrors", "mirrored", "connected", "sending", "waiting", "mirrors-ending", "copied"):
+            with held_at(one, two, guest, step) as process:
+                one.daemon.virsh("domjobabort", guest.name)
+                let_go(process)
+            expect_goes_on(guest, one, two)
+        comes_after_all(guest, one, two)
+
+
+STEPS = ("mirrors", "mirrored", "waiting", "mirrors-ending", "copied")
+
+
+@harness.test("QEMU's end at the destination, at any moment, leaves the guest and no half copy", timeout=600)
+def destination_dies(t):
+    with hosts(t) as (one, two):
+        guest = small_guest(t, one)
+        for step in STEPS:
+            with held_at(one, two, guest, step) as process:
+                harness.kill(qemu_of(two, guest))
+                let_go(process)
+            expect_goes_on(guest, one, two)
+        comes_after_all(guest, one, two)
+
+
+@harness.test("QEMU's end at the source, at any moment, leaves its disk and no half copy", timeout=600)
+def source_dies(t):
+    with hosts(t) as (one, two):
+        for step in STEPS:
+            guest = small_guest(t, one)
+            before = (one.disks / "b").read_bytes()
+            with held_at(one, two, guest, step) as process:
+                harness.kill(qemu_of(one, guest))
+                let_go(process)
+            for host in (one, two):
+                run = host.state / "run" / "domains" / guest.name
+                harness.wait_for(lambda run=run: not run.exists(), "it to be cleared away")
+            assert two.left() == [], two.left()
+            assert (one.disks / "b").read_bytes() == before
+            guest.close()
+
+
+@harness.test("the daemon's end at the destination leaves the guest and no half copy", timeout=600)
+def daemon_dies(t):
+    with hosts(t) as (one, two):
+        guest = small_guest(t, one)
+        for step in ("mirrors", "mirrored", "connected"):
+            run = two.state / "run" / "domains" / guest.name
+            with held_at(one, two, guest, step) as process:
+                two.daemon.process.kill()
+                two.daemon.process.wait()
+                two.start()
+                harness.wait_for(lambda run=run: not run.exists(), "the destination to clear away")
+                let_go(process)
+            expect_goes_on(guest, one, two)
+        comes_after_all(guest, one, two)
+
+
+@harness.test("a disk that has no room for a copy")
+def full(t):
+    with hosts(t) as (one, two), harness.mounted("-t", "tmpfs", "-o", "size=2m", "none", at=two.disks):
+        base = make_raw(t.dir / "base")
+        top = make_qcow2(one.disks / "b", "-F", "raw", "-b", base)
+        subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 7 0 4M", top], check=True, stdout=subprocess.DEVNULL)
+        guest = t.boot_sector_guest(disks=[(top, "qcow2", "virtio", False)])
+        start(one, guest)
+        guest.wait_for_tick(2)
+        # How much the copy of a top will be is not known before.
+        fails(migrate(one, two, guest, "--copy-storage-all", check=False), "vdb", "room")
+        expect_goes_on(guest, one, two)
+        for options in ([], ["--p2p"]):
+            fails(migrate(one, two, guest, "--copy-storage-inc", *options, check=False), "vdb", "No space left")
+            expect_goes_on(guest, one, two)
+
+
+@harness.test("of two disks one goes along, and the other is where it was")
+def chosen(t):
+    with hosts(t) as (one, two):
+        shared = make_raw(t.dir / "c", seed=3)
+        mine = make_raw(one.disks / "b")
+        guest = t.boot_sector_guest(disks=[(mine, "raw", "virtio", False), (shared, "raw", "virtio", False)])
+        start(one, guest)
+        guest.wait_for_tick(2)
+        fails(migrate(one, two, guest, "--copy-storage-all", check=False), "vdc", "onto itself")
+        expect_goes_on(guest, one, two)
+        migrate(one, two, guest, "--copy-storage-all", "--migrate-disks", "vdb")
+        expect_at(guest, two, one)
+        is_clean(two, guest)
+        xml = two.says("dumpxml", guest.name)
+        assert str(shared) in xml and str(two.disks / "b") in xml and str(mine) not in xml, xml
+        assert (two.disks / "b").read_bytes() == mine.read_bytes()
+        # One writer: who else wants it is told so, and the file that was left behind is free.
+        locked = ["qemu-io", "-f", "raw", "-c", "read 0 512"]
+        assert subprocess.run([*locked, shared], capture_output=True, check=False).returncode != 0
+        assert subprocess.run([*locked, two.disks / "b"], capture_output=True, check=False).returncode != 0
+        subprocess.run([*locked, mine], check=True, capture_output=True)
+
+
+if __name__ == "__main__":
+    harness.main()
