@@ -144,7 +144,7 @@ def by_program(t):
             here.stasis("migrate", guest.name, there.ssh(sshd, keyfile=key), "--live", "--p2p", "--tunnelled")
             expect_at(guest, there, here)
             programs = who_goes(sshd)[before:]
-            assert len(programs) == 2 and ("OpenSSH" in "".join(programs)) == program, programs
+            assert len(programs) == 3 and ("OpenSSH" in "".join(programs)) == program, programs
         process = begin_slowly(one, guest, two.ssh(sshd), "--p2p", "--tunnelled")
         key = f"IdentityFile={sshd.key}"
         assert processes_with(key), "no ssh"
