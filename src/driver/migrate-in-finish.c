@@ -172,6 +172,8 @@ clear_qemu (StasisMigrateIn *in)
   g_autoptr (GError) local = NULL;
   if (!stasis_migration_reset (in->monitor, in->parameters, &local))
     g_message ("%s", local->message);
+  if ((in->flags & STASIS_MIGRATE_POSTCOPY) != 0)
+    stasis_migrate_in_forget_userfault (in->monitor);
   stasis_journal_clear (&in->hold->status->journal);
 }
 

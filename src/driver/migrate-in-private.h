@@ -11,6 +11,7 @@
 #include "driver/migrate-cookie.h"
 #include "driver/migrate-in.h"
 #include "driver/migrate-verdict.h"
+#include "monitor/commands-migrate-params.h"
 
 G_BEGIN_DECLS
 
@@ -91,6 +92,14 @@ gboolean stasis_migrate_in_start (StasisMigrateIn *in, GError **error);
 gboolean stasis_migrate_in_ready (StasisMigrateIn *in, StasisMigrateIns *ins,
                                   const StasisMigrateRequest *request, GBytes **out_cookie,
                                   char **out_uri, GError **error);
+
+/* --- migrate-in-userfault.c */
+/* Switch these capabilities on; @is_postcopy: postcopy-ram is among them. */
+gboolean stasis_migrate_in_switch_on (const StasisMigrateIn *in,
+                                      const StasisMigrationCapability *on, guint n_on,
+                                      gboolean is_postcopy, GError **error);
+/* It is not needed any more. */
+void stasis_migrate_in_forget_userfault (StasisMonitor *monitor);
 
 /* --- migrate-in-listen.c */
 /* Where a migration comes in. */

@@ -92,9 +92,9 @@ tell_qemu (StasisMigrateIn *in, const StasisMigratePlan *plan, GError **error)
                                         /* is_server= */ TRUE, plan->parameters, cancellable,
                                         error))
       || (on->len > 0
-          && !stasis_monitor_migrate_set_capabilities (in->monitor,
-                                                       (const StasisMigrationCapability *) on->data,
-                                                       on->len, cancellable, error)))
+          && !stasis_migrate_in_switch_on (in, (const StasisMigrationCapability *) on->data,
+                                           on->len, stasis_migrate_plan_has (plan, "postcopy-ram"),
+                                           error)))
     return FALSE;
   return stasis_json_object_size (plan->parameters) == 0
          || stasis_monitor_migrate_set_parameters (in->monitor, stasis_json_ref (plan->parameters),

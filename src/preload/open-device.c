@@ -1,31 +1,44 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * open-device.c: QEMU's opening of /dev/userfaultfd, which belongs to root
+ * open-device.c: QEMU's own userfaultfd, by /dev/userfaultfd, which belongs to root
  *
  * Theory of operation
  *
- * For a background snapshot QEMU needs a userfaultfd of its own that also gets the kernel's faults
- * (KVM's, a vhost's), and makes one by /dev/userfaultfd, which its user may not open.  Neither that
+ * For a background snapshot, and as the destination of a postcopy migration, QEMU needs a
+ * userfaultfd of its own that also gets the kernel's faults (KVM's, a vhost's), and makes one by
+ * /dev/userfaultfd, which its user may not open.  Neither that
  * file's permissions are changed nor QEMU's user: a driver that may open it sends the descriptor
  * through the monitor right before (getfd), and where QEMU is refused it gets a copy of that one.
  * So only those QEMUs have it that need it, and no other process of anybody's.
  *
- * QEMU asks once in its life, and keeps what it got.  All other files are libc's business.
+ * QEMU asks once in its life, and keeps what it got.  One before 8.0 does not know the device: it
+ * makes a userfaultfd by the system call, each time that it needs one, and where the kernel refuses
+ * it gets one that is made by that device.  All other files and calls are libc's business.
  */
 
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#define DEVICE "/dev/userfaultfd"
+#define DEVICE      "/dev/userfaultfd"
+#define N_ARGUMENTS 6 /* of a system call, at most */
 
-/* By another name than libc's headers have for it, which make a function of it. */
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO (0xAA, 0x00)
+#endif
+
+/* By other names than libc's headers have for them, which may make functions of them. */
 int stasis_open64 (const char *path, int flags, ...) __asm__("open64");
+long stasis_syscall (long number, ...) __asm__("syscall");
 
 /* A copy of a descriptor of that device which somebody has sent, or -1. */
 static int
@@ -68,4 +81,41 @@ stasis_open64 (const char *path, int flags, ...)
   const int copy = copy_sent ();
   errno = why;
   return copy;
+}
+
+/* By the device that somebody has sent: @flags are the same; or -1. */
+static long
+make_by_device (int flags)
+{
+  const int device = copy_sent ();
+  const long made = device >= 0 ? ioctl (device, USERFAULTFD_IOC_NEW, flags) : -1;
+  if (device >= 0)
+    close (device);
+  return made;
+}
+
+__attribute__ ((visibility ("default"))) long
+stasis_syscall (long number, ...)
+{
+  static long (*libc_syscall) (long number, ...);
+  long (*call) (long number, ...) = __atomic_load_n (&libc_syscall, __ATOMIC_RELAXED);
+  long arguments[N_ARGUMENTS];
+  va_list args;
+  if (call == NULL)
+    {
+      *(void **) &call = dlsym (RTLD_NEXT, "syscall");
+      __atomic_store_n (&libc_syscall, call, __ATOMIC_RELAXED);
+    }
+  va_start (args, number);
+  for (int i = 0; i < N_ARGUMENTS; i++)
+    arguments[i] = va_arg (args, long); /* as libc: what was not given is nobody's */
+  va_end (args);
+  const long result = call (number, arguments[0], arguments[1], arguments[2], arguments[3],
+                            arguments[4], arguments[5]);
+  if (number != SYS_userfaultfd || result >= 0 || errno != EPERM)
+    return result;
+  const int why = errno;
+  const long made = make_by_device ((int) arguments[0]);
+  errno = why;
+  return made;
 }

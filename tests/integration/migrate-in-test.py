@@ -3,6 +3,8 @@
 """The destination of a migration, with real QEMUs on both sides and the source played by hand."""
 
 import json
+import os
+import pathlib
 import socket
 
 import harness
@@ -499,16 +501,12 @@ def parallel(t):
         destination.stasis("destroy", guest.name)
 
 
-@harness.test("in postcopy Finish lets it run before all of it is there")
-def postcopy(t):
+def postcopy_to(t, config):
     guest = running_guest(t)
-    with Destination(t, config="[security]\nuid-count=0\n") as destination:
+    with Destination(t, config=config) as destination:
         source = Source(t, guest)
         flags = LIVE | POSTCOPY
-        try:
-            prepared = source.prepare(destination, flags=flags, needed=["postcopy-ram"])
-        except Refused as refused:
-            raise harness.Skip(str(refused)) if "serfault" in str(refused) else refused
+        prepared = source.prepare(destination, flags=flags, needed=["postcopy-ram"])
         assert "postcopy-ram" in prepared["capabilities"] and "postcopy-preempt" not in prepared["capabilities"]
         source.start(prepared, max_bandwidth=200000)
         source.wait_until("active")
@@ -519,7 +517,25 @@ def postcopy(t):
         source.end()
         expect_here(destination, guest, source.token)
         assert not any(one["state"] for one in destination.query(guest.name, "query-migrate-capabilities"))
+        fds = pathlib.Path(f"/proc/{destination.status(guest.name)['qemu']['pid']}/fd")
+        links = [os.readlink(path) for path in fds.iterdir()]
+        assert links.count("/dev/userfaultfd") <= 1, links  # QEMU keeps one of its own
         destination.stasis("destroy", guest.name)
+
+
+@harness.test("in postcopy Finish lets it run before all of it is there")
+def postcopy(t):
+    try:
+        postcopy_to(t, "[security]\nuid-count=0\n")
+    except Refused as refused:
+        raise harness.Skip(str(refused)) if "serfault" in str(refused) else refused
+
+
+@harness.test("so it does where QEMU has a user of its own, who may make no userfaultfd")
+def postcopy_user(t):
+    if os.geteuid() != 0 or not os.path.exists("/dev/userfaultfd"):
+        raise harness.Skip("only root, and Linux 6.1, can hand /dev/userfaultfd over")
+    postcopy_to(t, "")
 
 
 @harness.test("offline only the definition comes")
