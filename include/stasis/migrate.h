@@ -111,6 +111,8 @@ typedef enum
  * @parallel_connections: 1 to 255
  * @tls_destination: (nullable): the name that the destination's certificate has to have
  * @max_downtime_ms: how long the guest may stand still; 0: QEMU's default
+ * @postcopy_passes: the source switches to postcopy after so many passes; 0: not by itself
+ * @postcopy_after_ms: and after that time; 0: not by itself
  *
  * What of a migration is chosen beside the flags.  All strings belong to it.  The numbers that can
  * be 0 are #STASIS_MIGRATE_UNSET where nobody has chosen.
@@ -142,6 +144,8 @@ typedef struct
   gint parallel_connections;
   char *tls_destination;
   guint64 max_downtime_ms;
+  guint64 postcopy_passes;
+  guint64 postcopy_after_ms;
 } StasisMigrateRequest;
 
 StasisMigrateRequest *stasis_migrate_request_new (void);
@@ -202,6 +206,10 @@ gboolean stasis_driver_migrate_verdict (StasisDriver *self, const char *token, g
 gboolean stasis_domain_migrate_resolve (StasisDomain *self, StasisMigrateVerdict wish,
                                         StasisMigrateVerdict *out_verdict,
                                         GCancellable *cancellable, GError **error);
+
+/* Of one that goes on, by whomever: the guest goes on at its destination before all of it is there.
+ */
+gboolean stasis_domain_migrate_start_postcopy (StasisDomain *self, GError **error);
 
 #pragma GCC visibility pop
 

@@ -111,8 +111,6 @@ static const struct
   const char *why;
 } refused[] = {
   { "direct", N_ ("--direct is not supported: QEMU has nobody to talk to but a driver") },
-  { "postcopy-after-precopy", N_ ("--postcopy-after-precopy is not supported yet") },
-  { "timeout-postcopy", N_ ("--timeout-postcopy is not supported yet") },
 };
 
 #define TIMEOUT_MAX (365u * 24 * 3600)
@@ -175,6 +173,7 @@ get_request (const StasisCliArgs *args, GError **error)
       if (list != NULL)
         G_STRUCT_MEMBER (char **, request, lists_of[i].offset) = g_strsplit (list, ",", -1);
     }
+  request->postcopy_passes = stasis_cli_args_has (args, "postcopy-after-precopy") ? 1 : 0;
   if (!get_numbers (args, request, error)
       || !stasis_cli_read_optional (stasis_cli_args_get (args, "xml"), &request->xml, error)
       || !stasis_cli_read_optional (stasis_cli_args_get (args, "persistent-xml"),
@@ -381,6 +380,10 @@ get_timeout (const StasisCliArgs *args, guint64 *out, GError **error)
     return FALSE;
   if (*out == 0)
     return throw_timeout (_ ("migrate: --timeout takes a number of seconds"), error);
+  if (stasis_cli_args_has (args, "timeout-suspend")
+      && stasis_cli_args_has (args, "timeout-postcopy"))
+    return throw_timeout (
+        _ ("migrate: --timeout-suspend and --timeout-postcopy exclude each other"), error);
   return stasis_cli_args_has (args, "live")
          || throw_timeout (_ ("migrate: Unexpected timeout for offline migration"), error);
 }
@@ -397,6 +400,12 @@ run_migrate (StasisCli *cli, const StasisCliArgs *args, GError **error)
   g_autoptr (StasisMigrateRequest) request = get_request (args, error);
   if (request == NULL)
     return FALSE;
+  if (stasis_cli_args_has (args, "timeout-postcopy"))
+    {
+      /* The source does that by itself. */
+      request->postcopy_after_ms = timeout * 1000;
+      timeout = 0;
+    }
   return stasis_cli_args_has (args, "check")
              ? stasis_cli_check_migrate (cli, args, flags, request, error)
              : migrate_domain (cli, args, flags, request, timeout, error);
@@ -438,12 +447,12 @@ static const StasisCliOption migrate_options[] = {
   FLAG ("rdma-pin-all", N_ ("refused: there is no RDMA")),
   FLAG ("abort-on-error", N_ ("give up where a disk has an error")),
   FLAG ("postcopy", N_ ("it may go on there before all of its memory is there")),
-  FLAG ("postcopy-after-precopy", N_ ("... after one pass over its memory: not yet")),
+  FLAG ("postcopy-after-precopy", N_ ("... after one pass over its memory, by itself")),
   FLAG ("postcopy-resume", N_ ("go on with a post-copy whose network broke: not yet")),
   FLAG ("zerocopy", N_ ("the kernel sends pages from where they are")),
-  NAMED ("timeout", "seconds", N_ ("pause the guest after that time, so that it ends")),
-  FLAG ("timeout-suspend", N_ ("... which is what it does in any case")),
-  FLAG ("timeout-postcopy", N_ ("switch to post-copy: not yet")),
+  NAMED ("timeout", "seconds", N_ ("do something after that time: pause the guest")),
+  FLAG ("timeout-suspend", N_ ("... which is what it does, if nothing else is said")),
+  FLAG ("timeout-postcopy", N_ ("... switch to post-copy")),
   NAMED ("xml", "file", N_ ("filename containing updated XML for the target")),
   NAMED ("migrate-disks", "targets", N_ ("copy these only: vda,vdb")),
   NAMED ("migrate-disks-detect-zeroes", "targets", N_ ("leave out the zeros of these")),

@@ -555,3 +555,12 @@ stasis_control_migrate_limit (StasisControl *control, const char *parameter, gin
     *out_value = stasis_json_uint (stasis_json_get (reply, parameter), 0);
   return TRUE;
 }
+
+/* The guest is to go on at its destination before all of it is there. */
+gboolean
+stasis_control_migrate_postcopy (StasisControl *control, GError **error)
+{
+  g_autoptr (StasisJson) request = new_request ("migrate-limits");
+  stasis_json_set_int (request, "start-postcopy", 1);
+  return ask (control, request, NULL, error);
+}

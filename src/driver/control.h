@@ -74,6 +74,10 @@ gboolean stasis_control_migrate_limit (StasisControl *control, const char *param
 /* The guest of a migration to another host is to stand still; errors as above. */
 gboolean stasis_control_migrate_stand (StasisControl *control, GError **error);
 
+/* Of the migration that goes on: switch to postcopy.  STASIS_ERROR_INVALID_STATE where there is
+ * none; it happens a moment later. */
+gboolean stasis_control_migrate_postcopy (StasisControl *control, GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisControl, stasis_control_free)
 
 G_END_DECLS

@@ -268,3 +268,25 @@ stasis_domain_migrate_confirm (StasisDomain *self, StasisMigrateFlags flags, GBy
 
   return stasis_migrate_out_confirm (self, flags, cookie, is_cancelled, error);
 }
+
+/**
+ * stasis_domain_migrate_start_postcopy:
+ * @self: a domain that is being migrated with %STASIS_MIGRATE_POSTCOPY
+ * @error: return location
+ *
+ * Switches its migration to postcopy: as soon as QEMU comes to it, the guest goes on at its
+ * destination, and fetches what it lacks of its memory from here.  From then on the migration
+ * cannot be cancelled any more.  Whoever has begun it, on whatever thread, or in whatever process,
+ * goes on with it.
+ *
+ * Returns: %TRUE if QEMU was told so
+ */
+gboolean
+stasis_domain_migrate_start_postcopy (StasisDomain *self, GError **error)
+{
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->migrate_start_postcopy (self, error);
+
+  return stasis_migrate_out_start_postcopy (self, error);
+}

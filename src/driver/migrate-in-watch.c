@@ -13,16 +13,9 @@
 #include <glib/gi18n-lib.h>
 
 #include "monitor/commands-migrate.h"
+#include "monitor/commands-run.h"
 
 #define TICK_US (G_USEC_PER_SEC / 5)
-
-static gboolean
-is_postcopy (StasisMigrationStatus status)
-{
-  return status == STASIS_MIGRATION_POSTCOPY_ACTIVE || status == STASIS_MIGRATION_POSTCOPY_PAUSED
-         || status == STASIS_MIGRATION_POSTCOPY_RECOVER_SETUP
-         || status == STASIS_MIGRATION_POSTCOPY_RECOVER;
-}
 
 static gboolean
 check_wanted (const StasisMigrateIn *in, GError **error)
@@ -34,6 +27,17 @@ check_wanted (const StasisMigrateIn *in, GError **error)
   return FALSE;
 }
 
+/* QEMU says postcopy-active before it has the devices. */
+static gboolean
+can_run (const StasisMigrateIn *in, gboolean *out_can, GError **error)
+{
+  StasisRunState state;
+  if (!stasis_monitor_query_status (in->monitor, &state, NULL, error))
+    return FALSE;
+  *out_can = state != STASIS_RUN_STATE_INMIGRATE;
+  return TRUE;
+}
+
 gboolean
 stasis_migrate_in_look (StasisMigrateIn *in, gboolean *out_is_loaded, gboolean *out_is_postcopy,
                         GError **error)
@@ -43,8 +47,10 @@ stasis_migrate_in_look (StasisMigrateIn *in, gboolean *out_is_loaded, gboolean *
   if (info == NULL)
     return FALSE;
   const StasisMigrationStatus status = info->status;
-  *out_is_postcopy = is_postcopy (status);
-  *out_is_loaded = status == STASIS_MIGRATION_COMPLETED || *out_is_postcopy;
+  *out_is_postcopy = stasis_migration_status_is_postcopy (status);
+  *out_is_loaded = status == STASIS_MIGRATION_COMPLETED;
+  if (*out_is_postcopy && !can_run (in, out_is_loaded, error))
+    return FALSE;
   stasis_job_update (in->job);
   if (status == STASIS_MIGRATION_COMPLETED || !stasis_migration_status_is_final (status))
     return TRUE;

@@ -37,7 +37,8 @@
 #include "util/fault.h"
 #include "util/fd.h"
 
-#define CONNECT_MS 30000
+#define CONNECT_MS  30000
+#define WAIT_MS_MAX (G_GUINT64_CONSTANT (365) * 24 * 3600 * 1000)
 
 /* All that Prepare has said, and what follows of it. */
 typedef struct
@@ -338,15 +339,36 @@ cut_off (const StasisMigrateOut *out, const Way *way, const GError *why)
     shutdown (way->fd, SHUT_RDWR);
 }
 
+/* Precopy may come to its end before the switch was asked for, and with it. */
+static StasisMigrationStatus
+last_status (const StasisMigrateOut *out)
+{
+  return (out->flags & STASIS_MIGRATE_POSTCOPY) != 0 ? STASIS_MIGRATION_POSTCOPY_ACTIVE
+                                                     : STASIS_MIGRATION_COMPLETED;
+}
+
 static gboolean
-await_completed (StasisMigrateOut *out, const Way *way, GError **error)
+await_last (StasisMigrateOut *out, const Way *way, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  if (stasis_migrate_out_wait (out, STASIS_MIGRATION_COMPLETED, NULL, &local))
+  if (stasis_migrate_out_wait (out, last_status (out), NULL, &local))
     return TRUE;
   cut_off (out, way, local);
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
+}
+
+/* For whoever recovers from our death; QEMU says the same as long as it lives. */
+static gboolean
+note_postcopy (const StasisMigrateOut *out)
+{
+  g_autoptr (GError) local = NULL;
+  if (!out->is_postcopy)
+    return TRUE;
+  out->hold->status->journal.migration->is_postcopy = TRUE;
+  if (!stasis_hold_write (out->hold, &local))
+    g_message ("%s", local->message);
+  return TRUE;
 }
 
 /* From here on the destination may have all of it. */
@@ -366,8 +388,8 @@ hand_over (StasisMigrateOut *out, const Way *way, GError **error)
   return stasis_fault ("migrate-out-handed", error)
          && stasis_monitor_migrate_continue (out->monitor, STASIS_MIGRATION_PRE_SWITCHOVER, NULL,
                                              error)
-         && stasis_fault ("migrate-out-continued", error) && await_completed (out, way, error)
-         && stasis_fault ("migrate-out-completed", error);
+         && stasis_fault ("migrate-out-continued", error) && await_last (out, way, error)
+         && note_postcopy (out) && stasis_fault ("migrate-out-completed", error);
 }
 
 static GBytes *
@@ -391,7 +413,7 @@ on_progress (const StasisJobStats *stats, gpointer data)
 
 /* It counts as a job from here on. */
 static gboolean
-open_job (StasisMigrateOut *out, GError **error)
+open_job (StasisMigrateOut *out, const StasisMigrateRequest *request, GError **error)
 {
   g_autofree char *last = stasis_paths_last_job (out->driver->paths, out->name);
   out->job = stasis_job_new ("migrate-out", on_progress, out, out->stop);
@@ -399,6 +421,11 @@ open_job (StasisMigrateOut *out, GError **error)
   stasis_job_set_id (out->job, out->hold->status->journal.id);
   stasis_job_attach (out->job, out->hold->folder);
   stasis_job_set_phase (out->job, "connect");
+  out->postcopy_passes = request != NULL ? request->postcopy_passes : 0;
+  out->postcopy_at_us = request != NULL && request->postcopy_after_ms != 0
+                            ? g_get_monotonic_time ()
+                                  + (gint64) MIN (request->postcopy_after_ms, WAIT_MS_MAX) * 1000
+                            : 0;
   return stasis_job_check (out->job, error); /* who wanted it to end before it was told of */
 }
 
@@ -410,7 +437,7 @@ send_all (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *oc
   if (!read_cookie (out, octets, &way, error) || !find_places (out, request, &way, error))
     return FALSE;
   note_asked (out, &way);
-  if (!open_job (out, error) || !choose_plan (out, request, &way, error)
+  if (!open_job (out, request, error) || !choose_plan (out, request, &way, error)
       || !configure (out, &way, error)
       || !stasis_migrate_out_copy_disks (out, way.cookie->prepare, request, error)
       || !connect_data (out, &way, error) || !send_memory (out, &way, error)
@@ -421,7 +448,7 @@ send_all (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *oc
     return FALSE;
   *out_cookie = g_steal_pointer (&cookie);
   out->phase = STASIS_OUT_SENT;
-  stasis_job_set_phase (out->job, "wait for the destination");
+  stasis_job_set_phase (out->job, out->is_postcopy ? "postcopy" : "wait for the destination");
   return TRUE;
 }
 

@@ -53,8 +53,11 @@ typedef struct
   gboolean
       is_postmigrate;   /* it has sent its state away in a migration, or save, that failed late */
   gboolean is_one_pass; /* only the first pass over its memory can be relied on */
-  gint64 stopped_us;    /* real time; 0: it did not run */
-  guint64 downtime_ms;  /* as QEMU says */
+  gboolean is_postcopy; /* memory is on both sides */
+  guint64 postcopy_passes;     /* after which it switches to that by itself; 0: it does not */
+  gint64 postcopy_at_us;       /* likewise, monotonic */
+  gint64 stopped_us;           /* real time; 0: it did not run */
+  guint64 downtime_ms;         /* as QEMU says */
   StasisMigrateJournal *asked; /* (owned) (nullable) where the destination can be, once known */
   gboolean is_settled;         /* whose the guest is has been done, for good */
 } StasisMigrateOut;

@@ -47,6 +47,7 @@ note (StasisMigrateOut *out, const StasisMigrationInfo *info)
                                  ? (gint64) MIN (info->expected_downtime_ms, EXPECTED_MS_MAX) * 1000
                                  : -1;
   out->downtime_ms = info->downtime_ms;
+  out->is_postcopy = stasis_migration_status_is_postcopy (info->status);
   stasis_job_update (out->job);
 }
 
@@ -122,11 +123,27 @@ stasis_migrate_out_doze (StasisMigrateOut *out, GError **error)
          && stasis_job_check (out->job, error);
 }
 
-/* What ends waiting. */
+/* What ends waiting.  In postcopy it is the destination's business how it goes on. */
 static gboolean
 is_there (StasisMigrationStatus now, StasisMigrationStatus wanted)
 {
-  return now == wanted || now == STASIS_MIGRATION_COMPLETED;
+  return now == wanted || now == STASIS_MIGRATION_COMPLETED
+         || (wanted == STASIS_MIGRATION_POSTCOPY_ACTIVE && now == STASIS_MIGRATION_POSTCOPY_PAUSED);
+}
+
+/* To postcopy, once; as if somebody had asked for it. */
+static gboolean
+switch_if_due (StasisMigrateOut *out, const StasisMigrationInfo *info, GError **error)
+{
+  const gboolean is_passed
+      = out->postcopy_passes != 0 && info->dirty_sync_count > out->postcopy_passes;
+  const gboolean is_late
+      = out->postcopy_at_us != 0 && g_get_monotonic_time () >= out->postcopy_at_us;
+  if (info->status != STASIS_MIGRATION_ACTIVE || (!is_passed && !is_late))
+    return TRUE;
+  out->postcopy_passes = 0;
+  out->postcopy_at_us = 0;
+  return stasis_monitor_migrate_start_postcopy (out->monitor, NULL, error);
 }
 
 gboolean
@@ -152,10 +169,12 @@ stasis_migrate_out_wait (StasisMigrateOut *out, StasisMigrationStatus status,
         return FALSE;
       if (is_there (info->status, status))
         return look_at_queued (out, error);
+      if (!switch_if_due (out, info, error))
+        return FALSE;
       if (stasis_migration_status_is_final (info->status))
         return throw_end (info, error);
       /* Before, the guest runs, or somebody can abort it. */
-      if (status == STASIS_MIGRATION_COMPLETED
+      if (status != STASIS_MIGRATION_PRE_SWITCHOVER
           && !stasis_migrate_stall_look (&stall, info, g_get_monotonic_time (), error))
         return FALSE;
     }

@@ -37,6 +37,10 @@ gboolean stasis_migrate_out_perform (StasisDomain *domain, StasisMigrateFlags fl
 gboolean stasis_migrate_out_confirm (StasisDomain *domain, StasisMigrateFlags flags, GBytes *cookie,
                                      gboolean is_cancelled, GError **error);
 
+/* While it goes on, from whatever process: the guest is to run at its destination before all of it
+ * is there.  It happens a moment later. */
+gboolean stasis_migrate_out_start_postcopy (StasisDomain *domain, GError **error);
+
 /* For the journal, and for people: the destination's URI, where it is known.  After Begin. */
 void stasis_migrate_out_set_peer (StasisDomain *domain, const char *uri);
 

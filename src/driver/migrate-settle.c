@@ -63,19 +63,11 @@ query (StasisMonitor *monitor, StasisMigrationStatus *out_status, GError **error
   return TRUE;
 }
 
-static gboolean
-is_postcopy (StasisMigrationStatus status)
-{
-  return status == STASIS_MIGRATION_POSTCOPY_ACTIVE || status == STASIS_MIGRATION_POSTCOPY_PAUSED
-         || status == STASIS_MIGRATION_POSTCOPY_RECOVER_SETUP
-         || status == STASIS_MIGRATION_POSTCOPY_RECOVER;
-}
-
 /* Whatever the journal says: the destination may have everything. */
 static gboolean
 may_have_left (StasisMigrationStatus status)
 {
-  return is_postcopy (status) || status == STASIS_MIGRATION_DEVICE
+  return stasis_migration_status_is_postcopy (status) || status == STASIS_MIGRATION_DEVICE
          || status == STASIS_MIGRATION_COMPLETED || status == STASIS_MIGRATION_COLO;
 }
 
@@ -228,7 +220,7 @@ apply (const char *folder, StasisStatus *status, StasisMonitor *monitor, gboolea
     return TRUE;
   if (!query (monitor, &now, error))
     return FALSE;
-  if (is_postcopy (now))
+  if (stasis_migration_status_is_postcopy (now))
     return TRUE;
   *out_is_settled = TRUE;
   return answer == STASIS_DOOR_BEGUN ? end_copy (folder, status, error)
@@ -291,7 +283,7 @@ stasis_migrate_settle_handed (const char *folder, StasisStatus *status, StasisMo
   if (!query (monitor, &now, error))
     return FALSE;
   StasisMigrateJournal *migration = status->journal.migration;
-  migration->is_postcopy = migration->is_postcopy || is_postcopy (now);
+  migration->is_postcopy = migration->is_postcopy || stasis_migration_status_is_postcopy (now);
   const gboolean has_answer = stasis_migrate_settle_ask (migration, ASK_MS, NULL, &answer, &local);
   if (!stasis_fault ("migrate-asked", error)
       || !apply (folder, status, monitor, status->journal.was_running, answer, &is_settled, error))

@@ -127,6 +127,8 @@ typedef struct
                                StasisMigrateVerdict *out_verdict, GCancellable *cancellable,
                                GError **error);
 
+  gboolean (*migrate_start_postcopy) (StasisDomain *self, GError **error);
+
   /* migrate-check.h */
   GPtrArray *(*check_migrate) (StasisDriver *self, StasisMigrateFlags flags,
                                const StasisMigrateRequest *request, const char *xml, GBytes *cookie,

@@ -56,6 +56,15 @@ stasis_migration_status_is_final (StasisMigrationStatus status)
          || status == STASIS_MIGRATION_CANCELLED;
 }
 
+/* Memory here, and there. */
+gboolean
+stasis_migration_status_is_postcopy (StasisMigrationStatus status)
+{
+  return status == STASIS_MIGRATION_POSTCOPY_ACTIVE || status == STASIS_MIGRATION_POSTCOPY_PAUSED
+         || status == STASIS_MIGRATION_POSTCOPY_RECOVER_SETUP
+         || status == STASIS_MIGRATION_POSTCOPY_RECOVER;
+}
+
 /* TRUE once the destination may have begun. */
 gboolean
 stasis_migration_status_is_shared (StasisMigrationStatus status)

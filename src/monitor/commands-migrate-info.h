@@ -43,6 +43,9 @@ gboolean stasis_migration_status_is_final (StasisMigrationStatus status);
  * would let the guest run twice. */
 gboolean stasis_migration_status_is_shared (StasisMigrationStatus status);
 
+/* TRUE where the guest's memory is on both sides, whether they are connected or not. */
+gboolean stasis_migration_status_is_postcopy (StasisMigrationStatus status);
+
 /* Of pages that are sent as their differences from what was sent before. */
 typedef struct
 {

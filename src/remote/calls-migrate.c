@@ -248,3 +248,13 @@ stasis_call_domain_migrate_confirm3_params (StasisCall *call, GError **error)
   stasis_migrating_end (migrating);
   return ok;
 }
+
+/* Source, while Perform goes on: of another connection, or thread. */
+gboolean
+stasis_call_domain_migrate_start_post_copy (StasisCall *call, GError **error)
+{
+  g_autoptr (StasisDomain) domain = stasis_own_check_flags (call->args[1].u, 0, error)
+                                        ? stasis_call_domain (call, 0, error)
+                                        : NULL;
+  return domain != NULL && stasis_domain_migrate_start_postcopy (domain, error);
+}

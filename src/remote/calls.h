@@ -171,6 +171,7 @@ STASIS_CALL (domain_migrate_prepare3_params);
 STASIS_CALL (domain_migrate_perform3_params);
 STASIS_CALL (domain_migrate_finish3_params);
 STASIS_CALL (domain_migrate_confirm3_params);
+STASIS_CALL (domain_migrate_start_post_copy);
 
 /* calls-migrate-check.c */
 STASIS_CALL (own_check_migrate);

@@ -27,6 +27,8 @@
 #define VERDICT "migrate-verdict"
 #define RESOLVE "domain-migrate-resolve"
 
+#define START_POSTCOPY "domain-migrate-start-post-copy"
+
 /* What is chosen, as arguments; one that only a stasisd knows is refused before anything is sent.
  */
 static GPtrArray *
@@ -35,6 +37,9 @@ make_params (const StasisClient *client, const StasisMigrateRequest *request, co
 {
   if (request != NULL && request->max_downtime_ms != 0
       && !stasis_client_need_own (client, _ ("a limit of the downtime"), error))
+    return NULL;
+  if (request != NULL && (request->postcopy_passes != 0 || request->postcopy_after_ms != 0)
+      && !stasis_client_need_own (client, _ ("a switch to post-copy by itself"), error))
     return NULL;
   return stasis_migrate_fields_make (request, name, xml, stasis_client_is_own (client));
 }
@@ -229,6 +234,14 @@ resolve (StasisDomain *self, StasisMigrateVerdict wish, StasisMigrateVerdict *ou
   return read_verdict (client, said, out_verdict, error);
 }
 
+static gboolean
+start_postcopy (StasisDomain *self, GError **error)
+{
+  StasisWireDomain domain = stasis_client_describe (self);
+  const StasisWireValue args[] = { { .domain = &domain }, { .u = 0 } };
+  return stasis_client_call (stasis_client_of (self), REMOTE, START_POSTCOPY, args, NULL, error);
+}
+
 /* Migrations. */
 void
 stasis_client_fill_migrate (StasisDriverOps *ops)
@@ -241,4 +254,5 @@ stasis_client_fill_migrate (StasisDriverOps *ops)
   ops->migrate_confirm = confirm;
   ops->migrate_verdict = get_verdict;
   ops->migrate_resolve = resolve;
+  ops->migrate_start_postcopy = start_postcopy;
 }

@@ -68,6 +68,10 @@ static const Field fields[] = {
   FIELD ("tls.destination", STRING, tls_destination),
   { "stasis.downtime.max", FIELD_ULLONG, G_STRUCT_OFFSET (StasisMigrateRequest, max_downtime_ms), 0,
     TRUE },
+  { "stasis.postcopy.passes", FIELD_ULLONG, G_STRUCT_OFFSET (StasisMigrateRequest, postcopy_passes),
+    0, TRUE },
+  { "stasis.postcopy.after", FIELD_ULLONG,
+    G_STRUCT_OFFSET (StasisMigrateRequest, postcopy_after_ms), 0, TRUE },
 };
 
 static StasisWireType

@@ -175,6 +175,8 @@ static const StasisProcedure procedures[] = {
   REMOTE (358, "domain-rename", "Dzu", "i", WRITE, FALSE, domain_rename),
   REMOTE (360, "connect-register-close-callback", "", "", READ, TRUE, connect_close_callback),
   REMOTE (361, "connect-unregister-close-callback", "", "", READ, TRUE, connect_close_callback),
+  REMOTE (364, "domain-migrate-start-post-copy", "Du", "", WRITE, TRUE,
+          domain_migrate_start_post_copy),
   REMOTE (387, "domain-migrate-get-max-downtime", "Du", "U", WRITE, FALSE,
           domain_migrate_get_max_downtime),
   REMOTE (388, "domain-managed-save-get-xml-desc", "Du", "s", READ, FALSE,

@@ -28,6 +28,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "monitor/commands-migrate.h"
 #include "monitor/commands-run.h"
 #include "supervisor/steer.h"
 #include "util/fd.h"

@@ -59,7 +59,8 @@ void stasis_life_pause (StasisLife *life, StasisLifeDone done, gpointer data);
 void stasis_life_reboot (StasisLife *life, StasisLifeDone done, gpointer data);
 
 /* Change the limits of the migration that QEMU is at: "max-bandwidth" (octets/s), "downtime-limit"
- * (ms), as far as they are in @limits (borrowed until @done), which is then those of now. */
+ * (ms), as far as they are in @limits (borrowed until @done), which is then those of now.  With
+ * "start-postcopy" (any number) it switches. */
 void stasis_life_steer (StasisLife *life, StasisJson *limits, StasisLifeDone done, gpointer data);
 
 /* For who holds the domain's lock, on a thread other than the main loop's: these wait.  Look now:

@@ -13,7 +13,8 @@
 #include "monitor/commands-migrate.h"
 #include "monitor/commands-run.h"
 
-#define STAND "stand" /* the guest is to stand still */
+#define STAND  "stand"          /* the guest is to stand still */
+#define SWITCH "start-postcopy" /* it is to go on there before all of it has come */
 
 static const StasisMigrationParameter parameters[]
     = { STASIS_MIGRATION_MAX_BANDWIDTH, STASIS_MIGRATION_MAX_POSTCOPY_BANDWIDTH,
@@ -33,6 +34,8 @@ stasis_steer_take (const StasisJson *request)
     }
   if (stasis_json_boolean (stasis_json_get (request, STAND), FALSE))
     stasis_json_set_boolean (limits, STAND, TRUE);
+  if (stasis_json_get (request, SWITCH) != NULL)
+    stasis_json_set_boolean (limits, SWITCH, TRUE);
   return limits;
 }
 
@@ -60,7 +63,9 @@ gboolean
 stasis_steer (StasisMonitor *monitor, StasisJson *limits, GError **error)
 {
   const gboolean is_to_stand = stasis_json_get (limits, STAND) != NULL;
-  if (!set (monitor, limits, error) || (is_to_stand && !stand (monitor, error)))
+  if (!set (monitor, limits, error) || (is_to_stand && !stand (monitor, error))
+      || (stasis_json_get (limits, SWITCH) != NULL
+          && !stasis_monitor_migrate_start_postcopy (monitor, NULL, error)))
     return FALSE;
   g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (monitor, NULL, error);
   if (now == NULL)

@@ -45,6 +45,8 @@ SETTER (set_connections_0, r->parallel_connections = 0)
 SETTER (set_connections_256, r->parallel_connections = 256)
 SETTER (set_post_bandwidth, r->postcopy_bandwidth = 10)
 SETTER (set_huge_bandwidth, r->bandwidth = G_MAXUINT64)
+SETTER (set_passes, r->postcopy_passes = 1)
+SETTER (set_after, r->postcopy_after_ms = 1000)
 SETTER (set_downtime, r->max_downtime_ms = 2000001)
 SETTER (set_tls_name, r->tls_destination = g_strdup ("b"))
 SETTER (set_persistent, r->persistent_xml = g_strdup ("<domain/>"))
@@ -132,6 +134,8 @@ static const Case cases[] = {
   { "postcopy-bandwidth", LIVE, set_post_bandwidth, "--postcopy-bandwidth", "--postcopy" },
   { "bandwidth", LIVE, set_huge_bandwidth, "--bandwidth", "at most" },
   { "downtime", LIVE, set_downtime, "--max-downtime", "2000000" },
+  { "passes-alone", LIVE, set_passes, "--postcopy-after-precopy", "--postcopy" },
+  { "after-alone", LIVE, set_after, "--timeout-postcopy", "--postcopy" },
   { "tls-name-alone", LIVE, set_tls_name, "--tls-destination", "--tls" },
   { "persistent-alone", LIVE, set_persistent, "--persistent-xml", "--persistent" },
   { "disks-alone", LIVE, set_disks, "--migrate-disks", "--copy-storage-all" },

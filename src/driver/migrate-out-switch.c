@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * migrate-out-switch.c: the switch to postcopy, from whatever process
+ *
+ * Who asks is seldom the one that migrates.  So the supervisor tells QEMU, by a connection of its
+ * own; QEMU then waits before the switch as before the end of precopy, and whoever migrates writes
+ * the journal and lets it go on (migrate-out-perform.c).
+ */
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
+#include "driver/domain-private.h"
+#include "driver/migrate-out.h"
+
+static gboolean
+check (const StasisStatus *status, GError **error)
+{
+  const StasisStep step = status->journal.step;
+  const StasisMigrateJournal *migration = status->journal.migration;
+  const gboolean is_out
+      = migration != NULL
+        && (step == STASIS_STEP_MIGRATE_SENDING || step == STASIS_STEP_MIGRATE_HANDED);
+  if (is_out && (migration->flags & STASIS_MIGRATE_POSTCOPY) != 0)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+               is_out ? _ ("the migration of domain '%s' was begun without --postcopy")
+                      : _ ("no migration of domain '%s' goes on that could switch to post-copy"),
+               status->name);
+  return FALSE;
+}
+
+gboolean
+stasis_migrate_out_start_postcopy (StasisDomain *domain, GError **error)
+{
+  g_autoptr (StasisStatus) status = stasis_domain_need_status (domain, error);
+  g_autoptr (StasisControl) control
+      = status != NULL && check (status, error) ? stasis_domain_open_control (domain, error) : NULL;
+  return control != NULL && stasis_control_migrate_postcopy (control, error);
+}
