@@ -65,7 +65,7 @@ open_live (StasisDeviceGrip *grip, StasisDomain *domain, GError **error)
 {
   const StasisStatus *status = grip->hold->status;
   if (status->undecided_migration != NULL)
-    return stasis_migrate_throw_undecided (status->name, error);
+    return stasis_migrate_throw_elsewhere (status, error);
   grip->live = stasis_domain_load_live (domain, error);
   if (grip->live == NULL)
     return FALSE;

@@ -70,8 +70,7 @@ grip_take_decided (Grip *grip, StasisDomain *self, GError **error)
   if (!grip_take (grip, self, error))
     return FALSE;
   const StasisStatus *status = grip->hold->status;
-  return status->undecided_migration == NULL
-         || stasis_migrate_throw_undecided (status->name, error);
+  return status->undecided_migration == NULL || stasis_migrate_throw_elsewhere (status, error);
 }
 
 /* The supervisor has seen what we did before the next command asks it. */
@@ -259,7 +258,7 @@ stasis_domain_reboot (StasisDomain *self, GError **error)
   if (hold == NULL)
     return FALSE;
   if (hold->status->undecided_migration != NULL)
-    return stasis_migrate_throw_undecided (hold->status->name, error);
+    return stasis_migrate_throw_elsewhere (hold->status, error);
   g_autoptr (StasisControl) control = stasis_domain_open_control (self, error);
   return control != NULL && stasis_control_reboot (control, error);
 }

@@ -145,6 +145,22 @@ let_run (StasisMigrateIn *in, gboolean runs, GError **error)
   return TRUE;
 }
 
+static gboolean
+check_connected (const StasisMigrateIn *in, GError **error)
+{
+  g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (in->monitor, NULL, error);
+  if (info == NULL)
+    return FALSE;
+  if (info->status != STASIS_MIGRATION_POSTCOPY_PAUSED)
+    return TRUE;
+  g_set_error (
+      error, STASIS_ERROR, STASIS_ERROR_QEMU,
+      _ ("domain '%s' runs here, and lacks memory that is at its source: the connection is "
+         "broken; 'migrate --postcopy --postcopy-resume' at the source goes on"),
+      in->name);
+  return FALSE;
+}
+
 /* The pages that are still at the source. */
 static gboolean
 await_rest (StasisMigrateIn *in, GError **error)
@@ -155,7 +171,8 @@ await_rest (StasisMigrateIn *in, GError **error)
   while (is_postcopy)
     {
       g_autoptr (StasisMonitorEvent) event = NULL;
-      if (!stasis_migrate_in_look (in, &is_loaded, &is_postcopy, error))
+      if (!stasis_migrate_in_look (in, &is_loaded, &is_postcopy, error)
+          || !check_connected (in, error))
         return FALSE;
       if (is_postcopy
           && !stasis_monitor_wait_event (in->monitor, LOOK_MS, &event,
@@ -170,9 +187,13 @@ static void
 clear_qemu (StasisMigrateIn *in)
 {
   g_autoptr (GError) local = NULL;
-  if (!stasis_migration_reset (in->monitor, in->parameters, &local))
+  const gboolean is_postcopy = (in->flags & STASIS_MIGRATE_POSTCOPY) != 0;
+  const gboolean lacks_memory = is_postcopy && stasis_migrate_in_is_postcopy (in->monitor);
+  if (lacks_memory)
+    stasis_migrate_in_keep_postcopy (in->hold->status);
+  else if (!stasis_migration_reset (in->monitor, in->parameters, &local))
     g_message ("%s", local->message);
-  if ((in->flags & STASIS_MIGRATE_POSTCOPY) != 0)
+  if (is_postcopy && !lacks_memory)
     stasis_migrate_in_forget_userfault (in->monitor);
   stasis_journal_clear (&in->hold->status->journal);
 }

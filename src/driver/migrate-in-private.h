@@ -9,6 +9,7 @@
 #include "driver/job.h"
 #include "driver/migrate-channel.h"
 #include "driver/migrate-cookie.h"
+#include "driver/migrate-in-postcopy.h"
 #include "driver/migrate-in.h"
 #include "driver/migrate-verdict.h"
 #include "monitor/commands-migrate-params.h"
@@ -98,8 +99,6 @@ gboolean stasis_migrate_in_ready (StasisMigrateIn *in, StasisMigrateIns *ins,
 gboolean stasis_migrate_in_switch_on (const StasisMigrateIn *in,
                                       const StasisMigrationCapability *on, guint n_on,
                                       gboolean is_postcopy, GError **error);
-/* It is not needed any more. */
-void stasis_migrate_in_forget_userfault (StasisMonitor *monitor);
 
 /* --- migrate-in-listen.c */
 /* Where a migration comes in. */

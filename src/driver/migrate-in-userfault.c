@@ -20,16 +20,15 @@
 #include "monitor/commands-migrate.h"
 #include "util/fd.h"
 
-#define DEVICE  "/dev/userfaultfd"
-#define FD_NAME "stasis-userfault"
+#define DEVICE "/dev/userfaultfd"
 
 static gboolean
 pass_device (const StasisMigrateIn *in, GError **error)
 {
   stasis_autofd int fd = stasis_fd_open (DEVICE, O_RDWR, 0, error);
   return fd >= 0
-         && stasis_monitor_getfd (in->monitor, FD_NAME, fd, stasis_job_cancellable (in->job),
-                                  error);
+         && stasis_monitor_getfd (in->monitor, STASIS_MIGRATE_USERFAULT_NAME, fd,
+                                  stasis_job_cancellable (in->job), error);
 }
 
 /* QEMU looks whether it can when it is told that it is to. */
@@ -52,13 +51,4 @@ stasis_migrate_in_switch_on (const StasisMigrateIn *in, const StasisMigrationCap
       g_set_error (error, first->domain, first->code, "%s; %s", first->message, passed->message);
     }
   return FALSE;
-}
-
-/* All of it has come, or QEMU never gets there. */
-void
-stasis_migrate_in_forget_userfault (StasisMonitor *monitor)
-{
-  g_autoptr (GError) local = NULL;
-  if (!stasis_monitor_closefd (monitor, FD_NAME, NULL, &local))
-    g_debug ("%s", local->message); /* it may hold none */
 }

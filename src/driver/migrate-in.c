@@ -113,17 +113,21 @@ end_qemu (StasisMigrateIn *in)
 {
   StasisVerdict holds = STASIS_VERDICT_REVOKED;
   g_autoptr (GError) error = NULL;
+  const gboolean is_last_hope = in->is_incoming && (in->flags & STASIS_MIGRATE_POSTCOPY) != 0
+                                && in->monitor != NULL
+                                && stasis_migrate_in_is_last_hope (in->monitor);
   /* Where it cannot be written QEMU is ended all the same: the source's guest is complete, and will
    * not be ended before somebody has said that it has begun here.  That may stand there already
    * where it was tried. */
-  const gboolean is_known
-      = !in->is_incoming
-        || stasis_migrate_verdict_decide (in->verdicts, in->token, STASIS_VERDICT_REVOKED, in->name,
-                                          in->uuid, &holds, &error);
+  const gboolean is_known = !in->is_incoming
+                            || stasis_migrate_verdict_decide (in->verdicts, in->token,
+                                                              is_last_hope ? STASIS_VERDICT_BEGUN
+                                                                           : STASIS_VERDICT_REVOKED,
+                                                              in->name, in->uuid, &holds, &error);
   if (!is_known)
     g_warning (_ ("the migration of domain '%1$s' ends, and that cannot be written down: %2$s"),
                in->name, error->message);
-  if (holds == STASIS_VERDICT_BEGUN || (!is_known && in->may_have_begun))
+  if (holds == STASIS_VERDICT_BEGUN || (!is_known && (in->may_have_begun || is_last_hope)))
     {
       leave_to_recovery (in);
       return;

@@ -7,6 +7,9 @@
 
 #include "driver/migrate-journal.h"
 
+#include <glib/gi18n-lib.h>
+#include <stasis/error.h>
+
 #include "driver/migrate-secret.h"
 #include "driver/migrate-token.h"
 #include "driver/migration-end.h"
@@ -131,4 +134,16 @@ stasis_migrate_journal_from_json (const StasisJson *json)
   if (parameters != NULL)
     journal->parameters = stasis_migration_pick_parameters (parameters);
   return journal;
+}
+
+gboolean
+stasis_migrate_journal_read (const StasisJson *json, const char *name, StasisMigrateJournal **out,
+                             GError **error)
+{
+  const StasisJson *member = stasis_json_get (json, name);
+  *out = stasis_migrate_journal_from_json (member);
+  if (*out != NULL || member == NULL)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED, _ ("'%s' makes no sense"), name);
+  return FALSE;
 }

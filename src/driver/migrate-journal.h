@@ -33,6 +33,11 @@ void stasis_migrate_journal_free (StasisMigrateJournal *journal);
 StasisJson *stasis_migrate_journal_to_json (const StasisMigrateJournal *journal);
 /* (transfer full) (nullable): NULL where it has no token: nobody could be asked. */
 StasisMigrateJournal *stasis_migrate_journal_from_json (const StasisJson *json);
+/* The one that is @json's member @name; FALSE where that is no migration: read as none, its guest
+ * could be let run beside another one, or lose what it lacks.
+ * @out: (transfer full) (nullable) */
+gboolean stasis_migrate_journal_read (const StasisJson *json, const char *name,
+                                      StasisMigrateJournal **out, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisMigrateJournal, stasis_migrate_journal_free)
 

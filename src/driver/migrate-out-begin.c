@@ -98,7 +98,7 @@ look_at_guest (StasisMigrateOut *out, GCancellable *cancellable, GError **error)
   const StasisStatus *status = out->hold->status;
   StasisRunState state;
   if (status->undecided_migration != NULL)
-    return stasis_migrate_throw_undecided (out->name, error);
+    return stasis_migrate_throw_elsewhere (status, error);
   if (!stasis_monitor_query_status (out->monitor, &state, cancellable, error)
       || !stasis_migration_check_none (out->monitor, out->name, cancellable, error))
     return FALSE;

@@ -96,6 +96,8 @@ stop_at_once (const StasisMigrateOut *out)
 static gboolean
 throw_undecided (const StasisMigrateOut *out, GError **error)
 {
+  if (out->hold->status->undecided_migration->is_postcopy)
+    return stasis_migrate_throw_elsewhere (out->hold->status, error);
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
                _ ("domain '%s' stays paused: its destination cannot be asked whose the guest is; "
                   "that is tried again, and 'stasis migrate-resolve' decides it by hand"),

@@ -35,6 +35,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
+#include <stasis/migrate.h>
 
 #include "driver/migrate-mirror-drop.h"
 #include "driver/migrate-note.h"
@@ -50,8 +51,10 @@
 #include "monitor/commands-run.h"
 #include "util/fault.h"
 
-#define ASK_MS   2000 /* with the domain's lock held */
-#define LEAVE_MS 2000
+#define ASK_MS       2000 /* with the domain's lock held */
+#define LEAVE_MS     2000
+#define SWITCH_MS    50
+#define SWITCH_LOOKS 20u
 
 static gboolean
 query (StasisMonitor *monitor, StasisMigrationStatus *out_status, GError **error)
@@ -248,6 +251,18 @@ stasis_migrate_throw_undecided (const char *name, GError **error)
   return FALSE;
 }
 
+gboolean
+stasis_migrate_throw_elsewhere (const StasisStatus *status, GError **error)
+{
+  if (!status->undecided_migration->is_postcopy)
+    return stasis_migrate_throw_undecided (status->name, error);
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+               _ ("domain '%s' is at the destination of its migration, which lacks memory that is "
+                  "here: 'migrate --postcopy --postcopy-resume' goes on"),
+               status->name);
+  return FALSE;
+}
+
 /* QEMU lets the guest run by itself where its migration fails late.  What it is sending is not cut
  * off: it may be all that there is of the guest's memory. */
 static gboolean
@@ -265,10 +280,39 @@ leave_paused (const char *folder, StasisStatus *status, StasisMonitor *monitor, 
   stasis_journal_clear (&status->journal);
   if (!stasis_status_write (status, folder, error))
     return FALSE;
-  g_warning (_ ("domain '%1$s' stays paused: its migration was cut off at the very end, and it may "
-                "run at its destination (%2$s); that is asked again, and 'stasis migrate-resolve' "
-                "decides it by hand"),
-             status->name, why);
+  if (status->undecided_migration->is_postcopy)
+    g_warning (
+        _ ("domain '%1$s' stays paused: it is at the destination of its migration, which "
+           "lacks memory that is here (%2$s); 'migrate --postcopy --postcopy-resume' goes on"),
+        status->name, why);
+  else
+    g_warning (
+        _ ("domain '%1$s' stays paused: its migration was cut off at the very end, and it may "
+           "run at its destination (%2$s); that is asked again, and 'stasis migrate-resolve' "
+           "decides it by hand"),
+        status->name, why);
+  return TRUE;
+}
+
+/* QEMU may have been told to go on right before, and be on its way to postcopy, after which nothing
+ * is to be revoked.  What does not get there in time is asked how it stands, too. */
+static gboolean
+await_switch (StasisMonitor *monitor, StasisMigrateJournal *migration, StasisMigrationStatus *now,
+              GError **error)
+{
+  if ((migration->flags & STASIS_MIGRATE_POSTCOPY) == 0)
+    return TRUE;
+  for (guint i = 0; i < SWITCH_LOOKS; i++)
+    {
+      g_autoptr (StasisMonitorEvent) event = NULL;
+      if (*now != STASIS_MIGRATION_PRE_SWITCHOVER && *now != STASIS_MIGRATION_DEVICE
+          && *now != STASIS_MIGRATION_POSTCOPY_DEVICE)
+        return TRUE;
+      if (!stasis_monitor_wait_event (monitor, SWITCH_MS, &event, NULL, error)
+          || !query (monitor, now, error))
+        return FALSE;
+    }
+  migration->is_postcopy |= *now != STASIS_MIGRATION_PRE_SWITCHOVER;
   return TRUE;
 }
 
@@ -283,6 +327,8 @@ stasis_migrate_settle_handed (const char *folder, StasisStatus *status, StasisMo
   if (!query (monitor, &now, error))
     return FALSE;
   StasisMigrateJournal *migration = status->journal.migration;
+  if (!await_switch (monitor, migration, &now, error))
+    return FALSE;
   migration->is_postcopy = migration->is_postcopy || stasis_migration_status_is_postcopy (now);
   const gboolean has_answer = stasis_migrate_settle_ask (migration, ASK_MS, NULL, &answer, &local);
   if (!stasis_fault ("migrate-asked", error)
@@ -336,9 +382,8 @@ stasis_migrate_settle_incoming (const StasisStatus *status, StasisVerdict *out_v
 {
   const StasisMigrateJournal *migration = status->journal.migration;
   if (migration->verdicts != NULL)
-    return stasis_migrate_verdict_decide (migration->verdicts, migration->token,
-                                          STASIS_VERDICT_REVOKED, status->name, status->uuid,
-                                          out_verdict, error);
+    return stasis_migrate_verdict_decide (migration->verdicts, migration->token, *out_verdict,
+                                          status->name, status->uuid, out_verdict, error);
   g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_FAILED,
                        _ ("the journal does not say where its migration is decided"));
   return FALSE;

@@ -57,11 +57,14 @@ gboolean stasis_migrate_settle_undecided (const char *folder, StasisStatus *stat
                                           StasisMonitor *monitor, StasisDoorAnswer answer,
                                           gboolean *out_is_settled, GError **error);
 
-/* Destination, INCOMING, QEMU alive or not: revoke.  *@out_verdict is what holds. */
+/* Destination, INCOMING, QEMU alive or not: decide.  *@out_verdict: what is wanted (revoked; begun
+ * where the guest can go on nowhere else), and then what holds. */
 gboolean stasis_migrate_settle_incoming (const StasisStatus *status, StasisVerdict *out_verdict,
                                          GError **error);
 
 /* FALSE with STASIS_ERROR_INVALID_STATE: what would make a second copy of such a guest. */
 gboolean stasis_migrate_throw_undecided (const char *name, GError **error);
+/* The same of one with `undecided_migration`, which may be a postcopy. */
+gboolean stasis_migrate_throw_elsewhere (const StasisStatus *status, GError **error);
 
 G_END_DECLS

@@ -41,6 +41,7 @@
 #include "driver/hook.h"
 #include "driver/job-fate.h"
 #include "driver/kept-definitions.h"
+#include "driver/migrate-in-postcopy.h"
 #include "driver/migrate-note.h"
 #include "driver/migrate-persist.h"
 #include "driver/migrate-settle.h"
@@ -441,7 +442,9 @@ finish_migration (const char *folder, StasisStatus *status, StasisMonitor *monit
   g_autoptr (GError) local = NULL;
   if (!stasis_journal_is_migration (&status->journal))
     return TRUE;
-  if (!stasis_migration_reset (monitor, status->journal.parameters, &local))
+  if (stasis_migrate_in_is_postcopy (monitor))
+    stasis_migrate_in_keep_postcopy (status);
+  else if (!stasis_migration_reset (monitor, status->journal.parameters, &local))
     g_message ("%s", local->message);
   stasis_migrate_note_remove (status->journal.migration->note); /* it has come back */
   return stasis_migrate_persist_apply (folder, status, error);
@@ -515,11 +518,24 @@ settle_handed (const char *folder, StasisStatus *status, StasisMonitor *monitor,
   return with_monitor (folder, status, monitor, stasis_migrate_settle_handed, error);
 }
 
+/* In postcopy the guest may be able to go on here only. */
+static gboolean
+is_last_hope (const char *folder, StasisStatus *status, StasisMonitor *monitor)
+{
+  if (!stasis_process_is_alive (&status->qemu))
+    return FALSE;
+  g_autoptr (StasisMonitor) own
+      = open_monitor (folder, status, monitor != NULL ? BARRIER_MS : OPEN_MS, NULL);
+  StasisMonitor *any = own != NULL ? own : monitor;
+  return any != NULL && stasis_migrate_in_is_last_hope (any);
+}
+
 /* A guest that comes to this host, and was not ours yet, unless somebody has said so. */
 static gboolean
 settle_incoming (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
-  StasisVerdict verdict = STASIS_VERDICT_OPEN;
+  StasisVerdict verdict
+      = is_last_hope (folder, status, monitor) ? STASIS_VERDICT_BEGUN : STASIS_VERDICT_REVOKED;
   if (!stasis_migrate_settle_incoming (status, &verdict, error))
     return FALSE;
   return verdict == STASIS_VERDICT_BEGUN ? finish_begun (folder, status, monitor, error)

@@ -98,7 +98,7 @@ look_at_guest (Save *save, GError **error)
     return FALSE;
 
   if (save->hold->status->undecided_migration != NULL)
-    return stasis_migrate_throw_undecided (save->hold->status->name, error);
+    return stasis_migrate_throw_elsewhere (save->hold->status, error);
   if (save->hold->status->is_undecided && state != STASIS_RUN_STATE_RUNNING)
     {
       g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,

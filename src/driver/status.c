@@ -68,6 +68,8 @@ stasis_status_is_on_image (const StasisStatus *status)
 const char *
 stasis_status_undecided_reason (const StasisStatus *status)
 {
+  if (status->undecided_migration != NULL && status->undecided_migration->is_postcopy)
+    return NULL; /* QEMU's own state tells more */
   if (status->undecided_migration != NULL)
     return g_intern_string (_ ("migration undecided"));
   return status->is_undecided ? g_intern_string (_ ("save undecided")) : NULL;
@@ -147,6 +149,7 @@ stasis_status_free (StasisStatus *status)
   g_ptr_array_unref (status->sockets);
   g_ptr_array_unref (status->unplugs);
   stasis_migrate_journal_free (status->undecided_migration);
+  stasis_migrate_journal_free (status->postcopy);
   g_free (status->frozen);
   g_free (status->memory_image);
   g_free (status->memory_flat_of);
@@ -318,6 +321,8 @@ stasis_status_write (const StasisStatus *status, const char *folder, GError **er
   if (status->undecided_migration != NULL)
     stasis_json_set (json, "undecided-migration",
                      stasis_migrate_journal_to_json (status->undecided_migration));
+  if (status->postcopy != NULL)
+    stasis_json_set (json, "postcopy", stasis_migrate_journal_to_json (status->postcopy));
   stasis_json_set_path (json, "frozen", status->frozen);
   if (status->sockets->len > 0)
     stasis_json_set (json, "sockets", sockets_to_json (status->sockets));
@@ -519,15 +524,10 @@ status_from_json (const StasisJson *json, GError **error)
   status->started_us = stasis_json_int (stasis_json_get (json, "started"), 0);
   status->is_undecided = stasis_json_boolean (stasis_json_get (json, "undecided"), FALSE);
   status->is_fd_left = stasis_json_boolean (stasis_json_get (json, "left-fd"), FALSE);
-  status->undecided_migration
-      = stasis_migrate_journal_from_json (stasis_json_get (json, "undecided-migration"));
-  if (status->undecided_migration == NULL && stasis_json_get (json, "undecided-migration") != NULL)
-    {
-      /* Read as decided, it could be let run beside the other one. */
-      g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED, _ ("'%s' makes no sense"),
-                   "undecided-migration");
-      return NULL;
-    }
+  if (!stasis_migrate_journal_read (json, "undecided-migration", &status->undecided_migration,
+                                    error)
+      || !stasis_migrate_journal_read (json, "postcopy", &status->postcopy, error))
+    return NULL;
   status->frozen = stasis_json_dup_path (json, "frozen");
   sockets_from_json (stasis_json_get (json, "sockets"), status->sockets);
   const StasisJson *image = stasis_json_get (json, "memory-image");

@@ -93,7 +93,9 @@ typedef struct
                    to: the agent's socket by which who lets it run thaws them */
   StasisMigrateJournal *undecided_migration; /* (owned) (nullable) paused: its destination may have
                                                 the guest, and could not be asked */
-  GPtrArray *sockets;                        /* (owned) of StasisBoundSocket: go with the domain */
+  StasisMigrateJournal *postcopy; /* (owned) (nullable) it has come here, and lacks some of its
+                                     memory; nobody waits for that but the supervisor */
+  GPtrArray *sockets;             /* (owned) of StasisBoundSocket: go with the domain */
   char *memory_image; /* (owned) (nullable) what its memory is mapped from: a save image, or ... */
   char *memory_flat_of; /* (owned) (nullable) ... the flat file of this one */
   StasisFileId memory_image_id;

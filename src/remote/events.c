@@ -41,8 +41,10 @@ typedef struct
 
 static const Detail started[] = { { "booted", 0 }, { "migrated", 1 }, { "restored", 2 } };
 static const Detail suspended[] = {
-  { "user", 0 }, { "migration", 1 }, { "migrating", 1 }, { "I/O error", 2 }, { "watchdog", 3 }
+  { "user", 0 },     { "migration", 1 }, { "migrating", 1 },        { "I/O error", 2 },
+  { "watchdog", 3 }, { "post-copy", 7 }, { "post-copy failed", 8 },
 };
+static const Detail resumed[] = { { "post-copy", 3 }, { "post-copy failed", 4 } };
 static const Detail stopped[] = { { "shutdown", 0 }, { "destroyed", 1 }, { "crashed", 2 },
                                   { "migrated", 3 }, { "saved", 4 },     { "failed", 5 } };
 
@@ -73,7 +75,9 @@ tell_state (const StasisDomainNews *news, StasisLifecycle *out)
   switch (news->state)
     {
     case STASIS_DOMAIN_RUNNING:
-      return news->is_first ? count : add (out, count, RESUMED, 0);
+      return news->is_first ? count
+                            : add (out, count, RESUMED,
+                                   find (resumed, G_N_ELEMENTS (resumed), news->reason, 0));
     case STASIS_DOMAIN_PAUSED:
       return add (out, count, SUSPENDED,
                   find (suspended, G_N_ELEMENTS (suspended), news->reason, 0));

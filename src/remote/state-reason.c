@@ -11,7 +11,7 @@
 static const char *const running[]
     = { "unknown",       "booted",   "migrated",           "restored",
         "from snapshot", "unpaused", "migration canceled", "save canceled",
-        "wakeup",        "crashed",  "post-copy" };
+        "wakeup",        "crashed",  "post-copy",          "post-copy failed" };
 static const char *const paused[]
     = { "unknown",   "user",        "migrating",     "saving",          "dumping",
         "I/O error", "watchdog",    "from snapshot", "shutting down",   "creating snapshot",

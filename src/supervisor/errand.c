@@ -17,6 +17,7 @@
 #include <glib/gi18n-lib.h>
 #include <stasis/error.h>
 
+#include "driver/migrate-in-postcopy.h"
 #include "driver/migrate-settle.h"
 #include "driver/recover.h"
 #include "driver/teardown.h"
@@ -229,6 +230,22 @@ is_decided (const StasisStatus *status)
              && g_strcmp0 (stasis_last_read_reason (status->last, status->id), "migrated") == 0);
 }
 
+/* OWED as long as it lacks memory. */
+static StasisErrandResult
+end_postcopy (const Errand *errand, StasisStatus *status)
+{
+  StasisLife *life = errand->errands->life;
+  gboolean is_over = FALSE;
+  g_autoptr (GError) error = NULL;
+  StasisMonitor *monitor = stasis_life_borrow (life);
+  if (monitor != NULL)
+    stasis_migrate_in_end_postcopy (errand->errands->folder, status, monitor, &is_over, &error);
+  stasis_life_return (life, monitor);
+  if (error != NULL)
+    again (errand, error);
+  return is_over ? STASIS_ERRAND_DONE : STASIS_ERRAND_OWED;
+}
+
 /* With the lock held. */
 static StasisErrandResult
 work (Errand *errand)
@@ -264,6 +281,9 @@ work (Errand *errand)
   if (status->undecided_migration != NULL && status->journal.step == STASIS_STEP_NONE
       && errand->errands->life != NULL)
     return settle_migration (errand, status);
+  if (status->postcopy != NULL && status->journal.step == STASIS_STEP_NONE
+      && errand->errands->life != NULL)
+    return end_postcopy (errand, status);
   g_clear_pointer (&errand->errands->said, g_free);
   return STASIS_ERRAND_DONE;
 }

@@ -39,6 +39,27 @@ stasis_guest_state_boot (StasisGuestState *self)
   self->is_reboot_pending = FALSE;
 }
 
+/* In postcopy. */
+void
+stasis_guest_state_migrates (StasisGuestState *self, StasisMigrationStatus status)
+{
+  switch (status)
+    {
+    case STASIS_MIGRATION_UNKNOWN:
+    case STASIS_MIGRATION_POSTCOPY_RECOVER_SETUP:
+    case STASIS_MIGRATION_POSTCOPY_RECOVER:
+      break; /* as it was */
+    case STASIS_MIGRATION_POSTCOPY_ACTIVE:
+      self->postcopy = g_intern_static_string ("post-copy");
+      break;
+    case STASIS_MIGRATION_POSTCOPY_PAUSED:
+      self->postcopy = g_intern_static_string ("post-copy failed");
+      break;
+    default:
+      self->postcopy = NULL;
+    }
+}
+
 /* virsh's word for a pause that belongs to a job. */
 static const char *
 job_reason (const char *job)
@@ -155,7 +176,7 @@ stasis_guest_state_describe (const StasisGuestState *self, const char *job, cons
     {
     case STASIS_RUN_STATE_RUNNING:
     case STASIS_RUN_STATE_COLO:
-      *out_reason = self->running_reason;
+      *out_reason = self->postcopy != NULL ? self->postcopy : self->running_reason;
       return STASIS_DOMAIN_RUNNING;
 
     case STASIS_RUN_STATE_PAUSED:
@@ -166,6 +187,7 @@ stasis_guest_state_describe (const StasisGuestState *self, const char *job, cons
     case STASIS_RUN_STATE_SAVE_VM:
     case STASIS_RUN_STATE_RESTORE_VM:
       *out_reason = trouble_reason (self) != NULL                          ? trouble_reason (self)
+                    : self->postcopy != NULL                               ? self->postcopy
                     : job != NULL                                          ? job_reason (job)
                     : g_strcmp0 (self->stopped_by, STOPPED_BY_MEMORY) == 0 ? "I/O error"
                                                                            : "user";

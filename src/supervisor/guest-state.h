@@ -8,6 +8,7 @@
 #include <stasis/domain.h>
 
 #include "monitor/commands-run.h"
+#include "monitor/commands-migrate-info.h"
 
 G_BEGIN_DECLS
 
@@ -21,10 +22,14 @@ typedef struct
   const char *running_reason; /* why it runs, or will */
   const char *stopped_by;     /* (nullable) it ran, and stands still since: the job, "user",
                                  or what made it stop by itself */
+  const char *postcopy;       /* (nullable) its memory is on two hosts: how that goes */
 } StasisGuestState;
 
 /* A guest that is about to run for @reason: "booted", "restored". */
 void stasis_guest_state_init (StasisGuestState *self, const char *reason);
+
+/* QEMU says how its migration goes. */
+void stasis_guest_state_migrates (StasisGuestState *self, StasisMigrationStatus status);
 
 /* A guest that had ended is reset: it boots, and no reboot is wanted any more. */
 void stasis_guest_state_boot (StasisGuestState *self);

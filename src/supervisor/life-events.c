@@ -162,6 +162,17 @@ on_reset (StasisLife *life, const StasisMonitorEvent *event)
     store (life, &guest);
 }
 
+/* Whose memory is on two hosts says so; the run state may be another one as well. */
+static void
+on_migration (StasisLife *life, const StasisMonitorEvent *event)
+{
+  const char *status = stasis_json_string (stasis_json_get (event->data, "status"), "");
+  g_mutex_lock (&life->lock);
+  stasis_guest_state_migrates (&life->guest, stasis_migration_status_from_string (status));
+  stasis_life_tell (life);
+  g_mutex_unlock (&life->lock);
+}
+
 static void
 on_other (StasisLife *life, const StasisMonitorEvent *event)
 {
@@ -184,7 +195,7 @@ static const struct
   { "BLOCK_IO_ERROR", on_trouble },
   { "GUEST_PANICKED", on_turn },
   { "WATCHDOG", on_trouble },
-  { "MIGRATION", on_other },
+  { "MIGRATION", on_migration },
   { STASIS_MONITOR_EVENTS_LOST, on_other },
 };
 

@@ -88,6 +88,21 @@ answer (StasisLife *life, Request *request)
   g_mutex_unlock (&life->lock);
 }
 
+/* Of its migration we get the next event, which may be far. */
+static gboolean
+look_at_migration (StasisLife *life, GError **error)
+{
+  if (life->guest.postcopy == NULL)
+    return TRUE;
+  g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (life->monitor, NULL, error);
+  if (info == NULL)
+    return FALSE;
+  g_mutex_lock (&life->lock);
+  stasis_guest_state_migrates (&life->guest, info->status);
+  g_mutex_unlock (&life->lock);
+  return TRUE;
+}
+
 static void
 connect_monitor (StasisLife *life)
 {
@@ -100,7 +115,7 @@ connect_monitor (StasisLife *life)
   g_mutex_lock (&life->lock);
   life->monitor = monitor;
   g_mutex_unlock (&life->lock);
-  if (monitor == NULL || !stasis_life_look (life, &error))
+  if (monitor == NULL || !look_at_migration (life, &error) || !stasis_life_look (life, &error))
     g_debug ("%s", error->message);
 }
 
@@ -292,6 +307,9 @@ stasis_life_new (const char *folder, const StasisStatus *status, int qemu_pidfd,
   g_cond_init (&life->returned);
   stasis_guest_state_init (&life->guest, status->reason);
   stasis_guest_state_load (&life->guest, folder);
+  if (status->postcopy != NULL
+      || (status->undecided_migration != NULL && status->undecided_migration->is_postcopy))
+    stasis_guest_state_migrates (&life->guest, STASIS_MIGRATION_POSTCOPY_ACTIVE);
   /* A supervisor before us died in the middle of it. */
   life->is_restarting = status->journal.step == STASIS_STEP_RESTART;
   if (life->is_restarting)

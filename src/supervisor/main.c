@@ -181,8 +181,8 @@ on_status_changed (const StasisStatus *status, gpointer data)
   const gboolean was_frozen = self->is_frozen;
   self->is_frozen = status->frozen != NULL && status->journal.step == STASIS_STEP_NONE;
   const gboolean was_undecided = self->is_undecided;
-  self->is_undecided
-      = status->undecided_migration != NULL && status->journal.step == STASIS_STEP_NONE;
+  self->is_undecided = (status->undecided_migration != NULL || status->postcopy != NULL)
+                       && status->journal.step == STASIS_STEP_NONE;
   if ((self->is_frozen && !was_frozen) || (self->is_undecided && !was_undecided))
     settle (self);
 }

@@ -60,6 +60,7 @@ make_status (void)
   status->uid = G_MAXUINT32 - 1;
   stasis_bound_sockets_add (status->sockets, g_strdup ("/s/\xff a"), G_MAXUINT64, 7);
   status->undecided_migration = make_migration ();
+  status->postcopy = make_migration ();
   status->frozen = g_strdup ("/r/\xff a.sock");
   status->memory_image = g_strdup ("/i/\xff a");
   status->memory_flat_of = g_strdup ("/i/\xff b");
@@ -188,6 +189,7 @@ assert_same (const StasisStatus *a, const StasisStatus *b)
       g_assert_cmpuint (x->inode, ==, y->inode);
     }
   assert_same_migration (a->undecided_migration, b->undecided_migration);
+  assert_same_migration (a->postcopy, b->postcopy);
   g_assert_cmpstr (a->frozen, ==, b->frozen);
   g_assert_cmpstr (a->memory_image, ==, b->memory_image);
   g_assert_cmpstr (a->memory_flat_of, ==, b->memory_flat_of);
@@ -346,6 +348,7 @@ static const BadCase bad[] = {
   { "migration-without-token",
     HEAD ", \"job\": {\"step\": \"migrate-begun\", \"migration\": {\"token\": \"../x\"}}}",
     "migrate-begun" },
+  { "postcopy-without-token", HEAD ", \"postcopy\": {\"flags\": 1}}", "postcopy" },
   { "undecided-without-token", HEAD ", \"undecided-migration\": {\"flags\": 1}}", "undecided" },
   { "owner-of-64-bits", HEAD ", \"job\": {\"step\": \"save\", \"owner\": {\"pid\": 4294967297}}}",
     "pid" },

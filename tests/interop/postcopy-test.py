@@ -3,8 +3,11 @@
 """Real virsh, and stasis, migrate guests in postcopy between two daemons."""
 
 import contextlib
+import os
+import signal
 import subprocess
 
+import breaking
 import served
 from served import harness
 
@@ -130,6 +133,49 @@ def after_time(t):
         ends_well(begin("virsh", "-c", one.uri(), "migrate", "--live", "--postcopy", "--timeout", "1",
                         "--timeout-postcopy", "--bandwidth", "1", guest.name, two.uri()))
         expect_at(guest, two, one)
+
+
+def break_postcopy(link, guest, one, two):
+    """It goes on at its destination, lacks memory, and the link is gone.  Returns what is said."""
+    process = begin("virsh", "-c", one.uri(), "migrate", "--live", "--postcopy", "--bandwidth", "1", *link.options(),
+                    guest.name, two.uri())
+    harness.wait_for(lambda: is_sent(one, guest) or process.poll() is not None, "the migration to begin")
+    one.daemon.virsh("migrate-postcopy", guest.name)
+    harness.wait_for(lambda: two.state_of(guest) == "running (post-copy)" or process.poll() is not None,
+                     "the guest to go on there")
+    link.cut()
+    out, said = process.communicate(timeout=120)
+    assert process.returncode != 0, out
+    return said
+
+
+def kill_supervisor(host, guest):
+    """The next one has to find out by itself."""
+    folder = str(host.state / "run" / "domains" / guest.name)
+    for pid, command in host.t.processes().items():
+        if "stasis-supervisor" in command and folder in command:
+            os.kill(pid, signal.SIGKILL)
+            return
+    raise AssertionError(f"no supervisor: {host.t.processes()}")
+
+
+def expect_broken(guest, one, two):
+    harness.wait_for(lambda: one.state_of(guest) == "paused (post-copy failed)"
+                     and two.state_of(guest) == "running (post-copy failed)", "both to say so")
+
+
+@harness.test("a broken postcopy is left as it is at both ends, and both say so")
+def broken(t):
+    with hosts(t) as (one, two), breaking.Link() as link:
+        guest = running_guest(t, one, pages=4096)
+        said = break_postcopy(link, guest, one, two)
+        assert "--postcopy-resume" in said, said
+        expect_broken(guest, one, two)
+        refused = one.daemon.virsh("resume", guest.name, check=False)
+        assert refused.returncode != 0 and "--postcopy-resume" in refused.stderr, refused
+        for host in one, two:
+            kill_supervisor(host, guest)
+        expect_broken(guest, one, two)
 
 
 if __name__ == "__main__":

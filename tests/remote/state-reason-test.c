@@ -18,6 +18,7 @@ static const struct
   { STASIS_DOMAIN_RUNNING, "unpaused", 5 },
   { STASIS_DOMAIN_RUNNING, "save canceled", 7 },
   { STASIS_DOMAIN_RUNNING, "post-copy", 10 },
+  { STASIS_DOMAIN_RUNNING, "post-copy failed", 11 },
   { STASIS_DOMAIN_PAUSED, "user", 1 },
   { STASIS_DOMAIN_PAUSED, "saving", 3 },
   { STASIS_DOMAIN_PAUSED, "save undecided", 3 },

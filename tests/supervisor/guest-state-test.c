@@ -146,6 +146,44 @@ test_load_garbage (void)
   g_rmdir (folder);
 }
 
+/* Of a guest whose memory is on two hosts, at either end. */
+static void
+test_postcopy (void)
+{
+  static const struct
+  {
+    StasisMigrationStatus status;
+    const char *reason; /* NULL: its own */
+  } steps[] = {
+    { STASIS_MIGRATION_ACTIVE, NULL },
+    { STASIS_MIGRATION_POSTCOPY_ACTIVE, "post-copy" },
+    { STASIS_MIGRATION_POSTCOPY_PAUSED, "post-copy failed" },
+    { STASIS_MIGRATION_UNKNOWN, "post-copy failed" },
+    { STASIS_MIGRATION_POSTCOPY_RECOVER, "post-copy failed" },
+    { STASIS_MIGRATION_POSTCOPY_ACTIVE, "post-copy" },
+    { STASIS_MIGRATION_COMPLETED, NULL },
+  };
+  for (guint i = 0; i < 2; i++)
+    {
+      StasisGuestState guest;
+      const char *reason = NULL;
+      stasis_guest_state_init (&guest, "migrated");
+      stasis_guest_state_change (&guest, STASIS_RUN_STATE_RUNNING, NULL);
+      if (i == 1)
+        stasis_guest_state_change (&guest, STASIS_RUN_STATE_PAUSED, NULL);
+      for (guint j = 0; j < G_N_ELEMENTS (steps); j++)
+        {
+          stasis_guest_state_migrates (&guest, steps[j].status);
+          g_assert_cmpint (stasis_guest_state_describe (&guest, NULL, &reason), ==,
+                           i == 0 ? STASIS_DOMAIN_RUNNING : STASIS_DOMAIN_PAUSED);
+          g_assert_cmpstr (reason, ==,
+                           steps[j].reason != NULL ? steps[j].reason
+                           : i == 0                ? "migrated"
+                                                   : "user");
+        }
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -158,6 +196,7 @@ main (int argc, char **argv)
           = g_strconcat ("/supervisor/guest-state/replaced/", cases[i].name, NULL);
       g_test_add_data_func (again, &cases[i], test_replaced);
     }
+  g_test_add_func ("/supervisor/guest-state/postcopy", test_postcopy);
   g_test_add_func ("/supervisor/guest-state/load/garbage", test_load_garbage);
   return g_test_run ();
 }
