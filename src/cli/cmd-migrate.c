@@ -448,7 +448,7 @@ static const StasisCliOption migrate_options[] = {
   FLAG ("abort-on-error", N_ ("give up where a disk has an error")),
   FLAG ("postcopy", N_ ("it may go on there before all of its memory is there")),
   FLAG ("postcopy-after-precopy", N_ ("... after one pass over its memory, by itself")),
-  FLAG ("postcopy-resume", N_ ("go on with a post-copy whose network broke: not yet")),
+  FLAG ("postcopy-resume", N_ ("go on with a post-copy whose network broke")),
   FLAG ("zerocopy", N_ ("the kernel sends pages from where they are")),
   NAMED ("timeout", "seconds", N_ ("do something after that time: pause the guest")),
   FLAG ("timeout-suspend", N_ ("... which is what it does, if nothing else is said")),

@@ -11,29 +11,11 @@
 #include "driver/migrate-out.h"
 #include "driver/migrate-params.h"
 
-/* What libvirt's flags can say, and nobody carries out yet. */
-static const struct
-{
-  guint flag;
-  const char *option;
-} missing[] = {
-  { STASIS_MIGRATE_POSTCOPY_RESUME, "--postcopy-resume" },
-};
-
 /* Before anything begins. */
 static gboolean
 check (StasisMigrateFlags flags, const StasisMigrateRequest *request, GError **error)
 {
-  if (!stasis_migrate_params_check (flags, request, error))
-    return FALSE;
-  for (guint i = 0; i < G_N_ELEMENTS (missing); i++)
-    if ((flags & missing[i].flag) != 0)
-      {
-        g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED, _ ("%s is not supported yet"),
-                     missing[i].option);
-        return FALSE;
-      }
-  return TRUE;
+  return stasis_migrate_params_check (flags, request, error);
 }
 
 /* (transfer full): never NULL. */

@@ -268,21 +268,29 @@ go_on (StasisMigrateIn *in, gboolean runs, gboolean is_postcopy, const StasisMig
   return ok;
 }
 
+/* It has all of it, and it is decided. */
+static gboolean
+take_over (StasisMigrateIn *in, gboolean runs, gboolean *out_is_postcopy, GError **error)
+{
+  return stasis_fault ("migrate-in-finish", error) && await_loaded (in, out_is_postcopy, error)
+         && stasis_fault ("migrate-in-loaded", error)
+         && stasis_late_options_links (in->def, in->monitor, stasis_job_cancellable (in->job),
+                                       error)
+         && stasis_migrate_in_unexport (in, error)
+         && (!runs || *out_is_postcopy || take_disks (in, error)) && note_run (in, runs, error)
+         && stasis_job_commit (in->job, error) && stasis_fault ("migrate-in-committed", error)
+         && decide (in, error);
+}
+
 StasisDomain *
 stasis_migrate_in_begin (StasisMigrateIn *in, StasisMigrateFlags flags, GBytes *octets,
                          GBytes **out_cookie, GError **error)
 {
-  const gboolean runs = in->runs && (flags & STASIS_MIGRATE_PAUSED) == 0;
+  const gboolean runs = in->runs && (flags & STASIS_MIGRATE_PAUSED) == 0 && !in->is_again;
   const gint64 heard_us = g_get_real_time ();
-  gboolean is_postcopy = FALSE;
+  gboolean is_postcopy = in->is_again;
   g_autoptr (StasisMigrateCookie) cookie = read_cookie (in, octets, error);
-  if (cookie == NULL || !stasis_fault ("migrate-in-finish", error)
-      || !await_loaded (in, &is_postcopy, error) || !stasis_fault ("migrate-in-loaded", error)
-      || !stasis_late_options_links (in->def, in->monitor, stasis_job_cancellable (in->job), error)
-      || !stasis_migrate_in_unexport (in, error)
-      || (runs && !is_postcopy && !take_disks (in, error)) || !note_run (in, runs, error)
-      || !stasis_job_commit (in->job, error) || !stasis_fault ("migrate-in-committed", error)
-      || !decide (in, error))
+  if (cookie == NULL || (!in->is_again && !take_over (in, runs, &is_postcopy, error)))
     return NULL;
   g_autoptr (GError) local = NULL;
   const gboolean ok = go_on (in, runs, is_postcopy, cookie->final, heard_us, out_cookie, &local);

@@ -177,6 +177,8 @@ stasis_migrate_in_listen_by_qemu (StasisMigrateIn *in, const StasisMigrateAddres
 static gboolean
 hand_over (StasisMigrateIn *in, int fd, GError **error)
 {
+  if (in->is_again)
+    return stasis_migrate_in_hand_over_again (in, fd, error);
   const StasisMigrationRoute route = { .uri = "fd:" STASIS_MIGRATE_FD_NAME };
   gboolean stays = FALSE;
   return stasis_monitor_getfd (in->monitor, STASIS_MIGRATE_FD_NAME, fd, NULL, error)

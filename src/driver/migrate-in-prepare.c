@@ -45,20 +45,6 @@ check_tls (const StasisDriver *driver, StasisMigrateFlags flags, GError **error)
 static gboolean
 check_built (StasisMigrateFlags flags, GError **error)
 {
-  static const struct
-  {
-    guint flags;
-    const char *option;
-  } missing[] = {
-    { STASIS_MIGRATE_POSTCOPY_RESUME, "--postcopy-resume" },
-  };
-  for (guint i = 0; i < G_N_ELEMENTS (missing); i++)
-    if ((flags & missing[i].flags) != 0)
-      {
-        g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-                     _ ("%s: the destination does not know that yet"), missing[i].option);
-        return FALSE;
-      }
   if ((flags & STORAGE) == 0 || (flags & ELSE) == 0)
     return TRUE;
   g_set_error (
@@ -266,6 +252,8 @@ stasis_migrate_in_new (StasisDriver *driver, StasisMigrateFlags flags,
     return NULL;
   g_autoptr (StasisMigrateIn) in = make (driver, flags, cookie->token, wanted);
   note (in, cookie->begin);
+  if ((flags & STASIS_MIGRATE_POSTCOPY_RESUME) != 0)
+    return g_steal_pointer (&in); /* it was looked at when it came */
   if (!stasis_migrate_ins_check_free (driver->migrations, in, error)
       || !check_copies (cookie->begin, flags, error) || !filter (in, error)
       || !check (in, cookie->begin, sent, error)
@@ -298,6 +286,8 @@ stasis_migrate_in_start (StasisMigrateIn *in, GError **error)
 {
   if ((in->flags & STASIS_MIGRATE_OFFLINE) != 0)
     return TRUE;
+  if ((in->flags & STASIS_MIGRATE_POSTCOPY_RESUME) != 0)
+    return stasis_migrate_in_start_again (in, error);
   if (!take_hold (in, error) || !stasis_fault ("migrate-in-held", error))
     return FALSE;
   in->job = stasis_job_new ("migrate-in", NULL, NULL, in->cancellable);

@@ -46,6 +46,7 @@ typedef struct
   gboolean runs;               /* it ran at the source, and is to here */
   gboolean is_incoming;        /* its journal says so: it is revoked rather than forgotten */
   gboolean may_have_begun;     /* it was tried to decide so */
+  gboolean is_again;           /* it is here already, and lacks memory (migrate-in-again.c) */
   gboolean has_data;           /* QEMU has its connection, or waits for it by itself */
   StasisHold *hold;            /* (owned) (nullable) */
   StasisMonitor *monitor;      /* (owned) (nullable) */
@@ -93,6 +94,12 @@ gboolean stasis_migrate_in_start (StasisMigrateIn *in, GError **error);
 gboolean stasis_migrate_in_ready (StasisMigrateIn *in, StasisMigrateIns *ins,
                                   const StasisMigrateRequest *request, GBytes **out_cookie,
                                   char **out_uri, GError **error);
+
+/* --- migrate-in-again.c */
+/* The first half of Prepare for a postcopy that broke: where it fails nothing has changed. */
+gboolean stasis_migrate_in_start_again (StasisMigrateIn *in, GError **error);
+/* @fd (borrowed): QEMU goes on receiving by it. */
+gboolean stasis_migrate_in_hand_over_again (StasisMigrateIn *in, int fd, GError **error);
 
 /* --- migrate-in-userfault.c */
 /* Switch these capabilities on; @is_postcopy: postcopy-ram is among them. */

@@ -8,7 +8,6 @@
 #include "config.h"
 
 #include "driver/migrate-in-private.h"
-#include "driver/migrate-note.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -16,8 +15,10 @@
 #include "driver/migrate-check.h"
 #include "driver/migrate-host.h"
 #include "driver/migrate-params.h"
+#include "driver/migrate-note.h"
 #include "driver/migrate-persist.h"
 #include "driver/migrate-prepared.h"
+#include "driver/migrate-secret.h"
 #include "driver/migrate-tls.h"
 #include "driver/migration-end.h"
 #include "driver/save-facts.h"
@@ -138,10 +139,31 @@ keep_persistent (const StasisMigrateIn *in, GError **error)
   return stasis_migrate_persist_keep (in->hold->folder, xml, error);
 }
 
+/* Of a migration that was prepared before: its source knows the secret.  It asks elsewhere now. */
+static gboolean
+take_secret (StasisMigrateIn *in, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisMigratePrepared) former
+      = stasis_migrate_prepared_read (in->verdicts, in->token, &local);
+  if (former == NULL && !g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  g_free (in->secret);
+  in->secret = former != NULL ? g_strdup (former->secret) : stasis_migrate_secret_new (error);
+  if (former != NULL)
+    stasis_migrate_prepared_forget (in->verdicts, in->token);
+  return in->secret != NULL;
+}
+
 /* Before the secret leaves this host: from then on somebody may ask, whatever becomes of us. */
 static gboolean
-keep_prepared (const StasisMigrateIn *in, const StasisMigrateAddress *door, GError **error)
+keep_prepared (StasisMigrateIn *in, const StasisMigrateAddress *door, GError **error)
 {
+  if (in->is_again && !take_secret (in, error))
+    return FALSE;
   g_autoptr (StasisMigratePrepared) prepared = stasis_migrate_prepared_new (
       in->token, in->secret, in->name, in->uuid, stasis_migrate_address_copy (door));
   return stasis_migrate_prepared_keep (in->verdicts, prepared, error);
@@ -212,6 +234,21 @@ answer_offline (const StasisMigrateIn *in, GBytes **out_cookie, char **out_uri, 
   return *out_cookie != NULL;
 }
 
+/* QEMU has been told all of it when the guest came. */
+static gboolean
+answer_again (StasisMigrateIn *in, StasisMigrateIns *ins, const StasisMigrateRequest *request,
+              GBytes **out_cookie, char **out_uri, GError **error)
+{
+  g_autofree char *data = NULL;
+  g_autofree char *door = NULL;
+  if (!listen_here (in, ins, request, &data, &door, error))
+    return FALSE;
+  *out_cookie = make_cookie (in, NULL, data, door, error);
+  *out_uri = (in->flags & STASIS_MIGRATE_TUNNELLED) == 0 ? g_steal_pointer (&data) : NULL;
+  stasis_job_set_phase (in->job, "postcopy");
+  return *out_cookie != NULL;
+}
+
 gboolean
 stasis_migrate_in_ready (StasisMigrateIn *in, StasisMigrateIns *ins,
                          const StasisMigrateRequest *request, GBytes **out_cookie, char **out_uri,
@@ -219,6 +256,8 @@ stasis_migrate_in_ready (StasisMigrateIn *in, StasisMigrateIns *ins,
 {
   if ((in->flags & STASIS_MIGRATE_OFFLINE) != 0)
     return answer_offline (in, out_cookie, out_uri, error);
+  if (in->is_again)
+    return answer_again (in, ins, request, out_cookie, out_uri, error);
   g_autoptr (StasisMigratePlan) plan = NULL;
   g_autofree char *data = NULL;
   g_autofree char *door = NULL;

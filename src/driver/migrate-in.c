@@ -30,6 +30,9 @@
 #include "driver/start.h"
 #include "util/fault.h"
 
+#define AGAIN_US     (10 * G_USEC_PER_SEC)
+#define AGAIN_NAP_US 20000
+
 StasisMigrateIn *
 stasis_migrate_in_ref (StasisMigrateIn *in)
 {
@@ -111,6 +114,11 @@ leave_to_recovery (StasisMigrateIn *in)
 static void
 end_qemu (StasisMigrateIn *in)
 {
+  if (in->is_again)
+    {
+      leave_to_recovery (in);
+      return;
+    }
   StasisVerdict holds = STASIS_VERDICT_REVOKED;
   g_autoptr (GError) error = NULL;
   const gboolean is_last_hope = in->is_incoming && (in->flags & STASIS_MIGRATE_POSTCOPY) != 0
@@ -277,6 +285,28 @@ enter (StasisMigrateIns *ins, StasisMigrateIn *in, GError **error)
   return TRUE;
 }
 
+/* A postcopy that broke goes on once whoever had it has noticed, and left. */
+static gboolean
+enter_in_time (StasisMigrateIns *ins, StasisMigrateIn *in, GCancellable *cancellable,
+               GError **error)
+{
+  const gint64 wait_us = (in->flags & STASIS_MIGRATE_POSTCOPY_RESUME) != 0 ? AGAIN_US : 0;
+  const gint64 deadline_us = g_get_monotonic_time () + wait_us;
+  for (;;)
+    {
+      g_autoptr (GError) local = NULL;
+      if (enter (ins, in, &local))
+        return TRUE;
+      if (!g_error_matches (local, STASIS_ERROR, STASIS_ERROR_BUSY)
+          || g_get_monotonic_time () >= deadline_us || g_cancellable_is_cancelled (cancellable))
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
+      g_usleep (AGAIN_NAP_US);
+    }
+}
+
 static void
 abandon (StasisMigrateIns *ins, StasisMigrateIn *in, const char *why)
 {
@@ -326,7 +356,7 @@ stasis_migrate_in_prepare (StasisDriver *driver, StasisMigrateFlags flags,
   *out_uri = NULL;
   g_autoptr (StasisMigrateIn) in
       = stasis_migrate_in_new (driver, flags, request, xml, cookie, cancellable, error);
-  if (in == NULL || !enter (ins, in, error))
+  if (in == NULL || !enter_in_time (ins, in, cancellable, error))
     return FALSE;
   const gulong handler
       = cancellable != NULL

@@ -53,8 +53,6 @@ check_flags (StasisMigrateFlags flags, GError **error)
   if ((flags & (STASIS_MIGRATE_COPY_STORAGE_ALL | STASIS_MIGRATE_COPY_STORAGE_INC)) != 0
       && (flags & (STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_TLS | STASIS_MIGRATE_POSTCOPY)) != 0)
     return throw_unsupported (_ ("copying disks through a tunnel, by TLS, or in postcopy,"), error);
-  if ((flags & STASIS_MIGRATE_POSTCOPY_RESUME) != 0)
-    return throw_unsupported ("--postcopy-resume", error);
   return TRUE;
 }
 
@@ -410,6 +408,21 @@ describe_running (StasisMigrateOut *out, StasisDomain *domain, const StasisMigra
   return TRUE;
 }
 
+/* Its destination has all of this but what the token says: which one it is. */
+static gboolean
+describe_again (StasisMigrateOut *out, StasisDomain *domain, char **out_xml, GBytes **out_cookie,
+                GCancellable *cancellable, GError **error)
+{
+  if (!stasis_migrate_out_take_again (out, domain, cancellable, error))
+    return FALSE;
+  g_autoptr (GBytes) cookie = make_cookie (out, NULL, NULL, cancellable, error);
+  if (cookie == NULL || !stasis_migrate_out_open_again (out, error))
+    return FALSE;
+  *out_xml = stasis_domain_def_format (out->def, XML_FLAGS);
+  *out_cookie = g_steal_pointer (&cookie);
+  return TRUE;
+}
+
 gboolean
 stasis_migrate_out_describe (StasisMigrateOut *out, StasisDomain *domain,
                              const StasisMigrateRequest *request, char **out_xml,
@@ -417,6 +430,8 @@ stasis_migrate_out_describe (StasisMigrateOut *out, StasisDomain *domain,
 {
   if (!check_flags (out->flags, error))
     return FALSE;
+  if ((out->flags & STASIS_MIGRATE_POSTCOPY_RESUME) != 0)
+    return describe_again (out, domain, out_xml, out_cookie, cancellable, error);
   if (!stasis_migrate_out_is_offline (out))
     return describe_running (out, domain, request, out_xml, out_cookie, cancellable, error);
   if (!take_offline (out, cancellable, error))

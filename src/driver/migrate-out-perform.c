@@ -229,7 +229,7 @@ static gboolean
 connect_data (const StasisMigrateOut *out, Way *way, GError **error)
 {
   g_autoptr (GError) first = NULL;
-  if (stasis_migrate_plan_has (way->plan, "multifd"))
+  if (way->plan != NULL && stasis_migrate_plan_has (way->plan, "multifd"))
     {
       way->uri = way->places[0]; /* it has several connections */
       return TRUE;
@@ -392,6 +392,46 @@ hand_over (StasisMigrateOut *out, const Way *way, GError **error)
          && note_postcopy (out) && stasis_fault ("migrate-out-completed", error);
 }
 
+/* QEMU goes on with a postcopy by another connection. */
+static gboolean
+resume (const StasisMigrateOut *out, Way *way, GError **error)
+{
+  const StasisMigrationRoute route = { .uri = "fd:" STASIS_MIGRATE_FD_NAME };
+  GCancellable *cancellable = stasis_job_cancellable (out->job);
+  if (!stasis_monitor_getfd (out->monitor, STASIS_MIGRATE_FD_NAME, way->fd, cancellable, error))
+    return FALSE;
+  stasis_fd_clear (&way->fd);
+  return stasis_monitor_migrate_by (out->monitor, &route, /* is_resume= */ TRUE, cancellable,
+                                    error);
+}
+
+/* It is sent by QEMU while the destination's Finish waits for all of it. */
+static gboolean
+send_rest (StasisMigrateOut *out, Way *way, GError **error)
+{
+  stasis_job_set_phase (out->job, "connect");
+  if (!connect_data (out, way, error) || !write_journal (out, way, error)
+      || !resume (out, way, error) || !stasis_fault ("migrate-out-resumed", error)
+      || !stasis_migrate_out_wait (out, STASIS_MIGRATION_POSTCOPY_ACTIVE,
+                                   stasis_job_cancellable (out->job), error))
+    return FALSE;
+  g_autoptr (StasisMigrationInfo) info = stasis_monitor_query_migrate (out->monitor, NULL, error);
+  if (info == NULL || info->status != STASIS_MIGRATION_POSTCOPY_PAUSED)
+    return info != NULL;
+  g_set_error_literal (error, STASIS_ERROR, STASIS_ERROR_QEMU,
+                       _ ("the connection of the postcopy broke again"));
+  return FALSE;
+}
+
+static gboolean
+send_new (StasisMigrateOut *out, const StasisMigrateRequest *request, Way *way, GError **error)
+{
+  return choose_plan (out, request, way, error) && configure (out, way, error)
+         && stasis_migrate_out_copy_disks (out, way->cookie->prepare, request, error)
+         && connect_data (out, way, error) && send_memory (out, way, error)
+         && hand_over (out, way, error);
+}
+
 static GBytes *
 make_final (const StasisMigrateOut *out, GError **error)
 {
@@ -437,11 +477,9 @@ send_all (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *oc
   if (!read_cookie (out, octets, &way, error) || !find_places (out, request, &way, error))
     return FALSE;
   note_asked (out, &way);
-  if (!open_job (out, request, error) || !choose_plan (out, request, &way, error)
-      || !configure (out, &way, error)
-      || !stasis_migrate_out_copy_disks (out, way.cookie->prepare, request, error)
-      || !connect_data (out, &way, error) || !send_memory (out, &way, error)
-      || !hand_over (out, &way, error))
+  const gboolean is_again = (out->flags & STASIS_MIGRATE_POSTCOPY_RESUME) != 0;
+  if (!open_job (out, request, error)
+      || !(is_again ? send_rest (out, &way, error) : send_new (out, request, &way, error)))
     return FALSE;
   g_autoptr (GBytes) cookie = make_final (out, error);
   if (cookie == NULL)

@@ -74,6 +74,11 @@ gboolean stasis_migrate_out_describe (StasisMigrateOut *out, StasisDomain *domai
                                       GBytes **out_cookie, GCancellable *cancellable,
                                       GError **error);
 
+/* migrate-out-again.c: a postcopy that broke, and its journal as if it had not. */
+gboolean stasis_migrate_out_take_again (StasisMigrateOut *out, StasisDomain *domain,
+                                        GCancellable *cancellable, GError **error);
+gboolean stasis_migrate_out_open_again (const StasisMigrateOut *out, GError **error);
+
 /* migrate-out-begin.c: how QEMU is told. */
 StasisMigratePlan *stasis_migrate_out_plan (StasisMigrateOut *out,
                                             const StasisMigrateRequest *request,

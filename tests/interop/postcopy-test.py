@@ -3,6 +3,7 @@
 """Real virsh, and stasis, migrate guests in postcopy between two daemons."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -140,6 +141,7 @@ def break_postcopy(link, guest, one, two):
     process = begin("virsh", "-c", one.uri(), "migrate", "--live", "--postcopy", "--bandwidth", "1", *link.options(),
                     guest.name, two.uri())
     harness.wait_for(lambda: is_sent(one, guest) or process.poll() is not None, "the migration to begin")
+    assert process.poll() is None, process.communicate()
     one.daemon.virsh("migrate-postcopy", guest.name)
     harness.wait_for(lambda: two.state_of(guest) == "running (post-copy)" or process.poll() is not None,
                      "the guest to go on there")
@@ -147,6 +149,10 @@ def break_postcopy(link, guest, one, two):
     out, said = process.communicate(timeout=120)
     assert process.returncode != 0, out
     return said
+
+
+def status_of(host, guest):
+    return json.loads((host.state / "run" / "domains" / guest.name / "status.json").read_text(encoding="utf-8"))
 
 
 def kill_supervisor(host, guest):
@@ -176,6 +182,97 @@ def broken(t):
         for host in one, two:
             kill_supervisor(host, guest)
         expect_broken(guest, one, two)
+
+
+def resume(link, guest, one, two, *options):
+    return begin("virsh", "-c", one.uri(), "migrate", "--live", "--postcopy", "--postcopy-resume", *link.options(),
+                 *options, guest.name, two.peer() if "--p2p" in options else two.uri())
+
+
+def fails(process):
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode != 0
+    return said
+
+
+def expect_recovered(guest, one, two):
+    """As after any migration."""
+    expect_at(guest, two, one)
+    assert "postcopy" not in status_of(two, guest), status_of(two, guest)
+    two.says("suspend", guest.name)
+    two.says("resume", guest.name)
+    assert two.state_of(guest) == "running (unpaused)"
+
+
+@harness.test("a broken postcopy goes on by another connection, client-managed and peer-to-peer", timeout=400)
+def goes_on(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one, pages=4096)
+        for options in ((), ("--p2p",)):
+            with breaking.Link() as link:
+                assert "no postcopy" in fails(resume(link, guest, one, two, *options))
+                break_postcopy(link, guest, one, two)
+                expect_broken(guest, one, two)
+                link.per_second = 0
+                ends_well(resume(link, guest, one, two, *options))
+            expect_recovered(guest, one, two)
+            one, two = two, one
+
+
+@harness.test("a postcopy breaks a second time", timeout=400)
+def again(t):
+    with hosts(t) as (one, two), breaking.Link() as link:
+        guest = running_guest(t, one, pages=4096)
+        break_postcopy(link, guest, one, two)
+        expect_broken(guest, one, two)
+        process = resume(link, guest, one, two)
+        harness.wait_for(lambda: two.state_of(guest) == "running (post-copy)" or process.poll() is not None,
+                         "the guest to go on there")
+        link.cut()
+        fails(process)
+        expect_broken(guest, one, two)
+        for host in one, two:
+            kill_supervisor(host, guest)
+        link.per_second = 0
+        ends_well(resume(link, guest, one, two))
+        expect_recovered(guest, one, two)
+
+
+@harness.test("stasis goes on with a broken postcopy; where it is killed, the pair is whole, or as broken as before", timeout=400)
+def by_stasis(t):
+    with hosts(t) as (one, two), breaking.Link() as link:
+        guest = running_guest(t, one, pages=4096)
+        break_postcopy(link, guest, one, two)
+        command = ("migrate", guest.name, two.peer(), "--live", "--postcopy", "--postcopy-resume", *link.options())
+        for fault in "migrate-out-journal=kill", "migrate-out-journal=fail":
+            assert one.stasis(*command, check=False, STASIS_FAULT=fault).returncode != 0
+            expect_broken(guest, one, two)
+        assert one.stasis(*command, check=False, STASIS_FAULT="migrate-out-resumed=kill").returncode != 0
+        link.per_second = 0
+        harness.wait_for(lambda: guest.name not in one.names() and "postcopy" not in status_of(two, guest),
+                         "both to see that all of it has come")
+        expect_recovered(guest, one, two)
+        guest = running_guest(t, one, pages=4096, name="other")
+        link.per_second = 1 << 20
+        break_postcopy(link, guest, one, two)
+        link.per_second = 0
+        one.stasis("migrate", guest.name, two.peer(), "--live", "--postcopy", "--postcopy-resume", *link.options())
+        expect_recovered(guest, one, two)
+
+
+@harness.test("who lacks no memory refuses a postcopy that goes on, and whoever sends is as before")
+def elsewhere(t):
+    with hosts(t) as (one, two), breaking.Link() as link:
+        guest = running_guest(t, one, pages=4096)
+        break_postcopy(link, guest, one, two)
+        expect_broken(guest, one, two)
+        two.says("destroy", guest.name)
+        assert "lacks no memory" in fails(resume(link, guest, one, two))
+        assert one.state_of(guest) == "paused (post-copy failed)"
+        two.daemon.virsh("create", guest.xml_file())
+        assert "lacks no memory" in fails(resume(link, guest, one, two))
+        assert one.state_of(guest) == "paused (post-copy failed)"
+        assert two.state_of(guest) == "running (booted)"
 
 
 if __name__ == "__main__":
