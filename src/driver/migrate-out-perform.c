@@ -410,7 +410,8 @@ static gboolean
 send_rest (StasisMigrateOut *out, Way *way, GError **error)
 {
   stasis_job_set_phase (out->job, "connect");
-  if (!connect_data (out, way, error) || !write_journal (out, way, error)
+  /* With QEMU 7.2 a connection that ended before anything came by it could be the last one. */
+  if (!write_journal (out, way, error) || !connect_data (out, way, error)
       || !resume (out, way, error) || !stasis_fault ("migrate-out-resumed", error)
       || !stasis_migrate_out_wait (out, STASIS_MIGRATION_POSTCOPY_ACTIVE,
                                    stasis_job_cancellable (out->job), error))
