@@ -127,12 +127,12 @@ def after_precopy(t):
         expect_at(guest, two, one)
 
 
-@harness.test("virsh switches after a time")
+@harness.test("stasis switches after a time")
 def after_time(t):
     with hosts(t) as (one, two):
         guest = running_guest(t, one, pages=2048)
-        ends_well(begin("virsh", "-c", one.uri(), "migrate", "--live", "--postcopy", "--timeout", "1",
-                        "--timeout-postcopy", "--bandwidth", "1", guest.name, two.uri()))
+        one.stasis("migrate", guest.name, two.peer(), "--live", "--postcopy", "--timeout", "1", "--timeout-postcopy",
+                   "--bandwidth", "1")
         expect_at(guest, two, one)
 
 
