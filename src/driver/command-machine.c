@@ -153,11 +153,26 @@ make_mapped (const StasisCommandRam *mapped)
   return object;
 }
 
+/* By its name in /proc: of memory that QEMU finds by a name another QEMU can have the same. */
+static StasisJson *
+make_shared (const StasisCommandRam *shared)
+{
+  g_autofree char *path = stasis_command_ram_path (shared);
+  StasisJson *object = stasis_json_new_object ();
+  stasis_json_set_string (object, "qom-type", STASIS_QEMU_FILE_MEMORY);
+  stasis_json_set_string (object, "mem-path", path);
+  stasis_json_set_boolean (object, "share", TRUE);
+  stasis_json_set_boolean (object, "x-use-canonical-path-for-ramblock-id", FALSE);
+  return object;
+}
+
 static StasisJson *
 make_ram (const StasisArgs *args)
 {
   if (args->host->mapped_ram != NULL)
     return make_mapped (args->host->mapped_ram);
+  if (args->host->shared_ram != NULL)
+    return make_shared (args->host->shared_ram);
   if (!stasis_command_ram_is_plain (args->def))
     return make_memfd (&args->def->memory_backing);
 

@@ -31,6 +31,7 @@ typedef struct
   const char *socket_folder;          /* where QEMU's user may make sockets (VNC) */
   gboolean is_incoming;               /* "-incoming defer" */
   const StasisCommandRam *mapped_ram; /* (nullable): the memory is that, not what is defined */
+  const StasisCommandRam *shared_ram; /* (nullable): the file that shared memory is of */
   gint64 now; /* seconds since 1970, for clocks with an offset of their own; 0: the present */
 } StasisCommandHost;
 

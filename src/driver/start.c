@@ -41,6 +41,7 @@
 #include "driver/resource-open.h"
 #include "driver/restore-disks.h"
 #include "driver/scope.h"
+#include "driver/shared-ram.h"
 #include "driver/supervise.h"
 #include "driver/teardown.h"
 #include "driver/thaw.h"
@@ -64,6 +65,7 @@ typedef struct
   GPtrArray *resources;           /* (owned) of StasisResource */
   StasisSpawn *spawn;             /* (owned) */
   StasisCommandRam ram;           /* fd -1: not mapped */
+  StasisCommandRam shared;        /* fd -1: not shared */
   StasisSupervising *supervising; /* (owned) */
 } Start;
 
@@ -285,6 +287,7 @@ add_args (const Start *start, GError **error)
     .monitor_fd = listen_for_monitor (start, "monitor.sock", error),
     .is_incoming = start->request->is_incoming,
     .mapped_ram = start->ram.fd >= 0 ? &start->ram : NULL,
+    .shared_ram = start->shared.fd >= 0 ? &start->shared : NULL,
   };
   if (host.monitor_fd < 0)
     return FALSE;
@@ -362,6 +365,18 @@ map_memory (Start *start)
   start->ram.is_flat = memory->flat_of != NULL;
 }
 
+/* What is to be shared. */
+static gboolean
+share_memory (Start *start, GError **error)
+{
+  if (start->ram.fd >= 0 || !stasis_shared_ram_is_wanted (start->def))
+    return TRUE;
+  const int fd = stasis_shared_ram_make (start->def, error);
+  if (fd >= 0)
+    start->shared.fd = stasis_spawn_take_fd (start->spawn, fd);
+  return fd >= 0;
+}
+
 /* Everything up to a QEMU that exists and waits, then let it run. */
 static gboolean
 launch (Start *start, GError **error)
@@ -384,7 +399,7 @@ launch (Start *start, GError **error)
   if (!stasis_firmware_make_nvram (start->def, error) || !open_resources (start, error))
     return FALSE;
   map_memory (start);
-  if (!add_args (start, error))
+  if (!share_memory (start, error) || !add_args (start, error))
     return FALSE;
   if (status->uid != geteuid ())
     stasis_spawn_set_user (start->spawn, status->uid, status->uid, kvm_group (start->def));
@@ -440,6 +455,7 @@ stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
     .request = request,
     .cancellable = cancellable,
     .ram = { .fd = -1 },
+    .shared = { .fd = -1 },
   };
   if (!stasis_lost_check_removed (hold->folder, error) || !check_migration (&start, error))
     return NULL;
