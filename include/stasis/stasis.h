@@ -11,6 +11,7 @@
 #include <stasis/driver.h>
 #include <stasis/error.h>
 #include <stasis/guests.h>
+#include <stasis/handover.h>
 #include <stasis/image.h>
 #include <stasis/job.h>
 #include <stasis/migrate-check.h>

@@ -74,6 +74,7 @@ static const StasisCliCommand *const commands[] = {
   &stasis_cmd_migrate_getmaxdowntime,
   &stasis_cmd_migrate_compcache,
   &stasis_cmd_migrate_postcopy,
+  &stasis_cmd_handover,
   &stasis_cmd_domjobinfo,
   &stasis_cmd_domjobabort,
   &stasis_cmd_domdetach,

@@ -31,7 +31,8 @@ extern const StasisCliCommand stasis_cmd_attach_device, stasis_cmd_attach_disk,
     stasis_cmd_ttyconsole, stasis_cmd_undefine, stasis_cmd_uri, stasis_cmd_version,
     stasis_cmd_vncdisplay, stasis_cmd_migrate_resolve, stasis_cmd_migrate_compcache,
     stasis_cmd_migrate_getmaxdowntime, stasis_cmd_migrate_getspeed,
-    stasis_cmd_migrate_setmaxdowntime, stasis_cmd_migrate_setspeed, stasis_cmd_migrate_postcopy;
+    stasis_cmd_migrate_setmaxdowntime, stasis_cmd_migrate_setspeed, stasis_cmd_migrate_postcopy,
+    stasis_cmd_handover;
 
 /* The first option of most commands. */
 #define STASIS_CLI_DOMAIN_OPTION \

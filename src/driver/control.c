@@ -315,6 +315,16 @@ stasis_control_get_state (StasisControl *control, StasisDomainState *out_state, 
   return TRUE;
 }
 
+gint64
+stasis_control_get_qemu (StasisControl *control, GError **error)
+{
+  g_autoptr (StasisJson) request = new_request ("state");
+  g_autoptr (StasisJson) reply = NULL;
+  return ask (control, request, &reply, error)
+             ? stasis_json_int (stasis_json_get (reply, "qemu-pid"), 0)
+             : 0;
+}
+
 /* Return once the supervisor has seen all that QEMU did until now. */
 gboolean
 stasis_control_sync (StasisControl *control, GError **error)

@@ -26,6 +26,9 @@ void stasis_control_free (StasisControl *control);
 /* The supervisor's pid. */
 gint64 stasis_control_get_pid (const StasisControl *control);
 
+/* The process of the QEMU that it is beside; 0: it does not say. */
+gint64 stasis_control_get_qemu (StasisControl *control, GError **error);
+
 /* @out_reason: (transfer full) (nullable): "booted", "user" ..., as virsh prints it */
 gboolean stasis_control_get_state (StasisControl *control, StasisDomainState *out_state,
                                    char **out_reason, GError **error);

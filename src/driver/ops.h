@@ -97,6 +97,11 @@ typedef struct
                             StasisProgressFunc progress, gpointer user_data,
                             GCancellable *cancellable, GError **error);
   gboolean (*untrack) (StasisDomain *self, GError **error);
+
+  /* handover.h */
+  gboolean (*handover) (StasisDomain *self, const char *emulator, StasisHandoverFlags flags,
+                        gint64 *out_pause_us, StasisProgressFunc progress, gpointer user_data,
+                        GCancellable *cancellable, GError **error);
   StasisJobStats *(*get_job) (StasisDomain *self, gboolean completed, GError **error);
   gboolean (*abort_job) (StasisDomain *self, GError **error);
 

@@ -37,6 +37,7 @@
 #include <stasis/error.h>
 
 #include "driver/guest-reset.h"
+#include "driver/handover-settle.h"
 #include "driver/device-settle.h"
 #include "driver/hook.h"
 #include "driver/job-fate.h"
@@ -612,6 +613,13 @@ stasis_recover (const char *folder, StasisStatus *status, StasisMonitor *monitor
       break;
     case STASIS_STEP_MIGRATE_INCOMING:
       ok = settle_incoming (folder, status, monitor, error);
+      break;
+    case STASIS_STEP_HANDOVER:
+      ok = with_qemu (folder, status, monitor, stasis_handover_undo, error);
+      break;
+    case STASIS_STEP_HANDED_OVER:
+      ok = stasis_handover_move (folder, status, error)
+           && with_qemu (folder, status, NULL, stasis_handover_finish, error);
       break;
     }
   if (!ok)

@@ -14,7 +14,7 @@
 
 #include "config.h"
 
-#include "driver/start.h"
+#include "driver/start-private.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -54,31 +54,14 @@
 #define USERFAULT "stasis-userfault.so"
 #define READ_ONLY "stasis-read-only.so"
 
-typedef struct
-{
-  StasisDriver *driver; /* (borrowed) */
-  StasisHold *hold;     /* (borrowed) */
-  StasisDomainDef *def; /* (borrowed) */
-  const StasisStartRequest *request;
-  GCancellable *cancellable;      /* (borrowed) (nullable) */
-  StasisQemuCaps *caps;           /* (owned) */
-  GPtrArray *resources;           /* (owned) of StasisResource */
-  StasisSpawn *spawn;             /* (owned) */
-  StasisCommandRam ram;           /* fd -1: not mapped */
-  StasisCommandRam shared;        /* fd -1: not shared */
-  StasisSupervising *supervising; /* (owned) */
-} Start;
-
-static void
-start_clear (Start *start)
+void
+stasis_start_clear (StasisStart *start)
 {
   stasis_qemu_caps_unref (start->caps);
   g_clear_pointer (&start->resources, g_ptr_array_unref);
   stasis_spawn_free (start->spawn);
   stasis_supervising_free (start->supervising);
 }
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Start, start_clear)
 
 /* (transfer full) A set of the users that running domains of ours have, or NULL. */
 static GHashTable *
@@ -133,7 +116,7 @@ choose_uid (StasisDriver *driver, int id, guint32 *out_uid, GError **error)
 }
 
 static StasisStatus *
-make_status (Start *start, GError **error)
+make_status (StasisStart *start, GError **error)
 {
   const StasisDomainDef *def = start->def;
   const StasisPaths *paths = start->driver->paths;
@@ -174,7 +157,7 @@ make_status (Start *start, GError **error)
 
 /* The run folder, with a folder in it where QEMU's user may make sockets. */
 static gboolean
-make_folder (const Start *start, GError **error)
+make_folder (const StasisStart *start, GError **error)
 {
   const StasisStatus *status = start->hold->status;
   g_autofree char *sockets = g_build_filename (start->hold->folder, "sockets", NULL);
@@ -188,7 +171,7 @@ make_folder (const Start *start, GError **error)
 /* Name, UUID and user are free as long as no status file names them: looking and writing ours are
  * one step.  Whoever asked earlier asked without the lock. */
 static gboolean
-claim (const Start *start, GError **error)
+claim (const StasisStart *start, GError **error)
 {
   StasisStatus *status = start->hold->status;
   g_autoptr (StasisLock) lock
@@ -201,16 +184,17 @@ claim (const Start *start, GError **error)
 
 /* A listening socket for a monitor, handed over; its number in QEMU, or -1. */
 static int
-listen_for_monitor (const Start *start, const char *file, GError **error)
+listen_for_monitor (const StasisStart *start, const char *file, GError **error)
 {
-  g_autofree char *path = g_build_filename (start->hold->folder, file, NULL);
+  g_autofree char *path
+      = g_strconcat (start->hold->folder, "/", file, start->is_beside ? STASIS_BESIDE : "", NULL);
   const int fd = stasis_unix_listen (path, 1, error);
   return fd < 0 ? -1 : stasis_spawn_take_fd (start->spawn, fd);
 }
 
 /* /dev/kvm belongs to a group on most systems. */
-static gint64
-kvm_group (const StasisDomainDef *def)
+gint64
+stasis_start_kvm_group (const StasisDomainDef *def)
 {
   if (def->type != STASIS_DOMAIN_TYPE_KVM)
     return -1;
@@ -220,7 +204,7 @@ kvm_group (const StasisDomainDef *def)
 
 /* One of our libraries for QEMU, which its user can read; -1: there is none. */
 static int
-open_library (const Start *start, const char *name)
+open_library (const StasisStart *start, const char *name)
 {
   g_autofree char *path = stasis_spawn_find_helper (name);
   stasis_autofd int fd = stasis_fd_open (path, O_RDONLY, 0, NULL);
@@ -234,7 +218,7 @@ open_library (const Start *start, const char *name)
 
 /* By descriptor: QEMU's user may not reach the file by its name.  Consumes it; -1 is fine. */
 static void
-preload (const Start *start, int fd_take, GString *value)
+preload (const StasisStart *start, int fd_take, GString *value)
 {
   if (fd_take < 0)
     return;
@@ -246,7 +230,7 @@ preload (const Start *start, int fd_take, GString *value)
 /* What makes it possible to track the guest's writes, and what keeps QEMU from writing to a flat
  * file (src/preload).  @others (nullable) is what the definition wants preloaded. */
 static void
-preload_libraries (const Start *start, const char *others)
+preload_libraries (const StasisStart *start, const char *others)
 {
   g_autoptr (GString) value = g_string_new (NULL);
   preload (start, open_library (start, USERFAULT), value);
@@ -264,7 +248,7 @@ preload_libraries (const Start *start, const char *others)
 }
 
 static void
-set_env (const Start *start)
+set_env (const StasisStart *start)
 {
   const char *others = NULL;
   stasis_spawn_clear_env (start->spawn);
@@ -279,8 +263,8 @@ set_env (const Start *start)
   preload_libraries (start, others);
 }
 
-static gboolean
-add_args (const Start *start, GError **error)
+gboolean
+stasis_start_add_args (const StasisStart *start, GError **error)
 {
   StasisCommandHost host = {
     .resources = start->resources,
@@ -316,7 +300,7 @@ add_args (const Start *start, GError **error)
 
 /* Also where a later resource could not be opened. */
 static gboolean
-open_resources (Start *start, GError **error)
+open_resources (StasisStart *start, GError **error)
 {
   StasisStatus *status = start->hold->status;
   const StasisResourceUser user = { status->uid, start->request->is_incoming };
@@ -332,7 +316,7 @@ open_resources (Start *start, GError **error)
 
 /* A flat file is for a QEMU that can be kept from writing to it. */
 static gboolean
-check_flat (const Start *start, GError **error)
+check_flat (const StasisStart *start, GError **error)
 {
   if (start->request->memory->flat_of == NULL)
     return TRUE;
@@ -346,7 +330,7 @@ check_flat (const Start *start, GError **error)
 
 /* Memory from an image, where the request has one and QEMU's user may open it. */
 static void
-map_memory (Start *start)
+map_memory (StasisStart *start)
 {
   StasisMemoryImage *memory = start->request->memory;
   StasisStatus *status = start->hold->status;
@@ -367,7 +351,7 @@ map_memory (Start *start)
 
 /* What is to be shared. */
 static gboolean
-share_memory (Start *start, GError **error)
+share_memory (StasisStart *start, GError **error)
 {
   if (start->ram.fd >= 0 || !stasis_shared_ram_is_wanted (start->def))
     return TRUE;
@@ -379,7 +363,7 @@ share_memory (Start *start, GError **error)
 
 /* Everything up to a QEMU that exists and waits, then let it run. */
 static gboolean
-launch (Start *start, GError **error)
+launch (StasisStart *start, GError **error)
 {
   StasisStatus *status = start->hold->status;
   start->spawn = stasis_spawn_new (status->log);
@@ -399,10 +383,11 @@ launch (Start *start, GError **error)
   if (!stasis_firmware_make_nvram (start->def, error) || !open_resources (start, error))
     return FALSE;
   map_memory (start);
-  if (!share_memory (start, error) || !add_args (start, error))
+  if (!share_memory (start, error) || !stasis_start_add_args (start, error))
     return FALSE;
   if (status->uid != geteuid ())
-    stasis_spawn_set_user (start->spawn, status->uid, status->uid, kvm_group (start->def));
+    stasis_spawn_set_user (start->spawn, status->uid, status->uid,
+                           stasis_start_kvm_group (start->def));
 
   if (!stasis_hook_begin (start->hold, start->def, "start", start->cancellable, error)
       || !stasis_spawn_begin (start->spawn, &status->qemu, error)
@@ -417,7 +402,7 @@ launch (Start *start, GError **error)
 
 /* What only the running QEMU knows goes into the live definition. */
 static StasisMonitor *
-meet (Start *start, GCancellable *cancellable, GError **error)
+meet (StasisStart *start, GCancellable *cancellable, GError **error)
 {
   g_autoptr (StasisMonitor) monitor = stasis_hold_open_monitor (start->hold, cancellable, error);
   if (monitor == NULL || !stasis_vcpus_plug_at_start (start->def, monitor, cancellable, error)
@@ -436,7 +421,7 @@ meet (Start *start, GCancellable *cancellable, GError **error)
 
 /* A guest that may run elsewhere does not begin here, unless it is the one that comes back. */
 static gboolean
-check_migration (const Start *start, GError **error)
+check_migration (const StasisStart *start, GError **error)
 {
   return g_str_equal (start->request->operation, "migrate-in")
          || stasis_migrate_note_check (start->driver->paths, start->def->name, start->def->uuid,
@@ -448,7 +433,7 @@ StasisMonitor *
 stasis_start_qemu (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
                    const StasisStartRequest *request, GCancellable *cancellable, GError **error)
 {
-  g_auto (Start) start = {
+  g_auto (StasisStart) start = {
     .driver = driver,
     .hold = hold,
     .def = def,

@@ -44,6 +44,13 @@ StasisMonitor *stasis_start_qemu (StasisDriver *driver, StasisHold *hold, Stasis
                                   const StasisStartRequest *request, GCancellable *cancellable,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* A second QEMU, beside the one that has the guest, whose state it waits for: the journal says
+ * HANDOVER, and knows of it.  @def is completed, and lies beside the live definition.  On failure
+ * it may be there. */
+StasisMonitor *stasis_start_beside (StasisDriver *driver, StasisHold *hold, StasisDomainDef *def,
+                                    GCancellable *cancellable,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* It is started: let the CPUs run if @run, and clear the journal.  FALSE: the guest did not run,
  * and stasis_start_abandon() is safe; from the moment that it may run nothing fails any more. */
 gboolean stasis_start_finish (StasisHold *hold, StasisMonitor *monitor, gboolean run,

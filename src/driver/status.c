@@ -45,6 +45,8 @@ static const char *const step_names[] = {
   [STASIS_STEP_MIGRATE_HANDED] = "migrate-handed",
   [STASIS_STEP_MIGRATE_INCOMING] = "migrate-incoming",
   [STASIS_STEP_MIGRATE_BEGUN] = "migrate-begun",
+  [STASIS_STEP_HANDOVER] = "handover",
+  [STASIS_STEP_HANDED_OVER] = "handed-over",
 };
 
 StasisStatus *
@@ -210,6 +212,8 @@ journal_to_json (const StasisJournal *journal)
     stasis_json_set (json, "change", stasis_device_change_to_json (journal->change));
   if (journal->migration != NULL)
     stasis_json_set (json, "migration", stasis_migrate_journal_to_json (journal->migration));
+  if (journal->beside.pid != 0)
+    stasis_json_set (json, "beside", process_to_json (&journal->beside));
   return json;
 }
 
@@ -403,6 +407,9 @@ journal_from_json (const StasisJson *json, StasisJournal *journal, GError **erro
   if (id != NULL && stasis_job_id_is_valid (id))
     journal->id = g_strdup (id);
   if (!process_from_json (stasis_json_get (json, "owner"), &journal->owner, error))
+    return FALSE;
+  const StasisJson *beside = stasis_json_get (json, "beside");
+  if (beside != NULL && !process_from_json (beside, &journal->beside, error))
     return FALSE;
   journal->was_running = stasis_json_boolean (stasis_json_get (json, "was-running"), FALSE);
   journal->are_disks_fine = stasis_json_boolean (stasis_json_get (json, "disks-fine"), FALSE);

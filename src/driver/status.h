@@ -33,6 +33,9 @@ typedef enum
   STASIS_STEP_MIGRATE_HANDED,   /* it may have: it is asked */
   STASIS_STEP_MIGRATE_INCOMING, /* the guest comes here, and is the source's: revoke, end QEMU */
   STASIS_STEP_MIGRATE_BEGUN,    /* it is ours: let it run */
+  /* handover-settle.c: */
+  STASIS_STEP_HANDOVER,    /* a second QEMU is to have the guest: it goes on in the first */
+  STASIS_STEP_HANDED_OVER, /* it is the second one's: let it run there, end the first */
 } StasisStep;
 
 typedef struct
@@ -54,7 +57,9 @@ typedef struct
   gboolean is_turning;     /* save: QEMU is about to have the disks below the overlays again */
   GPtrArray *overlays;     /* (owned) (nullable) of StasisJournalOverlay: laid over disks */
   StasisJson *parameters;  /* (owned) (nullable) save: QEMU's of migration, to be set back */
-  StasisDeviceChange *change;      /* (owned) (nullable) device: what is changed */
+  StasisDeviceChange *change; /* (owned) (nullable) device: what is changed */
+  StasisProcess beside;       /* handover: the other QEMU, which is not the guest's (pid 0: none
+                                 yet) */
   StasisMigrateJournal *migration; /* (owned) (nullable) the steps of a migration: never NULL */
 } StasisJournal;
 

@@ -72,13 +72,13 @@ stasis_end_reason_read (const char *folder)
 }
 
 static gboolean
-end_qemu (const StasisStatus *status, GError **error)
+end_process (const StasisStatus *status, const StasisProcess *qemu, GError **error)
 {
-  if (status->qemu.pid == 0)
+  if (qemu->pid == 0)
     return TRUE;
 
   g_autoptr (GError) local = NULL;
-  stasis_autofd int pidfd = stasis_process_open (&status->qemu, &local);
+  stasis_autofd int pidfd = stasis_process_open (qemu, &local);
   if (pidfd < 0 && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
     return TRUE;
   if (pidfd < 0)
@@ -90,8 +90,16 @@ end_qemu (const StasisStatus *status, GError **error)
     return TRUE;
   g_set_error (error, STASIS_ERROR, STASIS_ERROR_BUSY,
                _ ("QEMU of domain '%1$s' (process %2$d) does not end"), status->name,
-               (int) status->qemu.pid);
+               (int) qemu->pid);
   return FALSE;
+}
+
+/* And the one beside it, between which and it the guest is handed over. */
+static gboolean
+end_qemu (const StasisStatus *status, GError **error)
+{
+  return end_process (status, &status->journal.beside, error)
+         && end_process (status, &status->qemu, error);
 }
 
 /* (nullable) What the last file says. */

@@ -235,6 +235,9 @@ STASIS_CALL (own_domain_set_time);
 /* calls-own-device.c */
 STASIS_CALL (own_domain_detach_device);
 
+/* calls-own-handover.c */
+STASIS_CALL (own_domain_handover);
+
 /* calls-own-convert.c */
 STASIS_CALL (own_image_convert);
 STASIS_CALL (own_image_convert_from_pipe);

@@ -80,6 +80,7 @@ make_ops (gpointer data)
   stasis_client_fill_driver (&ops);
   stasis_client_fill_guests (&ops);
   stasis_client_fill_image (&ops);
+  stasis_client_fill_handover (&ops);
   stasis_client_fill_migrate (&ops);
   stasis_client_fill_migrate_check (&ops);
   stasis_client_fill_migrate_limits (&ops);

@@ -18,6 +18,7 @@ void stasis_client_fill_device (StasisDriverOps *ops);
 void stasis_client_fill_domain (StasisDriverOps *ops);
 void stasis_client_fill_driver (StasisDriverOps *ops);
 void stasis_client_fill_guests (StasisDriverOps *ops);
+void stasis_client_fill_handover (StasisDriverOps *ops);
 void stasis_client_fill_image (StasisDriverOps *ops);
 void stasis_client_fill_migrate (StasisDriverOps *ops);
 void stasis_client_fill_migrate_check (StasisDriverOps *ops);

@@ -22,8 +22,9 @@ static const struct
   const char *name;
   gint32 number; /* libvirt's virDomainJobOperation */
 } operations[] = {
-  { "start", 1 },   { "save", 2 },       { "managedsave", 2 }, { "checkpoint", 2 },
-  { "restore", 3 }, { "migrate-in", 4 }, { "migrate-out", 5 }, { "domdetach", 0 },
+  { "start", 1 },       { "save", 2 },      { "managedsave", 2 },
+  { "checkpoint", 2 },  { "restore", 3 },   { "migrate-in", 4 },
+  { "migrate-out", 5 }, { "domdetach", 0 }, { "handover", 0 },
 };
 
 /* libvirt's virDomainJobType. */

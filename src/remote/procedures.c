@@ -247,6 +247,7 @@ static const StasisProcedure procedures[] = {
   OWN (54, "stream-allow", "uU", "", WRITE, TRUE, stream_allow),
   OWN (60, "migrate-verdict", "si", "i", WRITE, TRUE, migrate_verdict),
   OWN (61, "domain-migrate-resolve", "Di", "i", WRITE, FALSE, domain_migrate_resolve),
+  OWN (62, "domain-handover", "Dzu", "l", WRITE, FALSE, domain_handover),
   OWN (70, "check-migrate", "pbu", "s", WRITE, FALSE, check_migrate),
 };
 /* clang-format on */

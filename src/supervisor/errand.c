@@ -79,8 +79,15 @@ finished (gpointer data)
 static gboolean
 is_our_run (const Errand *errand, const StasisStatus *status)
 {
-  const StasisProcess *qemu = &errand->errands->qemu;
-  return status->qemu.pid == qemu->pid && status->qemu.start_time == qemu->start_time;
+  return stasis_process_equal (&status->qemu, &errand->errands->qemu);
+}
+
+/* Our QEMU has given its guest to another one, and somebody has died over it. */
+static gboolean
+was_our_run (const Errand *errand, const StasisStatus *status)
+{
+  return status->journal.step == STASIS_STEP_HANDED_OVER
+         && stasis_process_equal (&status->journal.beside, &errand->errands->qemu);
 }
 
 /* Tried again each second: what stays the same is said once. */
@@ -256,7 +263,7 @@ work (Errand *errand)
   if (status == NULL)
     return g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) ? STASIS_ERRAND_GONE
                                                                      : again (errand, error);
-  if (!is_our_run (errand, status))
+  if (!is_our_run (errand, status) && !was_our_run (errand, status))
     return STASIS_ERRAND_GONE;
 
   const gboolean is_old = status->journal.step == STASIS_STEP_NONE;
@@ -273,6 +280,8 @@ work (Errand *errand)
   if (!stasis_process_is_alive (&status->qemu))
     return stasis_teardown (status, folder, errand->fallback, &error) ? STASIS_ERRAND_GONE
                                                                       : again (errand, error);
+  if (!is_our_run (errand, status))
+    return STASIS_ERRAND_GONE;
   if (status->journal.step == STASIS_STEP_NONE && errand->errands->life != NULL
       && (!restart_if_due (errand, status, &error) || !thaw_if_due (errand, status, &error)))
     return again (errand, error);

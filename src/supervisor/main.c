@@ -20,6 +20,7 @@
 
 #include "config.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ typedef struct
   gboolean is_undecided; /* the status says that a migration's destination is to be asked */
   gboolean is_frozen;    /* the status says that a guest which nobody is at is to be thawed */
   gboolean is_over;      /* nothing is left to supervise */
+  StasisProcess qemu;    /* that we are beside */
   const char *fallback;  /* how the run ended, if nobody says */
 } Supervisor;
 
@@ -178,6 +180,12 @@ on_status_changed (const StasisStatus *status, gpointer data)
     stasis_requests_set_status (self->requests, status);
   if (self->checker != NULL)
     stasis_memory_checker_set_status (self->checker, status);
+  if (status->journal.step == STASIS_STEP_NONE
+      && !stasis_process_equal (&status->qemu, &self->qemu))
+    {
+      finish (self);
+      return;
+    }
   const gboolean was_frozen = self->is_frozen;
   self->is_frozen = status->frozen != NULL && status->journal.step == STASIS_STEP_NONE;
   const gboolean was_undecided = self->is_undecided;
@@ -219,10 +227,25 @@ take_lock (Supervisor *self, gboolean *out_is_other, GError **error)
   return FALSE;
 }
 
+/* The guest may be another QEMU's by now (handover).  What is known of ours is of no use then: we
+ * begin anew, as a supervisor that comes later does. */
+static void
+begin_anew_if_due (const Supervisor *self, char **argv)
+{
+  g_autoptr (StasisStatus) status = stasis_status_read (self->folder, NULL);
+  if (status == NULL || stasis_process_equal (&status->qemu, &self->qemu)
+      || !stasis_process_is_alive (&status->qemu))
+    return;
+  char *again[] = { argv[0], self->folder, NULL };
+  execv ("/proc/self/exe", again);
+  g_message ("cannot begin anew: %s", g_strerror (errno));
+}
+
 static gboolean
 watch_qemu (Supervisor *self, const StasisStatus *status, GError **error)
 {
   g_autoptr (GError) local = NULL;
+  self->qemu = status->qemu;
   self->qemu_pidfd = stasis_process_open (&status->qemu, &local);
   if (self->qemu_pidfd < 0)
     {
@@ -295,6 +318,7 @@ main (int argc, char **argv)
       tell_ready (argc == 3 ? argv[2] : NULL);
       if (!self.is_over)
         g_main_loop_run (self.loop);
+      begin_anew_if_due (&self, argv);
       return 0;
     }
   if (is_other)

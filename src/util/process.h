@@ -24,6 +24,13 @@ gboolean stasis_process_lookup (pid_t pid, StasisProcess *out_process);
 /* TRUE while this very process lives. */
 gboolean stasis_process_is_alive (const StasisProcess *process);
 
+/* TRUE where both name the same process. */
+static inline gboolean
+stasis_process_equal (const StasisProcess *a, const StasisProcess *b)
+{
+  return a->pid == b->pid && a->start_time == b->start_time;
+}
+
 /* A pidfd of this very process, readable (POLLIN) once it has ended; -1 and
  * G_IO_ERROR_NOT_FOUND where it has ended already. */
 int stasis_process_open (const StasisProcess *process, GError **error);

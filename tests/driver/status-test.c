@@ -114,6 +114,7 @@ assert_same_migration (const StasisMigrateJournal *a, const StasisMigrateJournal
 static void
 assert_same_journal (const StasisJournal *a, const StasisJournal *b)
 {
+  g_assert_true (stasis_process_equal (&a->beside, &b->beside));
   g_assert_cmpint (a->step, ==, b->step);
   g_assert_cmpstr (a->operation, ==, b->operation);
   g_assert_cmpstr (a->id, ==, b->id);
@@ -244,6 +245,8 @@ static const StepCase steps[] = {
   { "migrate-handed", STASIS_STEP_MIGRATE_HANDED },
   { "migrate-incoming", STASIS_STEP_MIGRATE_INCOMING },
   { "migrate-begun", STASIS_STEP_MIGRATE_BEGUN },
+  { "handover", STASIS_STEP_HANDOVER },
+  { "handed-over", STASIS_STEP_HANDED_OVER },
 };
 
 static void
@@ -261,6 +264,7 @@ test_step (gconstpointer data)
   assert_same (status, bare);
 
   status->journal.id = g_strdup ("0123456789abcdef");
+  status->journal.beside = (StasisProcess){ 4242, G_MAXUINT64 };
   status->journal.was_running = TRUE;
   status->journal.target = g_strdup ("/save/w\xff\xe2\x82%41 b.stasis");
   status->journal.temp = g_strdup ("/save/.web.tmp");
