@@ -71,6 +71,15 @@ drop_sockets (const char *folder)
     }
 }
 
+static void
+drop_decision (const char *folder)
+{
+  g_autofree char *path = g_build_filename (folder, STASIS_HANDOVER_FOLDER, "status.json", NULL);
+  g_autofree char *parent = g_path_get_dirname (path);
+  if ((unlink (path) < 0 && errno != ENOENT) || (rmdir (parent) < 0 && errno != ENOENT))
+    g_debug ("'%s': %s", parent, g_strerror (errno));
+}
+
 static gboolean
 let_go_on (const char *folder, StasisStatus *status, StasisMonitor *monitor, GError **error)
 {
@@ -114,6 +123,7 @@ stasis_handover_undo (const char *folder, StasisStatus *status, StasisMonitor *m
   if (!end_beside (status, error) || !stasis_migration_end (monitor, status->qemu.pid, error)
       || !let_go_on (folder, status, monitor, error))
     return FALSE;
+  drop_decision (folder);
   drop_sockets (folder);
   stasis_device_next_drop (folder);
   reset (monitor, status->journal.parameters);
@@ -133,6 +143,7 @@ stasis_handover_move (const char *folder, const StasisStatus *status, GError **e
       if (rename (next, path) < 0 && errno != ENOENT)
         return stasis_throw_errno (error, _ ("cannot rename '%s'"), next);
     }
+  drop_decision (folder);
   return stasis_device_next_commit (folder, error);
 }
 

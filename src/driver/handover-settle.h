@@ -12,6 +12,8 @@ G_BEGIN_DECLS
 
 /* Behind the names of sockets in the run folder: those of the second QEMU. */
 #define STASIS_BESIDE ".next"
+/* In it: where the status lies that decides. */
+#define STASIS_HANDOVER_FOLDER "handover"
 
 /* HANDOVER: the guest goes on in the QEMU of the status; the other one is ended.  @monitor: of the
  * former. */

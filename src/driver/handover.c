@@ -11,8 +11,8 @@
  *
  *   HANDOVER     written before the second QEMU is; until HANDED_OVER any failure ends it, and the
  *                guest goes on in the first
- *   HANDED_OVER  written when both QEMUs say `completed`, with the second in the status.  From here
- *                on any failure ends the first, and the guest goes on in the second
+ *   HANDED_OVER  when both QEMUs say `completed`, with the second in the status.  From here on any
+ *                failure ends the first, and the guest goes on in the second
  *
  * Both steps are settled by handover-settle.c, whoever does it.  cpr-transfer, which QEMU 10.0 has
  * for this, was tried: its pause is no shorter, it needs both QEMUs to know it, and nobody can talk
@@ -23,6 +23,7 @@
 
 #include "driver/handover.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -115,6 +116,19 @@ pass_end (StasisMonitor *monitor, int *fd, GError **error)
   return ok;
 }
 
+/* QEMU before 9.0 misses what an emulated processor writes after the first pass; video memory is
+ * sent, so that one stands before it is. */
+static gboolean
+pause_if_due (const StasisHandover *self, GError **error)
+{
+  gboolean is_kvm = FALSE;
+  const StasisMonitorVersion *version = stasis_monitor_version (self->old);
+  if (!self->was_running || version->major >= 9)
+    return TRUE;
+  return stasis_monitor_query_kvm (self->old, &is_kvm, NULL, error)
+         && (is_kvm || stasis_monitor_stop (self->old, NULL, error));
+}
+
 static gboolean
 begin_sending (const StasisHandover *self, GError **error)
 {
@@ -126,6 +140,7 @@ begin_sending (const StasisHandover *self, GError **error)
   return pass_end (self->old, &from, error) && pass_end (self->new, &to, error)
          && stasis_monitor_migrate_incoming (self->new, "fd:" STASIS_MIGRATE_FD_NAME, NULL, error)
          && stasis_fault ("handover-ready", error) && stasis_job_check (self->job, error)
+         && pause_if_due (self, error)
          && stasis_monitor_migrate (self->old, "fd:" STASIS_MIGRATE_FD_NAME, NULL, error)
          && stasis_fault ("handover-sending", error);
 }
@@ -220,36 +235,6 @@ check_disks (const StasisHandover *self, GError **error)
   return FALSE;
 }
 
-/* QEMU before 9.0 misses what an emulated processor writes after the first pass; video memory is
- * sent, so that one stands before it is. */
-static gboolean
-pause_if_due (StasisHandover *self, GError **error)
-{
-  gboolean is_kvm = FALSE;
-  const StasisMonitorVersion *version = stasis_monitor_version (self->old);
-  if (!self->was_running || version->major >= 9)
-    return TRUE;
-  return stasis_monitor_query_kvm (self->old, &is_kvm, NULL, error)
-         && (is_kvm || stasis_monitor_stop (self->old, NULL, error));
-}
-
-/* Two QEMUs, one guest; the second has all of it. */
-static gboolean
-transfer (StasisHandover *self, GError **error)
-{
-  stasis_job_set_phase (self->job, "start QEMU");
-  self->new = stasis_start_beside (self->driver, self->hold, self->def,
-                                   stasis_job_cancellable (self->job), error);
-  if (self->new == NULL || !stasis_fault ("handover-started", error)
-      || !configure (self->old, error) || !configure_new (self->new, error))
-    return FALSE;
-  stasis_job_set_phase (self->job, "switch over");
-  return stasis_job_check (self->job, error) && pause_if_due (self, error)
-         && begin_sending (self, error) && await_completed (self, self->old, error)
-         && await_completed (self, self->new, error) && check_disks (self, error)
-         && stasis_fault ("handover-completed", error) && stasis_job_commit (self->job, error);
-}
-
 /* What the status says of a QEMU is said of the other one. */
 static void
 swap (StasisHandover *self, StasisStep step)
@@ -264,6 +249,40 @@ swap (StasisHandover *self, StasisStep step)
   self->former_emulator = emulator;
 }
 
+/* The decision is written, and synced, before the guest stands: then it only has to get its name.
+ */
+static gboolean
+prepare_decision (StasisHandover *self, GError **error)
+{
+  const StasisHold *hold = self->hold;
+  g_autofree char *folder = g_build_filename (hold->folder, STASIS_HANDOVER_FOLDER, NULL);
+  if (g_mkdir_with_parents (folder, 0700) < 0)
+    return stasis_throw_errno (error, _ ("cannot make the folder '%s'"), folder);
+  self->former_emulator = g_strdup (self->def->emulator);
+  swap (self, STASIS_STEP_HANDED_OVER);
+  const gboolean ok = stasis_status_write (hold->status, folder, error);
+  swap (self, STASIS_STEP_HANDOVER);
+  return ok;
+}
+
+/* Two QEMUs, one guest; the second has all of it. */
+static gboolean
+transfer (StasisHandover *self, GError **error)
+{
+  stasis_job_set_phase (self->job, "start QEMU");
+  self->new = stasis_start_beside (self->driver, self->hold, self->def,
+                                   stasis_job_cancellable (self->job), error);
+  if (self->new == NULL || !stasis_fault ("handover-started", error)
+      || !configure (self->old, error) || !configure_new (self->new, error)
+      || !prepare_decision (self, error))
+    return FALSE;
+  stasis_job_set_phase (self->job, "switch over");
+  return stasis_job_check (self->job, error) && begin_sending (self, error)
+         && await_completed (self, self->old, error) && check_disks (self, error)
+         && stasis_job_commit (self->job, error) && await_completed (self, self->new, error)
+         && stasis_fault ("handover-completed", error);
+}
+
 static gboolean
 throw_dead (const StasisHandover *self, GError **error)
 {
@@ -272,18 +291,20 @@ throw_dead (const StasisHandover *self, GError **error)
   return FALSE;
 }
 
-/* From the write on it is the second one's. */
+/* From then on it is the second one's. */
 static gboolean
 decide (StasisHandover *self, GError **error)
 {
-  if (!stasis_process_is_alive (&self->hold->status->journal.beside))
+  const StasisHold *hold = self->hold;
+  g_autofree char *prepared
+      = g_build_filename (hold->folder, STASIS_HANDOVER_FOLDER, "status.json", NULL);
+  g_autofree char *path = g_build_filename (hold->folder, "status.json", NULL);
+  if (!stasis_process_is_alive (&hold->status->journal.beside))
     return throw_dead (self, error);
-  self->former_emulator = g_strdup (self->def->emulator);
+  if (rename (prepared, path) < 0)
+    return stasis_throw_errno (error, _ ("cannot rename '%s'"), prepared);
   swap (self, STASIS_STEP_HANDED_OVER);
-  if (stasis_hold_write (self->hold, error))
-    return TRUE;
-  swap (self, STASIS_STEP_HANDOVER);
-  return FALSE;
+  return TRUE;
 }
 
 /* It never ran in the second one, which has refused to, or has ended before it was told. */

@@ -38,7 +38,7 @@ def is_alone(t, guest):
     harness.wait_for(lambda: qemus(t) == [qemu_of(t, guest)], "there to be one QEMU")
     t.supervisor()
     folder = t.run_folder(guest)
-    left = [entry.name for entry in folder.iterdir() if entry.name.endswith(".next")]
+    left = [entry.name for entry in folder.iterdir() if entry.name.endswith(".next") or entry.name == "handover"]
     assert not left, left
     assert "job" not in t.status(guest), t.status(guest)
     on = [one["capability"] for one in t.qmp_command(guest, "query-migrate-capabilities") if one["state"]]
