@@ -8,7 +8,9 @@
  * tap device that was opened once can be opened no second time, and a socket that listens would
  * lose who waits in it.  So both QEMUs have the same one, which is fetched by pidfd_getfd(2): a tap
  * device is known by its name, a socket by the inode of its path, which the kernel's list of unix
- * sockets (sock_diag(7)) has beside the socket's own.
+ * sockets (sock_diag(7)) has beside the socket's own.  What that list says of the device is not
+ * what stat(2) says on every file system; so that a socket elsewhere with the same number is not
+ * taken for it, the last part of its name has to be the same, too.
  */
 
 #include "config.h"
@@ -23,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/if_tun.h>
@@ -83,15 +86,30 @@ path_of_socket (ino_t socket_inode)
   return 0;
 }
 
+/* The folder in its name says nothing: it may have been bound by /proc/self/fd. */
 static gboolean
-is_listener (int fd, const struct stat *path)
+has_name_of (int fd, const char *path)
+{
+  struct sockaddr_un address = { 0 };
+  char ended[sizeof address.sun_path + 1] = "";
+  socklen_t length = sizeof address;
+  if (getsockname (fd, (struct sockaddr *) &address, &length) < 0 || address.sun_family != AF_UNIX)
+    return FALSE;
+  memcpy (ended, address.sun_path, sizeof address.sun_path);
+  g_autofree char *bound = g_path_get_basename (ended);
+  g_autofree char *wanted = g_path_get_basename (path);
+  return g_str_equal (bound, wanted);
+}
+
+static gboolean
+is_listener (int fd, const Wanted *wanted)
 {
   int is_listening = 0;
   socklen_t length = sizeof is_listening;
   struct stat st;
   return getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length) == 0
-         && is_listening != 0 && fstat (fd, &st) == 0
-         && path_of_socket (st.st_ino) == (guint32) path->st_ino;
+         && is_listening != 0 && fstat (fd, &st) == 0 && has_name_of (fd, wanted->resource->path)
+         && path_of_socket (st.st_ino) == (guint32) wanted->st.st_ino;
 }
 
 static gboolean
@@ -122,7 +140,7 @@ look_at (int pidfd, const char *folder, const char *name, const Wanted *wanted)
   if (fd < 0)
     return -1;
   const gboolean is_it = resource->kind == STASIS_RESOURCE_TAP ? is_tap (fd, resource->path)
-                                                               : is_listener (fd, &wanted->st);
+                                                               : is_listener (fd, wanted);
   return is_it ? stasis_fd_steal (&fd) : -1;
 }
 

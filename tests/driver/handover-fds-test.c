@@ -8,6 +8,7 @@
 #include "driver/handover-fds.h"
 
 #include <stasis/error.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,6 +84,19 @@ test_gone (Fixture *f, gconstpointer data)
   g_assert_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED);
 }
 
+/* Another socket may have the same number on another file system: one of another name it is not. */
+static void
+test_other_name (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *moved = g_build_filename (f->folder, "moved", NULL);
+  g_autoptr (StasisResource) resource
+      = stasis_resource_new (STASIS_RESOURCE_LISTEN, "chardev:a", moved);
+  g_assert_cmpint (rename (f->path, moved), ==, 0);
+  g_assert_cmpint (stasis_handover_fetch (&f->self, resource, &error), ==, -1);
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED);
+}
+
 static void
 test_no_path (Fixture *f, gconstpointer data)
 {
@@ -119,6 +133,7 @@ main (int argc, char **argv)
   g_test_add ("/driver/handover-fds/" name, Fixture, NULL, set_up, function, tear_down)
   ADD ("socket", test_socket);
   ADD ("gone", test_gone);
+  ADD ("other-name", test_other_name);
   ADD ("no-path", test_no_path);
   ADD ("tap", test_tap);
   return g_test_run ();
