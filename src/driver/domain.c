@@ -24,6 +24,8 @@
 #include "driver/supervise.h"
 #include "driver/teardown.h"
 
+#define STATE_TRIES 3
+
 struct _StasisDomain
 {
   GObject parent_instance;
@@ -159,21 +161,26 @@ stasis_domain_open_control (StasisDomain *self, GError **error)
 }
 
 /* Ask the supervisor.  One that was killed a moment ago may still take the connection and then
- * drop it: a second try finds its successor.  One that hangs would only be waited for twice. */
+ * drop it: another try finds its successor.  So may one that begins anew beside another QEMU
+ * (handover), and what it closes last may be where it listens: it may drop the second, too.  One
+ * that hangs would only be waited for again. */
 static gboolean
 ask_state (StasisDomain *self, StasisDomainState *out_state, char **out_reason, GError **error)
 {
-  g_autoptr (GError) local = NULL;
-  g_autoptr (StasisControl) first = stasis_domain_open_control (self, NULL);
-  if (first != NULL && stasis_control_get_state (first, out_state, out_reason, &local))
-    return TRUE;
-  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+  for (guint i = 1;; i++)
     {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
+      g_autoptr (GError) local = NULL;
+      g_autoptr (StasisControl) control = stasis_domain_open_control (self, &local);
+      if (control != NULL && stasis_control_get_state (control, out_state, out_reason, &local))
+        return TRUE;
+      const gboolean hangs
+          = control != NULL && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+      if (hangs || i == STATE_TRIES || (control == NULL && i > 1))
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
     }
-  g_autoptr (StasisControl) second = stasis_domain_open_control (self, error);
-  return second != NULL && stasis_control_get_state (second, out_state, out_reason, error);
 }
 
 /**
