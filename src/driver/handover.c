@@ -351,18 +351,24 @@ await_supervisor (const StasisHandover *self)
     }
 }
 
-/* A failure: it goes on in the first one, where that could be done. */
+/* A failure: it goes on in the first one, where it cannot have run in the second. */
 static gboolean
 let_run (StasisHandover *self, GError **error)
 {
+  const StasisStatus *status = self->hold->status;
   g_autoptr (GError) why = NULL;
   g_autoptr (GError) local = NULL;
-  if (!stasis_process_is_alive (&self->hold->status->qemu))
+  gboolean may_have_run = FALSE;
+  if (!stasis_process_is_alive (&status->qemu))
     throw_dead (self, &why);
-  else if (stasis_fault ("handover-cont", &why)
-           && (!self->was_running || stasis_start_let_run (self->hold, self->new, &why)))
-    return TRUE;
-  if (self->hold->status->journal.step != STASIS_STEP_HANDED_OVER)
+  else if (stasis_fault ("handover-cont", &why))
+    {
+      if (!self->was_running || stasis_start_let_run (self->hold, self->new, &why))
+        return TRUE;
+      may_have_run = !g_error_matches (why, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND);
+    }
+  if (may_have_run || status->journal.step != STASIS_STEP_HANDED_OVER
+      || !stasis_process_is_alive (&status->journal.beside))
     g_propagate_error (error, g_steal_pointer (&why));
   else if (take_back (self, &local))
     g_propagate_error (error, g_steal_pointer (&why));
