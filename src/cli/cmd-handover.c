@@ -81,6 +81,41 @@ hand_one_over (const Handover *handover, const StasisCliArgs *args, GError **err
   return TRUE;
 }
 
+static void
+tell_failure (const Handover *handover, StasisDomain *domain, const GError *why)
+{
+  if (!handover->json)
+    {
+      g_print ("%s: %s\n", stasis_domain_get_name (domain), why->message);
+      return;
+    }
+  StasisJson *object = stasis_json_new_object ();
+  stasis_json_set_string (object, "domain", stasis_domain_get_name (domain));
+  stasis_json_set_string (object, "uuid", stasis_domain_get_uuid (domain));
+  stasis_json_set_string (object, "error", why->message);
+  stasis_cli_print_json (handover->cli, object);
+}
+
+static gboolean
+sum_up (const Handover *handover, guint n, guint n_failed, GError **error)
+{
+  const gboolean is_check = (handover->flags & STASIS_HANDOVER_CHECK) != 0;
+  if (n_failed > 0)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED,
+                   is_check ? _ ("%1$u of %2$u domains cannot be handed over")
+                            : _ ("%1$u of %2$u domains were not handed over"),
+                   n_failed, n);
+      return FALSE;
+    }
+  if (!handover->json)
+    stasis_cli_say (handover->cli,
+                    is_check ? _ ("All can be handed over, of domains: %1$u\n")
+                             : _ ("All were handed over, of domains: %1$u\n"),
+                    n);
+  return TRUE;
+}
+
 /* One that cannot be is no reason not to try the next. */
 static gboolean
 hand_all_over (const Handover *handover, StasisDriver *driver, GError **error)
@@ -94,22 +129,21 @@ hand_all_over (const Handover *handover, StasisDriver *driver, GError **error)
       StasisDomain *domain = g_ptr_array_index (domains, i);
       g_autofree char *text = NULL;
       g_autoptr (GError) local = NULL;
-      if (!hand_over (handover, domain, &text, &local))
-        n_failed++;
-      if (local != NULL && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+      if (hand_over (handover, domain, &text, &local))
+        {
+          if (!handover->json)
+            g_print ("%s: %s\n", stasis_domain_get_name (domain), text);
+          continue;
+        }
+      if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         {
           g_propagate_error (error, g_steal_pointer (&local));
           return FALSE;
         }
-      if (local != NULL || !handover->json)
-        g_print ("%s: %s\n", stasis_domain_get_name (domain),
-                 local != NULL ? local->message : text);
+      tell_failure (handover, domain, local);
+      n_failed++;
     }
-  if (n_failed == 0)
-    return TRUE;
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_FAILED,
-               _ ("%1$u of %2$u domains were not handed over"), n_failed, domains->len);
-  return FALSE;
+  return sum_up (handover, domains->len, n_failed, error);
 }
 
 static gboolean
