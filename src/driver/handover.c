@@ -54,6 +54,8 @@
 #define SUPERVISOR_MS 10000
 #define NAP_US        2000
 #define RESUME_MS     1000
+/* QEMU from which on there is a command that makes disks active. */
+#define ACTIVATE_MAJOR 10u
 
 static const StasisMigrationCapability capabilities[] = {
   { "x-ignore-shared", TRUE },
@@ -99,13 +101,17 @@ configure (StasisMonitor *monitor, GError **error)
          && stasis_monitor_migrate_set_parameters (monitor, parameters, NULL, error);
 }
 
-/* Disks are the first QEMU's until the second is let run. */
+/* Disks are the first QEMU's until the second is let run.  A guest that stays paused would have
+ * none that are active then, where QEMU (before 10.0) can make them so by `cont` only; and the next
+ * migration of such a guest ends in an assertion of QEMU.  There they are the second one's as soon
+ * as it has the state. */
 static gboolean
-configure_new (StasisMonitor *monitor, GError **error)
+configure_new (const StasisHandover *self, GError **error)
 {
   const StasisMigrationCapability late = { "late-block-activate", TRUE };
-  return configure (monitor, error)
-         && stasis_monitor_migrate_set_capabilities (monitor, &late, 1, NULL, error);
+  return configure (self->new, error)
+         && ((!self->was_running && stasis_monitor_version (self->new)->major < ACTIVATE_MAJOR)
+             || stasis_monitor_migrate_set_capabilities (self->new, &late, 1, NULL, error));
 }
 
 static gboolean
@@ -273,7 +279,7 @@ transfer (StasisHandover *self, GError **error)
   self->new = stasis_start_beside (self->driver, self->hold, self->def,
                                    stasis_job_cancellable (self->job), error);
   if (self->new == NULL || !stasis_fault ("handover-started", error)
-      || !configure (self->old, error) || !configure_new (self->new, error)
+      || !configure (self->old, error) || !configure_new (self, error)
       || !prepare_decision (self, error))
     return FALSE;
   stasis_job_set_phase (self->job, "switch over");

@@ -4,6 +4,7 @@
 
 import json
 import os
+import pathlib
 import re
 import signal
 import time
@@ -23,6 +24,14 @@ def running_guest(t, **options):
     t.stasis("start", guest.name)
     guest.wait_for_tick(2)
     return guest
+
+
+def json_objects(text):
+    decoder = json.JSONDecoder()
+    while text.strip():
+        found, end = decoder.raw_decode(text.strip())
+        text = text.strip()[end:]
+        yield found
 
 
 def qemu_of(t, guest):
@@ -86,11 +95,13 @@ def statistics(t):
 def paused(t):
     guest = running_guest(t)
     t.stasis("suspend", guest.name)
-    old, last = qemu_of(t, guest), guest.last_tick()
-    t.stasis("handover", guest.name)
-    assert qemu_of(t, guest) != old
-    assert t.domstate(guest) == "paused"
-    assert guest.last_tick() == last
+    seen, last = {qemu_of(t, guest)}, guest.last_tick()
+    for count in (2, 3):
+        t.stasis("handover", guest.name)
+        seen.add(qemu_of(t, guest))
+        assert len(seen) == count, seen
+        assert t.domstate(guest) == "paused"
+        assert guest.last_tick() == last
     t.stasis("resume", guest.name)
     goes_on(t, guest)
 
@@ -129,8 +140,12 @@ def every_one(t):
     assert any(re.match(r"sector: handed over", line) for line in lines), lines
     assert any(re.match(r"other: .*private", line) for line in lines), lines
     assert "1 of 2" in result.stderr, result.stderr
+    told = t.stasis("handover", "--all", "--json", check=False)
+    assert told.returncode == 1, told
+    objects = {one["domain"]: one for one in json_objects(told.stdout)}
+    assert objects["sector"]["pause-us"] > 0 and "private" in objects["other"]["error"], objects
     t.stasis("destroy", private.name)
-    assert t.stasis("handover", "--all").returncode == 0
+    assert "of domains: 1" in t.stasis("handover", "--all").stdout
     goes_on(t, shared)
     assert t.stasis("handover", check=False).returncode != 0
 
@@ -240,33 +255,103 @@ def new_dies_late(t):
     harness.wait_for(lambda: not qemus(t), "both QEMUs to end")
 
 
-for point in ("started", "sending", "completed"):
-    @harness.test(f"the old QEMU is killed at '{point}': nothing is left but a definition", embedded=True)
+def is_over(t, guest):
+    assert t.domstate(guest) == "shut off"
+    harness.wait_for(lambda: not qemus(t), "both QEMUs to end")
+    harness.wait_for(lambda: not t.run_folder(guest).exists(), "the run folder to go")
+
+
+for point in BEFORE + AFTER[:2]:
+    @harness.test(f"the old QEMU is killed at '{point}'", embedded=True)
     def old_dies(t, point=point):
         guest = running_guest(t)
         old = qemu_of(t, guest)
         process = stopped(t, guest, point)
         harness.kill(old)
         os.kill(process.pid, signal.SIGCONT)
-        process.wait(60)
-        if t.run_folder(guest).exists():  # it had all of it
+        has_it = process.wait(60) == 0
+        assert has_it or point not in ["completed", *AFTER], point
+        assert not has_it or point not in BEFORE[:4], point  # else it had sent nothing
+        if has_it:
             goes_on(t, guest)
         else:
-            assert t.domstate(guest) == "shut off"
-            harness.wait_for(lambda: not qemus(t), "both QEMUs to end")
+            is_over(t, guest)
 
 
-@harness.test("the supervisor is killed meanwhile", timeout=300, embedded=True)
-def supervisor_dies(t):
-    for point in ("started", "decided"):
-        guest = running_guest(t, name=f"sector-{point}")
+for point in BEFORE[1:] + AFTER[:2]:
+    for whose in ("old", "new"):
+        @harness.test(f"the driver and the {whose} QEMU are killed at '{point}'", embedded=True)
+        def both_die(t, point=point, whose=whose):
+            guest = running_guest(t)
+            process = stopped(t, guest, point)
+            status = t.status(guest)
+            present, beside = status["qemu"]["pid"], status["job"]["beside"]["pid"]
+            is_present = (whose == "new") == (point in AFTER)
+            harness.kill(present if is_present else beside)
+            harness.kill(process.pid)
+            process.wait(60)
+            if is_present:
+                harness.wait_for(lambda: not t.run_folder(guest).exists(), "the run folder to go")
+                is_over(t, guest)
+            else:
+                goes_on(t, guest)
+                assert qemu_of(t, guest) == present
+
+
+for point in BEFORE + AFTER:
+    @harness.test(f"the supervisor is killed at '{point}'", embedded=True)
+    def supervisor_dies(t, point=point):
+        guest = running_guest(t)
+        process = stopped(t, guest, point)
+        harness.kill(t.supervisor())
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.wait(60) == 0, process.stderr.read()
+        goes_on(t, guest)
+
+    @harness.test(f"the supervisor and the driver are killed at '{point}'", embedded=True)
+    def supervisor_and_driver_die(t, point=point):
+        guest = running_guest(t)
         process = stopped(t, guest, point)
         harness.kill(t.supervisor())
         harness.kill(process.pid)
         process.wait(60)
         t.stasis("domstate", guest.name)
         goes_on(t, guest)
-        t.stasis("destroy", guest.name)
+
+
+@harness.test("it is aborted, as long as the guest was not given away", embedded=True)
+def aborted(t):
+    guest = running_guest(t)
+    old = qemu_of(t, guest)
+    process = stopped(t, guest, "started")
+    t.stasis("domjobabort", guest.name)
+    os.kill(process.pid, signal.SIGCONT)
+    assert process.wait(60) == 1
+    assert qemu_of(t, guest) == old
+    goes_on(t, guest)
+    process = stopped(t, guest, "completed")
+    assert t.stasis("domjobabort", guest.name, check=False).returncode != 0
+    os.kill(process.pid, signal.SIGCONT)
+    assert process.wait(60) == 0, process.stderr.read()
+    goes_on(t, guest)
+
+
+@harness.test("nothing of it is left in the driver")
+def left_open(t):
+    if harness.MODE != "unix":
+        raise harness.Skip("the driver has ended")
+    guest = running_guest(t)
+
+    def kinds():
+        names = [os.readlink(entry) for entry in pathlib.Path(f"/proc/{t.daemon.pid}/fd").iterdir() if entry.is_symlink()]
+        return [name for name in names if "memfd" in name or "stasis-ram" in name], len(names)
+    t.stasis("handover", guest.name)
+    before = kinds()
+    for _ in range(4):
+        t.stasis("handover", guest.name)
+    assert kinds()[0] == [], kinds()
+    harness.wait_for(lambda: kinds()[1] <= before[1], "it to have no more open than before")
+    goes_on(t, guest)
 
 
 @harness.test("it ends with 'destroy', whoever has it", timeout=300, embedded=True)
