@@ -5,28 +5,10 @@
 import json
 import os
 import pathlib
-import socket
 
 import harness
-from migrating import LIVE, OFFLINE, PARALLEL, PAUSED, PERSIST, POSTCOPY, Destination, Refused, Source, ask, connect
-
-
-def running_guest(t, **options):
-    guest = t.boot_sector_guest(**options)
-    t.stasis("create", guest.xml_file())
-    guest.wait_for_tick(2)
-    return guest
-
-
-def expect_here(destination, guest, token):
-    """It runs at the destination, and has seen nothing of its move."""
-    last = guest.last_tick()
-    guest.wait_for_tick(last + 3)
-    assert guest.boots() == 1 and guest.damaged_pages() == 0, guest.serial_text()[-200:]
-    assert destination.verdict(token) == "begun"
-    status = destination.status(guest.name)
-    assert "job" not in status, status["job"]
-    assert destination.stasis("domstate", guest.name, "--reason").stdout.strip() == "running (migrated)"
+from incoming import running_guest, expect_here, expect_refused, expect_goes_on, come, expect_came_to_nothing
+from migrating import LIVE, OFFLINE, PAUSED, PERSIST, POSTCOPY, Destination, Refused, Source, ask
 
 
 @harness.test("a guest comes by TCP, with a disk that it writes to")
@@ -57,60 +39,6 @@ def by_tcp(t):
         for question in ("status", "revoke"):
             assert ask(prepared["door"], source.token, question) == "begun"
         destination.stasis("destroy", guest.name)
-
-
-
-def expect_refused(function, *words):
-    """It fails, and says why."""
-    try:
-        function()
-    except Refused as refused:
-        for word in words:
-            assert word in str(refused), refused
-        return refused.answer
-    raise AssertionError("it was not refused")
-
-
-def expect_goes_on(t, guest):
-    """It runs at the source, as if nothing had been."""
-    guest.source.go_on()
-    last = guest.last_tick()
-    guest.wait_for_tick(last + 3)
-    assert guest.boots() == 1 and guest.damaged_pages() == 0, guest.serial_text()[-200:]
-
-
-def come(t, destination, guest, flags=LIVE, facts=None, finish_flags=None, **arguments):
-    """All of it, without a hitch."""
-    source = Source(t, guest, **(facts or {}))
-    prepared = source.prepare(destination, flags=flags, **arguments)
-    source.send(prepared)
-    answer = destination.finish(arguments.get("dname", guest.name), source.final(),
-                                flags=flags if finish_flags is None else finish_flags)
-    source.end()
-    return source, prepared, answer
-
-
-@harness.test("a guest comes by a unix socket, and by a port that was asked for")
-def by_address(t):
-    guest = running_guest(t)
-    path = t.dir / "come in"
-    with Destination(t) as destination:
-        source, prepared, _ = come(t, destination, guest, uri=f"unix://{path}", listen=None)
-        assert prepared["door"] == prepared["uri"] == f"unix://{path}", prepared
-        expect_here(destination, guest, source.token)
-        destination.stasis("destroy", guest.name)
-        guest = running_guest(t, name="other")
-        with socket.create_server(("127.0.0.1", 0)) as taken_port:
-            port = taken_port.getsockname()[1]
-            uri = f"tcp:127.0.0.1:{port}"
-            source = Source(t, guest)
-            expect_refused(lambda: source.prepare(destination, uri=uri), str(port), "in use")
-            expect_came_to_nothing(t, destination, source)
-        source, prepared, _ = come(t, destination, guest, uri=uri, listen="0.0.0.0")
-        assert prepared["uri"] == uri, prepared
-        expect_here(destination, guest, source.token)
-        destination.stasis("destroy", guest.name)
-    assert not path.exists(), "the socket is left"
 
 
 @harness.test("a paused guest stays paused, whoever says so")
@@ -182,11 +110,6 @@ def taken(t):
         expect_refused(lambda: destination.call("prepare", **arguments), "running")
         guest.wait_for_tick(guest.last_tick() + 2)
         destination.stasis("destroy", guest.name)
-
-
-def expect_came_to_nothing(t, destination, source, verdict="revoked"):
-    destination.expect_nothing(source.guest.name)
-    assert destination.verdict(source.token) == verdict, destination.verdict(source.token)
 
 
 @harness.test("the source takes it back before Finish")
@@ -400,102 +323,6 @@ def persist_fails(t):
         source = Source(t, guest)
         source.send(source.prepare(destination, flags=LIVE | PERSIST))
         expect_refused(lambda: destination.finish(guest.name, source.final()), "has come here, but", "definition")
-        source.end()
-        expect_here(destination, guest, source.token)
-        destination.stasis("destroy", guest.name)
-
-
-@harness.test("the door lets in whom it knows")
-def door(t):
-    guest = running_guest(t)
-    with Destination(t) as destination:
-        source, stranger = Source(t, guest), Source(t, guest)
-        prepared = source.prepare(destination)
-        with connect(prepared["door"], stranger.token, "data") as peer:
-            assert peer.recv(1) == b"", "a stranger was let in"
-        assert ask(prepared["door"], stranger.token, "status") == "unknown"
-        assert ask(prepared["door"], stranger.token, "nothing") is None
-        for question in ("status", "revoke"):  # who knows the token, and has not the secret
-            assert ask(prepared["door"], source.token, question, secret="0" * 64) == "unknown"
-        assert destination.verdict(source.token) == "open"
-        source.start(prepared, max_bandwidth=1000)
-        with connect(prepared["door"], source.token, "data") as peer:
-            assert peer.recv(1) == b"", "a second one was let in"
-        source.open_monitor().command("migrate-set-parameters", **{"max-bandwidth": 1 << 30})
-        source.wait_until("completed")
-        destination.finish(guest.name, source.final())
-        source.end()
-        expect_here(destination, guest, source.token)
-        assert ask(prepared["door"], stranger.token, "revoke") == "unknown"
-        assert destination.verdict(stranger.token) == "open"
-        destination.stasis("destroy", guest.name)
-
-
-@harness.test("a port that was asked for is another's once the source has said that it asks no more")
-def settled(t):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        uri = f"tcp:127.0.0.1:{free.getsockname()[1]}"
-    one, other = running_guest(t, name="one"), running_guest(t, name="other")
-    with Destination(t) as destination, Destination(t, name="elsewhere") as elsewhere:
-        source, prepared, _ = come(t, destination, one, uri=uri)
-        expect_here(destination, one, source.token)
-        assert destination.prepared(source.token).exists()
-        expect_refused(lambda: Source(t, other).prepare(elsewhere, uri=uri), "in use")
-        assert ask(prepared["door"], source.token, "settled", secret="0" * 64) == "unknown"
-        assert ask(prepared["door"], source.token, "settled") == "begun"
-        assert not destination.prepared(source.token).exists()
-
-        def prepared_elsewhere():
-            try:
-                second = Source(t, other)
-                second.prepare(elsewhere, uri=uri)
-                return second
-            except Refused as refused:
-                assert "in use" in str(refused), refused
-                return None
-        harness.wait_for(prepared_elsewhere, "the port to be free")
-        second = other.source
-        assert destination.verdict(source.token) == "begun"
-        # One that was taken back before it was sent.
-        assert ask(uri, second.token, "settled") == "revoked"
-        expect_came_to_nothing(t, elsewhere, second)
-        destination.stasis("destroy", one.name)
-
-
-@harness.test("two guests come at once, by one door")
-def two(t):
-    one, other = running_guest(t, name="one"), running_guest(t, name="other")
-    with Destination(t) as destination:
-        sources = [Source(t, guest) for guest in (one, other)]
-        prepared = [source.prepare(destination) for source in sources]
-        assert prepared[0]["door"] == prepared[1]["door"], prepared
-        for source, said in zip(sources, prepared):
-            source.start(said)
-        for source in sources:
-            source.wait_until("completed")
-        numbers = [destination.begin("finish", name=source.guest.name, flags=LIVE, cookie=source.final())
-                   for source in sources]
-        for source, number in zip(sources, numbers):
-            destination.answer(number)
-            source.end()
-        for source in sources:
-            expect_here(destination, source.guest, source.token)
-            destination.stasis("destroy", source.guest.name)
-
-
-@harness.test("over several connections QEMU listens itself")
-def parallel(t):
-    guest = running_guest(t)
-    with Destination(t) as destination:
-        source = Source(t, guest)
-        expect_refused(lambda: source.prepare(destination, flags=LIVE | PARALLEL), "multifd")
-        destination.expect_nothing(guest.name)
-        prepared = source.prepare(destination, flags=LIVE | PARALLEL, needed=["multifd"], channels=3)
-        assert "multifd" in prepared["capabilities"] and prepared["door"] != prepared["addresses"][0], prepared
-        assert ask(prepared["door"], source.token, "status") == "waiting"
-        source.migrate(prepared["addresses"][0], prepared, multifd_channels=3)
-        source.wait_until("completed")
-        destination.finish(guest.name, source.final(), flags=LIVE | PARALLEL)
         source.end()
         expect_here(destination, guest, source.token)
         destination.stasis("destroy", guest.name)
