@@ -25,6 +25,8 @@
 #include "driver/teardown.h"
 
 #define STATE_TRIES 3
+#define OPEN_US     (5 * G_USEC_PER_SEC)
+#define OPEN_NAP_US 10000
 
 struct _StasisDomain
 {
@@ -152,12 +154,24 @@ StasisControl *
 stasis_domain_open_control (StasisDomain *self, GError **error)
 {
   g_autofree char *folder = stasis_paths_domain (self->driver->paths, self->name, NULL);
+  const gint64 deadline_us = g_get_monotonic_time () + OPEN_US;
   StasisControl *control = stasis_control_open (folder, NULL);
-  if (control != NULL)
-    return control;
-  if (!stasis_supervise_ensure (folder, error))
-    return NULL;
-  return stasis_control_open (folder, error);
+  while (control == NULL)
+    {
+      g_autoptr (GError) local = NULL;
+      if (!stasis_supervise_ensure (folder, error))
+        return NULL;
+      /* One that begins anew may not listen yet. */
+      control = stasis_control_open (folder, &local);
+      if (control == NULL && g_get_monotonic_time () >= deadline_us)
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return NULL;
+        }
+      if (control == NULL)
+        g_usleep (OPEN_NAP_US);
+    }
+  return control;
 }
 
 /* Ask the supervisor.  One that was killed a moment ago may still take the connection and then
