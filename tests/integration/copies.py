@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """For tests of disks that are copied along with a migration: two daemons, and guests with disks of their own."""
 
-import contextlib
 import json
 import pathlib
 import random
-import shutil
 import subprocess
 import sys
 
 import harness
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
-import served  # pylint: disable=wrong-import-position
+import peers  # pylint: disable=wrong-import-position
 
 MIB = 1 << 20
 SIZE = 16 * MIB
@@ -22,39 +20,13 @@ WRITER = (f"(i=0; while [ ! -e /dev/enough ]; do i=$((i+1)); n=$((i%{COUNT}+{FIR
           "touch /dev/done) >/dev/null 2>&1 &")
 
 
-class Host:
-    """A daemon with a state directory of its own, as if it were another host."""
+class Host(peers.Host):
+    """With disks of its own."""
 
     def __init__(self, t, number, **env):
-        self.t, self.number = t, number
-        self.state = t.state if number == 0 else t.dir / f"host{number}"
-        if number > 0:
-            folder = self.state / "config"
-            folder.mkdir(mode=0o700, parents=True)
-            self.state.chmod(0o700)
-            shutil.copy(t.state / "config" / "stasis.conf", folder)
         self.disks = t.dir / f"disks{number}"
         self.disks.mkdir()
-        self.start(**env)
-
-    def start(self, **env):
-        self.daemon = served.Daemon(self.t, name=str(self.number), STASIS_STATE_DIR=str(self.state), **env)
-
-    def uri(self):
-        return self.daemon.uri()
-
-    def peer(self):
-        """As another daemon reaches it."""
-        return f"qemu+unix:///system?socket={self.daemon.socket}"
-
-    def says(self, *arguments, **options):
-        return self.daemon.says(*arguments, **options)
-
-    def names(self, *options):
-        return self.says("list", "--name", *options).split()
-
-    def stasis(self, *arguments, **options):
-        return self.t.stasis(*arguments, STASIS_STATE_DIR=self.state, **options)
+        super().__init__(t, number, **env)
 
     def qmp(self, name, command, **arguments):
         text = json.dumps({"execute": command, "arguments": arguments})
@@ -65,27 +37,8 @@ class Host:
         return sorted(path.name for path in self.disks.iterdir())
 
 
-@contextlib.contextmanager
 def hosts(t, **env):
-    if not shutil.which("virsh"):
-        raise harness.Skip("no virsh here (./dev setup)")
-    both = []
-    try:
-        both.append(Host(t, 0))
-        both.append(Host(t, 1, **env))
-        yield both
-    except BaseException:
-        for host in both:
-            print(f"# daemon {host.number} said: {host.daemon.said()!r}", flush=True)
-        raise
-    finally:
-        for host in both:
-            for name in host.stasis("list", "--name", check=False).stdout.split():
-                host.stasis("destroy", name, check=False)
-            if host.daemon.process.poll() is None:
-                host.daemon.stop()
-            for word in ("CRITICAL", "runtime error", "AddressSanitizer", "ThreadSanitizer"):
-                assert word not in host.daemon.said(), host.daemon.said()
+    return peers.hosts(t, make=lambda t, number: Host(t, number, **(env if number else {})))
 
 
 def make_raw(path, seed=1, size=SIZE):

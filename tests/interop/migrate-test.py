@@ -7,7 +7,7 @@ import xml.etree.ElementTree
 
 import wire
 from peers import (BEGIN, CONFIRM, FINISH, PERFORM, PREPARE, begin, begin_slowly, expect_at, expect_nothing_at,
-                   fails, hosts, migrates_after_all, octets, peer, perform, prepare, reload, running_guest)
+                   fails, hosts, migrates_after_all, octets, perform, prepare, reload, running_guest)
 from served import harness
 from wire import Client, u32
 
@@ -32,7 +32,7 @@ def peer_to_peer(t):
         guest = running_guest(t, one)
         # As the source's daemon reaches it: libvirt's names of URIs are ours, too.
         for here, there in ((one, two), (two, one)) * 2:
-            here.virsh("migrate", "--live", "--p2p", guest.name, peer(there))
+            here.virsh("migrate", "--live", "--p2p", guest.name, there.peer())
             expect_at(guest, there, here)
 
 
@@ -77,7 +77,7 @@ def taken(t):
         said = fails(lambda: one.virsh("migrate", "--live", guest.name, two.uri()))
         assert guest.name in said and "error:" in said, said
         expect_at(guest, one, two)
-        said = fails(lambda: one.virsh("migrate", "--live", "--p2p", guest.name, peer(two)))
+        said = fails(lambda: one.virsh("migrate", "--live", "--p2p", guest.name, two.peer()))
         assert "prepare at" in said, said
         expect_at(guest, one, two)
 
@@ -129,12 +129,12 @@ def timed_out(t):
         expect_at(guest, two, one)
         for more in ([], ["--p2p"]):
             here, there = (two, one) if not more else (one, two)
-            said = t.stasis("-c", peer(here), "migrate", guest.name, peer(there), *slow, *more)
+            said = t.stasis("-c", here.peer(), "migrate", guest.name, there.peer(), *slow, *more)
             assert "the guest stands still now" in said.stderr, said.stderr
             expect_at(guest, there, here)
         for options, what in ((["--timeout", "1"], "offline"), (["--live", "--timeout-suspend"], "without --timeout"),
                               (["--live", "--timeout", "0"], "seconds"), (["--live", "--timeout", "x"], "malformed")):
-            said = two.stasis("migrate", guest.name, peer(one), *options, check=False)
+            said = two.stasis("migrate", guest.name, one.peer(), *options, check=False)
             assert said.returncode == 1 and what in said.stderr, said.stderr
 
 
@@ -150,14 +150,14 @@ def report(t):
     with hosts(t) as (one, two):
         guest = running_guest(t, one)
         file = t.dir / "report.svg"
-        said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--live", "--json", "--report", file)
+        said = t.stasis("-c", one.peer(), "migrate", guest.name, two.peer(), "--live", "--json", "--report", file)
         told = json.loads(said.stdout)
         assert told["state"] == "completed" and told["pause_us"] > 0 and told["passes"] > 0, told
         assert picture(file).count("polyline") == 3 and "downtime" in file.read_text(), file.read_text()
         expect_at(guest, two, one)
-        said = t.stasis("-c", peer(two), "migrate", guest.name, peer(two), "--live", "--report", file, check=False)
+        said = t.stasis("-c", two.peer(), "migrate", guest.name, two.peer(), "--live", "--report", file, check=False)
         assert said.returncode == 1 and "failed: " in file.read_text() and picture(file), said.stderr
-        said = t.stasis("-c", peer(two), "migrate", guest.name, peer(one), "--live", "--report", t.dir / "no" / "file")
+        said = t.stasis("-c", two.peer(), "migrate", guest.name, one.peer(), "--live", "--report", t.dir / "no" / "file")
         assert "no report" in said.stderr and not (t.dir / "no").exists(), said.stderr
         expect_at(guest, one, two)
 
@@ -315,22 +315,22 @@ def refused(t):
 def by_stasis(t):
     with hosts(t) as (one, two):
         guest = running_guest(t, one)
-        said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--live", "--verbose")
-        assert f"Domain '{guest.name}' migrated to {peer(two)}" in said.stdout, said.stdout
+        said = t.stasis("-c", one.peer(), "migrate", guest.name, two.peer(), "--live", "--verbose")
+        assert f"Domain '{guest.name}' migrated to {two.peer()}" in said.stdout, said.stdout
         expect_at(guest, two, one)
-        two.stasis("migrate", guest.name, peer(one), "--live")
+        two.stasis("migrate", guest.name, one.peer(), "--live")
         expect_at(guest, one, two)
-        t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--live", "--p2p")
+        t.stasis("-c", one.peer(), "migrate", guest.name, two.peer(), "--live", "--p2p")
         expect_at(guest, two, one)
-        two.stasis("migrate", guest.name, peer(one), "--live", "--p2p", "--persistent")
+        two.stasis("migrate", guest.name, one.peer(), "--live", "--p2p", "--persistent")
         expect_at(guest, one, two)
         assert one.names("--all", "--persistent") == [guest.name]
-        said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--direct", check=False)
+        said = t.stasis("-c", one.peer(), "migrate", guest.name, two.peer(), "--direct", check=False)
         assert said.returncode == 1 and "--direct" in said.stderr, said.stderr
         for option in (["--copy-storage-all", "--postcopy"],):
-            said = t.stasis("-c", peer(one), "migrate", guest.name, peer(two), "--live", *option, check=False)
+            said = t.stasis("-c", one.peer(), "migrate", guest.name, two.peer(), "--live", *option, check=False)
             assert said.returncode == 1 and "not supported yet" in said.stderr, said.stderr
-        said = t.stasis("-c", peer(one), "migrate", guest.name, peer(one), "--live", check=False)
+        said = t.stasis("-c", one.peer(), "migrate", guest.name, one.peer(), "--live", check=False)
         assert said.returncode == 1 and "prepare at" in said.stderr, said.stderr
         expect_at(guest, one, two)
 

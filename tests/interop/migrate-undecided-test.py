@@ -10,7 +10,7 @@ import threading
 
 import wire
 from peers import (CONFIRM, FINISH, begin, begin_slowly, expect_at, expect_nothing_at, fails, hosts,
-                   migrates_after_all, octets, peer, perform, prepare, reload, running_guest)
+                   migrates_after_all, octets, perform, prepare, reload, running_guest)
 from served import harness
 from wire import Client, u32
 
@@ -174,17 +174,17 @@ def peer_is_kept(t):
         guest = running_guest(t, one)
         virsh = begin_slowly(one, guest, two, "--p2p")
         harness.wait_for(lambda: migration_of(guest, one).get("peer"), "the URI")
-        assert migration_of(guest, one)["peer"] == peer(two), migration_of(guest, one)
-        assert json.loads(notes(one)[0].read_text(encoding="utf-8"))["migration"]["peer"] == peer(two)
+        assert migration_of(guest, one)["peer"] == two.peer(), migration_of(guest, one)
+        assert json.loads(notes(one)[0].read_text(encoding="utf-8"))["migration"]["peer"] == two.peer()
         one.virsh("domjobabort", guest.name)
         virsh.communicate(timeout=60)
         expect_at(guest, one, two)
         assert not notes(one)
         expect_nothing_at(guest, two)
-        process = t.start("migrate", guest.name, peer(two), "--live", STASIS_STATE_DIR=one.state,
+        process = t.start("migrate", guest.name, two.peer(), "--live", STASIS_STATE_DIR=one.state,
                           STASIS_FAULT="migrate-out-sending=stop")
         harness.wait_for(lambda: harness.is_stopped(process.pid), "it to come to sending")
-        assert migration_of(guest, one)["peer"] == peer(two), migration_of(guest, one)
+        assert migration_of(guest, one)["peer"] == two.peer(), migration_of(guest, one)
         process.kill()
         process.communicate()
         expect_nothing_at(guest, two)
@@ -197,7 +197,7 @@ def make_undecided(guest, host, destination):
     host.virsh("suspend", guest.name)
     path = status_path(guest, host)
     status = json.loads(path.read_text(encoding="utf-8"))
-    status["undecided-migration"] = {"token": TOKEN, "peer": peer(destination), "doors": ["unix:///no/such/door"],
+    status["undecided-migration"] = {"token": TOKEN, "peer": destination.peer(), "doors": ["unix:///no/such/door"],
                                      "flags": 3, "was-running": True}
     new = path.with_name("status.json.new")
     new.write_text(json.dumps(status), encoding="utf-8")
@@ -215,7 +215,7 @@ def resolved_by_uri(t):
     with hosts(t) as (one, two):
         guest = running_guest(t, one, persistent=True)
         for ask in (lambda *more, **how: one.stasis("migrate-resolve", guest.name, *more, **how),
-                    lambda *more, **how: t.stasis("-c", peer(one), "migrate-resolve", guest.name, *more, **how)):
+                    lambda *more, **how: t.stasis("-c", one.peer(), "migrate-resolve", guest.name, *more, **how)):
             make_undecided(guest, one, two)
             assert one.says("domstate", guest.name, "--reason") == "paused (migrating)"
             said = ask(check=False)

@@ -17,7 +17,7 @@ BEGIN, PREPARE, PERFORM, FINISH, CONFIRM = 302, 303, 305, 306, 307
 class Host:
     """A daemon, and what virsh says of it."""
 
-    def __init__(self, t, number):
+    def __init__(self, t, number, **env):
         self.t, self.number = t, number
         self.state = t.state if number == 0 else t.dir / f"host{number}"
         if number > 0:
@@ -26,7 +26,7 @@ class Host:
             self.state.chmod(0o700)
             (folder / "stasis.conf").write_text((t.state / "config" / "stasis.conf").read_text(encoding="utf-8"),
                                                 encoding="utf-8")
-        self.start()
+        self.start(**env)
 
     def start(self, **env):
         self.daemon = served.Daemon(self.t, name=str(self.number) if self.number else "",
@@ -34,6 +34,10 @@ class Host:
 
     def uri(self):
         return self.daemon.uri()
+
+    def peer(self):
+        """As another daemon reaches it."""
+        return f"qemu+unix:///system?socket={self.daemon.socket}"
 
     def virsh(self, *arguments, **options):
         return self.daemon.virsh(*arguments, **options)
@@ -44,6 +48,9 @@ class Host:
     def names(self, *options):
         return self.says("list", "--name", *options).split()
 
+    def state_of(self, guest):
+        return self.says("domstate", guest.name, "--reason", check=False)
+
     def stasis(self, *arguments, **options):
         return self.t.stasis(*arguments, STASIS_STATE_DIR=self.state, **options)
 
@@ -53,13 +60,13 @@ class Host:
 
 
 @contextlib.contextmanager
-def hosts(t, count=2):
+def hosts(t, count=2, make=Host):
     if not served.shutil.which("virsh"):
         raise harness.Skip("no virsh here (./dev setup)")
     all_of_them = []
     try:
         for number in range(count):
-            all_of_them.append(Host(t, number))
+            all_of_them.append(make(t, number))
         yield all_of_them
     except BaseException:
         for host in all_of_them:
@@ -103,16 +110,11 @@ def fails(command):
     raise AssertionError("it went well")
 
 
-def peer(host):
-    """As another daemon reaches it."""
-    return f"qemu+unix:///system?socket={host.daemon.socket}"
-
-
 def begin_slowly(host, guest, there, *options, bandwidth="1"):
     """virsh, in the middle of Perform."""
     slow = ["--bandwidth", bandwidth] if bandwidth else []
     virsh = subprocess.Popen(["virsh", "-c", host.uri(), "migrate", "--live", *slow, *options, guest.name,
-                              peer(there) if "--p2p" in options else there.uri()],
+                              there.peer() if "--p2p" in options else there.uri()],
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     harness.wait_for(lambda: "outgoing migration" in host.says("domjobinfo", guest.name, check=False).lower()
                      or virsh.poll() is not None, "the migration to begin")

@@ -2,89 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Real virsh, and stasis, migrate guests in postcopy between two daemons."""
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 
 import breaking
-import served
+from peers import expect_at, hosts, running_guest
 from served import harness
-
-
-class Host:
-    """A daemon with a state directory of its own."""
-
-    def __init__(self, t, number):
-        self.t, self.number = t, number
-        self.state = t.state if number == 0 else t.dir / f"host{number}"
-        if number > 0:
-            folder = self.state / "config"
-            folder.mkdir(mode=0o700, parents=True)
-            self.state.chmod(0o700)
-            (folder / "stasis.conf").write_text((t.state / "config" / "stasis.conf").read_text(encoding="utf-8"),
-                                                encoding="utf-8")
-        self.start()
-
-    def start(self):
-        self.daemon = served.Daemon(self.t, name=str(self.number) if self.number else "",
-                                    STASIS_STATE_DIR=str(self.state))
-
-    def uri(self):
-        return self.daemon.uri()
-
-    def peer(self):
-        """As another daemon reaches it."""
-        return f"qemu+unix:///system?socket={self.daemon.socket}"
-
-    def says(self, *arguments, **options):
-        return self.daemon.says(*arguments, **options)
-
-    def names(self):
-        return self.says("list", "--name").split()
-
-    def state_of(self, guest):
-        return self.says("domstate", guest.name, "--reason", check=False)
-
-    def stasis(self, *arguments, **options):
-        return self.t.stasis(*arguments, STASIS_STATE_DIR=self.state, **options)
-
-
-@contextlib.contextmanager
-def hosts(t):
-    if not served.shutil.which("virsh"):
-        raise harness.Skip("no virsh here (./dev setup)")
-    pair = []
-    try:
-        for number in range(2):
-            pair.append(Host(t, number))
-        yield pair
-    except BaseException:
-        for host in pair:
-            print(f"# daemon {host.number} said: {host.daemon.said()!r}", flush=True)
-        raise
-    finally:
-        for host in pair:
-            for name in host.stasis("list", "--name", check=False).stdout.split():
-                host.stasis("destroy", name, check=False)
-            if host.daemon.process.poll() is None:
-                host.daemon.stop()
-
-
-def running_guest(t, host, **options):
-    guest = t.boot_sector_guest(**options)
-    host.daemon.virsh("create", guest.xml_file())
-    guest.wait_for_tick(2)
-    return guest
-
-
-def expect_at(guest, here, there):
-    """It is here, and goes on as if nothing had been; there it does not run."""
-    assert here.says("domstate", guest.name) == "running"
-    assert guest.name not in there.names()
-    guest.wait_for_tick(guest.last_tick() + 2)
-    assert guest.boots() == 1 and guest.damaged_pages() == 0, guest.serial_text()[-200:]
 
 
 def begin(*command):
