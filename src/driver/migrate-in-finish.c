@@ -76,15 +76,25 @@ await_loaded (StasisMigrateIn *in, gboolean *out_is_postcopy, GError **error)
 }
 
 /* A guest that cannot have its disks is better off at its source; later it would be here, and not
- * run.  QEMU before 10.0 takes them with `cont` only. */
+ * run.  QEMU before 10.0 takes them with `cont`; for a guest that stays paused it was told to take
+ * them earlier. */
 static gboolean
-take_disks (StasisMigrateIn *in, GError **error)
+take_disks (StasisMigrateIn *in, gboolean runs, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  if (stasis_monitor_activate_disks (in->monitor, stasis_job_cancellable (in->job), &local)
-      || g_error_matches (local, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_UNSUPPORTED))
+  if (stasis_monitor_can_activate_disks (in->monitor))
+    {
+      if (stasis_monitor_activate_disks (in->monitor, stasis_job_cancellable (in->job), &local))
+        return TRUE;
+      g_propagate_prefixed_error (error, g_steal_pointer (&local), _ ("domain '%s': "), in->name);
+      return FALSE;
+    }
+  if (runs || in->has_disks_early)
     return TRUE;
-  g_propagate_prefixed_error (error, g_steal_pointer (&local), _ ("domain '%s': "), in->name);
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+               _ ("domain '%1$s' is to be paused here, and was prepared to run: with '%2$s' that "
+                  "has to be said when it is prepared"),
+               in->name, in->def->emulator);
   return FALSE;
 }
 
@@ -277,7 +287,7 @@ take_over (StasisMigrateIn *in, gboolean runs, gboolean *out_is_postcopy, GError
          && stasis_late_options_links (in->def, in->monitor, stasis_job_cancellable (in->job),
                                        error)
          && stasis_migrate_in_unexport (in, error)
-         && (!runs || *out_is_postcopy || take_disks (in, error)) && note_run (in, runs, error)
+         && (*out_is_postcopy || take_disks (in, runs, error)) && note_run (in, runs, error)
          && stasis_job_commit (in->job, error) && stasis_fault ("migrate-in-committed", error)
          && decide (in, error);
 }

@@ -44,6 +44,7 @@ typedef struct
   GStrv known;                 /* (owned) capabilities that the source's QEMU has on, or offers */
   gboolean is_same_host;       /* the source is this host */
   gboolean runs;               /* it ran at the source, and is to here */
+  gboolean has_disks_early;    /* QEMU takes them once it has all of the guest */
   gboolean is_incoming;        /* its journal says so: it is revoked rather than forgotten */
   gboolean may_have_begun;     /* it was tried to decide so */
   gboolean is_again;           /* it is here already, and lacks memory (migrate-in-again.c) */

@@ -12,7 +12,8 @@
 #include "monitor/commands-private.h"
 
 #define SAVE_DEVICES   "xen-save-devices-state" /* Xen's toolstack is who it was made for */
-#define ACTIVATE_DISKS "blockdev-set-active"    /* since 10.0 */
+#define ACTIVATE_DISKS "blockdev-set-active"
+#define ACTIVATE_MAJOR 10 /* since when */
 
 static gboolean
 has_command (const StasisJson *commands, const char *name)
@@ -68,6 +69,12 @@ stasis_monitor_save_devices (StasisMonitor *monitor, const char *path, gboolean 
   /* Of a paused guest that means: let go of the disks. */
   stasis_json_set_boolean (arguments, "live", release_disks);
   return stasis_command_run (monitor, &save, arguments, NULL, cancellable, error);
+}
+
+gboolean
+stasis_monitor_can_activate_disks (const StasisMonitor *monitor)
+{
+  return stasis_monitor_version (monitor)->major >= ACTIVATE_MAJOR;
 }
 
 /* Take the disks back. */

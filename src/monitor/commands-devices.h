@@ -24,6 +24,10 @@ gboolean stasis_monitor_save_devices (StasisMonitor *monitor, const char *path,
                                       gboolean release_disks, GCancellable *cancellable,
                                       GError **error);
 
+/* Whether QEMU can (10.0); an older one takes its disks with `cont` only, or, of a guest that
+ * comes, as soon as it has all of it, unless it was told late-block-activate. */
+gboolean stasis_monitor_can_activate_disks (const StasisMonitor *monitor);
+
 /* Have QEMU take its disks back although the guest stays paused. */
 gboolean stasis_monitor_activate_disks (StasisMonitor *monitor, GCancellable *cancellable,
                                         GError **error);

@@ -44,7 +44,7 @@ def by_tcp(t):
 @harness.test("a paused guest stays paused, whoever says so")
 def paused(t):
     for number, (flags, finish_flags, facts) in enumerate((
-            (LIVE | PAUSED, LIVE, {}), (LIVE, LIVE | PAUSED, {}), (LIVE, LIVE, {"run-state": "paused"}))):
+            (LIVE | PAUSED, LIVE, {}), (LIVE, LIVE, {"run-state": "paused"}))):
         guest = running_guest(t, name=f"guest{number}")
         with Destination(t) as destination:
             come(t, destination, guest, flags, facts, finish_flags)
