@@ -39,6 +39,7 @@
 #include "driver/source.h"
 #include "driver/start.h"
 #include "image/error.h"
+#include "monitor/commands-devices.h"
 #include "util/error.h"
 #include "util/fault.h"
 #include "util/fd.h"
@@ -250,6 +251,18 @@ note_in_journal (Restore *restore, GError **error)
   return stasis_hold_write (restore->hold, error);
 }
 
+/* QEMU 10.0 and later leaves them inactive, and without a lock, until the guest runs: somebody else
+ * could write to the disks of one that stays paused. */
+static gboolean
+take_disks (const Restore *restore, GError **error)
+{
+  if (stasis_restorable_should_run (&restore->from)
+      || !stasis_monitor_can_activate_disks (restore->monitor))
+    return TRUE;
+  return stasis_monitor_activate_disks (restore->monitor, stasis_job_cancellable (restore->job),
+                                        error);
+}
+
 /* From a stopped QEMU to a guest that goes on. */
 static gboolean
 bring_back (Restore *restore, GError **error)
@@ -259,7 +272,7 @@ bring_back (Restore *restore, GError **error)
       || !stasis_fault ("restore-loaded", error)
       || !stasis_hook_begin_in_job (restore->hold, restore->from.def, "started", restore->job,
                                     error)
-      || !note_in_journal (restore, error))
+      || !take_disks (restore, error) || !note_in_journal (restore, error))
     return FALSE;
 
   /* The mark comes first: a guest that ran without it could run twice. */

@@ -63,6 +63,7 @@ def come_paused(t, guest, destination, **facts):
 def save(stasis, guest, image):
     stasis("save", guest.name, image)
     stasis("restore", image, "--paused")
+    assert writers(disk_of(stasis, guest)) == 1, "a restored guest has not its disks"
 
 
 def checkpoint(stasis, guest, image):
