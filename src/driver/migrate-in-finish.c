@@ -209,15 +209,16 @@ clear_qemu (StasisMigrateIn *in)
 }
 
 /* Once the guest goes on: it is a domain like any other.  Where its QEMU has ended already, its
- * definition is here all the same; the journal stays, for whoever clears up. */
+ * definition is here all the same; the journal stays, for whoever clears up.
+ * @note: (nullable): of its former leaving, from a journal that recovery may have cleared */
 static gboolean
-settle (StasisMigrateIn *in, GError **error)
+settle (StasisMigrateIn *in, const char *note, GError **error)
 {
   StasisStatus *status = in->hold->status;
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisControl) control = NULL;
   const gboolean is_persistent = stasis_migrate_persist_apply (in->hold->folder, status, error);
-  stasis_migrate_note_remove (status->journal.migration->note); /* it has come back */
+  stasis_migrate_note_remove (note); /* it has come back */
   if (!stasis_monitor_is_closed (in->monitor))
     clear_qemu (in);
   if (stasis_hold_write (in->hold, &local))
@@ -261,6 +262,7 @@ go_on (StasisMigrateIn *in, gboolean runs, gboolean is_postcopy, const StasisMig
        gint64 heard_us, GBytes **out_cookie, GError **error)
 {
   in->is_over = TRUE;
+  g_autofree char *note = g_strdup (in->hold->status->journal.migration->note);
   gboolean ok = let_run (in, runs, error);
   const gint64 run_us = ok && runs ? g_get_real_time () : 0;
   stasis_migrate_in_take_stats (in, sent);
@@ -268,7 +270,7 @@ go_on (StasisMigrateIn *in, gboolean runs, gboolean is_postcopy, const StasisMig
   if (ok && is_postcopy)
     ok = await_rest (in, error);
   g_autoptr (GError) local = NULL;
-  if (!settle (in, &local) && ok)
+  if (!settle (in, note, &local) && ok)
     {
       ok = FALSE;
       g_propagate_prefixed_error (error, g_steal_pointer (&local),
