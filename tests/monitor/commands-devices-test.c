@@ -53,6 +53,7 @@ test_save (void)
   g_assert_no_error (error);
   g_assert_true (can_save || is_too_old (why_not));
   g_assert_true (!can_save || why_not == NULL);
+  g_assert_cmpint (stasis_monitor_can_activate_disks (monitor), ==, can_save);
 
   stasis_autofd int file = memfd_create ("devices", MFD_CLOEXEC);
   g_autofree char *path = g_strdup_printf ("/dev/fdset/%" G_GINT64_FORMAT, pass (monitor, file));
