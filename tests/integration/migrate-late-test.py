@@ -231,7 +231,8 @@ def hangs(t):
         dest.process.send_signal(signal.SIGSTOP)
         source.process.send_signal(signal.SIGCONT)
         error = step_fails(source)
-        assert "has taken nothing for 2 s" in error, error
+        # A QEMU that waits for its socket with all of itself answers nobody, and is cut off for that.
+        assert "has taken nothing for 2 s" in error or "did not answer" in error, error
         assert dest.asked == ["revoke"], dest.asked
         dest.process.send_signal(signal.SIGCONT)
         goes_on(t, guest)
