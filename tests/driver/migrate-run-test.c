@@ -228,25 +228,6 @@ test_case (gconstpointer data)
 }
 
 /* What is not carried out yet begins nothing. */
-static void
-test_missing (void)
-{
-  static const guint missing[] = { STASIS_MIGRATE_POSTCOPY | STASIS_MIGRATE_POSTCOPY_RESUME };
-  steps = g_string_new (NULL);
-  g_autoptr (StasisDriver) source = stasis_driver_open (SOURCE, NULL, NULL);
-  g_autoptr (StasisDriver) dest = stasis_driver_open (DEST, NULL, NULL);
-  g_autoptr (StasisDomain) domain = stasis_domain_new (source, "web", UUID);
-  for (guint i = 0; i < G_N_ELEMENTS (missing); i++)
-    {
-      g_autoptr (GError) error = NULL;
-      g_assert_false (
-          stasis_domain_migrate_to (domain, dest, missing[i], NULL, NULL, NULL, NULL, &error));
-      g_assert_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED);
-      g_assert_true (g_str_has_suffix (error->message, "is not supported yet"));
-    }
-  g_assert_cmpstr (steps->str, ==, "");
-  g_string_free (steps, TRUE);
-}
 
 int
 main (int argc, char **argv)
@@ -258,6 +239,5 @@ main (int argc, char **argv)
       g_autofree char *path = g_strconcat ("/driver/migrate-run/", cases[i].name, NULL);
       g_test_add_data_func (path, &cases[i], test_case);
     }
-  g_test_add_func ("/driver/migrate-run/missing", test_missing);
   return g_test_run ();
 }

@@ -267,8 +267,7 @@ test_lost (Fixture *f, gconstpointer data)
   g_assert_no_error (error);
   begin (f, 4096);
   g_subprocess_force_exit (f->there_qemu->process);
-  stasis_monitor_block_job_set_speed (f->monitor, "mirror", 0, NULL, &error);
-  g_assert_no_error (error);
+  stasis_monitor_block_job_set_speed (f->monitor, "mirror", 0, NULL, NULL); /* or it has ended */
   for (;;)
     {
       g_autoptr (GPtrArray) jobs = query_jobs (f);
