@@ -26,8 +26,10 @@
 #include "util/fault.h"
 #include "util/lock.h"
 
-#define THAW_MS 2000 /* others want the lock too */
-#define ASK_MS  3000 /* without it */
+#define THAW_MS      2000 /* others want the lock too */
+#define ASK_MS       3000 /* without it */
+#define LEAVE_US     (5 * G_USEC_PER_SEC)
+#define LEAVE_NAP_US 1000
 
 struct _StasisErrands
 {
@@ -39,6 +41,8 @@ struct _StasisErrands
   gpointer data;
   char *said; /* (owned) (nullable) the errand's, of which there is one at a time: why the last one
                * failed */
+
+  gboolean is_leaving; /* (atomic) the destination of a migration is to be told of its end */
 
   /* The main loop's. */
   gboolean is_under_way;
@@ -268,6 +272,8 @@ work (Errand *errand)
 
   const gboolean is_old = status->journal.step == STASIS_STEP_NONE;
   g_autoptr (StasisMigrateJournal) migration = left_migration (status);
+  if (migration != NULL || status->undecided_migration != NULL)
+    g_atomic_int_set (&errand->errands->is_leaving, TRUE);
   if (!recover (errand, status, &error))
     {
       /* An owner that lives but has let go of the lock: its death will bring us here again. */
@@ -308,6 +314,7 @@ run (gpointer data)
   g_clear_pointer (&lock, stasis_lock_release);
   if (errand->settled != NULL)
     stasis_migrate_settle_take_leave (errand->settled);
+  g_atomic_int_set (&errand->errands->is_leaving, FALSE);
   g_idle_add_full (G_PRIORITY_DEFAULT, finished, errand, NULL);
   return NULL;
 }
@@ -320,6 +327,15 @@ begin (StasisErrands *errands)
   errand->fallback = errands->fallback;
   errands->is_under_way = TRUE;
   g_thread_unref (g_thread_new ("errand", run, errand));
+}
+
+/* The end of a run is seen, and ends the process, before the errand that made it has told of it. */
+void
+stasis_errands_await_leave (StasisErrands *errands)
+{
+  const gint64 deadline_us = g_get_monotonic_time () + LEAVE_US;
+  while (g_atomic_int_get (&errands->is_leaving) && g_get_monotonic_time () < deadline_us)
+    g_usleep (LEAVE_NAP_US);
 }
 
 /* Errands for the domain of this folder. */

@@ -35,6 +35,10 @@ StasisErrands *stasis_errands_new (const char *folder, const StasisStatus *statu
  * @fallback_reason: how the run ended, where nobody noted it */
 void stasis_errands_request (StasisErrands *errands, const char *fallback_reason);
 
+/* Before the process ends, as its run has: the destination of a migration is told, if one is to be.
+ */
+void stasis_errands_await_leave (StasisErrands *errands);
+
 /* A job is over, and the status still tells of one: what its owner could not undo is to be tried
  * again, though he lives.  He may be about to clear it: whoever has the lock after him sees. */
 gboolean stasis_errands_is_job_left (const char *folder);

@@ -61,6 +61,7 @@ typedef struct
   gboolean is_frozen;    /* the status says that a guest which nobody is at is to be thawed */
   gboolean is_over;      /* nothing is left to supervise */
   StasisProcess qemu;    /* that we are beside */
+  int id;                /* of that run of the domain */
   const char *fallback;  /* how the run ended, if nobody says */
 } Supervisor;
 
@@ -233,7 +234,7 @@ static void
 begin_anew_if_due (const Supervisor *self, char **argv)
 {
   g_autoptr (StasisStatus) status = stasis_status_read (self->folder, NULL);
-  if (status == NULL || stasis_process_equal (&status->qemu, &self->qemu)
+  if (status == NULL || status->id != self->id || stasis_process_equal (&status->qemu, &self->qemu)
       || !stasis_process_is_alive (&status->qemu))
     return;
   char *again[] = { argv[0], self->folder, NULL };
@@ -246,6 +247,7 @@ watch_qemu (Supervisor *self, const StasisStatus *status, GError **error)
 {
   g_autoptr (GError) local = NULL;
   self->qemu = status->qemu;
+  self->id = status->id;
   self->qemu_pidfd = stasis_process_open (&status->qemu, &local);
   if (self->qemu_pidfd < 0)
     {
@@ -318,6 +320,7 @@ main (int argc, char **argv)
       tell_ready (argc == 3 ? argv[2] : NULL);
       if (!self.is_over)
         g_main_loop_run (self.loop);
+      stasis_errands_await_leave (self.errands);
       begin_anew_if_due (&self, argv);
       return 0;
     }

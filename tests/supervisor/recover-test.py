@@ -390,7 +390,7 @@ def another_run_is_left_alone():
         for name in ("monitor.sock", "supervisor.sock", "supervisor.lock", "control.sock"):
             os.unlink(f"{domain.folder}/{name}")
         domain.qemu = domain.start_qemu([])
-        domain.write_status({})
+        domain.write_status({}, run=8)
         kill(owner)
         eventually(lambda: has_ended(supervisor), "the old supervisor has left")
         assert domain.qemu.poll() is None and not domain.is_gone()

@@ -235,9 +235,9 @@ class Domain:
             listener.close()
         return process
 
-    def write_status(self, policy):
+    def write_status(self, policy, run=7):
         status = {
-            "format": 1, "name": "guest", "uuid": "6f6f5c1d-27f4-4b35-8b3f-0c4a8a4d3a11", "id": 7,
+            "format": 1, "name": "guest", "uuid": "6f6f5c1d-27f4-4b35-8b3f-0c4a8a4d3a11", "id": run,
             "transient": False, "reason": "booted", "emulator": QEMU, "started": 12345, "uid": 0,
             "qemu": {"pid": self.qemu.pid, "start-time": start_time(self.qemu.pid)},
             "log": f"{self.root}/log/guest.log", "last": self.last_path, "lock": self.lock,
