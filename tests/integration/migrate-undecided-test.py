@@ -3,6 +3,8 @@
 """A guest that may run at the destination of its migration, which cannot be asked: what can be done with it."""
 
 import contextlib
+import hashlib
+import hmac
 import json
 import socket
 import threading
@@ -10,7 +12,8 @@ import threading
 import harness
 
 TOKEN = "00112233445566778899aabbccddeeff"
-UNDECIDED = {"token": TOKEN, "peer": "qemu+ssh://elsewhere/system", "doors": ["unix:///no/such/door"], "flags": 3,
+SECRET = "0f" * 32
+UNDECIDED = {"token": TOKEN, "secret": SECRET, "peer": "qemu+ssh://elsewhere/system", "doors": ["unix:///no/such/door"], "flags": 3,
              "was-running": True}
 
 
@@ -56,6 +59,10 @@ def fails(t, *command):
     return result.stderr
 
 
+def prove(word, *words):
+    return hmac.new(SECRET.encode(), " ".join((word, TOKEN, *words)).encode(), hashlib.sha256).hexdigest()
+
+
 @contextlib.contextmanager
 def door(t, answer):
     """Who answers for the destination."""
@@ -70,8 +77,11 @@ def door(t, answer):
             with connection, connection.makefile("rb") as lines:
                 if lines.read(55)[-6:] == b" ask \n":
                     connection.sendall(b"ok\n")
-                    asked.append(lines.read(8).decode().strip())
-                    connection.sendall(answer.ljust(7).encode() + b"\n")
+                    question, nonce, proof = lines.read(106).decode().split()
+                    assert proof == prove("ask", nonce, question), question
+                    if question != "settled":
+                        asked.append(question)
+                    connection.sendall(f"{answer:<7} {prove('answer', nonce, question, answer)}\n".encode())
 
     asked = []
     with socket.socket(socket.AF_UNIX) as listener:
