@@ -4,7 +4,7 @@
 
 import subprocess
 
-from peers import hosts, peer
+from peers import hosts
 from served import harness
 
 
@@ -25,7 +25,7 @@ def back_and_forth(t):
         guest.close()
         one.virsh("suspend", guest.name)
         for here, there, more in ((one, two, ()), (two, one, ()), (one, two, ("--p2p",)), (two, one, ("--p2p",))):
-            here.virsh("migrate", "--live", *more, guest.name, peer(there) if more else there.uri())
+            here.virsh("migrate", "--live", *more, guest.name, there.peer() if more else there.uri())
             is_paused_at(guest, there, here)
             there.virsh("save", guest.name, image)
             there.virsh("restore", image, "--paused")
