@@ -5,7 +5,10 @@ Each has two sides on this host, and goes there and back.  migrate() returns how
 the guest ran on the other side and its copy had ended.
 """
 
+import contextlib
+import os
 import pathlib
+import signal
 import subprocess
 import time
 import uuid
@@ -14,6 +17,28 @@ from bare_qemu import BareQemu
 from virsh_peer import VirshPeer
 
 ADDRESS = "127.0.0.1"
+
+
+def pids_of(guest):
+    """The QEMUs that have this guest."""
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            program, *words = (entry / "cmdline").read_bytes().split(b"\0")
+            if b"qemu-system" in program and any(guest.name.encode() in word for word in words):
+                yield int(entry.name)
+
+
+@contextlib.contextmanager
+def still(movers):
+    """Their guests use no processor meanwhile: the QEMUs are stopped, which nobody asks anything."""
+    pids = [pid for mover in movers if mover.guest is not None for pid in pids_of(mover.guest)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 class FloorMover:
