@@ -23,12 +23,12 @@ from served import harness
 SEED = os.environ.get("STASIS_TEST_SEED") or str(time.time_ns() % 1000000)
 DRAWN = 200 if harness.SOAK else 6
 REST = 150  # seconds
-BANDWIDTH = 16  # MiB/s: so that Perform takes a moment
+BANDWIDTH = 2  # MiB/s: so that Perform takes a moment
 VICTIMS = ("link", "source", "destination", "source-qemu", "destination-qemu", "client")
 OUT = ["begin", "journal", "connected", "configured", "sending", "paused", "handed", "continued", "completed", "told",
        "confirm"]
 IN = ["held", "started", "listening", "journal", "prepared", "finish", "loaded", "decided", "begun", "running", "committed"]
-PHASES = ("begin", "prepare", "perform", "finish", "confirm")
+PHASES = ("connect", "begin", "prepare", "perform", "finish", "confirm")
 
 
 class Pair:
