@@ -130,7 +130,13 @@ def expect_nothing_at(guest, host):
 
 
 def migrates_after_all(guest, one, two):
-    one.virsh("migrate", "--live", guest.name, two.uri())
+    """Once the thread that has cleared away the one before has ended, too."""
+    def is_let_in():
+        done = one.virsh("migrate", "--live", guest.name, two.uri(), check=False)
+        assert done.returncode == 0 or "a migration of it is coming in" in done.stderr, done
+        return done.returncode == 0
+
+    harness.wait_for(is_let_in, "the destination to take the guest")
     expect_at(guest, two, one)
 
 
