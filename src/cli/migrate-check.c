@@ -71,8 +71,7 @@ check (StasisDomain *domain, const char *dest_uri, guint flags, const StasisMigr
   g_autoptr (StasisDriver) destination
       = stasis_driver_open_with (dest_uri, STASIS_OPEN_NONE, stasis_cli_ask (), NULL, error);
   if (destination != NULL)
-    return stasis_domain_check_migrate (domain, destination, flags & ~(guint) STASIS_MIGRATE_P2P,
-                                        request, NULL, error);
+    return stasis_domain_check_migrate (domain, destination, flags, request, NULL, error);
   g_prefix_error (error, _ ("connecting to %s: "), dest_uri);
   return NULL;
 }

@@ -216,7 +216,8 @@ def by_daemon(t):
             two.state = state
             source = f"qemu+unix:///system?socket={one.socket}"
             assert not refused(check(t, guest, two, source=source))
-            assert not refused(check(t, guest, two, "--p2p", source=source))
+            for options in (["--p2p"], ["--p2p", "--tunnelled"]):
+                assert not refused(check(t, guest, two, *options, source=source))
             assert "None" in one.says("domjobinfo", guest.name)
             expect_untouched(t, guest, two)
 
