@@ -18,6 +18,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "driver/error.h"
+#include "driver/huge-room.h"
 #include "driver/look.h"
 #include "driver/memory-room.h"
 #include "driver/migrate-host.h"
@@ -269,6 +270,29 @@ check_files (const StasisMigrateCheck *check, GPtrArray *findings)
     }
 }
 
+static gboolean
+check_huge_pages (const StasisMigrateCheck *check, GError **error)
+{
+  const GPtrArray *pages = check->wanted->memory_backing.pages;
+  const StasisHugepageDef *page = pages->len > 0 ? g_ptr_array_index (pages, 0) : NULL;
+  guint64 page_kib = page != NULL && page->size > 0 ? (guint64) page->size : 0;
+  guint64 room = 0;
+  const guint64 wanted = check->begin->memory_kib * 1024;
+  if (!stasis_huge_room (check->root, &page_kib, &room))
+    {
+      g_autofree char *size = g_strdup_printf (_ (" of %" PRIu64 " KiB"), page_kib);
+      return stasis_throw_refused (error, _ ("this host has no huge pages%s"),
+                                   page_kib != 0 ? size : "");
+    }
+  if (room >= wanted)
+    return TRUE;
+  g_autofree char *wanted_size = g_format_size_full (wanted, G_FORMAT_SIZE_IEC_UNITS);
+  g_autofree char *room_size = g_format_size_full (room, G_FORMAT_SIZE_IEC_UNITS);
+  return stasis_throw_refused (
+      error, _ ("the guest takes %1$s of huge pages of %2$" PRIu64 " KiB, and %3$s are free here"),
+      wanted_size, page_kib, room_size);
+}
+
 static void
 check_memory (const StasisMigrateCheck *check, GPtrArray *findings)
 {
@@ -277,9 +301,8 @@ check_memory (const StasisMigrateCheck *check, GPtrArray *findings)
   const guint64 wanted = check->begin->memory_kib * 1024 + MEMORY_SLACK;
   if (check->wanted->memory_backing.hugepages)
     {
-      stasis_migrate_findings_warn (findings, _ ("memory"),
-                                    g_strdup (_ ("it is of huge pages, and how many of those are "
-                                                 "free comes out when QEMU starts")));
+      check_huge_pages (check, &error);
+      stasis_migrate_findings_add (findings, _ ("memory"), error);
       return;
     }
   if (!stasis_memory_room (check->root, getpid (), &room))

@@ -279,6 +279,30 @@ test_memory (Fixture *f, gconstpointer data)
 }
 
 static void
+put (const Fixture *f, const char *folder, const char *file, const char *text)
+{
+  g_autofree char *full = g_build_filename (f->folder, folder, NULL);
+  g_assert_cmpint (g_mkdir_with_parents (full, 0700), ==, 0);
+  g_free (scratch_text (full, file, text));
+}
+
+/* 64 MiB, of pages of 2 MiB. */
+static void
+test_huge_pages (Fixture *f, gconstpointer data)
+{
+  f->def->memory_backing.hugepages = TRUE;
+  f->check.root = f->folder;
+  put (f, "proc", "meminfo", "MemAvailable: 9000000 kB\n");
+  assert_fails (f, STASIS_ERROR_REFUSED, "memory", "no huge pages");
+  put (f, "proc", "meminfo", "MemAvailable: 9000000 kB\nHugepagesize: 2048 kB\n");
+  assert_fails (f, STASIS_ERROR_REFUSED, "memory", "no huge pages of 2048 KiB");
+  put (f, "sys/kernel/mm/hugepages/hugepages-2048kB", "free_hugepages", "31\n");
+  assert_fails (f, STASIS_ERROR_REFUSED, "memory", "62.0");
+  put (f, "sys/kernel/mm/hugepages/hugepages-2048kB", "free_hugepages", "32\n");
+  assert_fine (f);
+}
+
+static void
 test_clock (Fixture *f, gconstpointer data)
 {
   f->cookie->begin->time_us -= G_GINT64_CONSTANT (7200) * G_USEC_PER_SEC;
@@ -306,14 +330,23 @@ main (int argc, char **argv)
     const char *test;
     void (*function) (Fixture *, gconstpointer);
   } tests[] = {
-    { "fine", test_fine },         { "name", test_name },
-    { "uuid", test_uuid },         { "defined", test_defined },
-    { "renamed", test_renamed },   { "host", test_host },
-    { "abi", test_abi },           { "machine", test_machine },
-    { "version", test_version },   { "capability", test_capability },
-    { "emulator", test_emulator }, { "accelerator", test_accelerator },
-    { "device", test_device },     { "memory", test_memory },
-    { "clock", test_clock },       { "offline", test_offline },
+    { "fine", test_fine },
+    { "name", test_name },
+    { "uuid", test_uuid },
+    { "defined", test_defined },
+    { "renamed", test_renamed },
+    { "host", test_host },
+    { "abi", test_abi },
+    { "machine", test_machine },
+    { "version", test_version },
+    { "capability", test_capability },
+    { "emulator", test_emulator },
+    { "accelerator", test_accelerator },
+    { "device", test_device },
+    { "memory", test_memory },
+    { "clock", test_clock },
+    { "offline", test_offline },
+    { "huge-pages", test_huge_pages },
   };
   g_test_init (&argc, &argv, NULL);
   if (!g_file_test (emulator (), G_FILE_TEST_IS_EXECUTABLE))

@@ -189,6 +189,17 @@ def memory(t):
         assert t.domstate(guest) == "paused"
 
 
+@harness.test("the destination has not the huge pages")
+def huge_pages(t):
+    with destination(t) as daemon:
+        guest = running(t)
+        # More than anybody has free: the guest itself is of ordinary ones.
+        huge = "<memoryBacking><hugepages><page size='4' unit='KiB'/></hugepages></memoryBacking>"
+        told = refused(check(t, guest, daemon, "--xml", changed(t, guest, ("<os>", f"{huge}<os>"))))
+        assert set(told) == {"memory"} and "no huge pages of 4 KiB" in told["memory"], told
+        expect_untouched(t, guest, daemon)
+
+
 @harness.test("the same host, and a domain that cannot leave")
 def same(t):
     with served.daemon(t) as daemon:
