@@ -21,6 +21,7 @@
 #include "driver/migrate-in-private.h"
 #include "driver/migrate-params.h"
 #include "driver/migrate-reasons.h"
+#include "driver/migrate-tls.h"
 #include "driver/qemu-caps.h"
 #include "driver/save-facts.h"
 #include "image/facts.h"
@@ -87,8 +88,20 @@ static void
 check_options (const Check *self)
 {
   GError *error = NULL;
-  stasis_migrate_params_check (self->flags, self->request, &error);
+  if (stasis_migrate_params_check (self->flags, self->request, &error))
+    stasis_migrate_in_check_built (self->flags, &error);
   stasis_migrate_findings_add (self->findings, _ ("options"), error);
+}
+
+/* What this host demands, and has. */
+static void
+check_encryption (const Check *self)
+{
+  GError *error = NULL;
+  if (stasis_migrate_in_check_tls (self->driver, self->flags, &error)
+      && (self->flags & STASIS_MIGRATE_TLS) != 0)
+    stasis_migrate_tls_check (self->driver->host, /* is_server= */ TRUE, &error);
+  stasis_migrate_findings_add (self->findings, _ ("encryption"), error);
 }
 
 static gboolean
@@ -254,6 +267,7 @@ stasis_migrate_in_check (StasisDriver *driver, StasisMigrateFlags flags,
   if ((flags & STASIS_MIGRATE_OFFLINE) == 0)
     {
       check_cpu (&self);
+      check_encryption (&self);
       if ((flags & STASIS_MIGRATE_TUNNELLED) == 0)
         check_port (&self);
       check_hook (&self);

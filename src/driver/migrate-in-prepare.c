@@ -28,8 +28,8 @@
 #define ELSE (STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_TLS | STASIS_MIGRATE_POSTCOPY)
 
 /* A tunnel is encrypted, or within this host. */
-static gboolean
-check_tls (const StasisDriver *driver, StasisMigrateFlags flags, GError **error)
+gboolean
+stasis_migrate_in_check_tls (const StasisDriver *driver, StasisMigrateFlags flags, GError **error)
 {
   if (!driver->host->tls_is_needed
       || (flags & (STASIS_MIGRATE_TLS | STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_OFFLINE)) != 0)
@@ -42,8 +42,8 @@ check_tls (const StasisDriver *driver, StasisMigrateFlags flags, GError **error)
 }
 
 /* Of what makes sense by itself. */
-static gboolean
-check_built (StasisMigrateFlags flags, GError **error)
+gboolean
+stasis_migrate_in_check_built (StasisMigrateFlags flags, GError **error)
 {
   if ((flags & STORAGE) == 0 || (flags & ELSE) == 0)
     return TRUE;
@@ -235,8 +235,9 @@ stasis_migrate_in_new (StasisDriver *driver, StasisMigrateFlags flags,
                        const StasisMigrateRequest *request, const char *xml, GBytes *octets,
                        GCancellable *cancellable, GError **error)
 {
-  if (!stasis_migrate_params_check (flags, request, error) || !check_built (flags, error)
-      || !check_tls (driver, flags, error))
+  if (!stasis_migrate_params_check (flags, request, error)
+      || !stasis_migrate_in_check_built (flags, error)
+      || !stasis_migrate_in_check_tls (driver, flags, error))
     return NULL;
   g_autoptr (StasisMigrateCookie) cookie = read_cookie (octets, error);
   g_autoptr (StasisDomainDef) sent = cookie != NULL ? parse (driver, xml, NULL, NULL, error) : NULL;

@@ -89,6 +89,11 @@ StasisMigrateIn *stasis_migrate_in_new (StasisDriver *driver, StasisMigrateFlags
                                         const StasisMigrateRequest *request, const char *xml,
                                         GBytes *cookie, GCancellable *cancellable, GError **error);
 gboolean stasis_migrate_in_start (StasisMigrateIn *in, GError **error);
+/* Of the first half, what flags alone tell: does this host take what is not encrypted, and can it
+ * be done? */
+gboolean stasis_migrate_in_check_tls (const StasisDriver *driver, StasisMigrateFlags flags,
+                                      GError **error);
+gboolean stasis_migrate_in_check_built (StasisMigrateFlags flags, GError **error);
 
 /* --- migrate-in-ready.c */
 /* The second half: QEMU is told how, and both sides where.  @ins (borrowed) knows of @in. */

@@ -133,15 +133,40 @@ remove_copies (const char *copies)
   rmdir (copies);
 }
 
+/* As read_file(). */
+static GBytes *
+read_one (const char *from, const File *file, const StasisHostConfig *config, GError **error)
+{
+  const gboolean is_needed
+      = file->need == NEEDED || (file->need == NEEDED_TO_BE_KNOWN && !config->tls_trusts_all);
+  g_autofree char *path = g_build_filename (from, file->name, NULL);
+  return read_file (path, is_needed, error);
+}
+
+gboolean
+stasis_migrate_tls_check (const StasisHostConfig *config, gboolean is_server, GError **error)
+{
+  g_autofree char *from = stasis_migrate_tls_folder (config);
+  const File *files = is_server ? server_files : client_files;
+  const guint n = is_server ? G_N_ELEMENTS (server_files) : G_N_ELEMENTS (client_files);
+  for (guint i = 0; i < n; i++)
+    {
+      g_autoptr (GError) local = NULL;
+      g_autoptr (GBytes) bytes = read_one (from, &files[i], config, &local);
+      if (local == NULL)
+        continue;
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 copy_one (const char *from, const File *file, const StasisHostConfig *config, int folder,
           guint32 uid, GError **error)
 {
-  const gboolean is_needed
-      = file->need == NEEDED || (file->need == NEEDED_TO_BE_KNOWN && !config->tls_trusts_all);
   g_autoptr (GError) local = NULL;
-  g_autofree char *path = g_build_filename (from, file->name, NULL);
-  g_autoptr (GBytes) bytes = read_file (path, is_needed, &local);
+  g_autoptr (GBytes) bytes = read_one (from, file, config, &local);
   if (local == NULL && (bytes == NULL || write_copy (folder, file->name, bytes, uid, &local)))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local));

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Migrations that QEMU encrypts: whom both ends trust, what is said where they do not, and that nothing is left."""
 
+import json
 import shutil
 
 import certificates
@@ -124,6 +125,25 @@ def required(t):
         expect_at(guest, one, two)
         one.stasis("migrate", guest.name, two.unix(), "--live", "--tls")
         expect_at(guest, two, one)
+
+
+@harness.test("--check says what a destination wants, and has")
+def checked(t):
+    keys, theirs = certificates.folder(t.dir / "keys"), t.dir / "theirs"
+    shutil.copytree(keys, theirs)
+    with hosts(t, config(keys), config(theirs, "tls-required=yes\n")) as (one, two):
+        guest = running_guest(t, one)
+
+        def check(*options):
+            said = one.stasis("migrate", guest.name, two.unix(), "--live", "--check", "--json", *options, check=False)
+            told = {reason["what"]: (reason["ok"], reason["text"]) for reason in json.loads(said.stdout)["checks"]}
+            assert (said.returncode == 0) == told["encryption"][0], told
+            return told["encryption"][1]
+        assert "tls-required" in check()
+        assert check("--p2p", "--tunnelled") is None and check("--tls") is None
+        (theirs / "server-key.pem").unlink()
+        assert f"'{theirs}/server-key.pem': No such file" in check("--tls")
+        expect_at(guest, one, two)
 
 
 if __name__ == "__main__":
