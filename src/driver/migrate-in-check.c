@@ -93,6 +93,18 @@ check_options (const Check *self)
   stasis_migrate_findings_add (self->findings, _ ("options"), error);
 }
 
+/* What no other QEMU needs of the kernel. */
+static void
+check_postcopy (const Check *self)
+{
+  GError *error = NULL;
+  const guint32 uid = stasis_host_config_probe_uid (self->driver->host);
+  if ((self->flags & STASIS_MIGRATE_POSTCOPY) == 0)
+    return;
+  stasis_migrate_in_check_userfault ("", uid, &error);
+  stasis_migrate_findings_add (self->findings, _ ("post-copy"), error);
+}
+
 /* What this host demands, and has. */
 static void
 check_encryption (const Check *self)
@@ -268,6 +280,7 @@ stasis_migrate_in_check (StasisDriver *driver, StasisMigrateFlags flags,
     {
       check_cpu (&self);
       check_encryption (&self);
+      check_postcopy (&self);
       if ((flags & STASIS_MIGRATE_TUNNELLED) == 0)
         check_port (&self);
       check_hook (&self);

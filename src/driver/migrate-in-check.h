@@ -16,4 +16,8 @@ GPtrArray *stasis_migrate_in_check (StasisDriver *driver, StasisMigrateFlags fla
                                     const StasisMigrateRequest *request, const char *xml,
                                     GBytes *cookie, GCancellable *cancellable, GError **error);
 
+/* Could a QEMU of user @uid wait for single pages of its guest (migrate-in-userfault.c)?
+ * @root: "" but in tests, where it stands in front of /dev and /proc */
+gboolean stasis_migrate_in_check_userfault (const char *root, guint32 uid, GError **error);
+
 G_END_DECLS

@@ -10,9 +10,12 @@
 
 #include "config.h"
 
+#include "driver/migrate-in-check.h"
 #include "driver/migrate-in-private.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 
@@ -21,6 +24,37 @@
 #include "util/fd.h"
 
 #define DEVICE "/dev/userfaultfd"
+#define SYSCTL "/proc/sys/vm/unprivileged_userfaultfd"
+
+/* As the kernel gives it to this process, which is of the same user. */
+static gboolean
+is_given_to_us (void)
+{
+  stasis_autofd int fd = (int) syscall (SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+  return fd >= 0;
+}
+
+static gboolean
+is_given_to_all (const char *root)
+{
+  g_autofree char *path = g_strconcat (root, SYSCTL, NULL);
+  g_autofree char *text = NULL;
+  return g_file_get_contents (path, &text, NULL, NULL) && *text == '1';
+}
+
+gboolean
+stasis_migrate_in_check_userfault (const char *root, guint32 uid, GError **error)
+{
+  g_autofree char *path = g_strconcat (root, DEVICE, NULL);
+  stasis_autofd int device = open (path, O_RDWR | O_CLOEXEC);
+  if (device >= 0 || is_given_to_all (root) || (uid == geteuid () && is_given_to_us ()))
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
+               _ ("--postcopy is not possible here: the kernel gives no userfaultfd to QEMU's user "
+                  "(%1$u), neither by '%2$s' nor by vm.unprivileged_userfaultfd"),
+               uid, DEVICE);
+  return FALSE;
+}
 
 static gboolean
 pass_device (const StasisMigrateIn *in, GError **error)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "driver/migrate-host.h"
+#include "driver/migrate-in-check.h"
 #include "driver/registry.h"
 #include "image/facts.h"
 #include "scratch.h"
@@ -302,6 +303,24 @@ test_huge_pages (Fixture *f, gconstpointer data)
   assert_fine (f);
 }
 
+/* By a device of its own, or by a word to all. */
+static void
+test_userfault (Fixture *f, gconstpointer data)
+{
+  const guint32 somebody = 123456789;
+  g_autoptr (GError) error = NULL;
+  g_assert_false (stasis_migrate_in_check_userfault (f->folder, somebody, &error));
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "--postcopy"));
+  put (f, "proc/sys/vm", "unprivileged_userfaultfd", "0\n");
+  g_assert_false (stasis_migrate_in_check_userfault (f->folder, somebody, NULL));
+  put (f, "proc/sys/vm", "unprivileged_userfaultfd", "1\n");
+  g_assert_true (stasis_migrate_in_check_userfault (f->folder, somebody, NULL));
+  put (f, "proc/sys/vm", "unprivileged_userfaultfd", "0\n");
+  put (f, "dev", "userfaultfd", "");
+  g_assert_true (stasis_migrate_in_check_userfault (f->folder, somebody, NULL));
+}
+
 static void
 test_clock (Fixture *f, gconstpointer data)
 {
@@ -347,6 +366,7 @@ main (int argc, char **argv)
     { "clock", test_clock },
     { "offline", test_offline },
     { "huge-pages", test_huge_pages },
+    { "userfault", test_userfault },
   };
   g_test_init (&argc, &argv, NULL);
   if (!g_file_test (emulator (), G_FILE_TEST_IS_EXECUTABLE))

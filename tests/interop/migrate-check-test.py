@@ -79,6 +79,7 @@ def well(t):
         assert not refused(told), told
         for what in ("source", "host", "name and UUID", "definition", "machine", "CPU", "disk 'vda'", "memory", "port"):
             assert what in told, (what, told)
+        assert "post-copy" not in told and "post-copy" in check(t, guest, daemon, "--postcopy")
         expect_untouched(t, guest, daemon)
         uri = f"qemu+unix:///system?socket={daemon.socket}"
         table = t.stasis("migrate", guest.name, uri, "--live", "--check").stdout
