@@ -92,6 +92,15 @@ qemu_member (const StasisMigrateCheck *check, const char *key)
   return stasis_json_get (check->begin->qemu, key);
 }
 
+/* Where there is no definition the source's, which it says it runs by. */
+static const char *
+emulator_of (const StasisMigrateCheck *check)
+{
+  return check->wanted != NULL && check->wanted->emulator != NULL
+             ? check->wanted->emulator
+             : stasis_json_string (qemu_member (check, STASIS_IMAGE_FACTS_EMULATOR), "");
+}
+
 static void
 check_host (const StasisMigrateCheck *check, GPtrArray *findings)
 {
@@ -126,7 +135,9 @@ static void
 check_abi (const StasisMigrateCheck *check, GPtrArray *findings)
 {
   GError *error = NULL;
-  if (g_strcmp0 (check->sent->uuid, check->begin->uuid) != 0)
+  if (check->unread != NULL)
+    error = g_error_copy (check->unread);
+  else if (g_strcmp0 (check->sent->uuid, check->begin->uuid) != 0)
     stasis_throw_refused (&error, _ ("the definition is of another domain, with uuid %s"),
                           check->sent->uuid);
   else
@@ -143,8 +154,8 @@ check_machine (const StasisMigrateCheck *check, const StasisQemuCaps *caps, GPtr
   if (found == NULL)
     g_set_error (&error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
                  _ ("'%1$s' (QEMU %2$s) has no machine '%3$s', which the guest runs on"),
-                 check->wanted->emulator, stasis_qemu_caps_version (caps), machine);
-  else if (g_strcmp0 (found, check->wanted->os.machine) != 0)
+                 emulator_of (check), stasis_qemu_caps_version (caps), machine);
+  else if (check->unread == NULL && g_strcmp0 (found, check->wanted->os.machine) != 0)
     stasis_throw_refused (&error, _ ("the guest runs on '%1$s', and the definition says '%2$s'"),
                           machine, check->wanted->os.machine);
   stasis_migrate_findings_add (findings, _ ("machine"), error);
@@ -184,7 +195,7 @@ check_capabilities (const StasisMigrateCheck *check, const StasisQemuCaps *caps,
       if (!stasis_qemu_caps_has_migration (caps, name))
         g_set_error (&error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
                      _ ("'%1$s' (QEMU %2$s) lacks the migration capability '%3$s'"),
-                     check->wanted->emulator, stasis_qemu_caps_version (caps), name);
+                     emulator_of (check), stasis_qemu_caps_version (caps), name);
     }
   stasis_migrate_findings_add (findings, _ ("QEMU's capabilities"), error);
 }
@@ -202,14 +213,15 @@ check_emulator (const StasisMigrateCheck *check, GPtrArray *findings)
 {
   GError *error = NULL;
   g_autoptr (StasisQemuCaps) caps
-      = stasis_driver_get_caps (check->driver, check->wanted->emulator, &error);
+      = stasis_driver_get_caps (check->driver, emulator_of (check), &error);
   stasis_migrate_findings_add (findings, _ ("emulator"), error);
   if (caps == NULL)
     return;
   check_machine (check, caps, findings);
   check_version (check, caps, findings);
   check_capabilities (check, caps, findings);
-  check_startable (check, findings);
+  if (check->unread == NULL)
+    check_startable (check, findings);
 }
 
 /* The state of a guest under KVM goes to KVM only, and the other way round. */
@@ -342,17 +354,23 @@ GPtrArray *
 stasis_migrate_check (const StasisMigrateCheck *check)
 {
   GPtrArray *findings = g_ptr_array_new_with_free_func (finding_free);
+  const gboolean has_definition = check->wanted != NULL;
   check_host (check, findings);
-  check_name (check, findings);
+  if (has_definition)
+    check_name (check, findings);
   check_abi (check, findings);
   if ((check->flags & STASIS_MIGRATE_OFFLINE) != 0)
     return findings;
   check_emulator (check, findings);
-  check_accelerator (check, findings);
+  if (has_definition)
+    check_accelerator (check, findings);
   check_devices (check, findings);
-  stasis_migrate_check_disks (check, findings);
-  check_files (check, findings);
-  check_memory (check, findings);
+  if (has_definition)
+    {
+      stasis_migrate_check_disks (check, findings);
+      check_files (check, findings);
+      check_memory (check, findings);
+    }
   check_clock (check, findings);
   return findings;
 }

@@ -30,6 +30,8 @@ typedef struct
   StasisMigrateFlags flags;
   const StasisDomainDef *sent;   /* the definition as the source sent it */
   const StasisDomainDef *wanted; /* as it is to be here; the same, or the user's */
+  const GError *unread;          /* (nullable): why this host can make nothing of one of them; then
+                                  * @sent is not looked at, and @wanted as it stands, or NULL */
   const char *const *devices;    /* (nullable) external devices that can come here */
   const char *root;              /* "" but in tests, in front of /proc and /sys */
   gint64 now_us;                 /* this host's clock, UTC */

@@ -34,8 +34,9 @@ typedef struct
   StasisMigrateFlags flags;
   const StasisMigrateRequest *request; /* (borrowed) */
   StasisMigrateCookie *cookie;         /* (owned) */
-  StasisDomainDef *sent;               /* (owned) */
-  StasisDomainDef *wanted;             /* (owned) */
+  StasisDomainDef *sent;               /* (owned) (nullable) */
+  StasisDomainDef *wanted;             /* (owned) (nullable) */
+  GError *unread;                      /* (owned) (nullable) why not, or not all of it */
   GCancellable *cancellable;           /* (borrowed) (nullable) */
   GPtrArray *findings;                 /* (owned) of StasisMigrateFinding */
 } Check;
@@ -46,6 +47,7 @@ check_clear (Check *self)
   stasis_migrate_cookie_free (self->cookie);
   stasis_domain_def_free (self->sent);
   stasis_domain_def_free (self->wanted);
+  g_clear_error (&self->unread);
   g_clear_pointer (&self->findings, g_ptr_array_unref);
 }
 
@@ -64,24 +66,40 @@ read_cookie (Check *self, GBytes *octets, GError **error)
   return FALSE;
 }
 
-/* Both definitions; the one that is to be here by the name that it is to have. */
+/* (nullable): as it stands, without what this host would add to it, for it may have no such
+ * machine. */
+static StasisDomainDef *
+parse_alone (const char *xml)
+{
+  return stasis_domain_def_parse (xml, -1, NULL, NULL, STASIS_DOMAIN_PARSE_DEFAULT, NULL);
+}
+
 static gboolean
-parse (Check *self, const char *xml, GError **error)
+parse_here (Check *self, const char *xml, const char *own, GError **error)
+{
+  self->sent = stasis_driver_parse (self->driver, xml, NULL, STASIS_DOMAIN_PARSE_DEFAULT, error);
+  if (self->sent != NULL)
+    self->wanted
+        = stasis_driver_parse (self->driver, own, NULL, STASIS_DOMAIN_PARSE_DEFAULT, error);
+  return self->wanted != NULL;
+}
+
+/* Both definitions; the one that is to be here by the name that it is to have.  What cannot be read
+ * is a reason beside others. */
+static void
+parse (Check *self, const char *xml)
 {
   const StasisMigrateRequest *request = self->request;
   const char *own = request->xml != NULL ? request->xml : xml;
   const char *name = request->dname != NULL ? request->dname : self->cookie->begin->name;
-  if (!stasis_paths_check_name (name, error))
-    return FALSE;
-  self->sent = stasis_driver_parse (self->driver, xml, NULL, STASIS_DOMAIN_PARSE_DEFAULT, error);
-  self->wanted = self->sent != NULL ? stasis_driver_parse (self->driver, own, NULL,
-                                                           STASIS_DOMAIN_PARSE_DEFAULT, error)
-                                    : NULL;
+  if (!stasis_paths_check_name (name, &self->unread))
+    name = self->cookie->begin->name; /* which was checked */
+  if (self->unread != NULL || !parse_here (self, xml, own, &self->unread))
+    self->wanted = parse_alone (own);
   if (self->wanted == NULL)
-    return FALSE;
+    return;
   g_free (self->wanted->name);
   self->wanted->name = g_strdup (name);
-  return TRUE;
 }
 
 static void
@@ -164,7 +182,7 @@ check_cpu (const Check *self)
   const StasisJson *source = stasis_json_get (self->cookie->begin->qemu, STASIS_IMAGE_FACTS_CPU);
   g_autoptr (GError) local = NULL;
   g_autoptr (StasisJson) here = NULL;
-  if (!is_ok (self, _ ("machine")) || !is_ok (self, _ ("acceleration")))
+  if (self->unread != NULL || !is_ok (self, _ ("machine")) || !is_ok (self, _ ("acceleration")))
     return;
   if (source != NULL && !probe_cpu (self, &here, &local))
     {
@@ -220,6 +238,8 @@ check_hook (const Check *self)
 {
   GError *error = NULL;
   g_autofree char *filtered = NULL;
+  if (self->unread != NULL)
+    return;
   stasis_hook_filter (self->driver, self->wanted, "migrate", &filtered, self->cancellable, &error);
   stasis_migrate_findings_add (self->findings, _ ("hook"), error);
 }
@@ -240,15 +260,6 @@ to_reasons (const GPtrArray *findings)
   return reasons;
 }
 
-/* Nothing else can be looked at. */
-static GPtrArray *
-alone (const char *what, GError *error_take)
-{
-  GPtrArray *reasons = stasis_migrate_reasons_new ();
-  stasis_migrate_reasons_add (reasons, what, error_take);
-  return reasons;
-}
-
 GPtrArray *
 stasis_migrate_in_check (StasisDriver *driver, StasisMigrateFlags flags,
                          const StasisMigrateRequest *request, const char *xml, GBytes *cookie,
@@ -260,17 +271,16 @@ stasis_migrate_in_check (StasisDriver *driver, StasisMigrateFlags flags,
     .request = request,
     .cancellable = cancellable,
   };
-  g_autoptr (GError) local = NULL;
   if (!read_cookie (&self, cookie, error))
     return NULL;
-  if (!parse (&self, xml, &local))
-    return alone (_ ("definition"), g_steal_pointer (&local));
+  parse (&self, xml);
   const StasisMigrateCheck what = {
     .driver = driver,
     .begin = self.cookie->begin,
     .flags = flags,
     .sent = self.sent,
     .wanted = self.wanted,
+    .unread = self.unread,
     .root = "",
     .now_us = g_get_real_time (),
   };

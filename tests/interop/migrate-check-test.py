@@ -102,6 +102,7 @@ def all_at_once(t):
         assert guest.name in told["name and UUID"] and "nowhere.img" in told["disk 'vda'"], told
         expect_untouched(t, guest, daemon)
         assert not refused(check(t, guest, daemon, "--dname", "another"))
+        assert set(refused(check(t, guest, daemon, "--dname", ".."))) == {"definition", "name and UUID"}
 
 
 @harness.test("a port that is taken is a warning where it was chosen, for it may be the destination's own")
@@ -151,15 +152,17 @@ def running_by_link(t):
 def machine(t):
     with running_by_link(t) as (guest, link), destination(t, allowed=f"{harness.QEMU};{link}") as daemon:
         told = refused(check(t, guest, daemon))
-        assert "source" not in told and "no machine" in str(told), told
+        assert set(told) == {"definition", "machine"} and "has no machine" in told["machine"], told
         expect_untouched(t, guest, daemon)
 
 
-@harness.test("the destination may not start the emulator")
+@harness.test("the destination may not start the emulator, and that is not all that stands against it")
 def emulator(t):
     with running_by_link(t) as (guest, _), destination(t) as daemon:
-        told = refused(check(t, guest, daemon))
-        assert "source" not in told and "may not be started" in str(told), told
+        told = check(t, guest, daemon, "--listen-address", "192.0.2.1")
+        assert set(refused(told)) == {"definition", "emulator", "port"}, told
+        assert "may not be started" in told["emulator"][1], told
+        assert all(told[what] == (True, None) for what in ("name and UUID", "disk 'vda'", "memory", "clock")), told
         expect_untouched(t, guest, daemon)
 
 
