@@ -25,7 +25,7 @@ DRAWN = 200 if harness.SOAK else 6
 REST = 150  # seconds
 BANDWIDTH = 2  # MiB/s: so that Perform takes a moment
 VICTIMS = ("link", "source", "destination", "source-qemu", "destination-qemu", "client")
-OUT = ["begin", "journal", "connected", "configured", "sending", "paused", "handed", "continued", "completed", "told",
+OUT = ["begin", "configured", "connected", "journal", "sending", "waiting", "handed", "continued", "completed",
        "confirm"]
 IN = ["held", "started", "listening", "journal", "prepared", "finish", "loaded", "decided", "begun", "running", "committed"]
 PHASES = ("connect", "begin", "prepare", "perform", "finish", "confirm")
@@ -208,6 +208,7 @@ def at_boundary(t, victim, steps, name):
             def reached(client, side=side):
                 harness.wait_for(lambda: client.poll() is not None or harness.is_stopped(side.daemon.process.pid),
                                  "the step, or the end")
+                assert harness.is_stopped(side.daemon.process.pid), f"{client.args} never came to that step"
 
             kind = KINDS[number % len(KINDS)]
             try:
