@@ -165,7 +165,9 @@ welcome (const Door *door, int fd_take, StasisChannelPurpose purpose, const char
   g_strlcpy (visit->token, token, sizeof visit->token);
   visit->verdicts = g_strdup (door->verdicts);
   visit->in = find_in (doors, token);
-  if (purpose == STASIS_CHANNEL_DATA && visit->in != NULL)
+  /* Who has to wait for QEMU keeps a descriptor meanwhile: so there is one for each migration. */
+  if (purpose == STASIS_CHANNEL_DATA && visit->in != NULL
+      && stasis_migrate_in_claim_data (visit->in))
     g_thread_pool_push (doors->senders, g_steal_pointer (&visit), NULL);
   else if (purpose == STASIS_CHANNEL_ASK && g_thread_pool_unprocessed (doors->askers) < ASKERS_WAIT)
     g_thread_pool_push (doors->askers, g_steal_pointer (&visit), NULL);

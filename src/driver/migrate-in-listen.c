@@ -167,7 +167,7 @@ stasis_migrate_in_listen_by_qemu (StasisMigrateIn *in, const StasisMigrateAddres
                                 || listen_range (in, "0.0.0.0", address->port, &port, error);
   if (!ok)
     return FALSE;
-  in->has_data = TRUE;
+  g_atomic_int_set (&in->has_data, TRUE);
   *out_bound = g_new0 (StasisMigrateAddress, 1);
   (*out_bound)->host = g_strdup (host);
   (*out_bound)->port = (guint16) port;
@@ -186,14 +186,19 @@ hand_over (StasisMigrateIn *in, int fd, GError **error)
 }
 
 /* There is one only: QEMU cannot begin anew. */
+gboolean
+stasis_migrate_in_claim_data (StasisMigrateIn *in)
+{
+  return g_atomic_int_compare_and_exchange (&in->has_data, FALSE, TRUE);
+}
+
 void
 stasis_migrate_in_take_data (StasisMigrateIn *in, int fd)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&in->work);
   g_autoptr (GError) error = NULL;
-  if (in->is_over || in->has_data || in->monitor == NULL)
+  if (in->is_over || in->monitor == NULL)
     return;
-  in->has_data = TRUE;
   if (!hand_over (in, fd, &error))
     stasis_migrate_in_clear_away (in, error);
 }

@@ -31,6 +31,7 @@ typedef struct
   StasisMigrateFlags flags;
   GCancellable *cancellable; /* (owned) who prepared it has gone */
   gint is_revoked;           /* (atomic) the source was told so: QEMU is to be ended */
+  gint has_data;             /* (atomic) its connection has come, or QEMU waits for it by itself */
 
   GMutex work;   /* whoever does something for it; guards all that follows */
   GCond stirred; /* by who wants the watching thread to look */
@@ -48,7 +49,6 @@ typedef struct
   gboolean is_incoming;        /* its journal says so: it is revoked rather than forgotten */
   gboolean may_have_begun;     /* it was tried to decide so */
   gboolean is_again;           /* it is here already, and lacks memory (migrate-in-again.c) */
-  gboolean has_data;           /* QEMU has its connection, or waits for it by itself */
   StasisHold *hold;            /* (owned) (nullable) */
   StasisMonitor *monitor;      /* (owned) (nullable) */
   StasisJob *job;              /* (owned) (nullable) */
@@ -132,7 +132,9 @@ gboolean stasis_migrate_in_is_by_qemu (const StasisMigrateIn *in);
 /* Have it; @out_bound (transfer full): with the port. */
 gboolean stasis_migrate_in_listen_by_qemu (StasisMigrateIn *in, const StasisMigrateAddress *address,
                                            StasisMigrateAddress **out_bound, GError **error);
-/* A connection of the source's: its stream is QEMU's.  On any thread. */
+/* TRUE once: the connection of the source's that has come is the one. */
+gboolean stasis_migrate_in_claim_data (StasisMigrateIn *in);
+/* Its stream is QEMU's.  On any thread. */
 void stasis_migrate_in_take_data (StasisMigrateIn *in, int fd);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (StasisMigratePlace, stasis_migrate_place_clear)

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Where sources come to a destination: addresses, ports, and doors."""
 
+import contextlib
+import os
+import signal
 import socket
 
 import harness
@@ -108,6 +111,29 @@ def two(t):
         for source in sources:
             expect_here(destination, source.guest, source.token)
             destination.stasis("destroy", source.guest.name)
+
+
+@harness.test("where QEMU is deaf nobody fills the house: of those who bring data one waits, the others are sent away")
+def crowd_with_data(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source = Source(t, guest)
+        prepared = source.prepare(destination)
+        qemu = destination.status(guest.name)["qemu"]["pid"]
+        os.kill(qemu, signal.SIGSTOP)
+        try:
+            with connect(prepared["door"], source.token, "data") as first:
+                for _ in range(40):
+                    with connect(prepared["door"], source.token, "data") as peer:
+                        assert peer.recv(1) == b"", "a second one was let in"
+                first.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    assert first.recv(1), "the first one was sent away"
+                assert ask(prepared["door"], source.token, "status") == "waiting"
+        finally:
+            os.kill(qemu, signal.SIGCONT)
+        assert ask(prepared["door"], source.token, "revoke") == "revoked"
+        expect_came_to_nothing(t, destination, source)
 
 
 @harness.test("over several connections QEMU listens itself")
