@@ -16,7 +16,9 @@
  * ended or died.
  *
  * A thread of each door takes connections; what is said on them is heard by those of two pools, so
- * that nobody who dawdles holds up another: askers, who may be anybody, no data.
+ * that nobody who dawdles holds up another: askers, who may be anybody, no data.  Who asks about a
+ * migration that did not come by this door can be told nothing, and is heard only where others have
+ * room beside him: so nobody who does not know a token keeps a source from its answer.
  */
 
 #include "config.h"
@@ -156,6 +158,24 @@ find_in (StasisMigrateDoors *doors, const char *token)
   return in;
 }
 
+static gboolean
+has_come_by (const Door *door, const char *token)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&door->doors->lock);
+  return g_hash_table_contains (door->tokens, token);
+}
+
+/* Half of those who listen are kept free of strangers. */
+static gboolean
+has_room (const Door *door, const char *token)
+{
+  const StasisMigrateDoors *doors = door->doors;
+  const guint waiting = g_thread_pool_unprocessed (doors->askers);
+  return has_come_by (door, token)
+             ? waiting < ASKERS_WAIT
+             : waiting == 0 && g_thread_pool_get_num_threads (doors->askers) < ASKERS / 2;
+}
+
 static void
 welcome (const Door *door, int fd_take, StasisChannelPurpose purpose, const char *token)
 {
@@ -169,7 +189,7 @@ welcome (const Door *door, int fd_take, StasisChannelPurpose purpose, const char
   if (purpose == STASIS_CHANNEL_DATA && visit->in != NULL
       && stasis_migrate_in_claim_data (visit->in))
     g_thread_pool_push (doors->senders, g_steal_pointer (&visit), NULL);
-  else if (purpose == STASIS_CHANNEL_ASK && g_thread_pool_unprocessed (doors->askers) < ASKERS_WAIT)
+  else if (purpose == STASIS_CHANNEL_ASK && has_room (door, token))
     g_thread_pool_push (doors->askers, g_steal_pointer (&visit), NULL);
 }
 

@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 
@@ -133,6 +134,22 @@ def crowd_with_data(t):
         finally:
             os.kill(qemu, signal.SIGCONT)
         assert ask(prepared["door"], source.token, "revoke") == "revoked"
+        expect_came_to_nothing(t, destination, source)
+
+
+@harness.test("a crowd of strangers who ask, and say nothing more, keeps no source from its answer")
+def crowd_that_asks(t):
+    guest = running_guest(t)
+    with Destination(t) as destination:
+        source, strangers = Source(t, guest), []
+        prepared = source.prepare(destination)
+        try:
+            for _ in range(200):
+                strangers.append(connect(prepared["door"], secrets.token_hex(16), "ask"))
+            assert ask(prepared["door"], source.token, "revoke") == "revoked"
+        finally:
+            for stranger in strangers:
+                stranger.close()
         expect_came_to_nothing(t, destination, source)
 
 
