@@ -33,8 +33,7 @@ stasis_migrate_out_take_again (StasisMigrateOut *out, StasisDomain *domain,
                    _ ("no postcopy of domain '%s' broke"), out->name);
       return FALSE;
     }
-  g_free (out->token);
-  out->token = g_strdup (migration->token);
+  stasis_migrate_out_set_token (out, migration->token);
   out->was_running = migration->was_running;
   out->is_postcopy = TRUE;
   out->flags |= (guint) migration->flags & STASIS_MIGRATE_UNDEFINE_SOURCE;

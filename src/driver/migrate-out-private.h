@@ -31,9 +31,9 @@ typedef struct
 {
   StasisDriver *driver; /* (borrowed) */
   char *name;           /* (owned) */
-  char *token;          /* (owned) */
 
   /* (guarded by the table's lock) */
+  char *token;           /* (owned) only this entry's thread changes it */
   gboolean is_busy;      /* a thread is at it: all that follows is that thread's */
   gboolean is_abandoned; /* who began it has gone: that thread gives it up when it is done */
   GCancellable *stop;    /* (owned) cancelled then, and with what the caller of a step has */
@@ -73,6 +73,9 @@ gboolean stasis_migrate_out_describe (StasisMigrateOut *out, StasisDomain *domai
                                       const StasisMigrateRequest *request, char **out_xml,
                                       GBytes **out_cookie, GCancellable *cancellable,
                                       GError **error);
+
+/* migrate-out.c: others compare it meanwhile. */
+void stasis_migrate_out_set_token (StasisMigrateOut *out, const char *token);
 
 /* migrate-out-again.c: a postcopy that broke, and its journal as if it had not. */
 gboolean stasis_migrate_out_take_again (StasisMigrateOut *out, StasisDomain *domain,

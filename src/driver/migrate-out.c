@@ -101,6 +101,14 @@ enter (StasisDomain *domain, StasisMigrateFlags flags, GError **error)
   return out;
 }
 
+void
+stasis_migrate_out_set_token (StasisMigrateOut *out, const char *token)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&out->driver->migrate_outs->lock);
+  g_free (out->token);
+  out->token = g_strdup (token);
+}
+
 /* It is over. */
 static void
 drop (StasisMigrateOut *out)
