@@ -107,12 +107,13 @@ stasis_migration_end (StasisMonitor *monitor, pid_t qemu, GError **error)
 }
 
 static const char *const numbers[] = {
-  "max-bandwidth",          "downtime-limit",
-  "multifd-channels",       "avail-switchover-bandwidth",
-  "compress-level",         "compress-threads",
-  "cpu-throttle-increment", "cpu-throttle-initial",
-  "max-postcopy-bandwidth", "multifd-zlib-level",
-  "multifd-zstd-level",     "xbzrle-cache-size",
+  "max-bandwidth",        "downtime-limit",
+  "multifd-channels",     "avail-switchover-bandwidth",
+  "compress-level",       "compress-threads",
+  "decompress-threads",   "cpu-throttle-increment",
+  "cpu-throttle-initial", "max-postcopy-bandwidth",
+  "multifd-zlib-level",   "multifd-zstd-level",
+  "xbzrle-cache-size",
 };
 static const char *const words[] = { "multifd-compression", "tls-hostname" };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "driver/migrate-params.h"
+#include "driver/migration-end.h"
 
 #define OLD \
   "xbzrle,compress,auto-converge,events,postcopy-ram,return-path," \
@@ -175,6 +176,44 @@ test_parameters (void)
   assert_impossible (plan, "--available-switchover-bandwidth", "avail-switchover-bandwidth");
 }
 
+/* What is noted of a QEMU before, and given back. */
+static void
+assert_given_back (const StasisMigratePlan *plan)
+{
+  g_autoptr (StasisJson) noted = stasis_migration_pick_parameters (plan->parameters);
+  for (guint i = 0; i < stasis_json_object_size (plan->parameters); i++)
+    {
+      const char *name = stasis_json_object_key (plan->parameters, i);
+      if (stasis_json_get (noted, name) == NULL)
+        g_error ("'%s' is set, and nobody sets it back", name);
+    }
+}
+
+static void
+test_given_back (void)
+{
+  g_autoptr (StasisMigrateRequest) request = stasis_migrate_request_new ();
+  request->bandwidth = request->postcopy_bandwidth = request->switchover_bandwidth = 1;
+  request->max_downtime_ms = request->xbzrle_cache = 4096;
+  request->tls_destination = g_strdup ("there");
+  request->comp_mt_level = request->comp_mt_threads = request->comp_mt_dthreads = 1;
+  request->auto_converge_initial = request->auto_converge_increment = 1;
+  request->parallel_connections = request->zlib_level = request->zstd_level = 1;
+  for (guint i = 0; i < 4; i++)
+    {
+      static const char *const methods[] = { "xbzrle", "mt", "zlib", "zstd" };
+      const guint flags = STASIS_MIGRATE_COMPRESSED | (i > 1 ? STASIS_MIGRATE_PARALLEL : 0);
+      g_strfreev (request->compression);
+      request->compression = g_strsplit (methods[i], ",", -1);
+      g_autoptr (StasisMigratePlan) source
+          = make_plan (STASIS_MIGRATE_SIDE_SOURCE, flags, request, OLD, NULL);
+      g_autoptr (StasisMigratePlan) dest
+          = make_plan (STASIS_MIGRATE_SIDE_DEST, flags, request, OLD, NULL);
+      assert_given_back (source);
+      assert_given_back (dest);
+    }
+}
+
 static void
 test_restrict (void)
 {
@@ -205,6 +244,7 @@ main (int argc, char **argv)
   g_test_add_func ("/driver/migrate-plan/mt", test_mt);
   g_test_add_func ("/driver/migrate-plan/postcopy", test_postcopy);
   g_test_add_func ("/driver/migrate-plan/parameters", test_parameters);
+  g_test_add_func ("/driver/migrate-plan/given-back", test_given_back);
   g_test_add_func ("/driver/migrate-plan/restrict", test_restrict);
   return g_test_run ();
 }
