@@ -458,7 +458,7 @@ static const StasisCliOption migrate_options[] = {
   NAMED ("migrate-disks-detect-zeroes", "targets", N_ ("leave out the zeros of these")),
   NAMED ("disks-port", "port", N_ ("where the destination listens for disks")),
   NAMED ("disks-uri", "uri", N_ ("where disks are sent to")),
-  NAMED ("comp-methods", "methods", N_ ("xbzrle; with --parallel zstd or zlib")),
+  NAMED ("comp-methods", "methods", N_ ("xbzrle, mt; with --parallel zstd or zlib")),
   NAMED ("comp-mt-level", "number", N_ ("level of compression by threads, 0 to 9")),
   NAMED ("comp-mt-threads", "number", N_ ("its threads here")),
   NAMED ("comp-mt-dthreads", "number", N_ ("its threads at the destination")),
