@@ -33,7 +33,7 @@ stasis_fault (const char *step, GError **error)
       if (g_str_equal (action, "kill"))
         kill (getpid (), SIGKILL);
       else if (g_str_equal (action, "stop"))
-        kill (getpid (), SIGSTOP);
+        raise (SIGSTOP); /* one for the process may be another thread's, and we go on until it is */
       else
         {
           g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "fault asked for at '%s'", step);
