@@ -184,23 +184,29 @@ def clocks(t):
             served.shutil.rmtree(state)
 
 
-@harness.test("what the network has against it is told: a port that is taken, an address that is nowhere", timeout=300)
+@harness.test("what the network has against it is told: ports that are taken, an address that is nowhere", timeout=300)
 def told(t):
     with two_hosts(t) as (net, one, two):
         guest = t.boot_sector_guest()
         one.daemon.virsh("create", guest.xml_file())
         guest.wait_for_tick(2)
         taken = subprocess.Popen([*net[1].before, "/usr/bin/python3", "-c",
-                                  "import socket, time; s = socket.create_server(('', 50000)); print(1, flush=True); "
-                                  "time.sleep(3600)"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=t.dir)
+                                  "import socket, time; s = [socket.create_server(('', port)) for port in (50000, "
+                                  "*range(49152, 49216))]; print(1, flush=True); time.sleep(3600)"],
+                                 stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=t.dir)
         try:
             taken.stdout.readline()
-            for uri, word in (("tcp://192.0.2.2:50000", "50000"), ("tcp://192.0.2.77:50001", "192.0.2.77"),
-                              ("tcp://no-such-host.invalid:50002", "no-such-host.invalid")):
+            every = "all ports from 49152 to 49215 are taken"
+            checked = t.stasis("-c", one.uri(), "migrate", guest.name, two.uri(), "--live", "--check", check=False)
+            assert checked.returncode == 1 and every in checked.stdout, checked
+            for options, word in (([], every), (["--parallel"], every),
+                                  (["--migrateuri", "tcp://192.0.2.2:50000"], "50000"),
+                                  (["--migrateuri", "tcp://192.0.2.77:50001"], "192.0.2.77"),
+                                  (["--migrateuri", "tcp://no-such-host.invalid:50002"], "no-such-host.invalid")):
                 began = time.monotonic()
-                said = migrate(one, two, guest, "--migrateuri", uri, check=False)
+                said = migrate(one, two, guest, *options, check=False)
                 assert said.returncode == 1 and word in said.stderr, said.stderr
-                print(f"# {uri}: {time.monotonic() - began:.1f} s: {said.stderr.strip()}", flush=True)
+                print(f"# {options}: {time.monotonic() - began:.1f} s: {said.stderr.strip()}", flush=True)
                 assert one.says("domstate", guest.name) == "running"
                 harness.wait_for(lambda: two.status(guest.name) is None, "the destination to clear away")
         finally:
