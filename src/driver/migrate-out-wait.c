@@ -151,6 +151,7 @@ stasis_migrate_out_wait (StasisMigrateOut *out, StasisMigrationStatus status,
                          GCancellable *cancellable, GError **error)
 {
   StasisMigrateStall stall;
+  gint64 due_us = 0;
   stasis_migrate_stall_begin (&stall, out->driver->host->migrate_stall, g_get_monotonic_time ());
   for (;;)
     {
@@ -158,8 +159,11 @@ stasis_migrate_out_wait (StasisMigrateOut *out, StasisMigrationStatus status,
       if (!stasis_monitor_wait_event (out->monitor, POLL_MS, &event, cancellable, error)
           || (event != NULL && !look_at_event (out, event, error)))
         return FALSE;
-      if (event != NULL && !g_str_equal (event->name, "MIGRATION"))
+      /* Each pass over the memory has an event, and there may be many in a second. */
+      if (event != NULL && !g_str_equal (event->name, "MIGRATION")
+          && g_get_monotonic_time () < due_us)
         continue;
+      due_us = g_get_monotonic_time () + POLL_MS * 1000;
       g_autoptr (StasisMigrationInfo) info
           = stasis_monitor_query_migrate (out->monitor, cancellable, error);
       if (info == NULL)

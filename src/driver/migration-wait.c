@@ -118,6 +118,7 @@ stasis_migration_wait_for (StasisMonitor *monitor, StasisJob *job, StasisMigrati
                            guint passes_max, GError **error)
 {
   const gboolean is_live = passes_max > 0;
+  gint64 due_us = 0;
   for (;;)
     {
       g_autoptr (StasisMonitorEvent) event = NULL;
@@ -126,8 +127,11 @@ stasis_migration_wait_for (StasisMonitor *monitor, StasisJob *job, StasisMigrati
         return FALSE;
       if (event != NULL && !check_stop (monitor, is_live, event, error))
         return FALSE;
-      if (event != NULL && !g_str_equal (event->name, "MIGRATION"))
+      /* Each pass over the memory has an event, and there may be many in a second. */
+      if (event != NULL && !g_str_equal (event->name, "MIGRATION")
+          && g_get_monotonic_time () < due_us)
         continue;
+      due_us = g_get_monotonic_time () + POLL_MS * 1000;
 
       StasisMigrationStatus now = STASIS_MIGRATION_NONE;
       if (!look (monitor, job, &passes_max, &now, error))

@@ -207,6 +207,27 @@ def aborted(t):
         migrates_after_all(guest, one, two)
 
 
+@harness.test("one whose memory is gone over many times in a second tells how it goes, and is aborted", timeout=400)
+def aborted_late(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one, pages=32)  # 128 KiB, ten times a second: a pass takes longer than that
+        one.virsh("migrate-setmaxdowntime", guest.name, 1)
+        virsh = begin_slowly(one, guest, two)
+
+        def passes():
+            words = one.says("domjobinfo", guest.name, check=False).partition("Iteration:")[2].split()
+            return int(words[0]) if words else 0
+        harness.wait_for(lambda: passes() > 20 or virsh.poll() is not None, "some passes", 120)
+        before = passes()
+        harness.wait_for(lambda: passes() > before or virsh.poll() is not None, "to hear of more")
+        assert virsh.poll() is None, virsh.communicate()
+        one.virsh("domjobabort", guest.name)
+        virsh.communicate(timeout=60)
+        assert virsh.returncode == 1
+        expect_at(guest, one, two)
+        expect_nothing_at(guest, two)
+
+
 @harness.test("the destination's daemon is killed in Perform: the guest goes on")
 def destination_killed(t):
     with hosts(t) as (one, two):
