@@ -17,6 +17,7 @@
 
 #define DOORS_MAX  16u
 #define COPIED_MAX 1024u
+#define PEERS_MAX  16u
 
 StasisMigrateJournal *
 stasis_migrate_journal_new (const char *token)
@@ -38,6 +39,7 @@ stasis_migrate_journal_copy (const StasisMigrateJournal *journal)
   copy->note = g_strdup (journal->note);
   copy->verdicts = g_strdup (journal->verdicts);
   copy->copied = g_strdupv (journal->copied);
+  copy->copies_to = g_strdupv (journal->copies_to);
   if (journal->parameters != NULL)
     copy->parameters = stasis_json_ref (journal->parameters);
   return copy;
@@ -56,6 +58,7 @@ stasis_migrate_journal_free (StasisMigrateJournal *journal)
   g_free (journal->note);
   g_free (journal->verdicts);
   g_strfreev (journal->copied);
+  g_strfreev (journal->copies_to);
   stasis_json_unref (journal->parameters);
   g_free (journal);
 }
@@ -82,6 +85,8 @@ stasis_migrate_journal_to_json (const StasisMigrateJournal *journal)
   stasis_json_set_path (json, "note", journal->note);
   if (journal->copied != NULL)
     stasis_json_set (json, "copied-disks", strings_to_json (journal->copied));
+  if (journal->copies_to != NULL)
+    stasis_json_set (json, "copies-to", strings_to_json (journal->copies_to));
   stasis_json_set_path (json, "verdicts", journal->verdicts);
   stasis_json_set_uint (json, "flags", journal->flags);
   stasis_json_set_boolean (json, "was-running", journal->was_running);
@@ -124,6 +129,8 @@ stasis_migrate_journal_from_json (const StasisJson *json)
   journal->doors = strings_from_json (stasis_json_get (json, "doors"), DOORS_MAX);
   if (stasis_json_get (json, "copied-disks") != NULL)
     journal->copied = strings_from_json (stasis_json_get (json, "copied-disks"), COPIED_MAX);
+  if (stasis_json_get (json, "copies-to") != NULL)
+    journal->copies_to = strings_from_json (stasis_json_get (json, "copies-to"), PEERS_MAX);
   journal->peer = g_strdup (stasis_json_string (stasis_json_get (json, "peer"), NULL));
   journal->note = stasis_json_dup_path (json, "note");
   journal->verdicts = stasis_json_dup_path (json, "verdicts");

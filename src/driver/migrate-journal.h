@@ -11,14 +11,16 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  char *token;    /* (owned) */
-  char *secret;   /* (owned) (nullable) out: proves the destination's answers, once it has one */
-  char *peer;     /* (owned) (nullable) out: the destination's URI, as it was given */
-  char **doors;   /* (owned) out: addresses where the destination can be asked, may be empty */
-  char *note;     /* (owned) (nullable) out: what outlasts a boot (migrate-note.h) */
-  char *verdicts; /* (owned) (nullable) in: the folder of this host's verdicts */
-  char **copied;  /* (owned) (nullable) out: the targets of the disks that are copied */
-  guint64 flags;  /* libvirt's */
+  char *token;      /* (owned) */
+  char *secret;     /* (owned) (nullable) out: proves the destination's answers, once it has one */
+  char *peer;       /* (owned) (nullable) out: the destination's URI, as it was given */
+  char **doors;     /* (owned) out: addresses where the destination can be asked, may be empty */
+  char *note;       /* (owned) (nullable) out: what outlasts a boot (migrate-note.h) */
+  char *verdicts;   /* (owned) (nullable) in: the folder of this host's verdicts */
+  char **copied;    /* (owned) (nullable) out: the targets of the disks that are copied */
+  char **copies_to; /* (owned) (nullable) out: where QEMU's connections for that lead to, as
+                     * numbers (migrate-mirror-ways.h) */
+  guint64 flags;    /* libvirt's */
   gboolean was_running;   /* out: the guest ran before */
   StasisJson *parameters; /* (owned) (nullable) out, undecided: QEMU's, to be set back */
   gboolean is_postcopy;   /* out: memory is on both sides: the destination is not asked to revoke */

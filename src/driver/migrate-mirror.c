@@ -11,6 +11,14 @@
  * the disk, and the guest's own disk is as it was.  So until the destination has the guest nothing
  * is lost by giving up: the guest never writes to a copy.
  *
+ * A destination that answers no more is waited for by QEMU itself where it stops the guest, and it
+ * hears nothing then.  So its connections are looked for before anything is copied, and can be
+ * broken off from outside (migrate-mirror-ways.c).
+ *
+ * A mirror that fails is not to end by itself, but to stop: in the moment in which QEMU stops the
+ * guest, and flushes all disks, it would leave its filter over the disk for good (seen with 7.2,
+ * whose bdrv_next() then drops the reference of another node), and nothing could be copied again.
+ *
  * What was begun is ended by the names of its disks (migrate-mirror-drop.c).
  */
 
@@ -18,6 +26,7 @@
 
 #include "driver/migrate-mirror.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
@@ -26,6 +35,7 @@
 #include "driver/migrate-address.h"
 #include "driver/migrate-disk.h"
 #include "driver/migrate-mirror-drop.h"
+#include "driver/migrate-mirror-ways.h"
 #include "monitor/commands-block.h"
 #include "monitor/commands-jobs.h"
 #include "monitor/commands-nbd.h"
@@ -150,7 +160,7 @@ prefix_disk (const Mirror *mirror, GError **error)
 }
 
 static gboolean
-start_one (StasisMigrateMirrors *self, const Mirror *mirror, GError **error)
+connect_one (StasisMigrateMirrors *self, const Mirror *mirror, GError **error)
 {
   const StasisMirrorRequest *how = &self->how;
   const StasisMigrateAddress *address = self->address;
@@ -165,18 +175,53 @@ start_one (StasisMigrateMirrors *self, const Mirror *mirror, GError **error)
     .open_s = OPEN_S,
     .detects_zeroes = mirror->detects_zeroes,
   };
+  return stasis_monitor_nbd_client_add (how->monitor, &client, how->cancellable, error)
+         || prefix_disk (mirror, error);
+}
+
+/* The guest's memory may go another way, so a kernel that hides QEMU's sockets from us does not
+ * keep it here. */
+static gboolean
+tune_ways (StasisMigrateMirrors *self, GHashTable *before, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  if (self->address->path != NULL)
+    return TRUE;
+  char **peers = before != NULL
+                     ? stasis_mirror_ways_tune (self->how.qemu, before, self->address->port, &local)
+                     : NULL;
+  if (peers != NULL)
+    return self->how.connected (peers, self->how.data, error);
+  g_message (_ ("the connections by which disks are copied cannot be watched over: %s"),
+             local != NULL ? local->message : "");
+  return TRUE;
+}
+
+static gboolean
+connect_all (StasisMigrateMirrors *self, GError **error)
+{
+  g_autoptr (GHashTable) before = stasis_mirror_ways_list (self->how.qemu, NULL);
+  for (guint i = 0; i < self->mirrors->len; i++)
+    if (!connect_one (self, g_ptr_array_index (self->mirrors, i), error))
+      return FALSE;
+  return tune_ways (self, before, error);
+}
+
+static gboolean
+start_one (StasisMigrateMirrors *self, const Mirror *mirror, GError **error)
+{
+  const StasisMirrorRequest *how = &self->how;
   const StasisMirror job = {
     .job = mirror->name,
     .device = mirror->node,
     .target = mirror->name,
     .sync = how->sync,
     .copy_mode = how->copy_mode,
-    .on_source_error = STASIS_MIRROR_REPORT,
-    .on_target_error = STASIS_MIRROR_REPORT,
+    .on_source_error = STASIS_MIRROR_STOP,
+    .on_target_error = STASIS_MIRROR_STOP,
     .speed = self->speed,
   };
-  return (stasis_monitor_nbd_client_add (how->monitor, &client, how->cancellable, error)
-          && stasis_monitor_mirror_start (how->monitor, &job, how->cancellable, error))
+  return stasis_monitor_mirror_start (how->monitor, &job, how->cancellable, error)
          || prefix_disk (mirror, error);
 }
 
@@ -201,6 +246,17 @@ throw_ended (const Mirror *mirror, const char *why, GError **error)
   return FALSE;
 }
 
+/* NULL: it has not. */
+static const char *
+why_stopped (const StasisBlockJob *job)
+{
+  if (g_str_equal (job->io_status, "ok"))
+    return NULL;
+  return g_str_equal (job->io_status, "nospace")
+             ? g_strerror (ENOSPC)
+             : _ ("it, its copy, or the way to that has failed");
+}
+
 gboolean
 stasis_migrate_mirrors_look (StasisMigrateMirrors *self, StasisMirrorProgress *out_progress,
                              GError **error)
@@ -219,6 +275,8 @@ stasis_migrate_mirrors_look (StasisMigrateMirrors *self, StasisMirrorProgress *o
       if (g_str_equal (job->status, CONCLUDED) || g_str_equal (job->status, "aborting")
           || job->error != NULL)
         return throw_ended (mirror, job->error, error);
+      if (why_stopped (job) != NULL)
+        return throw_ended (mirror, why_stopped (job), error);
       out_progress->current += job->current;
       out_progress->total += job->total;
       out_progress->are_ready &= job->is_ready;
@@ -233,7 +291,7 @@ await_ready (StasisMigrateMirrors *self, GError **error)
     {
       StasisMirrorProgress progress = { 0 };
       if (!stasis_migrate_mirrors_look (self, &progress, error)
-          || !self->how.watch (&progress, self->how.watch_data, error))
+          || !self->how.watch (&progress, self->how.data, error))
         return FALSE;
       if (progress.are_ready)
         return TRUE;
@@ -243,6 +301,8 @@ await_ready (StasisMigrateMirrors *self, GError **error)
 gboolean
 stasis_migrate_mirrors_start (StasisMigrateMirrors *self, GError **error)
 {
+  if (!connect_all (self, error))
+    return FALSE;
   for (guint i = 0; i < self->mirrors->len; i++)
     if (!start_one (self, g_ptr_array_index (self->mirrors, i), error))
       return FALSE;
@@ -293,6 +353,8 @@ query_current (StasisMigrateMirrors *self, const Mirror *mirror, guint64 *out_cu
       = stasis_monitor_query_block_jobs (self->how.monitor, self->how.cancellable, error);
   const StasisBlockJob *job = jobs != NULL ? find_job (jobs, mirror->name) : NULL;
   *out_current = job != NULL ? job->current : 0;
+  if (job != NULL && why_stopped (job) != NULL)
+    return throw_ended (mirror, why_stopped (job), error);
   return jobs != NULL;
 }
 
@@ -320,21 +382,31 @@ await_status (StasisMigrateMirrors *self, const Mirror *mirror, const char *stat
     }
 }
 
+/* The copy has all, and the destination's QEMU has said so: an orderly end of the connection would
+ * only have QEMU wait for one that may answer no more. */
+static gboolean
+close_one (StasisMigrateMirrors *self, const Mirror *mirror, GError **error)
+{
+  StasisMonitor *monitor = self->how.monitor;
+  if (!stasis_monitor_job_finalize (monitor, mirror->name, NULL, error))
+    return prefix_disk (mirror, error);
+  if (!await_status (self, mirror, CONCLUDED, error))
+    return FALSE;
+  return (stasis_monitor_nbd_client_yank (monitor, mirror->name, NULL, error)
+          && stasis_monitor_blockdev_del (monitor, mirror->name, NULL, error))
+         || prefix_disk (mirror, error);
+}
+
+/* None is closed before all have come so far: for that QEMU may wait for what others have under
+ * way. */
 gboolean
 stasis_migrate_mirrors_await (StasisMigrateMirrors *self, GError **error)
 {
-  StasisMonitor *monitor = self->how.monitor;
   for (guint i = 0; i < self->mirrors->len; i++)
-    {
-      const Mirror *mirror = g_ptr_array_index (self->mirrors, i);
-      if (!await_status (self, mirror, PENDING, error))
-        return FALSE;
-      if (!stasis_monitor_job_finalize (monitor, mirror->name, NULL, error))
-        return prefix_disk (mirror, error);
-      if (!await_status (self, mirror, CONCLUDED, error))
-        return FALSE;
-      if (!stasis_monitor_blockdev_del (monitor, mirror->name, NULL, error))
-        return prefix_disk (mirror, error);
-    }
+    if (!await_status (self, g_ptr_array_index (self->mirrors, i), PENDING, error))
+      return FALSE;
+  for (guint i = 0; i < self->mirrors->len; i++)
+    if (!close_one (self, g_ptr_array_index (self->mirrors, i), error))
+      return FALSE;
   return stasis_fault ("migrate-out-copied", error);
 }

@@ -9,6 +9,7 @@
 #include "driver/migrate-cookie.h"
 #include "monitor/commands-mirror.h"
 #include "monitor/monitor.h"
+#include "util/process.h"
 
 G_BEGIN_DECLS
 
@@ -24,6 +25,10 @@ typedef struct
 typedef gboolean (*StasisMirrorWatch) (const StasisMirrorProgress *progress, gpointer data,
                                        GError **error);
 
+/* They are connected, nothing is copied yet: where the connections lead to, for whoever has to
+ * break them off (migrate-mirror-ways.h).  Not called where they cannot be broken off from here. */
+typedef gboolean (*StasisMirrorConnected) (char **peers_take, gpointer data, GError **error);
+
 /* How they are copied.  All borrowed. */
 typedef struct
 {
@@ -31,13 +36,15 @@ typedef struct
   const char *const *copied;           /* the targets of the disks */
   const StasisMigratePrepare *prepare; /* where to: the destination's word */
   StasisMonitor *monitor;
+  const StasisProcess *qemu; /* its process */
   StasisMirrorSync sync;
   StasisMirrorCopyMode copy_mode;
   const char *const *detect_zeroes; /* (nullable): the targets of those whose zeros are left out */
   guint64 speed;                    /* octets/s for each; 0: no limit */
   GCancellable *cancellable;        /* (nullable) */
+  StasisMirrorConnected connected;
   StasisMirrorWatch watch;
-  gpointer watch_data;
+  gpointer data; /* of both */
 } StasisMirrorRequest;
 
 typedef struct _StasisMigrateMirrors StasisMigrateMirrors;

@@ -123,6 +123,17 @@ watch (const StasisMirrorProgress *progress, gpointer data, GError **error)
   return follow_limit (out, error) && stasis_migrate_out_doze (out, error);
 }
 
+/* On disk, before QEMU can wait for them. */
+static gboolean
+note_connected (char **peers_take, gpointer data, GError **error)
+{
+  const StasisMigrateOut *out = data;
+  StasisMigrateJournal *migration = out->hold->status->journal.migration;
+  g_strfreev (migration->copies_to);
+  migration->copies_to = peers_take;
+  return stasis_hold_write (out->hold, error);
+}
+
 static StasisDeviceRequest
 make_request (const StasisMigrateOut *out)
 {
@@ -146,6 +157,7 @@ stasis_migrate_out_copy_disks (StasisMigrateOut *out, const StasisMigratePrepare
     .copied = (const char *const *) out->copied,
     .prepare = prepare,
     .monitor = out->monitor,
+    .qemu = &out->hold->status->qemu,
     .sync
     = (out->flags & STASIS_MIGRATE_COPY_STORAGE_INC) != 0 ? STASIS_MIRROR_TOP : STASIS_MIRROR_FULL,
     .copy_mode = (out->flags & STASIS_MIGRATE_SYNC_WRITES) != 0 ? STASIS_MIRROR_WRITE_BLOCKING
@@ -153,8 +165,9 @@ stasis_migrate_out_copy_disks (StasisMigrateOut *out, const StasisMigratePrepare
     .detect_zeroes = request != NULL ? (const char *const *) request->disks_detect_zeroes : NULL,
     .speed = request != NULL ? request->bandwidth * MIB : 0,
     .cancellable = stasis_job_cancellable (out->job),
+    .connected = note_connected,
     .watch = watch,
-    .watch_data = out,
+    .data = out,
   };
   stasis_job_set_phase (out->job, "copy disks");
   out->mirrors = stasis_migrate_mirrors_new (&how, error);

@@ -38,6 +38,7 @@
 #include "util/fd.h"
 
 #define CONNECT_MS  30000
+#define STOP_MS     600000
 #define WAIT_MS_MAX (G_GUINT64_CONSTANT (365) * 24 * 3600 * 1000)
 
 /* All that Prepare has said, and what follows of it. */
@@ -313,7 +314,11 @@ pause_guest (StasisMigrateOut *out, GError **error)
   if (!out->was_running || (out->flags & STASIS_MIGRATE_LIVE) != 0)
     return TRUE;
   out->stopped_us = g_get_real_time ();
-  return stasis_monitor_stop (out->monitor, stasis_job_cancellable (out->job), error)
+  /* QEMU waits for the copies of its disks, too. */
+  const gint64 limit_ms
+      = out->mirrors != NULL ? (gint64) out->driver->host->migrate_stall * 1000 : STOP_MS;
+  return stasis_monitor_stop_within (out->monitor, limit_ms, stasis_job_cancellable (out->job),
+                                     error)
          && stasis_fault ("migrate-out-paused", error);
 }
 

@@ -40,6 +40,7 @@
 #include "driver/job-fate.h"
 #include "driver/kept-definitions.h"
 #include "driver/migrate-in-postcopy.h"
+#include "driver/migrate-mirror-ways.h"
 #include "driver/migrate-note.h"
 #include "driver/migrate-persist.h"
 #include "driver/migrate-settle.h"
@@ -289,6 +290,7 @@ settle_sending (const char *folder, StasisStatus *status, StasisMonitor *monitor
 {
   if (!stasis_process_is_alive (&status->qemu))
     stasis_migrate_note_remove (status->journal.migration->note);
+  stasis_mirror_ways_cut_of (status); /* QEMU may wait for them, and greet nobody */
   return with_qemu (folder, status, monitor, stasis_migrate_settle_sending, error);
 }
 

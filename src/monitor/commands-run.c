@@ -67,7 +67,15 @@ stasis_run_state_is_trouble (StasisRunState state)
 gboolean
 stasis_monitor_stop (StasisMonitor *monitor, GCancellable *cancellable, GError **error)
 {
-  const StasisCommand stop = { "stop", _ ("cannot stop the guest"), STASIS_COMMAND_DISK_MS, -1 };
+  return stasis_monitor_stop_within (monitor, STASIS_COMMAND_DISK_MS, cancellable, error);
+}
+
+/* Whoever's disks are at another host, too. */
+gboolean
+stasis_monitor_stop_within (StasisMonitor *monitor, gint64 timeout_ms, GCancellable *cancellable,
+                            GError **error)
+{
+  const StasisCommand stop = { "stop", _ ("cannot stop the guest"), timeout_ms, -1 };
   return stasis_command_run (monitor, &stop, NULL, NULL, cancellable, error);
 }
 

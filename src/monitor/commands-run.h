@@ -43,6 +43,9 @@ gboolean stasis_run_state_is_trouble (StasisRunState state);
 
 /* Stop the CPUs; QEMU flushes the disks before it answers. */
 gboolean stasis_monitor_stop (StasisMonitor *monitor, GCancellable *cancellable, GError **error);
+/* The same for who does not wait for disks as long as that.  It may be done all the same. */
+gboolean stasis_monitor_stop_within (StasisMonitor *monitor, gint64 timeout_ms,
+                                     GCancellable *cancellable, GError **error);
 gboolean stasis_monitor_cont (StasisMonitor *monitor, GCancellable *cancellable, GError **error);
 gboolean stasis_monitor_query_status (StasisMonitor *monitor, StasisRunState *out_state,
                                       GCancellable *cancellable, GError **error);

@@ -18,6 +18,7 @@
 
 #include "driver/job-fate.h"
 #include "driver/job-stats-json.h"
+#include "driver/migrate-mirror-ways.h"
 #include "supervisor/control-server.h"
 #include "supervisor/errand.h"
 #include "supervisor/history.h"
@@ -454,6 +455,7 @@ do_abort (StasisRequests *requests, StasisClientId client, const StasisJson *req
       return;
     }
   job->is_aborted = TRUE;
+  stasis_mirror_ways_cut_job (requests->folder, job->id);
   reply_ok (requests, client, NULL);
 }
 

@@ -29,6 +29,7 @@ make_migration (void)
   migration->doors = g_strdupv ((char **) doors);
   migration->note = g_strdup ("/l/\xff migrating");
   migration->copied = g_strsplit ("vda,vdc", ",", -1);
+  migration->copies_to = g_strsplit ("192.0.2.1:49152,[::1]:49153", ",", -1);
   migration->verdicts = g_strdup ("/l/\xff migrations");
   migration->flags = G_MAXUINT64;
   migration->was_running = TRUE;
@@ -106,6 +107,7 @@ assert_same_migration (const StasisMigrateJournal *a, const StasisMigrateJournal
   g_assert_true (
       a->copied == b->copied
       || g_strv_equal ((const char *const *) a->copied, (const char *const *) b->copied));
+  g_assert_cmpstrv (a->copies_to, b->copies_to);
   g_assert_cmpuint (a->flags, ==, b->flags);
   g_assert_cmpint (a->was_running, ==, b->was_running);
   g_assert_cmpint (a->is_postcopy, ==, b->is_postcopy);

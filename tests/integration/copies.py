@@ -132,8 +132,8 @@ def is_clean(host, guest):
     """Nothing in QEMU copies, exports, or is open for that."""
     assert not host.qmp(guest.name, "query-jobs"), host.qmp(guest.name, "query-jobs")
     assert not host.qmp(guest.name, "query-block-exports")
-    nodes = [node["node-name"] for node in host.qmp(guest.name, "query-named-block-nodes", flat=True)]
-    assert not any("copy" in node for node in nodes), nodes
+    nodes = [(node["node-name"], node["drv"]) for node in host.qmp(guest.name, "query-named-block-nodes", flat=True)]
+    assert not any("copy" in name or kind in ("mirror_top", "nbd") for name, kind in nodes), nodes
 
 
 def expect_at(guest, here, there):

@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import harness
 from copies import (COUNT, MIB, comes_after_all, elsewhere, expect_at, expect_goes_on, expect_written, fails, goes_on_writing,
@@ -23,7 +24,7 @@ class Way:
     """Between the source and the destination's disks: 127.0.0.2 here, and the same port of 127.0.0.1 there."""
 
     def __init__(self):
-        self.passed, self.goes = 0, threading.Event()
+        self.taken, self.passed, self.goes = 0, 0, threading.Event()
         self.goes.set()
         with socket.socket() as chosen:
             chosen.bind(("127.0.0.1", 0))
@@ -51,10 +52,15 @@ class Way:
     def carry(self, source, sink):
         with contextlib.suppress(OSError):
             while octets := source.recv(65536):
+                self.taken += len(octets)
                 self.goes.wait()
                 sink.sendall(octets)
                 self.passed += len(octets)
             sink.shutdown(socket.SHUT_WR)
+
+    def hang(self):
+        self.goes.clear()
+        harness.wait_for(lambda: self.taken > self.passed, "something to be sent that nobody answers")
 
     def cut(self):
         for end in self.ends:
@@ -94,12 +100,12 @@ def has_failed(process, *words):
 
 
 @contextlib.contextmanager
-def held_at(here, there, guest, step, *options):
+def held_at(here, there, guest, step, *options, live=True):
     """The source's driver is a process of its own, and stands still at this step."""
     env = {**here.t.environment(), "STASIS_STATE_DIR": str(here.state), "STASIS_FAULT": f"migrate-out-{step}=stop"}
-    process = subprocess.Popen([harness.STASIS, "migrate", guest.name, there.peer(), "--live", "--copy-storage-all", "--xml",
-                                elsewhere(here, there, guest), *options], env=env, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([harness.STASIS, "migrate", guest.name, there.peer(), *(["--live"] if live else []),
+                                "--copy-storage-all", "--xml", elsewhere(here, there, guest), *options],
+                               env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def is_held():
         assert process.poll() is None, process.communicate()
@@ -163,6 +169,62 @@ def hangs(t):
         has_failed(process)
         expect_goes_on(guest, one, two)
         comes_after_all(guest, one, two)
+
+
+def rests(pid):
+    """A guest that writes all the time does not."""
+    def used():
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+    before = used()
+    time.sleep(2)
+    return used() - before < 10
+
+
+@contextlib.contextmanager
+def deaf_qemu(one, two, guest, step, live):
+    """QEMU has stopped the guest, and waits for a copy over a way that hangs: its main loop stands."""
+    with way() as hanging, held_at(one, two, guest, step, *hanging.options(), live=live) as process:
+        hanging.hang()
+        os.kill(process.pid, signal.SIGCONT)
+        harness.wait_for(lambda: process.poll() is not None or rests(qemu_of(one, guest)), "the guest to stand still", 120)
+        yield process
+
+
+def goes_on_here(one, two, guest):
+    expect_at(guest, one, two)
+    goes_on_writing(guest)
+    run = two.state / "run" / "domains" / guest.name
+    harness.wait_for(lambda: not run.exists(), "the destination to clear away")
+    assert two.left() == [], two.left()
+
+
+@harness.test("QEMU waits for a way that hangs, with its guest stopped: an abort, a limit, and a recovery free it", timeout=900)
+def deaf(t):
+    with hosts(t) as (one, two):
+        disk = make_raw(one.disks / "a")
+        before = disk.read_bytes()
+        guest = writing_guest(t, one, disk, "raw")
+        for step, live in (("mirrored", False), ("sending", True)):
+            with deaf_qemu(one, two, guest, step, live) as process:
+                one.daemon.virsh("domjobabort", guest.name)
+                has_failed(process)
+                goes_on_here(one, two, guest)
+            with deaf_qemu(one, two, guest, step, live) as process:
+                process.kill()
+                process.wait()
+                goes_on_here(one, two, guest)
+        with (one.state / "config" / "stasis.conf").open("a", encoding="utf-8") as config:
+            config.write("[migration]\nstall-timeout=5\n")
+        with deaf_qemu(one, two, guest, "mirrored", False) as process:
+            has_failed(process, "stop")
+            goes_on_here(one, two, guest)
+        migrate(one, two, guest, "--copy-storage-all")
+        guest.close()
+        expect_at(guest, two, one)
+        last = stop_writing(guest)
+        two.daemon.virsh("destroy", guest.name)
+        expect_written(before, (two.disks / "a").read_bytes(), last)
 
 
 @harness.test("an abort at any moment before it is handed over leaves nothing", timeout=600)
