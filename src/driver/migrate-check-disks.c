@@ -159,7 +159,18 @@ check_kind (const StasisDiskDef *disk, GError **error)
   return reason == NULL || stasis_throw_refused (error, _ ("it cannot be copied: %s"), reason);
 }
 
-/* A file that is there already may be what a copy goes into, but not the source's own. */
+/* Not a device: a file by its name would be lost at the next boot. */
+static gboolean
+check_missing (const Disks *disks, const StasisMigrateDisk *source, const StasisDiskDef *disk,
+               GError **error)
+{
+  if (disk->type == STASIS_DISK_TYPE_BLOCK)
+    return stasis_throw_refused (
+        error, _ ("block device '%s' is missing: only files are made for copies"), disk->source);
+  return check_backing (disks, source, error) && check_room (disks, source, disk->source, error);
+}
+
+/* A file or device that is there already may be what a copy goes into, but not the source's own. */
 static gboolean
 check_copy (const Disks *disks, const StasisMigrateDisk *source, const StasisDiskDef *disk,
             GError **error)
@@ -169,7 +180,7 @@ check_copy (const Disks *disks, const StasisMigrateDisk *source, const StasisDis
     return FALSE;
   g_autoptr (StasisMigrateDisk) here = stasis_migrate_disk_describe (disk, &local);
   if (here == NULL && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
-    return check_backing (disks, source, error) && check_room (disks, source, disk->source, error);
+    return check_missing (disks, source, disk, error);
   if (here == NULL)
     {
       g_propagate_error (error, g_steal_pointer (&local));

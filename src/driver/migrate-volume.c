@@ -9,7 +9,7 @@
  * format and size that the source tells.  What was made is the migration's until it has begun: the
  * journal notes which files these are before they have names, and who undoes the start of QEMU
  * removes them.  So one is removed only where the migration is revoked, and a file of somebody
- * else's never.
+ * else's never.  Block devices are taken as they are.
  */
 
 #include "config.h"
@@ -55,6 +55,7 @@ add (GPtrArray *volumes, const StasisMigrateDisk *source, const StasisDiskDef *d
   volume->format = g_strdup (source->format);
   volume->size = source->size;
   volume->may_overwrite = (flags & STASIS_MIGRATE_UNSAFE) != 0;
+  volume->is_block = disk->type == STASIS_DISK_TYPE_BLOCK;
   if ((flags & STASIS_MIGRATE_COPY_STORAGE_INC) != 0 && source->backing != NULL)
     {
       volume->backing = g_strdup (source->backing);
@@ -143,6 +144,12 @@ make_one (const StasisMigrateVolume *volume, GPtrArray *overlays, GCancellable *
 {
   const StasisFileId nobody = { 0 };
   g_autofree char *name = NULL;
+  if (volume->is_block)
+    {
+      g_set_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED, _ ("block device '%s' is missing"),
+                   volume->path);
+      return NULL;
+    }
   stasis_autofd int folder = stasis_safe_open_folder (volume->path, &name, error);
   g_autoptr (StasisAtomicFile) file
       = folder >= 0 ? stasis_atomic_file_begin_in (folder, volume->path, &nobody, MODE, error)

@@ -23,6 +23,7 @@ typedef struct
   char *backing;          /* (owned) (nullable) what it is to rest on */
   char *backing_format;   /* (owned) (nullable) */
   gboolean may_overwrite; /* what is in a file that is there already */
+  gboolean is_block;      /* a device, which is never made */
 } StasisMigrateVolume;
 
 void stasis_migrate_volume_free (StasisMigrateVolume *volume);

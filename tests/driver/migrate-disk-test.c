@@ -229,6 +229,18 @@ test_missing (Fixture *f, gconstpointer data)
 }
 
 static void
+test_device (Fixture *f, gconstpointer data)
+{
+  move_away (f);
+  disk_of (f, 0)->is_copied = TRUE;
+  f->check.flags = STASIS_MIGRATE_UNSAFE;
+  g_assert_cmpint (unlink (f->raw), ==, 0);
+  assert_finding (f, 0, NULL);
+  ((StasisDiskDef *) g_ptr_array_index (f->def->disks, 0))->type = STASIS_DISK_TYPE_BLOCK;
+  assert_finding (f, 0, "is missing");
+}
+
+static void
 test_copy (Fixture *f, gconstpointer data)
 {
   disk_of (f, 0)->is_copied = TRUE;
@@ -374,11 +386,17 @@ main (int argc, char **argv)
     const char *test;
     void (*function) (Fixture *, gconstpointer);
   } tests[] = {
-    { "describe", test_describe },   { "there", test_there },
-    { "elsewhere", test_elsewhere }, { "format", test_format },
-    { "missing", test_missing },     { "copy", test_copy },
-    { "copy-top", test_copy_top },   { "copies", test_copies },
-    { "copy-kind", test_copy_kind }, { "copy-nowhere", test_copy_nowhere },
+    { "describe", test_describe },
+    { "there", test_there },
+    { "elsewhere", test_elsewhere },
+    { "format", test_format },
+    { "missing", test_missing },
+    { "copy", test_copy },
+    { "device", test_device },
+    { "copy-top", test_copy_top },
+    { "copies", test_copies },
+    { "copy-kind", test_copy_kind },
+    { "copy-nowhere", test_copy_nowhere },
     { "host", test_host },
   };
   g_test_init (&argc, &argv, NULL);

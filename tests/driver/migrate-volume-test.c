@@ -143,6 +143,18 @@ test_appeared (Fixture *f, gconstpointer data)
 }
 
 static void
+test_device (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  add (f, f->path, "raw", SIZE)->is_block = TRUE;
+  g_assert_false (stasis_migrate_volumes_make (&f->hold, f->volumes, NULL, &error));
+  g_assert_error (error, STASIS_ERROR, STASIS_ERROR_REFUSED);
+  g_assert_nonnull (strstr (error->message, f->path));
+  g_assert_cmpuint (f->hold.status->journal.overlays->len, ==, 0);
+  g_assert_cmpint (access (f->path, F_OK), <, 0);
+}
+
+static void
 test_top (Fixture *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
@@ -189,6 +201,7 @@ main (int argc, char **argv)
   g_test_add ("/driver/migrate-volume/list", Fixture, NULL, set_up, test_list, tear_down);
   g_test_add ("/driver/migrate-volume/make", Fixture, NULL, set_up, test_make, tear_down);
   g_test_add ("/driver/migrate-volume/appeared", Fixture, NULL, set_up, test_appeared, tear_down);
+  g_test_add ("/driver/migrate-volume/device", Fixture, NULL, set_up, test_device, tear_down);
   g_test_add ("/driver/migrate-volume/top", Fixture, NULL, set_up, test_top, tear_down);
   g_test_add ("/driver/migrate-volume/refused/no-size", Fixture, GUINT_TO_POINTER (0), set_up,
               test_refused, tear_down);
