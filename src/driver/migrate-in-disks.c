@@ -10,7 +10,7 @@
  * keeps out the others, once the source has come, is that the server takes no more connections than
  * there are disks, and the source has one for each.  Who may come between Prepare and that can hold
  * up the migration, and write to copies that are nobody's disks yet.  The network has to be
- * trusted.
+ * trusted, or it is encrypted: then who has no certificate is not let in.
  *
  * A guest does not get a disk that is exported for writing: the server ends before it may run.
  */
@@ -31,6 +31,7 @@
 #include "monitor/commands-fd.h"
 #include "monitor/commands-nbd.h"
 #include "monitor/commands-query.h"
+#include "monitor/commands-tls.h"
 #include "util/fault.h"
 #include "util/fd.h"
 
@@ -89,6 +90,7 @@ start_server (StasisMigrateIn *in, const StasisMigrateAddress *address,
   const StasisNbdServer server = {
     .address = { STASIS_QEMU_ADDRESS_FD, FD_NAME, NULL },
     .connections_max = in->volumes->len,
+    .tls_creds = (in->flags & STASIS_MIGRATE_TLS) != 0 ? STASIS_TLS_MIGRATION : NULL,
   };
   stasis_autofd int fd = stasis_migrate_listen_only (address, out_bound, error);
   return fd >= 0 && (address->path == NULL || open_to_all (in, address->path, error))

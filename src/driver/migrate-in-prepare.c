@@ -25,7 +25,7 @@
 
 #define STORAGE (STASIS_MIGRATE_COPY_STORAGE_ALL | STASIS_MIGRATE_COPY_STORAGE_INC)
 /* In the clear they would go a way that the user wants protected. */
-#define ELSE (STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_TLS | STASIS_MIGRATE_POSTCOPY)
+#define ELSE (STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_POSTCOPY)
 
 /* A tunnel is encrypted, or within this host. */
 gboolean
@@ -49,8 +49,8 @@ stasis_migrate_in_check_built (StasisMigrateFlags flags, GError **error)
     return TRUE;
   g_set_error (
       error, STASIS_ERROR, STASIS_ERROR_UNSUPPORTED,
-      _ ("the destination does not know yet how to take copies of disks through a tunnel, by TLS, "
-         "or in postcopy"));
+      _ ("the destination does not know yet how to take copies of disks through a tunnel, or in "
+         "postcopy"));
   return FALSE;
 }
 

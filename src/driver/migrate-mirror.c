@@ -62,6 +62,7 @@ typedef struct
 struct _StasisMigrateMirrors
 {
   StasisMirrorRequest how;       /* its watch, monitor and cancellable are borrowed */
+  char *tls_hostname;            /* (owned) (nullable) */
   StasisMigrateAddress *address; /* (owned) */
   GPtrArray *mirrors;            /* (owned) of Mirror */
   guint64 speed;                 /* as QEMU was told */
@@ -84,6 +85,7 @@ stasis_migrate_mirrors_free (StasisMigrateMirrors *self)
   if (self == NULL)
     return;
   g_clear_pointer (&self->address, stasis_migrate_address_free);
+  g_free (self->tls_hostname);
   g_ptr_array_unref (self->mirrors);
   g_free (self);
 }
@@ -131,6 +133,8 @@ stasis_migrate_mirrors_new (const StasisMirrorRequest *request, GError **error)
   g_autoptr (StasisMigrateMirrors) self = g_new0 (StasisMigrateMirrors, 1);
   self->how = *request;
   self->speed = request->speed;
+  self->tls_hostname = g_strdup (request->tls_hostname);
+  self->how.tls_hostname = self->tls_hostname;
   self->mirrors = g_ptr_array_new_with_free_func (mirror_free);
   if (request->prepare->nbd == NULL)
     {
@@ -172,6 +176,8 @@ connect_one (StasisMigrateMirrors *self, const Mirror *mirror, GError **error)
                    ? (StasisQemuAddress){ STASIS_QEMU_ADDRESS_UNIX, address->path, NULL }
                    : (StasisQemuAddress){ STASIS_QEMU_ADDRESS_INET, host, port },
     .name = mirror->export,
+    .tls_creds = how->tls_creds,
+    .tls_hostname = how->tls_hostname,
     .open_s = OPEN_S,
     .detects_zeroes = mirror->detects_zeroes,
   };

@@ -41,6 +41,8 @@ typedef struct
   StasisMirrorCopyMode copy_mode;
   const char *const *detect_zeroes; /* (nullable): the targets of those whose zeros are left out */
   guint64 speed;                    /* octets/s for each; 0: no limit */
+  const char *tls_creds;            /* (nullable) QEMU's object; NULL: in the clear */
+  const char *tls_hostname;         /* whom the destination's certificate names */
   GCancellable *cancellable;        /* (nullable) */
   StasisMirrorConnected connected;
   StasisMirrorWatch watch;

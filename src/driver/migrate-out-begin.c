@@ -51,8 +51,8 @@ static gboolean
 check_flags (StasisMigrateFlags flags, GError **error)
 {
   if ((flags & (STASIS_MIGRATE_COPY_STORAGE_ALL | STASIS_MIGRATE_COPY_STORAGE_INC)) != 0
-      && (flags & (STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_TLS | STASIS_MIGRATE_POSTCOPY)) != 0)
-    return throw_unsupported (_ ("copying disks through a tunnel, by TLS, or in postcopy,"), error);
+      && (flags & (STASIS_MIGRATE_TUNNELLED | STASIS_MIGRATE_POSTCOPY)) != 0)
+    return throw_unsupported (_ ("copying disks through a tunnel, or in postcopy,"), error);
   return TRUE;
 }
 

@@ -21,7 +21,9 @@
 
 #include "driver/devices.h"
 #include "driver/migrate-out-private.h"
+#include "driver/migrate-tls.h"
 #include "monitor/commands-migrate.h"
+#include "monitor/commands-tls.h"
 #include "util/fault.h"
 
 #define STORAGE (STASIS_MIGRATE_COPY_STORAGE_ALL | STASIS_MIGRATE_COPY_STORAGE_INC)
@@ -146,12 +148,32 @@ make_request (const StasisMigrateOut *out)
   };
 }
 
+/* Whom the destination's certificate is to name.  @out_name: (transfer full); without TLS it stays
+ * as it is. */
+static gboolean
+find_certified (const StasisMigrateOut *out, const StasisMigratePrepare *prepare,
+                const StasisMigrateRequest *request, char **out_name, GError **error)
+{
+  g_autoptr (StasisJson) names = stasis_json_new_object ();
+  if ((out->flags & STASIS_MIGRATE_TLS) == 0 || prepare->nbd == NULL)
+    return TRUE;
+  if (request != NULL && request->tls_destination != NULL)
+    stasis_json_set_string (names, "tls-hostname", request->tls_destination);
+  if (!stasis_migrate_tls_name (names, prepare->nbd, error))
+    return FALSE;
+  *out_name = g_strdup (stasis_json_string (stasis_json_get (names, "tls-hostname"), NULL));
+  return TRUE;
+}
+
 gboolean
 stasis_migrate_out_copy_disks (StasisMigrateOut *out, const StasisMigratePrepare *prepare,
                                const StasisMigrateRequest *request, GError **error)
 {
+  g_autofree char *certified = NULL;
   if (out->copied == NULL)
     return TRUE;
+  if (!find_certified (out, prepare, request, &certified, error))
+    return FALSE;
   const StasisMirrorRequest how = {
     .def = out->def,
     .copied = (const char *const *) out->copied,
@@ -164,6 +186,8 @@ stasis_migrate_out_copy_disks (StasisMigrateOut *out, const StasisMigratePrepare
                                                                 : STASIS_MIRROR_BACKGROUND,
     .detect_zeroes = request != NULL ? (const char *const *) request->disks_detect_zeroes : NULL,
     .speed = request != NULL ? request->bandwidth * MIB : 0,
+    .tls_creds = certified != NULL ? STASIS_TLS_MIGRATION : NULL,
+    .tls_hostname = certified,
     .cancellable = stasis_job_cancellable (out->job),
     .connected = note_connected,
     .watch = watch,

@@ -110,7 +110,6 @@ def refused(t):
                 (["--copy-storage-all", "--migrate-disks", "vda"], ["vda", "does not write"]),
                 (["--copy-storage-all", "--copy-storage-inc"], ["exclusive"]),
                 (["--copy-storage-all", "--postcopy"], ["not supported yet"]),
-                (["--copy-storage-all", "--tls"], ["not supported yet"]),
                 (["--copy-storage-inc", "--p2p", "--tunnelled"], ["tunnel"])):
             fails(migrate(one, two, guest, *options, check=False), *words)
             expect_goes_on(guest, one, two)
