@@ -30,7 +30,7 @@ stasis_migrate_await_broken (StasisMonitor *monitor, const char *name, GCancella
                              GError **error)
 {
   const gint64 deadline_us = g_get_monotonic_time () + BREAK_US;
-  gboolean is_told = FALSE;
+  StasisMigrationStatus told = STASIS_MIGRATION_UNKNOWN;
   for (;;)
     {
       g_autoptr (StasisMonitorEvent) event = NULL;
@@ -43,10 +43,11 @@ stasis_migrate_await_broken (StasisMonitor *monitor, const char *name, GCancella
       if (!stasis_migration_status_is_postcopy (info->status)
           || g_get_monotonic_time () > deadline_us)
         return throw_status (name, info->status, error);
-      if (info->status == STASIS_MIGRATION_POSTCOPY_ACTIVE && !is_told)
+      /* A resume whose connection hangs is one, too, for QEMU 9.1 and later. */
+      if (info->status != told)
         {
           g_autoptr (GError) local = NULL;
-          is_told = TRUE;
+          told = info->status;
           if (!stasis_monitor_migrate_pause (monitor, cancellable, &local))
             g_debug ("%s", local->message); /* it may have seen it, or be complete, by now */
         }

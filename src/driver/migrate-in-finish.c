@@ -171,6 +171,16 @@ check_connected (const StasisMigrateIn *in, GError **error)
   return FALSE;
 }
 
+/* Another connection is to come, and QEMU takes the old one for alive. */
+static void
+break_off (StasisMigrateIn *in)
+{
+  g_autoptr (GError) local = NULL;
+  if (g_atomic_int_compare_and_exchange (&in->is_broken, TRUE, FALSE)
+      && !stasis_monitor_migrate_pause (in->monitor, NULL, &local))
+    g_debug ("%s", local->message); /* it may have seen it, or have all of it, by now */
+}
+
 /* The pages that are still at the source. */
 static gboolean
 await_rest (StasisMigrateIn *in, GError **error)
@@ -181,6 +191,7 @@ await_rest (StasisMigrateIn *in, GError **error)
   while (is_postcopy)
     {
       g_autoptr (StasisMonitorEvent) event = NULL;
+      break_off (in);
       if (!stasis_migrate_in_look (in, &is_loaded, &is_postcopy, error)
           || !check_connected (in, error))
         return FALSE;

@@ -32,6 +32,7 @@ typedef struct
   GCancellable *cancellable; /* (owned) who prepared it has gone */
   gint is_revoked;           /* (atomic) the source was told so: QEMU is to be ended */
   gint has_data;             /* (atomic) its connection has come, or QEMU waits for it by itself */
+  gint is_broken;            /* (atomic) its postcopy is to go on by another connection */
 
   GMutex work;   /* whoever does something for it; guards all that follows */
   GCond stirred; /* by who wants the watching thread to look */

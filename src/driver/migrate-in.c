@@ -285,13 +285,25 @@ enter (StasisMigrateIns *ins, StasisMigrateIn *in, GError **error)
   return TRUE;
 }
 
+/* Whoever knows the token has seen the connection break at the source.  The Finish that waits here
+ * may have no part of it yet (a link that hangs), and leaves once it has. */
+static void
+tell_former (StasisMigrateIns *ins, const StasisMigrateIn *in)
+{
+  g_autoptr (StasisMigrateIn) former = find_by_name (ins, in->name);
+  if (former != NULL && g_str_equal (former->token, in->token))
+    g_atomic_int_set (&former->is_broken, TRUE);
+}
+
 /* A postcopy that broke goes on once whoever had it has noticed, and left. */
 static gboolean
 enter_in_time (StasisMigrateIns *ins, StasisMigrateIn *in, GCancellable *cancellable,
                GError **error)
 {
-  const gint64 wait_us = (in->flags & STASIS_MIGRATE_POSTCOPY_RESUME) != 0 ? AGAIN_US : 0;
-  const gint64 deadline_us = g_get_monotonic_time () + wait_us;
+  const gboolean is_again = (in->flags & STASIS_MIGRATE_POSTCOPY_RESUME) != 0;
+  const gint64 deadline_us = g_get_monotonic_time () + (is_again ? AGAIN_US : 0);
+  if (is_again)
+    tell_former (ins, in);
   for (;;)
     {
       g_autoptr (GError) local = NULL;
