@@ -448,7 +448,12 @@ stasis_domain_destroy (StasisDomain *self, StasisDestroyFlags flags, GError **er
   if (look == STASIS_LOOK_OFF)
     return throw_state (error, self, _ ("is not running"));
 
-  if (status != NULL && status->undecided_migration != NULL)
+  if (status != NULL && status->undecided_migration != NULL
+      && status->undecided_migration->is_postcopy)
+    g_warning (_ ("domain '%s' is destroyed although its migration's destination lacks memory that "
+                  "was here: the guest does not go on there without it"),
+               name);
+  else if (status != NULL && status->undecided_migration != NULL)
     g_warning (_ ("domain '%s' is destroyed although nobody knows whether its migration's "
                   "destination has it: it does not start here again before 'stasis "
                   "migrate-resolve'"),

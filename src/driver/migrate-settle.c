@@ -355,6 +355,18 @@ stasis_migrate_settle_sending (const char *folder, StasisStatus *status, StasisM
   return take_back (folder, status, monitor, status->journal.was_running, error);
 }
 
+/* It has begun there, and QEMU has ended here before anybody said that it had all of it there. */
+static const char *
+warn_lost (const StasisStatus *status)
+{
+  g_warning (
+      _ ("domain '%s' has ended in post-copy: where its destination lacks memory that was here "
+         "(post-copy failed) the guest is lost; it does not start here before 'stasis "
+         "migrate-resolve'"),
+      status->name);
+  return "crashed";
+}
+
 /* Not to revoke: what is over there may be the only copy. */
 const char *
 stasis_migrate_settle_dead (StasisStatus *status)
@@ -364,6 +376,8 @@ stasis_migrate_settle_dead (StasisStatus *status)
   g_autoptr (GError) local = NULL;
   if (!ask_doors (migration, STASIS_DOOR_STATUS, ASK_MS, NULL, &answer, &local))
     g_debug ("%s", local->message);
+  if (answer == STASIS_DOOR_BEGUN && (migration->flags & STASIS_MIGRATE_POSTCOPY) != 0)
+    return warn_lost (status);
   if (answer == STASIS_DOOR_BEGUN || answer == STASIS_DOOR_REVOKED)
     stasis_migrate_note_remove (migration->note);
   else
