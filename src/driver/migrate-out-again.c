@@ -6,7 +6,8 @@
  *
  * Recovery has left `undecided_migration` in the status, with the token.  It becomes the journal's
  * migration again, at MIGRATE_HANDED: whoever gives it up, or finds its process dead, makes of it
- * what it was, for in postcopy nothing is taken back, nor revoked.
+ * what it was, for in postcopy nothing is taken back, nor revoked.  Of what QEMU was told only the
+ * speed may be another one than before.
  */
 
 #include "config.h"
@@ -17,7 +18,11 @@
 #include "driver/domain-private.h"
 #include "driver/job-fate.h"
 #include "driver/migrate-broken.h"
+#include "driver/migrate-limits.h"
 #include "driver/migrate-out-private.h"
+#include "monitor/commands-migrate-params.h"
+
+#define MIB (1024u * 1024)
 
 gboolean
 stasis_migrate_out_take_again (StasisMigrateOut *out, StasisDomain *domain,
@@ -55,4 +60,20 @@ stasis_migrate_out_open_again (const StasisMigrateOut *out, GError **error)
   stasis_job_fate_clear (out->hold->folder, NULL);
   journal->id = stasis_job_id_new ();
   return stasis_hold_write (out->hold, error);
+}
+
+/* In octets per second; what is not chosen is as it was. */
+gboolean
+stasis_migrate_out_tell_speed_again (const StasisMigrateOut *out,
+                                     const StasisMigrateRequest *request, GError **error)
+{
+  g_autoptr (StasisJson) parameters = stasis_json_new_object ();
+  if (request != NULL && request->bandwidth != 0)
+    stasis_json_set_uint (parameters, "max-bandwidth", request->bandwidth * MIB);
+  if (request != NULL && request->postcopy_bandwidth != 0)
+    stasis_json_set_uint (parameters, "max-postcopy-bandwidth", request->postcopy_bandwidth * MIB);
+  stasis_migrate_limits_apply (out->driver, out->name, out->flags, request, parameters);
+  return stasis_json_object_size (parameters) == 0
+         || stasis_monitor_migrate_set_parameters (out->monitor, g_steal_pointer (&parameters),
+                                                   stasis_job_cancellable (out->job), error);
 }

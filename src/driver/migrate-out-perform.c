@@ -412,12 +412,13 @@ resume (const StasisMigrateOut *out, Way *way, GError **error)
 
 /* It is sent by QEMU while the destination's Finish waits for all of it. */
 static gboolean
-send_rest (StasisMigrateOut *out, Way *way, GError **error)
+send_rest (StasisMigrateOut *out, const StasisMigrateRequest *request, Way *way, GError **error)
 {
   stasis_job_set_phase (out->job, "connect");
   /* With QEMU 7.2 a connection that ended before anything came by it could be the last one. */
-  if (!write_journal (out, way, error) || !connect_data (out, way, error)
-      || !resume (out, way, error) || !stasis_fault ("migrate-out-resumed", error)
+  if (!write_journal (out, way, error) || !stasis_migrate_out_tell_speed_again (out, request, error)
+      || !connect_data (out, way, error) || !resume (out, way, error)
+      || !stasis_fault ("migrate-out-resumed", error)
       || !stasis_migrate_out_wait (out, STASIS_MIGRATION_POSTCOPY_ACTIVE,
                                    stasis_job_cancellable (out->job), error))
     return FALSE;
@@ -485,7 +486,7 @@ send_all (StasisMigrateOut *out, const StasisMigrateRequest *request, GBytes *oc
   note_asked (out, &way);
   const gboolean is_again = (out->flags & STASIS_MIGRATE_POSTCOPY_RESUME) != 0;
   if (!open_job (out, request, error)
-      || !(is_again ? send_rest (out, &way, error) : send_new (out, request, &way, error)))
+      || !(is_again ? send_rest (out, request, &way, error) : send_new (out, request, &way, error)))
     return FALSE;
   g_autoptr (GBytes) cookie = make_final (out, error);
   if (cookie == NULL)

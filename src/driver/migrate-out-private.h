@@ -81,6 +81,9 @@ void stasis_migrate_out_set_token (StasisMigrateOut *out, const char *token);
 gboolean stasis_migrate_out_take_again (StasisMigrateOut *out, StasisDomain *domain,
                                         GCancellable *cancellable, GError **error);
 gboolean stasis_migrate_out_open_again (const StasisMigrateOut *out, GError **error);
+/* In Perform: limits that are asked for now, or were since. */
+gboolean stasis_migrate_out_tell_speed_again (const StasisMigrateOut *out,
+                                              const StasisMigrateRequest *request, GError **error);
 
 /* migrate-out-begin.c: how QEMU is told. */
 StasisMigratePlan *stasis_migrate_out_plan (StasisMigrateOut *out,
