@@ -210,6 +210,9 @@ gboolean stasis_domain_migrate_resolve (StasisDomain *self, StasisMigrateVerdict
 /* Of one that goes on, by whomever: the guest goes on at its destination before all of it is there.
  */
 gboolean stasis_domain_migrate_start_postcopy (StasisDomain *self, GError **error);
+/* Once it does, its connection is broken off; the guest stays there, and lacks memory until the
+ * migration goes on (%STASIS_MIGRATE_POSTCOPY_RESUME). */
+gboolean stasis_domain_migrate_pause_postcopy (StasisDomain *self, GError **error);
 
 #pragma GCC visibility pop
 

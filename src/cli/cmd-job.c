@@ -181,11 +181,14 @@ run_domjobabort (StasisCli *cli, const StasisCliArgs *args, GError **error)
     return FALSE;
   stasis_cli_doing (cli, _ ("failed to abort the job of domain '%1$s'"),
                     stasis_domain_get_name (domain));
-  return stasis_domain_abort_job (domain, error);
+  return stasis_cli_args_has (args, "postcopy")
+             ? stasis_domain_migrate_pause_postcopy (domain, error)
+             : stasis_domain_abort_job (domain, error);
 }
 
 static const StasisCliOption domjobabort_options[] = {
   STASIS_CLI_DOMAIN_OPTION,
+  { "postcopy", STASIS_CLI_FLAG, NULL, N_ ("break off a migration that is in post-copy") },
   { .name = NULL },
 };
 
@@ -193,7 +196,10 @@ const StasisCliCommand stasis_cmd_domjobabort = {
   .name = "domjobabort",
   .group = STASIS_CLI_GROUP_STATE,
   .summary = N_ ("abort active domain job"),
-  .description = N_ ("Aborts the currently running domain job; the domain goes on as before it."),
+  .description = N_ (
+      "Aborts the currently running domain job; the domain goes on as before it. A migration that\n"
+      "has switched to post-copy can only be broken off, with --postcopy: 'migrate --postcopy\n"
+      "--postcopy-resume' goes on with it."),
   .options = domjobabort_options,
   .writes = TRUE,
   .run = run_domjobabort,

@@ -574,3 +574,12 @@ stasis_control_migrate_postcopy (StasisControl *control, GError **error)
   stasis_json_set_int (request, "start-postcopy", 1);
   return ask (control, request, NULL, error);
 }
+
+/* Its connection is to break. */
+gboolean
+stasis_control_migrate_pause (StasisControl *control, GError **error)
+{
+  g_autoptr (StasisJson) request = new_request ("migrate-limits");
+  stasis_json_set_int (request, "pause-postcopy", 1);
+  return ask (control, request, NULL, error);
+}

@@ -81,6 +81,9 @@ gboolean stasis_control_migrate_stand (StasisControl *control, GError **error);
  * none; it happens a moment later. */
 gboolean stasis_control_migrate_postcopy (StasisControl *control, GError **error);
 
+/* Of a postcopy: break off its connection.  Errors as above, or QEMU's. */
+gboolean stasis_control_migrate_pause (StasisControl *control, GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (StasisControl, stasis_control_free)
 
 G_END_DECLS

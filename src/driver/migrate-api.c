@@ -272,3 +272,24 @@ stasis_domain_migrate_start_postcopy (StasisDomain *self, GError **error)
 
   return stasis_migrate_out_start_postcopy (self, error);
 }
+
+/**
+ * stasis_domain_migrate_pause_postcopy:
+ * @self: a domain whose migration has switched to postcopy
+ * @error: return location
+ *
+ * Breaks off the connection of a postcopy at its source, as a network that fails does: what sends
+ * it fails, here is the memory that the guest lacks at its destination, and
+ * %STASIS_MIGRATE_POSTCOPY_RESUME goes on.
+ *
+ * Returns: %TRUE if QEMU has done so; %FALSE with STASIS_ERROR_INVALID_STATE where there is none
+ */
+gboolean
+stasis_domain_migrate_pause_postcopy (StasisDomain *self, GError **error)
+{
+  const StasisDriverOps *ops = stasis_domain_get_ops (self);
+  if (ops != NULL)
+    return ops->migrate_pause_postcopy (self, error);
+
+  return stasis_migrate_out_pause_postcopy (self, error);
+}

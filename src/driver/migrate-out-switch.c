@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * migrate-out-switch.c: the switch to postcopy, from whatever process
+ * migrate-out-switch.c: the switch to postcopy, and its break, from whatever process
  *
  * Who asks is seldom the one that migrates.  So the supervisor tells QEMU, by a connection of its
  * own; QEMU then waits before the switch as before the end of precopy, and whoever migrates writes
- * the journal and lets it go on (migrate-out-perform.c).
+ * the journal and lets it go on (migrate-out-perform.c).  Behind the switch nothing can be taken
+ * back, but QEMU can be told to break the connection off: it is as if the network had failed.
  */
 
 #include "config.h"
@@ -39,4 +40,27 @@ stasis_migrate_out_start_postcopy (StasisDomain *domain, GError **error)
   g_autoptr (StasisControl) control
       = status != NULL && check (status, error) ? stasis_domain_open_control (domain, error) : NULL;
   return control != NULL && stasis_control_migrate_postcopy (control, error);
+}
+
+static gboolean
+check_switched (const StasisStatus *status, GError **error)
+{
+  const StasisMigrateJournal *migration = status->journal.migration;
+  if (migration != NULL && status->journal.step == STASIS_STEP_MIGRATE_HANDED
+      && migration->is_postcopy)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+               _ ("no migration of domain '%s' goes on here that has switched to post-copy"),
+               status->name);
+  return FALSE;
+}
+
+gboolean
+stasis_migrate_out_pause_postcopy (StasisDomain *domain, GError **error)
+{
+  g_autoptr (StasisStatus) status = stasis_domain_need_status (domain, error);
+  g_autoptr (StasisControl) control = status != NULL && check_switched (status, error)
+                                          ? stasis_domain_open_control (domain, error)
+                                          : NULL;
+  return control != NULL && stasis_control_migrate_pause (control, error);
 }

@@ -40,6 +40,8 @@ gboolean stasis_migrate_out_confirm (StasisDomain *domain, StasisMigrateFlags fl
 /* While it goes on, from whatever process: the guest is to run at its destination before all of it
  * is there.  It happens a moment later. */
 gboolean stasis_migrate_out_start_postcopy (StasisDomain *domain, GError **error);
+/* Likewise, behind that: the connection is broken off, as by a network that fails. */
+gboolean stasis_migrate_out_pause_postcopy (StasisDomain *domain, GError **error);
 
 /* For the journal, and for people: the destination's URI, where it is known.  After Begin. */
 void stasis_migrate_out_set_peer (StasisDomain *domain, const char *uri);

@@ -133,6 +133,7 @@ typedef struct
                                GError **error);
 
   gboolean (*migrate_start_postcopy) (StasisDomain *self, GError **error);
+  gboolean (*migrate_pause_postcopy) (StasisDomain *self, GError **error);
 
   /* migrate-check.h */
   GPtrArray *(*check_migrate) (StasisDriver *self, StasisMigrateFlags flags,

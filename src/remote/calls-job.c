@@ -14,6 +14,7 @@
 
 #define STATS_COMPLETED 0x1u
 #define STATS_KEEP      0x2u
+#define ABORT_POSTCOPY  0x1u /* VIR_DOMAIN_ABORT_JOB_POSTCOPY */
 
 /* Of libvirt's virDomainControlState. */
 #define CONTROL_OK  0u
@@ -77,14 +78,18 @@ stasis_call_domain_abort_job (StasisCall *call, GError **error)
   return domain != NULL && stasis_domain_abort_job (domain, error);
 }
 
-/* The same. */
+/* The same; a postcopy is only broken off. */
 gboolean
 stasis_call_domain_abort_job_flags (StasisCall *call, GError **error)
 {
-  static const StasisFlagPair none = { 0, 0 };
+  static const StasisFlagPair pair = { ABORT_POSTCOPY, ABORT_POSTCOPY };
   guint32 flags;
-  return stasis_call_translate_flags (call->args[1].u, &none, 0, &flags, error)
-         && stasis_call_domain_abort_job (call, error);
+  if (!stasis_call_translate_flags (call->args[1].u, &pair, 1, &flags, error))
+    return FALSE;
+  if (flags == 0)
+    return stasis_call_domain_abort_job (call, error);
+  g_autoptr (StasisDomain) domain = stasis_call_domain (call, 0, error);
+  return domain != NULL && stasis_domain_migrate_pause_postcopy (domain, error);
 }
 
 /* Whether QEMU can be asked for something: not while a job is at it. */

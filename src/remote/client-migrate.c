@@ -28,6 +28,7 @@
 #define RESOLVE "domain-migrate-resolve"
 
 #define START_POSTCOPY "domain-migrate-start-post-copy"
+#define ABORT_POSTCOPY 0x1u /* VIR_DOMAIN_ABORT_JOB_POSTCOPY */
 
 /* What is chosen, as arguments; one that only a stasisd knows is refused before anything is sent.
  */
@@ -242,6 +243,16 @@ start_postcopy (StasisDomain *self, GError **error)
   return stasis_client_call (stasis_client_of (self), REMOTE, START_POSTCOPY, args, NULL, error);
 }
 
+/* As libvirt has it: a way in which a job is aborted. */
+static gboolean
+pause_postcopy (StasisDomain *self, GError **error)
+{
+  StasisWireDomain domain = stasis_client_describe (self);
+  const StasisWireValue args[] = { { .domain = &domain }, { .u = ABORT_POSTCOPY } };
+  return stasis_client_call (stasis_client_of (self), REMOTE, "domain-abort-job-flags", args, NULL,
+                             error);
+}
+
 /* Migrations. */
 void
 stasis_client_fill_migrate (StasisDriverOps *ops)
@@ -255,4 +266,5 @@ stasis_client_fill_migrate (StasisDriverOps *ops)
   ops->migrate_verdict = get_verdict;
   ops->migrate_resolve = resolve;
   ops->migrate_start_postcopy = start_postcopy;
+  ops->migrate_pause_postcopy = pause_postcopy;
 }

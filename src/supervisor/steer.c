@@ -15,6 +15,7 @@
 
 #define STAND  "stand"          /* the guest is to stand still */
 #define SWITCH "start-postcopy" /* it is to go on there before all of it has come */
+#define BREAK  "pause-postcopy" /* the connection of a postcopy is to break */
 
 static const StasisMigrationParameter parameters[]
     = { STASIS_MIGRATION_MAX_BANDWIDTH, STASIS_MIGRATION_MAX_POSTCOPY_BANDWIDTH,
@@ -36,6 +37,8 @@ stasis_steer_take (const StasisJson *request)
     stasis_json_set_boolean (limits, STAND, TRUE);
   if (stasis_json_get (request, SWITCH) != NULL)
     stasis_json_set_boolean (limits, SWITCH, TRUE);
+  if (stasis_json_get (request, BREAK) != NULL)
+    stasis_json_set_boolean (limits, BREAK, TRUE);
   return limits;
 }
 
@@ -65,7 +68,9 @@ stasis_steer (StasisMonitor *monitor, StasisJson *limits, GError **error)
   const gboolean is_to_stand = stasis_json_get (limits, STAND) != NULL;
   if (!set (monitor, limits, error) || (is_to_stand && !stand (monitor, error))
       || (stasis_json_get (limits, SWITCH) != NULL
-          && !stasis_monitor_migrate_start_postcopy (monitor, NULL, error)))
+          && !stasis_monitor_migrate_start_postcopy (monitor, NULL, error))
+      || (stasis_json_get (limits, BREAK) != NULL
+          && !stasis_monitor_migrate_pause (monitor, NULL, error)))
     return FALSE;
   g_autoptr (StasisJson) now = stasis_monitor_query_migrate_parameters (monitor, NULL, error);
   if (now == NULL)

@@ -61,7 +61,7 @@ def after_time(t):
         expect_at(guest, two, one)
 
 
-def break_postcopy(link, guest, one, two):
+def break_postcopy(link, guest, one, two, how=None):
     """It goes on at its destination, lacks memory, and the link is gone.  Returns what is said."""
     process = begin("virsh", "-c", one.uri(), "migrate", "--live", "--postcopy", "--bandwidth", "1", *link.options(),
                     guest.name, two.uri())
@@ -70,7 +70,7 @@ def break_postcopy(link, guest, one, two):
     one.daemon.virsh("migrate-postcopy", guest.name)
     harness.wait_for(lambda: two.state_of(guest) == "running (post-copy)" or process.poll() is not None,
                      "the guest to go on there")
-    link.cut()
+    (how or link.cut)()
     out, said = process.communicate(timeout=120)
     assert process.returncode != 0, out
     return said
@@ -140,6 +140,33 @@ def goes_on(t):
                 expect_broken(guest, one, two)
                 link.per_second = 0
                 ends_well(resume(link, guest, one, two, *options))
+            expect_recovered(guest, one, two)
+            one, two = two, one
+
+
+@harness.test("domjobabort --postcopy breaks it off, and it goes on as fast as is asked for then", timeout=400)
+def by_hand(t):
+    with hosts(t) as (one, two):
+        guest = running_guest(t, one, pages=4096)
+        for speed in 7, None:
+            refused = one.daemon.virsh("domjobabort", guest.name, "--postcopy", check=False)
+            assert refused.returncode != 0 and "post-copy" in refused.stderr, refused
+            with breaking.Link() as link:
+                def how(one=one, speed=speed):
+                    by = one.says if speed else one.stasis
+                    by("domjobabort", guest.name, "--postcopy")
+
+                said = break_postcopy(link, guest, one, two, how)
+                assert "--postcopy-resume" in said, said
+                expect_broken(guest, one, two)
+                if not speed:
+                    one.stasis("migrate-setspeed", guest.name, 8, "--postcopy")
+                process = resume(link, guest, one, two, *(["--postcopy-bandwidth", speed] if speed else []))
+                harness.wait_for(lambda: two.state_of(guest) == "running (post-copy)" or process.poll() is not None,
+                                 "the guest to go on there")
+                assert one.says("migrate-getspeed", guest.name, "--postcopy") == str(speed or 8)
+                link.per_second = 0
+                ends_well(process)
             expect_recovered(guest, one, two)
             one, two = two, one
 
