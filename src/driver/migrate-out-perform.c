@@ -273,6 +273,8 @@ write_note (const StasisMigrateOut *out, const Way *way, GError **error)
       = stasis_migrate_journal_copy (out->hold->status->journal.migration);
   g_strfreev (note->doors);
   note->doors = g_strdupv (way->doors);
+  g_free (note->secret);
+  note->secret = g_strdup (way->cookie->prepare->secret);
   g_free (note->peer);
   note->peer = g_strdup (out->peer);
   return stasis_migrate_note_write (note->note, note, out->name, error);
@@ -416,7 +418,8 @@ send_rest (StasisMigrateOut *out, const StasisMigrateRequest *request, Way *way,
 {
   stasis_job_set_phase (out->job, "connect");
   /* With QEMU 7.2 a connection that ended before anything came by it could be the last one. */
-  if (!write_journal (out, way, error) || !stasis_migrate_out_tell_speed_again (out, request, error)
+  if (!write_note (out, way, error) || !write_journal (out, way, error)
+      || !stasis_migrate_out_tell_speed_again (out, request, error)
       || !connect_data (out, way, error) || !resume (out, way, error)
       || !stasis_fault ("migrate-out-resumed", error)
       || !stasis_migrate_out_wait (out, STASIS_MIGRATION_POSTCOPY_ACTIVE,
