@@ -15,6 +15,9 @@
 
 #include "driver/domain-private.h"
 #include "driver/migrate-out.h"
+#include "driver/migrate-settle.h"
+
+#define ASK_MS 2000
 
 static gboolean
 check (const StasisStatus *status, GError **error)
@@ -55,12 +58,28 @@ check_switched (const StasisStatus *status, GError **error)
   return FALSE;
 }
 
+/* Before it has the guest's devices QEMU there ends by it, and nobody has the guest. */
+static gboolean
+check_begun (const StasisStatus *status, GError **error)
+{
+  StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
+  if (!stasis_migrate_settle_ask_as (status->journal.migration, STASIS_DOOR_STATUS, ASK_MS, NULL,
+                                     &answer, error))
+    return FALSE;
+  if (answer == STASIS_DOOR_BEGUN)
+    return TRUE;
+  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+               _ ("domain '%s' has not begun at its destination yet: try again"), status->name);
+  return FALSE;
+}
+
 gboolean
 stasis_migrate_out_pause_postcopy (StasisDomain *domain, GError **error)
 {
   g_autoptr (StasisStatus) status = stasis_domain_need_status (domain, error);
-  g_autoptr (StasisControl) control = status != NULL && check_switched (status, error)
-                                          ? stasis_domain_open_control (domain, error)
-                                          : NULL;
+  g_autoptr (StasisControl) control
+      = status != NULL && check_switched (status, error) && check_begun (status, error)
+            ? stasis_domain_open_control (domain, error)
+            : NULL;
   return control != NULL && stasis_control_migrate_pause (control, error);
 }
