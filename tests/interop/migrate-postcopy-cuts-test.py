@@ -6,13 +6,20 @@ A pair that is broken after the switch goes on by --postcopy-resume, once the li
 some of the guest's memory the guest is gone, and the other side says what it lacks.
 """
 
+import subprocess
+
 import cuts
 from cuts import KINDS, VICTIMS
 from served import harness
 
-DRAWN = 200 if harness.SOAK else 5
-HEALS = (0.5, 5, 40, None)
-SPEED = 4  # MiB/s
+DRAWN = 200 if harness.SOAK else 4
+HEALS = (0.5, 5, 40, None) if harness.SOAK else (0.5, 5)
+AFTER = 4  # MiB/s
+# In about a second.  Before QEMU 9.0 an emulated guest has but one pass, in the middle of which it has to be.
+VERSION = subprocess.run([harness.QEMU, "--version"], capture_output=True, text=True, check=True).stdout
+IS_OLD = int(VERSION.split("version ")[1].partition(".")[0]) < 9
+SWITCH = (("--bandwidth", 4, "--timeout", 1, "--timeout-postcopy") if IS_OLD
+          else ("--bandwidth", 16, "--postcopy-after-precopy"))
 # From the switch on.
 OUT = ["handed", "continued", "completed", "confirm"]
 IN = ["finish", "loaded", "committed", "decided", "begun", "running"]
@@ -28,7 +35,7 @@ LACKING = "running (post-copy failed)"  # at the destination
 class PostcopyPair(cuts.Pair):
     """A guest that writes to all of its memory, and never comes to an end in precopy."""
 
-    OPTIONS = ("--bandwidth", SPEED, "--postcopy", "--postcopy-bandwidth", SPEED, "--timeout", 1, "--timeout-postcopy")
+    OPTIONS = ("--postcopy", "--postcopy-bandwidth", AFTER, *SWITCH)
     PAGES = 4096
 
     def reasons(self):
@@ -76,13 +83,20 @@ class PostcopyPair(cuts.Pair):
         finally:
             client.kill()
             client.communicate()
-        assert client.returncode == 0, said
+        assert client.returncode == 0, (client.returncode, said)
         self.come_to_rest()
+
+    def verdict(self):
+        token = self.source.status(self.guest.name)["undecided-migration"]["token"]
+        return self.destination.verdicts().get(token)
 
     def is_half(self, victim, was_hit):
         """One of them has ended, and with it the guest."""
         has_left = self.lacks()[0]
-        assert was_hit and victim == ("destination-qemu" if has_left else "source-qemu"), (victim, self.reasons())
+        # A link that is cut before the guest's devices have come there ends that QEMU as well (docs/migration.md).
+        is_early = has_left and victim == "link" and self.verdict() == "revoked"
+        assert is_early or (was_hit and victim == ("destination-qemu" if has_left else "source-qemu")), (victim,
+                                                                                                         self.reasons())
         side = self.source if has_left else self.destination
         client = self.migrate(("stasis", False), "--postcopy", "--postcopy-resume")
         said = self.ends(client)
@@ -124,21 +138,27 @@ class AgainPair(PostcopyPair):
     """Broken by somebody who wants it so, it goes on, and that is what is cut."""
 
     def break_off(self, kind):
-        client = super().client(kind)
-        self.await_switch(client)
-        self.source.says("domjobabort", self.guest.name, "--postcopy")
-        said = self.ends(client)
-        assert client.returncode != 0, said
-        self.come_to_rest()
-        assert all(self.lacks()), self.reasons()
+        for _ in range(10):
+            client = super().client(kind)
+            harness.wait_for(lambda client=client: self.can_break_off() or client.poll() is not None, "the switch")
+            said = self.ends(client)
+            self.come_to_rest()
+            if all(self.lacks()):
+                return
+            assert client.returncode == 0, said
+            self.judge("nobody", False)  # it was faster
+        raise AssertionError("it was faster each time")
+
+    def can_break_off(self):
+        return self.source.daemon.virsh("domjobabort", self.guest.name, "--postcopy", check=False).returncode == 0
 
     def client(self, kind):
         return self.migrate(kind, "--postcopy", "--postcopy-resume")
 
 
 def again(both, victim, name, step, kind):
-    side = getattr(both, name)
     both.break_off(kind)
+    side = getattr(both, name)
     side.restart(f"migrate-{'out' if name == 'source' else 'in'}-{step}")
 
     def reached(client):
