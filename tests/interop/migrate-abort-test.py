@@ -90,7 +90,7 @@ def at_each(t, steps, late, name):
             finally:
                 client.kill()
             told = client.communicate()[1]
-            print(f"# {name} {step}: {'aborted' if is_aborted else said.strip()}; {told.strip()}", flush=True)
+            print(f"# {name} {step}: {'aborted' if is_aborted else ' '.join(said.split())}; {' '.join(told.split())}", flush=True)
             assert is_aborted == (step not in late), (step, said)
             assert (client.returncode == 0) == (step in late), (step, client.returncode, told)
             side.restart()
