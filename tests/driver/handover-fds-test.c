@@ -129,6 +129,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  if (scratch_skip_without_pidfds ())
+    return 0;
 #define ADD(name, function) \
   g_test_add ("/driver/handover-fds/" name, Fixture, NULL, set_up, function, tear_down)
   ADD ("socket", test_socket);

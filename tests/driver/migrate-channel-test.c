@@ -371,6 +371,11 @@ cpu_time_us (void)
 static void
 test_no_descriptor (void)
 {
+  if (scratch_is_in_valgrind ())
+    {
+      g_test_skip ("valgrind closes what has come where there is no descriptor for it");
+      return;
+    }
   g_autoptr (StasisMigrateListener) listener = listen_at ("tcp:127.0.0.1");
   g_autoptr (GError) error = NULL;
   StasisChannelPurpose purpose = STASIS_CHANNEL_ASK;

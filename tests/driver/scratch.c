@@ -9,6 +9,7 @@
 
 #include <ftw.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -96,6 +97,13 @@ scratch_run (const char *program, ...)
   g_subprocess_wait_check (process, NULL, &error);
   g_assert_no_error (error);
   return TRUE;
+}
+
+gboolean
+scratch_is_in_valgrind (void)
+{
+  const char *preloaded = g_getenv ("LD_PRELOAD");
+  return preloaded != NULL && strstr (preloaded, "vgpreload") != NULL;
 }
 
 gboolean

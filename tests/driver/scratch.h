@@ -32,6 +32,9 @@ StasisDomainDef *scratch_domain (const char *machine, const char *os_attributes,
  * know them. */
 gboolean scratch_skip_without_pidfds (void);
 
+/* It looks after descriptors itself: of one that is over the limit it closes what had come. */
+gboolean scratch_is_in_valgrind (void);
+
 /* Run a program to its end; FALSE where it is not installed.  Its failure is the test's. */
 gboolean scratch_run (const char *program, ...) G_GNUC_NULL_TERMINATED;
 

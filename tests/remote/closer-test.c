@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -170,6 +171,12 @@ make_lingering (int *out_peer)
 static void
 test_lingering (void)
 {
+  const char *preloaded = g_getenv ("LD_PRELOAD");
+  if (preloaded != NULL && strstr (preloaded, "vgpreload") != NULL)
+    {
+      g_test_skip ("no other thread goes on in valgrind while one waits in close()");
+      return;
+    }
   int reader_peer, peer;
   const int of_reader = make_lingering (&reader_peer);
   const int lingering = make_lingering (&peer);
