@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A run folder with a real QEMU in it, and TAP, for the tests of the supervisor."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import traceback
 
 CLIENT = os.environ["STASIS_TEST_CLIENT"]
 QEMU = os.environ.get("STASIS_TEST_QEMU") or shutil.which("qemu-system-x86_64")
+F_OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
 WAIT = 20  # seconds that something may take on a busy machine
 
 
@@ -202,6 +204,7 @@ class Domain:
         self.last_path = f"{self.root}/lib/last/guest.json"
         self.lock = f"{self.root}/run/locks/guest.lock"
         self.owners = []
+        self.held = None
         os.makedirs(self.folder, 0o700)
         os.makedirs(os.path.dirname(self.lock))
         os.makedirs(f"{self.root}/log")
@@ -289,9 +292,14 @@ class Domain:
         return process
 
     def note(self, **journal):
-        """We are the driver ourselves: its journal, or none, with no connection."""
+        """We are the driver ourselves: its journal, under its lock, or none, with no connection."""
         status = self.status()
         status.pop("job", None)
+        if journal and self.held is None:
+            # A supervisor that begins meanwhile would undo it.
+            self.held = open(self.lock, "ab")  # pylint: disable=consider-using-with
+            everything = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            fcntl.fcntl(self.held, F_OFD_SETLK, everything)
         if journal:
             owner = {"pid": os.getpid(), "start-time": start_time(os.getpid())}
             status["job"] = {"owner": owner, **journal}
@@ -300,6 +308,13 @@ class Domain:
         os.rename(f"{self.folder}/status.new", f"{self.folder}/status.json")
         wanted = journal.get("operation")
         eventually(lambda: json.loads(self.client("job")).get("operation") == wanted, "the journal is known")
+        if not journal:
+            self.let_go()
+
+    def let_go(self):
+        if self.held is not None:
+            self.held.close()
+            self.held = None
 
     def control(self):
         return Lines(f"{self.folder}/control.sock")
@@ -334,6 +349,7 @@ class Domain:
         return self
 
     def __exit__(self, *_):
+        self.let_go()
         for owner in self.owners:
             owner.kill()
             owner.wait()
