@@ -19,9 +19,16 @@
 static gboolean
 throw_status (const char *name, StasisMigrationStatus status, GError **error)
 {
-  g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
-               _ ("domain '%1$s' is at no postcopy that broke (QEMU: %2$s)"), name,
-               stasis_migration_status_to_string (status));
+  if (status == STASIS_MIGRATION_FAILED)
+    g_set_error (
+        error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+        _ ("QEMU has given up the postcopy of domain '%s', whose connection broke when all "
+           "was written and had not come: what its destination lacks cannot be sent again"),
+        name);
+  else
+    g_set_error (error, STASIS_ERROR, STASIS_ERROR_INVALID_STATE,
+                 _ ("domain '%1$s' is at no postcopy that broke (QEMU: %2$s)"), name,
+                 stasis_migration_status_to_string (status));
   return FALSE;
 }
 

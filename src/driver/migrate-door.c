@@ -44,7 +44,7 @@
 #define DIGITS    "0123456789abcdef"
 #define NO_PROOF  "----------------------------------------------------------------"
 
-static const char *const questions[] = { "status", "revoke", "settled" };
+static const char *const questions[] = { "status", "revoke", "settled", "whole" };
 static const char *const answers[] = { "unknown", "waiting", "begun", "revoked" };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (questions) == STASIS_DOOR_N_QUESTIONS);
@@ -172,10 +172,10 @@ stasis_migrate_door_judge (const char *folder, const char *token, StasisDoorQues
                            GError **error)
 {
   StasisVerdict verdict = STASIS_VERDICT_OPEN;
-  const gboolean ok = question != STASIS_DOOR_STATUS
-                          ? stasis_migrate_verdict_decide (folder, token, STASIS_VERDICT_REVOKED,
-                                                           name, uuid, &verdict, error)
-                          : stasis_migrate_verdict_get (folder, token, &verdict, error);
+  const gboolean is_decided = question == STASIS_DOOR_REVOKE || question == STASIS_DOOR_SETTLED;
+  const gboolean ok = is_decided ? stasis_migrate_verdict_decide (
+                          folder, token, STASIS_VERDICT_REVOKED, name, uuid, &verdict, error)
+                                 : stasis_migrate_verdict_get (folder, token, &verdict, error);
   if (ok)
     *out_answer = answer_of (verdict);
   return ok;

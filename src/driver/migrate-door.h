@@ -18,6 +18,7 @@ typedef enum
   /* Whose it is has been done here for good, and nobody asks again.  Decides as REVOKE, for who has
    * never heard "begun" has let his guest run. */
   STASIS_DOOR_SETTLED,
+  STASIS_DOOR_WHOLE, /* as STATUS, but BEGUN only once the guest there lacks no memory (postcopy) */
   STASIS_DOOR_N_QUESTIONS,
 } StasisDoorQuestion;
 

@@ -23,6 +23,7 @@
 
 #include "config.h"
 
+#include "driver/migrate-in-postcopy.h"
 #include "driver/migrate-in-private.h"
 
 #include <glib/gi18n-lib.h>
@@ -109,6 +110,9 @@ judge (const char *token, StasisDoorQuestion question, gpointer data, StasisDoor
   if (!stasis_migrate_door_judge (visit->verdicts, token, question, visit->prepared->name,
                                   visit->prepared->uuid, out_answer, error))
     return FALSE;
+  if (question == STASIS_DOOR_WHOLE && *out_answer == STASIS_DOOR_BEGUN
+      && stasis_migrate_in_lacks_memory (visit->prepared->run))
+    *out_answer = STASIS_DOOR_WAITING;
   visit->is_settled = question == STASIS_DOOR_SETTLED;
   if (visit->is_settled)
     stasis_migrate_prepared_forget (visit->verdicts, token);

@@ -66,6 +66,18 @@ stasis_migrate_in_is_postcopy (StasisMonitor *monitor)
   return look (monitor, &is_postcopy, &is_loaded, NULL) && is_postcopy;
 }
 
+gboolean
+stasis_migrate_in_lacks_memory (const char *run)
+{
+  g_autoptr (GError) local = NULL;
+  g_autoptr (StasisStatus) status = run != NULL ? stasis_status_read (run, &local) : NULL;
+  if (status == NULL)
+    return local != NULL && !g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+  const StasisStep step = status->journal.step;
+  return status->postcopy != NULL || step == STASIS_STEP_MIGRATE_INCOMING
+         || step == STASIS_STEP_MIGRATE_BEGUN;
+}
+
 void
 stasis_migrate_in_keep_postcopy (StasisStatus *status)
 {

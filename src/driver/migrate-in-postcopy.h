@@ -16,6 +16,10 @@ gboolean stasis_migrate_in_is_last_hope (StasisMonitor *monitor);
 /* TRUE where some of its memory is elsewhere. */
 gboolean stasis_migrate_in_is_postcopy (StasisMonitor *monitor);
 
+/* TRUE where the domain with that run folder waits for memory that is elsewhere, or may do so.
+ * @run: (nullable): FALSE */
+gboolean stasis_migrate_in_lacks_memory (const char *run);
+
 /* Instead of an end: the journal's migration becomes what is left to be done.  The caller clears
  * the journal, and writes. */
 void stasis_migrate_in_keep_postcopy (StasisStatus *status);

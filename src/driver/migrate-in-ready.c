@@ -186,6 +186,7 @@ keep_prepared (StasisMigrateIn *in, const StasisMigrateAddress *door, GError **e
     return FALSE;
   g_autoptr (StasisMigratePrepared) prepared = stasis_migrate_prepared_new (
       in->token, in->secret, in->name, in->uuid, stasis_migrate_address_copy (door));
+  prepared->run = stasis_paths_domain (in->driver->paths, in->name, NULL);
   return stasis_migrate_prepared_keep (in->verdicts, prepared, error);
 }
 

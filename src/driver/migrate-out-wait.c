@@ -16,6 +16,7 @@
 #include "driver/device-unplug.h"
 #include "driver/migrate-out-private.h"
 #include "driver/migrate-stall.h"
+#include "driver/migrate-switch.h"
 #include "driver/migration-wait.h"
 #include "driver/still.h"
 #include "driver/vcpus.h"
@@ -143,7 +144,7 @@ switch_if_due (StasisMigrateOut *out, const StasisMigrationInfo *info, GError **
     return TRUE;
   out->postcopy_passes = 0;
   out->postcopy_at_us = 0;
-  return stasis_monitor_migrate_start_postcopy (out->monitor, NULL, error);
+  return stasis_migrate_switch (out->monitor, NULL, error);
 }
 
 gboolean

@@ -59,6 +59,7 @@ stasis_migrate_prepared_free (StasisMigratePrepared *prepared)
   g_free (prepared->name);
   g_free (prepared->uuid);
   stasis_migrate_address_free (prepared->door);
+  g_free (prepared->run);
   g_free (prepared);
 }
 
@@ -84,6 +85,8 @@ to_text (const StasisMigratePrepared *prepared)
     stasis_json_set_string (json, "host", prepared->door->host);
   if (prepared->door->path == NULL)
     stasis_json_set_uint (json, "port", prepared->door->port);
+  if (prepared->run != NULL)
+    stasis_json_set_path (json, "run", prepared->run);
   return stasis_json_to_string (json);
 }
 
@@ -135,10 +138,15 @@ from_json (const StasisJson *json, const char *token, GError **error)
                         : uuid == NULL                                            ? "uuid"
                         : door->path == NULL && (port == 0 || port > G_MAXUINT16) ? "port"
                                                                                   : NULL;
-  if (missing == NULL)
-    return stasis_migrate_prepared_new (token, secret, name, uuid, g_steal_pointer (&door));
-  throw_damaged (missing, error);
-  return NULL;
+  if (missing != NULL)
+    {
+      throw_damaged (missing, error);
+      return NULL;
+    }
+  StasisMigratePrepared *prepared
+      = stasis_migrate_prepared_new (token, secret, name, uuid, g_steal_pointer (&door));
+  prepared->run = stasis_json_dup_path (json, "run");
+  return prepared;
 }
 
 /* (transfer full), with a NUL behind it */

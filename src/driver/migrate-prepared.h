@@ -19,6 +19,7 @@ typedef struct
   char *name;                 /* (owned) the domain's here */
   char *uuid;                 /* (owned) */
   StasisMigrateAddress *door; /* (owned) where this host listens for it */
+  char *run;                  /* (owned) (nullable) the domain's run folder */
 } StasisMigratePrepared;
 
 /* @door: (transfer full) */

@@ -26,7 +26,9 @@
  * Whoever finds the journal of a dead process does not know, unless it says so.
  *
  * In postcopy QEMU keeps memory here that the destination lacks, and cannot let its own guest run
- * any more: neither is anything cancelled nor ended then.
+ * any more: neither is anything cancelled nor ended then.  That holds for a QEMU as well that gave
+ * up ("failed") because the connection broke when it had written all, unless the destination says
+ * that it lacks nothing.
  */
 
 #include "config.h"
@@ -142,7 +144,7 @@ let_run (StasisMonitor *monitor, const StasisJournal *journal, GError **error)
   return have_failed || stasis_recover_let_run (monitor, error);
 }
 
-static const StasisMigrateJournal *
+static StasisMigrateJournal *
 migration_of (const StasisStatus *status)
 {
   return status->undecided_migration != NULL ? status->undecided_migration
@@ -199,6 +201,18 @@ take_back (const char *folder, StasisStatus *status, StasisMonitor *monitor, gbo
   return stasis_status_write (status, folder, error);
 }
 
+/* QEMU has given up sending after the switch: all of it may have come by then, or not.  FALSE as
+ * long as the destination does not say that it has. */
+static gboolean
+is_whole (const StasisStatus *status)
+{
+  StasisDoorAnswer answer = STASIS_DOOR_UNKNOWN;
+  g_autoptr (GError) local = NULL;
+  if (!ask_doors (migration_of (status), STASIS_DOOR_WHOLE, ASK_MS, NULL, &answer, &local))
+    g_debug ("%s", local->message);
+  return answer == STASIS_DOOR_BEGUN;
+}
+
 /* The guest runs there: whatever fails, it is not to run here. */
 static gboolean
 end_copy (const char *folder, StasisStatus *status, GError **error)
@@ -225,6 +239,11 @@ apply (const char *folder, StasisStatus *status, StasisMonitor *monitor, gboolea
     return FALSE;
   if (stasis_migration_status_is_postcopy (now))
     return TRUE;
+  if (answer == STASIS_DOOR_BEGUN && now == STASIS_MIGRATION_FAILED && !is_whole (status))
+    {
+      migration_of (status)->is_postcopy = TRUE; /* before it nobody begins without all of it */
+      return TRUE;
+    }
   *out_is_settled = TRUE;
   return answer == STASIS_DOOR_BEGUN ? end_copy (folder, status, error)
                                      : take_back (folder, status, monitor, was_running, error);

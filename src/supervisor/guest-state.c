@@ -55,6 +55,12 @@ stasis_guest_state_migrates (StasisGuestState *self, StasisMigrationStatus statu
     case STASIS_MIGRATION_POSTCOPY_PAUSED:
       self->postcopy = g_intern_static_string ("post-copy failed");
       break;
+    case STASIS_MIGRATION_FAILED:
+      if (self->postcopy == NULL)
+        break;
+      self->postcopy = g_intern_static_string ("post-copy failed");
+      self->is_given_up = TRUE;
+      break;
     default:
       self->postcopy = NULL;
     }
@@ -144,6 +150,9 @@ stasis_guest_state_change (StasisGuestState *self, StasisRunState now, const cha
   const StasisGuestState before = *self;
   if (now == STASIS_RUN_STATE_RUNNING && before.run_state != now)
     {
+      if (self->is_given_up)
+        self->postcopy = NULL; /* it was taken back */
+      self->is_given_up = FALSE;
       self->running_reason = resumed_reason (&before);
       self->stopped_by = NULL;
       self->has_run = TRUE;

@@ -23,6 +23,7 @@ typedef struct
   const char *stopped_by;     /* (nullable) it ran, and stands still since: the job, "user",
                                  or what made it stop by itself */
   const char *postcopy;       /* (nullable) its memory is on two hosts: how that goes */
+  gboolean is_given_up;       /* QEMU does not send it any more */
 } StasisGuestState;
 
 /* A guest that is about to run for @reason: "booted", "restored". */

@@ -9,6 +9,7 @@
 
 #include "supervisor/steer.h"
 
+#include "driver/migrate-switch.h"
 #include "monitor/commands-migrate-params.h"
 #include "monitor/commands-migrate.h"
 #include "monitor/commands-run.h"
@@ -67,8 +68,7 @@ stasis_steer (StasisMonitor *monitor, StasisJson *limits, GError **error)
 {
   const gboolean is_to_stand = stasis_json_get (limits, STAND) != NULL;
   if (!set (monitor, limits, error) || (is_to_stand && !stand (monitor, error))
-      || (stasis_json_get (limits, SWITCH) != NULL
-          && !stasis_monitor_migrate_start_postcopy (monitor, NULL, error))
+      || (stasis_json_get (limits, SWITCH) != NULL && !stasis_migrate_switch (monitor, NULL, error))
       || (stasis_json_get (limits, BREAK) != NULL
           && !stasis_monitor_migrate_pause (monitor, NULL, error)))
     return FALSE;

@@ -215,6 +215,7 @@ static void
 test_revoked (Fixture *f, gconstpointer data)
 {
   g_assert_cmpint (ask (f, STASIS_DOOR_STATUS), ==, STASIS_DOOR_WAITING);
+  g_assert_cmpint (ask (f, STASIS_DOOR_WHOLE), ==, STASIS_DOOR_WAITING);
   g_assert_cmpint (ask (f, STASIS_DOOR_STATUS), ==, STASIS_DOOR_WAITING);
   g_assert_cmpint (ask (f, STASIS_DOOR_REVOKE), ==, STASIS_DOOR_REVOKED);
 }
@@ -227,6 +228,7 @@ test_begun (Fixture *f, gconstpointer data)
                                                 &holds, NULL));
   g_assert_cmpint (ask (f, STASIS_DOOR_REVOKE), ==, STASIS_DOOR_BEGUN);
   g_assert_cmpint (ask (f, STASIS_DOOR_STATUS), ==, STASIS_DOOR_BEGUN);
+  g_assert_cmpint (ask (f, STASIS_DOOR_WHOLE), ==, STASIS_DOOR_BEGUN);
 }
 
 /* Who asks no more has not heard that it has begun, or it has. */

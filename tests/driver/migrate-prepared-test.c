@@ -44,7 +44,10 @@ make (const char *secret, const char *address)
   g_autoptr (GError) error = NULL;
   StasisMigrateAddress *door = stasis_migrate_address_parse (address, &error);
   g_assert_no_error (error);
-  return stasis_migrate_prepared_new (TOKEN, secret, "web", "uuid", door);
+  StasisMigratePrepared *prepared
+      = stasis_migrate_prepared_new (TOKEN, secret, "web", "uuid", door);
+  prepared->run = g_strdup ("/run/\xff");
+  return prepared;
 }
 
 static void
@@ -99,6 +102,7 @@ test_round_trip (Fixture *f, gconstpointer data)
   g_assert_cmpstr (read->secret, ==, secret);
   g_assert_cmpstr (read->name, ==, "web");
   g_assert_cmpstr (read->uuid, ==, "uuid");
+  g_assert_cmpstr (read->run, ==, "/run/\xff");
 
   /* Another one of that token is not written over it. */
   g_autoptr (StasisMigratePrepared) other = make (TOKEN TOKEN, data);

@@ -7,6 +7,7 @@ some of the guest's memory the guest is gone, and the other side says what it la
 """
 
 import subprocess
+import time
 
 import cuts
 from cuts import KINDS, VICTIMS
@@ -62,7 +63,10 @@ class PostcopyPair(cuts.Pair):
 
     def judge(self, victim, was_hit):
         if all(self.lacks()):
-            self.go_on()
+            said = self.go_on(check=victim != "link")
+            if said is not None:
+                self.is_given_up(said)
+                return
             assert not any(self.lacks())
             self.counts["resumed"] += 1
         elif any(self.lacks()):
@@ -75,16 +79,26 @@ class PostcopyPair(cuts.Pair):
         harness.wait_for(lambda: self.reasons()[1] == "running (post-copy)" or client.poll() is not None,
                          "the guest to go on there")
 
-    def go_on(self, *options):
-        """With what was broken."""
+    def go_on(self, *options, check=True):
+        """With what was broken.  Returns what was said where that was refused."""
         client = self.migrate(("stasis", False), "--postcopy", "--postcopy-resume", *options)
         try:
             said = self.ends(client)
         finally:
             client.kill()
             client.communicate()
-        assert client.returncode == 0, (client.returncode, said)
+        assert client.returncode == 0 or not check, (client.returncode, said)
         self.come_to_rest()
+        return said if client.returncode != 0 else None
+
+    def is_given_up(self, said):
+        """QEMU had written all of it when the link broke, and has nothing more to send."""
+        assert not IS_OLD and "has given up" in said, said
+        assert self.reasons() == [LEFT, LACKING]
+        self.destination.says("destroy", self.guest.name)
+        self.counts["gone"] += 1
+        harness.wait_for(lambda: not any(one.qemus() for one in self.sides), "both QEMUs to end")
+        self.begin_anew()
 
     def verdict(self):
         token = self.source.status(self.guest.name)["undecided-migration"]["token"]
@@ -132,6 +146,35 @@ def breaks_off(t):
         both.net.join(both.destination.number)
         both.judge("source", True)
         assert both.counts["moved"] == 1, both.counts
+
+
+class SmallPair(PostcopyPair):
+    """All that is left after the switch fits into a socket."""
+
+    PAGES = 64
+
+    def is_all_written(self):
+        """What waits in sockets gets less: QEMU would fill it up."""
+        before = self.source.space.unsent()
+        time.sleep(0.3)
+        return before > self.source.space.unsent() > 0 and self.reasons()[1] == "running (post-copy)"
+
+
+@harness.test("a connection that breaks when all is written, and has not come, leaves no second copy that runs")
+def breaks_late(t):
+    with cuts.pair(t, SmallPair) as both:
+        client = both.client(KINDS[0])
+        both.net.slow(both.destination.number, 1)
+        harness.wait_for(both.is_all_written, "all to be written")
+        both.source.says("domjobabort", both.guest.name, "--postcopy")
+        seen = set()
+        while client.poll() is None:
+            seen.add(both.reasons()[0].split()[0])
+        both.ends(client)
+        both.come_to_rest()
+        assert "running" not in seen, seen
+        both.judge("link", True)
+        assert IS_OLD or both.counts == {"gone": 1}, both.counts
 
 
 class AgainPair(PostcopyPair):

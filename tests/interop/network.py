@@ -20,6 +20,7 @@ from served import harness
 
 BRIDGE = "br0"    # of each host
 LISTENING = "0A"  # in /proc/net/tcp
+CONNECTED = "01"
 
 
 class Space:
@@ -49,11 +50,17 @@ class Space:
         if result.returncode != 0:
             raise harness.Skip(f"ip {' '.join(map(str, arguments))}: {result.stderr.strip()}")
 
+    def sockets(self):
+        return [line.split() for kind in ("tcp", "tcp6")
+                for line in pathlib.Path(f"/proc/{self.holder.pid}/net/{kind}").read_text(encoding="utf-8").splitlines()]
+
     def ports(self):
         """Where somebody listens."""
-        lines = [line.split() for kind in ("tcp", "tcp6")
-                 for line in pathlib.Path(f"/proc/{self.holder.pid}/net/{kind}").read_text(encoding="utf-8").splitlines()]
-        return sorted(int(words[1].rpartition(":")[2], 16) for words in lines if words[3] == LISTENING)
+        return sorted(int(words[1].rpartition(":")[2], 16) for words in self.sockets() if words[3] == LISTENING)
+
+    def unsent(self):
+        """Octets that others have not acknowledged."""
+        return sum(int(words[4].partition(":")[0], 16) for words in self.sockets() if words[3] == CONNECTED)
 
     def end(self):
         self.holder.kill()

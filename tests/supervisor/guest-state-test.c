@@ -162,6 +162,10 @@ test_postcopy (void)
     { STASIS_MIGRATION_POSTCOPY_RECOVER, "post-copy failed" },
     { STASIS_MIGRATION_POSTCOPY_ACTIVE, "post-copy" },
     { STASIS_MIGRATION_COMPLETED, NULL },
+    { STASIS_MIGRATION_FAILED, NULL },
+    { STASIS_MIGRATION_POSTCOPY_ACTIVE, "post-copy" },
+    { STASIS_MIGRATION_FAILED, "post-copy failed" },
+    { STASIS_MIGRATION_FAILED, "post-copy failed" },
   };
   for (guint i = 0; i < 2; i++)
     {
@@ -181,6 +185,12 @@ test_postcopy (void)
                            : i == 0                ? "migrated"
                                                    : "user");
         }
+      if (i == 0)
+        continue;
+      /* It was taken back. */
+      stasis_guest_state_change (&guest, STASIS_RUN_STATE_RUNNING, NULL);
+      stasis_guest_state_describe (&guest, NULL, &reason);
+      g_assert_cmpstr (reason, ==, "unpaused");
     }
 }
 
