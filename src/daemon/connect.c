@@ -8,11 +8,18 @@
  * one for each direction.  The end of our input is passed on to the daemon, which has then said
  * what it has to say before it closes; the end of what the daemon says is the end of the program.
  * Where our output is gone, nobody is there any more, and the daemon's patience is not waited for.
+ *
+ * sshd gives us pipes.  Into one of 64 KiB, what the kernel gives unasked, it writes in small
+ * pieces, and it, we and the daemon wake each other for each of them.  So where much comes, a
+ * guest's memory say, the pipe is made larger.  Only there: what all pipes of a user may hold
+ * together has a limit, and calls are short.  splice() would save a copy, but a kernel that waits
+ * in it for the daemon has the pipe locked, and sshd would hang with it.
  */
 
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
@@ -27,7 +34,9 @@
 #include "daemon/sockets.h"
 #include "util/fd.h"
 
-#define BUFFER_SIZE 65536u /* octets */
+#define BUFFER_SIZE 262144u    /* octets */
+#define PIPE_SIZE   (1 << 20)  /* octets, where much comes */
+#define MUCH        (1u << 20) /* octets */
 
 typedef struct
 {
@@ -46,11 +55,20 @@ options_clear (Options *self)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
 
+/* Who has no room for a larger one, or a socket, goes on as it is. */
+static void
+widen_pipe (int fd)
+{
+  if (fcntl (fd, F_SETPIPE_SZ, PIPE_SIZE) < 0)
+    g_debug ("F_SETPIPE_SZ: %s", g_strerror (errno));
+}
+
 /* Until the end of one, or until the other takes nothing more. */
 static gboolean
 copy (int from, int to, GError **error)
 {
   g_autofree guint8 *octets = g_malloc (BUFFER_SIZE);
+  guint64 done = 0;
   while (TRUE)
     {
       const ssize_t n = read (from, octets, BUFFER_SIZE);
@@ -62,6 +80,9 @@ copy (int from, int to, GError **error)
         return stasis_throw_errno (error, _ ("cannot read"));
       if (!stasis_fd_write_exact (to, octets, (gsize) n, error))
         return FALSE;
+      if (done < MUCH && done + (gsize) n >= MUCH)
+        widen_pipe (from);
+      done += (gsize) n;
     }
 }
 

@@ -3,6 +3,7 @@
 """A stream through a real sshd on loopback: the way to the socket, and what becomes of the octets."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -144,6 +145,66 @@ def test_connect():
         result = run(server, *known(server), "--socket", "/nowhere/sock")
         tap.contains(result.stderr.decode(), "stasis-connect: cannot connect to '/nowhere/sock': ")
         ends(server)
+
+
+def digest_of(got):
+    """Someone who hears all, and answers with what it amounts to."""
+    def serve(peer):
+        digest, size = hashlib.sha256(), 0
+        while octets := peer.recv(MIB):
+            digest.update(octets)
+            size += len(octets)
+        got.append(size)
+        peer.sendall(digest.digest())
+    return serve
+
+
+def test_connect_much():
+    """stasis-connect has a pipe by which much comes made larger, and passes on all of it; so it does with a socket"""
+    octets = pattern(b"much", 24 * MIB) + b"and a rest"
+    reader, writer = os.pipe()
+    usual = fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ)
+    here, there = socket.socketpair()
+    with here, there:
+        sockets = there.detach(), here.makefile("wb", buffering=0)
+    for stdin, ours in ((reader, open(writer, "wb", buffering=0)), sockets):
+        got = []
+        with listening(digest_of(got)) as listener, subprocess.Popen(
+                [CONNECT_PROGRAM, "-U", listener.path], stdin=stdin, stdout=subprocess.PIPE) as process:
+            os.close(stdin)
+            with ours:
+                for at in range(0, len(octets), 70000):  # no multiple of a page
+                    send(ours, octets[at:at + 70000])
+                    if stdin == reader and at == 0:
+                        tap.equal(fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ), usual)
+                if stdin == reader:
+                    assert fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ) >= MIB
+            tap.equal(process.stdout.read(), hashlib.sha256(octets).digest())
+            tap.equal((process.wait(60), got), (0, [len(octets)]))
+
+
+def send(file, octets):
+    view = memoryview(octets)
+    while view:
+        view = view[file.write(view):]
+
+
+def test_connect_gone():
+    """stasis-connect ends where the daemon goes in the middle of what comes, and so does who writes to it"""
+    reader, writer = os.pipe()
+
+    def serve(peer):
+        for _ in range(4):
+            peer.recv(MIB, socket.MSG_WAITALL)
+
+    with listening(serve) as listener, subprocess.Popen([CONNECT_PROGRAM, "-U", listener.path], stdin=reader,
+                                                        stdout=subprocess.PIPE) as process:
+        os.close(reader)
+        with open(writer, "wb", buffering=0) as ours, contextlib.suppress(BrokenPipeError):
+            while True:
+                ours.write(bytes(MIB))
+        tap.equal(process.stdout.read(), b"")
+        assert process.wait(60) in (0, 1)
 
 
 def test_connect_usual():
