@@ -3,7 +3,8 @@
 # dev-test.sh: build and run the tests; the last line counts the single tests
 #
 # The tests of suite 'qemu' run once for each emulator at hand, all others once; so do those of them
-# that are in suite 'once', too, whose guest is only there to be looked at.
+# that are in suite 'once', too, whose guest is only there to be looked at, and the single tests in a
+# program that say so themselves (STASIS_TEST_REPEATED).
 # Suite 'soak' runs if named or if STASIS_TEST_SOAK asks for the full counts of
 # long tests.  STASIS_TEST_BUILD names another build folder, STASIS_TEST_OPTIONS
 # its meson options (sanitizers, coverage).
@@ -99,9 +100,9 @@ if [ -n "$with_qemu" ] && [ -n "$(listed --suite qemu)" ]; then
   for program in $programs; do
     echo "== emulator: $program ($("$program" -version | head -n 1))"
     number=$((number + 1))
-    repeated=()
-    if [ "$number" != 1 ] && [ -z "${STASIS_TEST_SOAK:-}" ]; then repeated=(--no-suite once); fi
-    STASIS_TEST_QEMU=$program STASIS_TEST_ACCEL=$(scripts/kvm-works.sh "$program") \
+    repeated=() again=
+    if [ "$number" != 1 ] && [ -z "${STASIS_TEST_SOAK:-}" ]; then repeated=(--no-suite once) again=1; fi
+    STASIS_TEST_REPEATED=$again STASIS_TEST_QEMU=$program STASIS_TEST_ACCEL=$(scripts/kvm-works.sh "$program") \
       run_tests "testlog-qemu-$number" --suite qemu "${repeated[@]}"
   done
 fi

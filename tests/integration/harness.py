@@ -21,7 +21,8 @@ ever signalled.
 
 The environment says what to use: STASIS_BIN, STASIS_TEST_QEMU (emulator),
 STASIS_TEST_ACCEL (tcg or kvm), STASIS_TEST_SOAK (full counts of long tests),
-STASIS_TEST_ONLY_SOAK (nothing without that), STASIS_TEST_MODE: "embedded", or
+STASIS_TEST_ONLY_SOAK (nothing without that), STASIS_TEST_REPEATED (all of it has run
+with another emulator before), STASIS_TEST_MODE: "embedded", or
 "unix": every `stasis` of a test is a client of a stasisd of the test's own, through
 its socket, and has to do and say the same; "ssh": the same through a real sshd on
 loopback, as if the daemon were on another host.
@@ -52,6 +53,7 @@ STASIS = os.environ.get("STASIS_BIN", str(BUILD / "bin" / "stasis"))
 QEMU = os.environ.get("STASIS_TEST_QEMU") or shutil.which("qemu-system-x86_64") or ""
 ACCEL = os.environ.get("STASIS_TEST_ACCEL", "tcg")
 SOAK = bool(os.environ.get("STASIS_TEST_SOAK"))
+REPEATED = bool(os.environ.get("STASIS_TEST_REPEATED")) and not SOAK
 MODE = os.environ.get("STASIS_TEST_MODE", "embedded")
 
 registered = []
@@ -68,10 +70,12 @@ class CommandFailed(AssertionError):
                          f"{result.stdout}{result.stderr}")
 
 
-def test(name, timeout=180, embedded=False):
-    """Register a function as a test; it gets a Test.  @embedded: it is for that mode alone."""
+def test(name, timeout=180, embedded=False, once=False):
+    """Register a function as a test; it gets a Test.  @embedded: it is for that mode alone.
+
+    @once: it asks nothing of the emulator that another version could answer otherwise: one emulator will do."""
     def register(function):
-        if MODE == "embedded" or not embedded:
+        if (MODE == "embedded" or not embedded) and not (once and REPEATED):
             registered.append((name, function, timeout))
         return function
     return register
