@@ -137,7 +137,7 @@ def identity(t):
     assert len({uuid for uuid, _ in seen}) == 3 and len({genid for _, genid in seen}) == 3, seen
 
 
-@harness.test("clones are listed with what they come from, and not among others'")
+@harness.test("clones are listed with what they come from, and not among others'", once=True)
 def listed(t):
     guest, image, last = saved_guest(t)
     copy_of_image = t.dir / "b.stasis"
@@ -199,7 +199,7 @@ def locked(t):
         harness.wait_for(lambda: not write_locked(f"/proc/self/fd/{file.fileno()}"), "the lock to be gone")
 
 
-@harness.test("a name that is taken is refused before anything is started")
+@harness.test("a name that is taken is refused before anything is started", once=True)
 def names(t):
     guest, image, _ = saved_guest(t)
     clone(t, guest, image, "c-2")
@@ -214,7 +214,7 @@ def names(t):
     t.stasis("undefine", "d-1")
 
 
-@harness.test("options that make no sense are told")
+@harness.test("options that make no sense are told", once=True)
 def options(t):
     image = t.dir / "a.stasis"
     for words, told in ((["--count", "2"], "--count is for --clone"),
@@ -227,7 +227,7 @@ def options(t):
     assert result.returncode != 0 and "has to be a file" in result.stderr, result.stderr
 
 
-@harness.test("a disk that has changed, is written to, or is a block device is refused by name")
+@harness.test("a disk that has changed, is written to, or is a block device is refused by name", once=True)
 def disks(t):
     guest = t.boot_sector_guest(read_only=False)
     t.stasis("create", guest.xml_file())
@@ -253,7 +253,7 @@ def disks(t):
     assert folders(t) == []
 
 
-@harness.test("where one of several fails nothing is left of any, and it is named")
+@harness.test("where one of several fails nothing is left of any, and it is named", once=True)
 def failure(t):
     guest = t.boot_sector_guest(read_only=False)
     t.stasis("create", guest.xml_file())
@@ -399,7 +399,7 @@ def verification(t):
     goes_on(one, last)
 
 
-@harness.test("what can be had once only is refused, and the rest is each clone's own")
+@harness.test("what can be had once only is refused, and the rest is each clone's own", once=True)
 def shared_things(t):
     guest = t.boot_sector_guest()
     log = t.dir / "channel.log"
@@ -475,7 +475,7 @@ def link(t):
         harness.wait_for(lambda each=each: each.agent(carrier) == "1", "the carrier to be back")
 
 
-@harness.test("cancelled, nothing is left of any clone")
+@harness.test("cancelled, nothing is left of any clone", once=True)
 def cancelled(t):
     guest = t.boot_sector_guest(read_only=False)
     t.stasis("create", guest.xml_file())

@@ -76,7 +76,7 @@ def with_cookie(image, new):
     new.write_bytes(bytes(header) + xml + COOKIE + bytes(room) + body)
 
 
-@harness.test("libvirt's cookie says what the CPU was, also after the image became one of ours")
+@harness.test("libvirt's cookie says what the CPU was, also after the image became one of ours", once=True)
 def cookie(t):
     guest, first = saved(t)
     last, plain, whole, ours = guest.last_tick(), t.dir / "plain", t.dir / "whole", t.dir / "ours"
@@ -150,7 +150,7 @@ def all_pairs(t):
         assert not list(t.dir.glob(".*.tmp"))
 
 
-@harness.test("pipes at both ends, wherever the formats allow it", timeout=900)
+@harness.test("pipes at both ends, wherever the formats allow it", timeout=900, once=True)
 def pipes(t):
     _guest, first = saved(t)
     for source in KINDS:
@@ -190,7 +190,7 @@ def pipes(t):
     check_image(t, out, "stasis")
 
 
-@harness.test("the image keeps its UUID, its time and libvirt's cookie; what is lost is said")
+@harness.test("the image keeps its UUID, its time and libvirt's cookie; what is lost is said", once=True)
 def kept(t):
     guest, first = saved(t)
     stream, back = t.dir / "stream", t.dir / "back"
@@ -229,7 +229,7 @@ def guest_xml_length(octets):
     return octets.index(b"\0", 92) - 92
 
 
-@harness.test("an image of libvirt gets another definition, as ours does")
+@harness.test("an image of libvirt gets another definition, as ours does", once=True)
 def define(t):
     _guest, first = saved(t)
     for kind in KINDS:
@@ -250,7 +250,7 @@ def define(t):
         assert info["qemu"]["run-state"] == "paused", kind
 
 
-@harness.test("an image that was cut anywhere is not converted, and leaves nothing", timeout=900)
+@harness.test("an image that was cut anywhere is not converted, and leaves nothing", timeout=900, once=True)
 def prefixes(t):
     _guest, first = saved(t)
     out = t.dir / "out"
@@ -272,7 +272,7 @@ def prefixes(t):
         image.unlink()
 
 
-@harness.test("damage is found, and what was there before stays", timeout=900)
+@harness.test("damage is found, and what was there before stays", timeout=900, once=True)
 def damaged(t):
     _guest, first = saved(t)
     out = t.dir / "out"
@@ -298,7 +298,7 @@ def damaged(t):
             assert done.returncode == 1 and os.fstat(dest.fileno()).st_size == 0, done
 
 
-@harness.test("no space, no reader: each is said, and nothing is left")
+@harness.test("no space, no reader: each is said, and nothing is left", once=True)
 def trouble(t):
     _guest, first = saved(t)
     with subprocess.Popen([harness.STASIS, "image", "convert", first, "-"], env=t.command_environment(),
@@ -323,7 +323,7 @@ def trouble(t):
     assert not list(t.dir.glob(".*.tmp"))
 
 
-@harness.test("no program: each is named with its package, and nothing is left", embedded=True)  # PATH is the daemon's
+@harness.test("no program: each is named with its package, and nothing is left", embedded=True, once=True)  # PATH is the daemon's
 def no_program(t):
     _guest, first = saved(t)
     stream = t.dir / "stream"
@@ -338,7 +338,7 @@ def no_program(t):
     assert not list(t.dir.glob(".*.tmp"))
 
 
-@harness.test("a small file system that is full: the older image stays")
+@harness.test("a small file system that is full: the older image stays", once=True)
 def full_disk(t):
     _guest, first = saved(t)
     mount = t.dir / "small"
@@ -362,7 +362,7 @@ def full_disk(t):
     t.stasis("image", "verify", first)
 
 
-@harness.test("Ctrl-C: the older image stays, and nothing else")
+@harness.test("Ctrl-C: the older image stays, and nothing else", once=True)
 def cancelled(t):
     _guest, first = saved(t)
     out = t.dir / "out"
@@ -377,7 +377,7 @@ def cancelled(t):
     assert out.read_bytes() == before and not list(t.dir.glob(".*.tmp"))
 
 
-@harness.test("somebody else's image stays somebody else's: restore does not trust it by itself")
+@harness.test("somebody else's image stays somebody else's: restore does not trust it by itself", once=True)
 def owner(t):
     if os.geteuid() != 0:
         raise harness.Skip("needs root to give a file away")
@@ -389,7 +389,7 @@ def owner(t):
     assert done.returncode == 1 and "--trust" in done.stderr, done
 
 
-@harness.test("what cannot be looked at is not called damaged", embedded=True)
+@harness.test("what cannot be looked at is not called damaged", embedded=True, once=True)
 def not_looked_at(t):
     _guest, first = saved(t)
     image, empty = t.dir / "image", t.dir / "empty"
@@ -425,7 +425,7 @@ def picture(t):
     assert done.returncode == 1 and "convert" in done.stderr and not (t.dir / "none.svg").exists()
 
 
-@harness.test("a map replaces a map of its kind, or nothing")
+@harness.test("a map replaces a map of its kind, or nothing", once=True)
 def picture_place(t):
     _guest, first = saved(t)
     image = t.dir / "sparse"

@@ -47,7 +47,7 @@ def no_qemu(t):
 
 # Disks.
 
-@harness.test("a disk that changed between save and restore is refused, --force overrides")
+@harness.test("a disk that changed between save and restore is refused, --force overrides", once=True)
 def disk_changed(t):
     guest, image = saved_guest(t, read_only=False)
     with open(guest.disk, "r+b") as disk:
@@ -59,7 +59,7 @@ def disk_changed(t):
     still_runs(guest)
 
 
-@harness.test("a second restore of an image with a writable disk is refused, --force overrides")
+@harness.test("a second restore of an image with a writable disk is refused, --force overrides", once=True)
 def second_restore(t):
     guest, image = saved_guest(t, read_only=False)
     t.stasis("restore", image)
@@ -77,7 +77,7 @@ def second_restore(t):
     t.stasis("restore", image, "--force")
 
 
-@harness.test("an image without writable disks can be restored again and again")
+@harness.test("an image without writable disks can be restored again and again", once=True)
 def read_only_disks(t):
     guest, image = saved_guest(t, read_only=True)
     for _ in range(2):
@@ -155,7 +155,7 @@ def migrating(t):
     t.stasis("save", guest.name, t.dir / "image.stasis")
 
 
-@harness.test("a read-only folder, a missing folder, a folder, a pipe, a device, another file")
+@harness.test("a read-only folder, a missing folder, a folder, a pipe, a device, another file", once=True)
 def bad_targets(t):
     guest = running_guest(t)
     with harness.mounted("-t", "tmpfs", "-o", "ro,size=16m", "none", at=t.dir / "ro") as read_only:
@@ -175,7 +175,7 @@ def bad_targets(t):
     still_runs(guest)
 
 
-@harness.test("a symbolic link to an image is followed, not replaced")
+@harness.test("a symbolic link to an image is followed, not replaced", once=True)
 def linked_target(t):
     guest, image = saved_guest(t)
     link = t.dir / "link.stasis"
@@ -186,7 +186,7 @@ def linked_target(t):
     t.stasis("restore", link)
 
 
-@harness.test("links of another user lead neither a domain's output nor an image to root's files")
+@harness.test("links of another user lead neither a domain's output nor an image to root's files", once=True)
 def others_links(t):
     if os.geteuid() != 0:
         raise harness.Skip("only root can make links that belong to others")
@@ -212,7 +212,7 @@ def others_links(t):
     no_qemu(t)
 
 
-@harness.test("a FIFO of another user gets no guest")
+@harness.test("a FIFO of another user gets no guest", once=True)
 def others_fifo(t):
     if os.geteuid() != 0:
         raise harness.Skip("only root can make a FIFO that belongs to others")
@@ -231,7 +231,7 @@ def others_fifo(t):
 
 # Images.
 
-@harness.test("links of another user lead to no image that is read")
+@harness.test("links of another user lead to no image that is read", once=True)
 def others_links_to_images(t):
     if os.geteuid() != 0:
         raise harness.Skip("only root can make links that belong to others")
@@ -316,7 +316,7 @@ def punched(t):
     no_qemu(t)
 
 
-@harness.test("files that are no image, of another version, or unfinished are named")
+@harness.test("files that are no image, of another version, or unfinished are named", once=True)
 def other_files(t):
     guest, image = saved_guest(t)
     text = t.dir / "text"
@@ -331,7 +331,7 @@ def other_files(t):
     refused(t, "restore", image, says=[guest.name, "already active"])
 
 
-@harness.test("an image of somebody else needs --trust, its emulator must be allowed")
+@harness.test("an image of somebody else needs --trust, its emulator must be allowed", once=True)
 def trust(t):
     if os.geteuid() != 0:
         raise harness.Skip("only root can give a file away")
@@ -352,7 +352,7 @@ def machine_missing(t):
     refused(t, "define", guest.xml_file(), says="pc-q35-99.9")
 
 
-@harness.test("XML bombs and nonsense are refused at once, with file and line")
+@harness.test("XML bombs and nonsense are refused at once, with file and line", once=True)
 def xml_bombs(t):
     bomb = t.dir / "bomb.xml"
     bomb.write_text('<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "aaaaaaaaaa">'
@@ -365,14 +365,14 @@ def xml_bombs(t):
     refused(t, "define", bomb, says=[f"{bomb}:4", "nonsense"])
 
 
-@harness.test("a domain that needs something we lack is refused by name")
+@harness.test("a domain that needs something we lack is refused by name", once=True)
 def networks(t):
     guest = t.boot_sector_guest()
     extra = "<interface type='network'><source network='default'/></interface>"
     refused(t, "define", guest.xml_file(extra), says=["default", "bridge"])
 
 
-@harness.test("an image that others may write needs --trust")
+@harness.test("an image that others may write needs --trust", once=True)
 def writable_by_others(t):
     guest, image = saved_guest(t)
     for mode in (0o620, 0o602):
@@ -385,7 +385,7 @@ def writable_by_others(t):
     t.stasis("restore", image)
 
 
-@harness.test("an emulator that stasis.conf does not allow is never started, whoever names it")
+@harness.test("an emulator that stasis.conf does not allow is never started, whoever names it", once=True)
 def emulator_not_allowed(t):
     guest, image = saved_guest(t)
     evil, trace = t.dir / "evil", t.dir / "evil-ran"
@@ -420,7 +420,7 @@ def emulator_not_allowed(t):
     no_qemu(t)
 
 
-@harness.test("an image keeps its owner and mode when its definition is replaced")
+@harness.test("an image keeps its owner and mode when its definition is replaced", once=True)
 def define_keeps_owner(t):
     if os.geteuid() != 0:
         raise harness.Skip("only root can give a file away")
@@ -438,7 +438,7 @@ def define_keeps_owner(t):
     t.stasis("restore", image, "--trust")
 
 
-@harness.test("two domains never run as the same user, and without a free one there is no start")
+@harness.test("two domains never run as the same user, and without a free one there is no start", once=True)
 def users(t):
     if os.geteuid() != 0:
         raise harness.Skip("only root has users to give")

@@ -133,7 +133,7 @@ def defaults(t):
     comes_back(t, guest, packed, "stasis-stream")
 
 
-@harness.test("a FIFO, an inherited descriptor, a socket, and standard output that is a file")
+@harness.test("a FIFO, an inherited descriptor, a socket, and standard output that is a file", once=True)
 def other_ends(t):
     guest = running_guest(t)
     image, fifo = t.dir / "image", t.dir / "fifo"
@@ -170,7 +170,7 @@ def refused(t, guest, *arguments, says, **options):
         assert word in result.stderr, f"'{word}' is not in: {result.stderr}"
 
 
-@harness.test("what makes no sense is refused before anything happens, and says what there is")
+@harness.test("what makes no sense is refused before anything happens, and says what there is", once=True)
 def refusals(t):
     guest = running_guest(t)
     image = t.dir / "image"
@@ -198,7 +198,7 @@ def refusals(t):
     goes_on(t, guest)
 
 
-@harness.test("a reader that dies in the middle: the guest runs on")
+@harness.test("a reader that dies in the middle: the guest runs on", once=True)
 def reader_dies(t):
     guest = running_guest(t)
     for kind in ("stasis-stream", "libvirt", "libvirt-zstd", "trailer"):
@@ -229,7 +229,7 @@ def end_in_pipe(t, guest):
     return reader, process
 
 
-@harness.test("a reader that goes away and leaves the last octets in the pipe: the guest runs on")
+@harness.test("a reader that goes away and leaves the last octets in the pipe: the guest runs on", once=True)
 def reader_leaves_the_end(t):
     guest = running_guest(t)
     reader, process = end_in_pipe(t, guest)
@@ -253,7 +253,7 @@ def read_all_but(reader, size, is_over):
             return read
 
 
-@harness.test("a reader that lacks little of another's kind may have enough: the guest stays paused", embedded=True)
+@harness.test("a reader that lacks little of another's kind may have enough: the guest stays paused", embedded=True, once=True)
 def reader_has_enough(t):
     guest = running_guest(t)
     for kind in ("libvirt", "trailer"):
@@ -271,7 +271,7 @@ def reader_has_enough(t):
         goes_on(t, guest, kind)
 
 
-@harness.test("cancelled with the end of the image in the pipe: the guest stays paused, and people decide")
+@harness.test("cancelled with the end of the image in the pipe: the guest stays paused, and people decide", once=True)
 def cancelled_at_the_end(t):
     guest = running_guest(t)
     reader, process = end_in_pipe(t, guest)
@@ -288,7 +288,7 @@ def cancelled_at_the_end(t):
     comes_back(t, guest, t.dir / "image", "stasis")
 
 
-@harness.test("a full pipe whose reader never reads: aborted by domjobabort and by Ctrl-C")
+@harness.test("a full pipe whose reader never reads: aborted by domjobabort and by Ctrl-C", once=True)
 def reader_sleeps(t):
     guest = running_guest(t)
     for kind in ("stasis-stream", "libvirt"):
@@ -308,7 +308,7 @@ def reader_sleeps(t):
             goes_on(t, guest, way)
 
 
-@harness.test("kill -9 at each step of a save of a stream into a file", timeout=300)
+@harness.test("kill -9 at each step of a save of a stream into a file", timeout=300, once=True)
 def killed_file(t):
     guest = running_guest(t)
     image = t.dir / "image"
@@ -324,7 +324,7 @@ def killed_file(t):
         comes_back(t, guest, image, "stasis-stream")
 
 
-@harness.test("kill -9 at each step of a save into a pipe: goes on, stays paused at COMMIT, or is gone", timeout=300)
+@harness.test("kill -9 at each step of a save into a pipe: goes on, stays paused at COMMIT, or is gone", timeout=300, once=True)
 def killed_pipe(t):
     guest = running_guest(t)
     image = t.dir / "image"
@@ -346,7 +346,7 @@ def killed_pipe(t):
     comes_back(t, guest, image, "stasis-stream")
 
 
-@harness.test("what a save had sent before its COMMIT when it died is no complete image, whatever its kind")
+@harness.test("what a save had sent before its COMMIT when it died is no complete image, whatever its kind", once=True)
 def cut_images(t):
     guest = running_guest(t)
     image = t.dir / "image"
@@ -387,7 +387,7 @@ def damaged_ends(t):
         guest.wait_for_tick(2)
 
 
-@harness.test("the image of a save that died at its very end, if the reader has it, is good")
+@harness.test("the image of a save that died at its very end, if the reader has it, is good", once=True)
 def killed_with_image(t):
     guest = running_guest(t)
     image = t.dir / "image"
@@ -415,7 +415,7 @@ def fails(t):
         goes_on(t, guest, step)
 
 
-@harness.test("a disk that is full in the middle: the guest runs on")
+@harness.test("a disk that is full in the middle: the guest runs on", once=True)
 def full_disk(t):
     if os.geteuid() != 0:
         raise harness.Skip("only root can mount a small file system")
