@@ -52,7 +52,7 @@ def run_state(t, image):
     return json.loads(t.stasis("image", "info", image, "--json").stdout)["qemu"]["run-state"]
 
 
-@harness.test("save-image-define and -edit take --running and --paused")
+@harness.test("save-image-define and -edit take --running and --paused", once=True)
 def define_run_state(t):
     guest, image = saved(t)
     xml = t.dir / "new.xml"
@@ -76,7 +76,7 @@ def define_run_state(t):
     guest.wait_for_tick(1)
 
 
-@harness.test("managedsave-define and -edit take --running and --paused")
+@harness.test("managedsave-define and -edit take --running and --paused", once=True)
 def managed_run_state(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -205,7 +205,7 @@ def failed(t):
     assert verdict["statistics"]["state"] == "failed", verdict
 
 
-@harness.test("a damage is told once, and --force is said not to be for it")
+@harness.test("a damage is told once, and --force is said not to be for it", once=True)
 def damage(t):
     guest = t.boot_sector_guest()
     t.stasis("create", guest.xml_file())
@@ -238,7 +238,7 @@ def damage(t):
     assert guest.name not in t.stasis("list", "--all", "--name").stdout
 
 
-@harness.test("the definition in an image keeps name and UUID")
+@harness.test("the definition in an image keeps name and UUID", once=True)
 def identity(t):
     guest, image = saved(t)
     xml = t.stasis("save-image-dumpxml", image, "--security-info").stdout
@@ -281,7 +281,7 @@ def cancelled(t):
     assert final(out) == "cancelled", out
 
 
-@harness.test("save-image-dumpxml leaves secrets out without --security-info")
+@harness.test("save-image-dumpxml leaves secrets out without --security-info", once=True)
 def secrets(t):
     guest, image = saved(t, VNC)
     for command in (["save-image-dumpxml"], ["image", "dumpxml"]):
@@ -425,7 +425,7 @@ def domstats(t):
     assert both == f"Domain: '{guest.name}'\n  vcpu.current=1\n\nDomain: 'idle'\n  vcpu.current=1\n\n", both
 
 
-@harness.test("domrename: not while it runs; then it is started, and starts by itself, under the new name")
+@harness.test("domrename: not while it runs; then it is started, and starts by itself, under the new name", once=True)
 def rename(t):
     guest = t.boot_sector_guest("before")
     t.stasis("define", guest.xml_file())
@@ -446,7 +446,7 @@ def rename(t):
     t.stasis("destroy", "after")
 
 
-@harness.test("domrename that is killed: the NVRAM is where the definition says, and it can be done again", embedded=True)
+@harness.test("domrename that is killed: the NVRAM is where the definition says, and it can be done again", embedded=True, once=True)
 def rename_killed(t):
     guest = t.boot_sector_guest("before")
     t.stasis("define", guest.xml_file())

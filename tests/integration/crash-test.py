@@ -88,7 +88,7 @@ def completed(t, guest):
     return json.loads(t.stasis("domjobinfo", guest.name, "--completed", "--json").stdout)
 
 
-@harness.test("the last job is the one that was killed or failed, not an older one")
+@harness.test("the last job is the one that was killed or failed, not an older one", once=True)
 def last_job(t):
     guest = running_guest(t)
     image = t.dir / "image.stasis"
@@ -150,7 +150,7 @@ def ends_while_saved(t):
     assert told["state"] == "failed" and "was destroyed while" in told["error"], told
 
 
-@harness.test("an existing image stays until the new one is complete")
+@harness.test("an existing image stays until the new one is complete", once=True)
 def old_image_stays(t):
     guest = running_guest(t)
     image = t.dir / "image.stasis"
@@ -184,7 +184,7 @@ def stopped_at(t, guest, image, step):
     return process
 
 
-@harness.test("a complete image whose guest has ended is a success, whatever cannot be noted or cleared away")
+@harness.test("a complete image whose guest has ended is a success, whatever cannot be noted or cleared away", once=True)
 def saved_but_left(t):
     guest = running_guest(t)
     image, folder = t.dir / "image.stasis", t.run_folder(guest)
@@ -205,7 +205,7 @@ def saved_but_left(t):
         is_settled_saved(t, guest, image)
 
 
-@harness.test("a complete image that is moved away while saver and supervisor are dead: the guest stays paused")
+@harness.test("a complete image that is moved away while saver and supervisor are dead: the guest stays paused", once=True)
 def image_moved(t):
     guest = running_guest(t)
     for step in ("save-renamed", "save-commit"):
@@ -252,7 +252,7 @@ def both_killed(t):
         is_settled_running(t, guest, image)
 
 
-@harness.test("kill -9 of the supervisor of a running guest: nothing else notices")
+@harness.test("kill -9 of the supervisor of a running guest: nothing else notices", once=True)
 def supervisor_alone(t):
     guest = running_guest(t)
     os.kill(t.supervisor(), signal.SIGKILL)
@@ -360,7 +360,7 @@ def managed_start_lost(t):
     goes_on(t, guest, "restore")
 
 
-@harness.test("kill -9 of the starting process: nothing is left, the domain can be started")
+@harness.test("kill -9 of the starting process: nothing is left, the domain can be started", once=True)
 def starter_killed(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -392,7 +392,7 @@ def aborted(t):
     assert t.stasis("domjobabort", guest.name, check=False).returncode == 1
 
 
-@harness.test("an abort that was accepted holds, however late and slow the supervisor; one that comes too late is refused")
+@harness.test("an abort that was accepted holds, however late and slow the supervisor; one that comes too late is refused", once=True)
 def aborted_late(t):
     guest = running_guest(t)
     image = t.dir / "image.stasis"
@@ -458,7 +458,7 @@ def cancelled_in_flight(t):
     assert guest.agent("sum") == total
 
 
-@harness.test("a second save at the same time is refused and does no harm")
+@harness.test("a second save at the same time is refused and does no harm", once=True)
 def second_save(t):
     guest = running_guest(t)
     image = t.dir / "image.stasis"

@@ -41,7 +41,7 @@ def life(t):
     assert t.stasis("domstate", guest.name, check=False).returncode == 1
 
 
-@harness.test("list, as text and as JSON")
+@harness.test("list, as text and as JSON", once=True)
 def listed(t):
     guest = t.boot_sector_guest()
     other = t.boot_sector_guest(name="other")
@@ -98,7 +98,7 @@ def on_poweroff(t):
     harness.wait_for(lambda: t.domstate(guest) == "in shutdown", "the shutdown", 60)
 
 
-@harness.test("the socket of a channel goes with its domain, and no other does")
+@harness.test("the socket of a channel goes with its domain, and no other does", once=True)
 def channel_sockets(t):
     path = t.dir / "channel.sock"
     channel = (f"<channel type='unix'><source mode='bind' path='{path}'/>"
@@ -140,7 +140,7 @@ def files_of(t, name):
                   if path.parent.name not in ("locks", "qemu"))
 
 
-@harness.test("undefine removes what belongs to the name alone")
+@harness.test("undefine removes what belongs to the name alone", once=True)
 def undefined(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -175,7 +175,7 @@ def crashed(t):
     harness.wait_for(lambda: not t.processes(), "the supervisor to end")
 
 
-@harness.test("a graceful destroy that fails leaves no reason for a later end")
+@harness.test("a graceful destroy that fails leaves no reason for a later end", once=True)
 def destroy_fails(t):
     guest = t.boot_sector_guest()
     t.stasis("create", guest.xml_file())
@@ -210,7 +210,7 @@ def own_user(t):
     assert len(users) == 2, users
 
 
-@harness.test("a hang-up of the terminal that started a guest does not touch it")
+@harness.test("a hang-up of the terminal that started a guest does not touch it", once=True)
 def hang_up(t):
     guest = t.boot_sector_guest()
     guest.xml_file()
@@ -288,7 +288,7 @@ def late_options(t):
     guest.wait_for_tick(guest.last_tick() + 2)
 
 
-@harness.test("autostart --start starts what is marked, and goes on past what cannot be started")
+@harness.test("autostart --start starts what is marked, and goes on past what cannot be started", once=True)
 def autostart_all(t):
     guests = [t.boot_sector_guest(name) for name in ("first", "second", "third")]
     missing = t.dir / "missing.img"
@@ -313,7 +313,7 @@ def is_once(t, name):
     return json.loads(t.stasis("dominfo", name, "--json").stdout)["autostart_once"]
 
 
-@harness.test("autostart --once: started the next time, and not once more, whatever becomes of that start")
+@harness.test("autostart --once: started the next time, and not once more, whatever becomes of that start", once=True)
 def autostart_once(t):
     well, lost = [t.boot_sector_guest(name) for name in ("well", "lost")]
     missing = t.dir / "missing.img"
@@ -340,7 +340,7 @@ def autostart_once(t):
     assert failed.returncode == 1 and "transient domain" in failed.stderr, failed.stderr
 
 
-@harness.test("autostart --once: a start that the host dies of is not tried again", embedded=True)
+@harness.test("autostart --once: a start that the host dies of is not tried again", embedded=True, once=True)
 def autostart_once_dies(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -352,7 +352,7 @@ def autostart_once_dies(t):
     assert t.stasis("list", "--name").stdout.split() == []
 
 
-@harness.test("autostart marks a domain")
+@harness.test("autostart marks a domain", once=True)
 def autostart(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -362,7 +362,7 @@ def autostart(t):
     assert t.stasis("list", "--all", "--autostart", "--name").stdout.split() == []
 
 
-@harness.test("a domain is edited by $EDITOR")
+@harness.test("a domain is edited by $EDITOR", once=True)
 def edited(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -370,7 +370,7 @@ def edited(t):
     assert ">2</vcpu>" in t.stasis("dumpxml", guest.name).stdout
 
 
-@harness.test("two domains of the same name or UUID are refused")
+@harness.test("two domains of the same name or UUID are refused", once=True)
 def unique(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -384,7 +384,7 @@ def unique(t):
     t.stasis("define", "/dev/stdin", check=False)
 
 
-@harness.test("a refused undefine costs nothing")
+@harness.test("a refused undefine costs nothing", once=True)
 def undefine_refused(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())

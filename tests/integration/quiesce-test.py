@@ -30,7 +30,7 @@ def stopped_at(q, step, *arguments):
     return process
 
 
-@harness.test("domfsfreeze: a write in the guest waits for domfsthaw", timeout=400)
+@harness.test("domfsfreeze: a write in the guest waits for domfsthaw", timeout=400, once=True)
 def freeze(t):
     q = QgaGuest(t)
     q.start_writer()
@@ -98,7 +98,7 @@ def save_and_restore(t):
     assert q.noted() is None
 
 
-@harness.test("an image that is converted: what cannot say that its guest is frozen is told", timeout=300)
+@harness.test("an image that is converted: what cannot say that its guest is frozen is told", timeout=300, once=True)
 def convert(t):
     q = QgaGuest(t)
     image, other = t.dir / "a.stasis", t.dir / "b.stasis"
@@ -123,7 +123,7 @@ def refused(q, image, *words, options=("--quiesce",)):
     assert q.noted() is None and "job" not in q.t.status(q.guest)
 
 
-@harness.test("no channel: refused, naming it", timeout=300)
+@harness.test("no channel: refused, naming it", timeout=300, once=True)
 def no_channel(t):
     q = QgaGuest(t, channel=False)
     image = t.dir / "a.stasis"
@@ -139,7 +139,7 @@ def no_channel(t):
     q.guest.wait_for_tick(last + 2)
 
 
-@harness.test("no agent, none that answers, another client: refused, and the guest goes on", timeout=600)
+@harness.test("no agent, none that answers, another client: refused, and the guest goes on", timeout=600, once=True)
 def no_agent(t):
     q = QgaGuest(t, start=False)
     image = t.dir / "a.stasis"
@@ -174,7 +174,7 @@ def no_agent(t):
     q.wait_writing("a resume")
 
 
-@harness.test("a freeze that is not answered is thawed: on Ctrl-C, and by its own queue", timeout=400)
+@harness.test("a freeze that is not answered is thawed: on Ctrl-C, and by its own queue", timeout=400, once=True)
 def unanswered(t):
     q = QgaGuest(t)
     image = t.dir / "a.stasis"
@@ -239,7 +239,7 @@ def saver_killed(t):
         settled(q, image, step)
 
 
-@harness.test("kill -9 of saver and supervisor: the next command thaws", timeout=400)
+@harness.test("kill -9 of saver and supervisor: the next command thaws", timeout=400, once=True)
 def both_killed(t):
     q = QgaGuest(t)
     q.start_writer()
@@ -254,7 +254,7 @@ def both_killed(t):
         settled(q, image, step)
 
 
-@harness.test("kill -9 of the restorer before and after it thaws: its supervisor does", timeout=600)
+@harness.test("kill -9 of the restorer before and after it thaws: its supervisor does", timeout=600, once=True)
 def restorer_killed(t):
     q = QgaGuest(t)
     q.start_writer()
@@ -308,7 +308,7 @@ def live(t):
     assert q.noted() is None and q.say("domfsthaw") == "Thawed 0 filesystem(s)"
 
 
-@harness.test("the clock: domtime, and --sync-time of restore, start and resume", timeout=600)
+@harness.test("the clock: domtime, and --sync-time of restore, start and resume", timeout=600, once=True)
 def clock(t):
     q = QgaGuest(t, define=True)
     assert q.say("domtime", "--time", "1000000000") == ""

@@ -33,7 +33,7 @@ def qemu_users(t):
     return [os.stat(f"/proc/{pid}").st_uid for pid, text in t.processes().items() if "qemu-system" in text]
 
 
-@harness.test("two domains that are started at the same moment get different users")
+@harness.test("two domains that are started at the same moment get different users", once=True)
 def two_users(t):
     if os.geteuid() != 0:
         raise harness.Skip("only root has other users for QEMU")
@@ -84,7 +84,7 @@ def seen_spoilt(t, guest, path):
         refused(t, command[0], guest.name, *command[1:], says=[path, f"destroy {guest.name}"])
 
 
-@harness.test("a status that cannot be read: nothing else is started, destroy ends the guest")
+@harness.test("a status that cannot be read: nothing else is started, destroy ends the guest", once=True)
 def unreadable_status(t):
     for text, signalled in (("", None), ('{"format": 1, "na', signal.SIGKILL), ("{}", signal.SIGSTOP)):
         guest = t.boot_sector_guest()
@@ -111,7 +111,7 @@ def unreadable_status(t):
         t.stasis("undefine", guest.name)
 
 
-@harness.test("a transient domain whose status cannot be read is found and ended")
+@harness.test("a transient domain whose status cannot be read is found and ended", once=True)
 def unreadable_transient(t):
     guest, other = t.boot_sector_guest(), t.boot_sector_guest(name="other")
     t.stasis("create", guest.xml_file())
@@ -127,7 +127,7 @@ def unreadable_transient(t):
     assert t.stasis("domstate", other.name).stdout.strip() == "running"
 
 
-@harness.test("a status that cannot be read, of a guest that has died, is cleared away by destroy")
+@harness.test("a status that cannot be read, of a guest that has died, is cleared away by destroy", once=True)
 def unreadable_and_dead(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -142,7 +142,7 @@ def unreadable_and_dead(t):
     t.stasis("destroy", guest.name)
 
 
-@harness.test("what has a lost guest's monitor and is not found keeps the run folder")
+@harness.test("what has a lost guest's monitor and is not found keeps the run folder", once=True)
 def unreadable_and_hidden(t):
     guest = t.boot_sector_guest()
     t.stasis("create", guest.xml_file())
@@ -173,7 +173,7 @@ def unreadable_and_hidden(t):
     t.stasis("create", guest.xml_file())
 
 
-@harness.test("a status that has gone does not make a second QEMU possible")
+@harness.test("a status that has gone does not make a second QEMU possible", once=True)
 def lost_status(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -184,7 +184,7 @@ def lost_status(t):
     assert not t.run_folder(guest).exists()
 
 
-@harness.test("QEMU of a domain whose status cannot be read keeps its user for itself")
+@harness.test("QEMU of a domain whose status cannot be read keeps its user for itself", once=True)
 def unreadable_user(t):
     if os.geteuid() != 0:
         raise harness.Skip("only root has other users for QEMU")
@@ -208,7 +208,7 @@ def renamed_process(t, guest, pid):
     return str(path)
 
 
-@harness.test("a status that names another process makes no second QEMU possible, destroy finds the right one")
+@harness.test("a status that names another process makes no second QEMU possible, destroy finds the right one", once=True)
 def wrong_process(t):
     for pid, signalled in ((os.getpid(), None), (2 ** 22 - 1, signal.SIGKILL), (0, signal.SIGKILL)):
         guest = t.boot_sector_guest()
@@ -240,7 +240,7 @@ def remove_folder(folder):
     harness.wait_for(is_gone, "the run folder to be gone")
 
 
-@harness.test("a run folder that was removed makes no second QEMU possible, destroy finds the first")
+@harness.test("a run folder that was removed makes no second QEMU possible, destroy finds the first", once=True)
 def removed_folder(t):
     for transient, signalled in ((False, False), (True, False), (False, True)):
         guest = t.boot_sector_guest()
@@ -265,7 +265,7 @@ def removed_folder(t):
             t.stasis("undefine", guest.name)
 
 
-@harness.test("a save whose run folder is removed says so, and not that the guest stands still")
+@harness.test("a save whose run folder is removed says so, and not that the guest stands still", once=True)
 def removed_while_saving(t):
     guest = t.boot_sector_guest()
     t.stasis("create", guest.xml_file())
@@ -282,7 +282,7 @@ def removed_while_saving(t):
     guest.wait_for_tick(guest.last_tick() + 2)
 
 
-@harness.test("the supervisor of a removed run folder says so, and lives as long as QEMU")
+@harness.test("the supervisor of a removed run folder says so, and lives as long as QEMU", once=True)
 def removed_and_supervised(t):
     guest = t.boot_sector_guest()
     t.stasis("create", guest.xml_file())
@@ -309,7 +309,7 @@ def resumed_but_left(t, guest, image):
         refused(t, "start", guest.name, says=[str(image), "already resumed", "managedsave-remove"])
 
 
-@harness.test("a managed image that cannot be removed is named, and not resumed a second time")
+@harness.test("a managed image that cannot be removed is named, and not resumed a second time", once=True)
 def unremovable_image(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -336,7 +336,7 @@ def unremovable_image(t):
     assert not image.exists()
 
 
-@harness.test("destroy ends a guest although the state folder is full")
+@harness.test("destroy ends a guest although the state folder is full", once=True)
 def full_state(t):
     config = (t.state / "config" / "stasis.conf").read_text()
     with harness.mounted("-t", "tmpfs", "-o", "size=4m,mode=700", "none", at=t.state) as state:
@@ -367,7 +367,7 @@ def both_dead(t, guest, image, step):
     process.communicate()
 
 
-@harness.test("whatever asks for a domain puts right what a dead driver and supervisor left", timeout=300)
+@harness.test("whatever asks for a domain puts right what a dead driver and supervisor left", timeout=300, once=True)
 def asked_for(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -462,7 +462,7 @@ def waited_in_vain_ms(text):
     return sum(map(int, re.findall(r"waited (\d+) ms for a supervisor in vain", text)))
 
 
-@harness.test("a supervisor that is stopped in the middle of a save does not lengthen the pause")
+@harness.test("a supervisor that is stopped in the middle of a save does not lengthen the pause", once=True)
 def stopped_supervisor(t):
     guest = t.boot_sector_guest()
     t.stasis("create", guest.xml_file())
