@@ -36,7 +36,7 @@ def by_address(t):
     assert not path.exists(), "the socket is left"
 
 
-@harness.test("the door lets in whom it knows")
+@harness.test("the door lets in whom it knows", once=True)
 def door(t):
     guest = running_guest(t)
     with Destination(t) as destination:
@@ -62,7 +62,7 @@ def door(t):
         destination.stasis("destroy", guest.name)
 
 
-@harness.test("a port that was asked for is another's once the source has said that it asks no more")
+@harness.test("a port that was asked for is another's once the source has said that it asks no more", once=True)
 def settled(t):
     with socket.create_server(("127.0.0.1", 0)) as free:
         uri = f"tcp:127.0.0.1:{free.getsockname()[1]}"
@@ -137,7 +137,7 @@ def crowd_with_data(t):
         expect_came_to_nothing(t, destination, source)
 
 
-@harness.test("a crowd of strangers who ask, and say nothing more, keeps no source from its answer")
+@harness.test("a crowd of strangers who ask, and say nothing more, keeps no source from its answer", once=True)
 def crowd_that_asks(t):
     guest = running_guest(t)
     with Destination(t) as destination:

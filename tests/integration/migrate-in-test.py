@@ -56,7 +56,7 @@ def paused(t):
             destination.stasis("destroy", guest.name)
 
 
-@harness.test("its definition comes along where that was asked for, under another name too")
+@harness.test("its definition comes along where that was asked for, under another name too", once=True)
 def persistent(t):
     guest = running_guest(t)
     with Destination(t) as destination:
@@ -73,7 +73,7 @@ def persistent(t):
         assert "yes" in destination.stasis("dominfo", "another").stdout.split("Persistent:")[1].splitlines()[0]
 
 
-@harness.test("without that nothing is left of it once it ends")
+@harness.test("without that nothing is left of it once it ends", once=True)
 def transient(t):
     guest = running_guest(t)
     with Destination(t) as destination:
@@ -82,7 +82,7 @@ def transient(t):
         destination.expect_nothing(guest.name)
 
 
-@harness.test("cookies that make no sense are refused, and nothing is started")
+@harness.test("cookies that make no sense are refused, and nothing is started", once=True)
 def bad_cookies(t):
     guest = running_guest(t)
     with Destination(t) as destination:
@@ -96,7 +96,7 @@ def bad_cookies(t):
     expect_goes_on(t, guest)
 
 
-@harness.test("a name, a UUID or a running domain that is here already refuses it")
+@harness.test("a name, a UUID or a running domain that is here already refuses it", once=True)
 def taken(t):
     guest = running_guest(t)
     with Destination(t) as destination:
@@ -241,7 +241,7 @@ def aborted(t):
     expect_goes_on(t, guest)
 
 
-@harness.test("a step of Prepare fails: nothing is left")
+@harness.test("a step of Prepare fails: nothing is left", once=True)
 def prepare_fails(t):
     guest = running_guest(t)
     for step, verdict in (("migrate-in-held", "open"), ("start-spawned", "open"), ("start-launched", "open"),
@@ -256,7 +256,7 @@ def prepare_fails(t):
     expect_goes_on(t, guest)
 
 
-@harness.test("the destination dies at a step of Prepare: nothing is left")
+@harness.test("the destination dies at a step of Prepare: nothing is left", once=True)
 def prepare_dies(t):
     guest = running_guest(t)
     for step, verdict in (("migrate-in-held", "open"), ("migrate-in-started", "open"), ("migrate-in-told", "open"),
@@ -316,7 +316,7 @@ def finish_dies(t):
         destination.stasis("destroy", guest.name)
 
 
-@harness.test("a definition that cannot be stored costs no guest")
+@harness.test("a definition that cannot be stored costs no guest", once=True)
 def persist_fails(t):
     guest = running_guest(t)
     with Destination(t, fault="migrate-persist=fail") as destination:
@@ -365,7 +365,7 @@ def postcopy_user(t):
     postcopy_to(t, "")
 
 
-@harness.test("offline only the definition comes")
+@harness.test("offline only the definition comes", once=True)
 def offline(t):
     guest = running_guest(t)
     with Destination(t) as destination:
@@ -401,7 +401,7 @@ def add_hook(destination, log, refuse="none"):
     (folder / "qemu").chmod(0o700)
 
 
-@harness.test("hooks are called as libvirt calls them, and may change the definition")
+@harness.test("hooks are called as libvirt calls them, and may change the definition", once=True)
 def hooks(t):
     guest = running_guest(t)
     log = t.dir / "hooks.log"
@@ -416,7 +416,7 @@ def hooks(t):
         destination.stasis("destroy", name)
 
 
-@harness.test("a hook refuses")
+@harness.test("a hook refuses", once=True)
 def hooks_refuse(t):
     guest = running_guest(t)
     log = t.dir / "hooks.log"

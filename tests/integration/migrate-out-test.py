@@ -153,7 +153,7 @@ def still(t):
         has_gone(t, guest)
 
 
-@harness.test("the source's definition goes where that is wanted, and a transient domain with the guest")
+@harness.test("the source's definition goes where that is wanted, and a transient domain with the guest", once=True)
 def undefined(t):
     for defined in (True, False):
         guest = running_guest(t, defined=defined, name=f"g{int(defined)}")
@@ -164,7 +164,7 @@ def undefined(t):
         assert not list((t.state / "lib").rglob(f"*{guest.name}*")), list((t.state / "lib").rglob(f"*{guest.name}*"))
 
 
-@harness.test("a definition alone")
+@harness.test("a definition alone", once=True)
 def offline(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -267,7 +267,7 @@ def paused_meanwhile(t):
         has_gone(t, guest)
 
 
-@harness.test("a speed is kept for a domain that does not run, and nothing else is")
+@harness.test("a speed is kept for a domain that does not run, and nothing else is", once=True)
 def limits_off(t):
     guest = t.boot_sector_guest()
     t.stasis("define", guest.xml_file())
@@ -368,7 +368,7 @@ def faults_after(t):
             goes_on(t, guest)
 
 
-@harness.test("where it cannot be asked: without Perform's cookie it cannot have begun", timeout=300)
+@harness.test("where it cannot be asked: without Perform's cookie it cannot have begun", timeout=300, once=True)
 def faults_unanswered(t):
     guest = running_guest(t)
     for number, step in enumerate(AFTER):
@@ -382,7 +382,7 @@ def faults_unanswered(t):
             goes_on(t, guest)
 
 
-@harness.test("where a dead driver's destination cannot be asked it stays paused, until it can", timeout=300)
+@harness.test("where a dead driver's destination cannot be asked it stays paused, until it can", timeout=300, once=True)
 def faults_undecided(t):
     guest = running_guest(t)
     for number, step in enumerate(AFTER):
@@ -401,7 +401,7 @@ def faults_undecided(t):
             goes_on(t, guest)
 
 
-@harness.test("who listens at its destination's address in its place is not believed", timeout=300)
+@harness.test("who listens at its destination's address in its place is not believed", timeout=300, once=True)
 def stranger(t):
     guest = running_guest(t)
     with Source(t, guest, STASIS_FAULT="migrate-out-completed=kill") as source, Destination(t, guest) as dest:
@@ -514,7 +514,7 @@ def lost_answer(t):
     assert "Completed" in t.stasis("domjobinfo", guest.name, "--completed").stdout
 
 
-@harness.test("what its owner could not undo, though he lives, the supervisor does")
+@harness.test("what its owner could not undo, though he lives, the supervisor does", once=True)
 def undone_by_another(t):
     guest = running_guest(t)
     with Source(t, guest, STASIS_FAULT="migrate-asked=fail") as source, Destination(t, guest) as dest:
@@ -525,7 +525,7 @@ def undone_by_another(t):
         assert set(dest.asked) == {"revoke"} and len(dest.asked) >= 2, dest.asked
 
 
-@harness.test("the definition goes although nobody confirms")
+@harness.test("the definition goes although nobody confirms", once=True)
 def undefined_by_another(t):
     guest = running_guest(t)
     with Source(t, guest) as source, Destination(t, guest) as dest:

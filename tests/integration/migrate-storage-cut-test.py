@@ -201,7 +201,7 @@ def source_dies(t):
             guest.close()
 
 
-@harness.test("the daemon's end at the destination leaves the guest and no half copy", timeout=600)
+@harness.test("the daemon's end at the destination leaves the guest and no half copy", timeout=600, once=True)
 def daemon_dies(t):
     with hosts(t) as (one, two):
         guest = small_guest(t, one)
@@ -217,7 +217,7 @@ def daemon_dies(t):
         comes_after_all(guest, one, two)
 
 
-@harness.test("a disk that has no room for a copy")
+@harness.test("a disk that has no room for a copy", once=True)
 def full(t):
     with hosts(t) as (one, two), harness.mounted("-t", "tmpfs", "-o", "size=2m", "none", at=two.disks):
         base = make_raw(t.dir / "base")
@@ -234,7 +234,7 @@ def full(t):
             expect_goes_on(guest, one, two)
 
 
-@harness.test("of two disks one goes along, and the other is where it was")
+@harness.test("of two disks one goes along, and the other is where it was", once=True)
 def chosen(t):
     with hosts(t) as (one, two):
         shared = make_raw(t.dir / "c", seed=3)

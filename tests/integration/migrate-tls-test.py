@@ -86,7 +86,7 @@ def not_verified(t):
         expect_at(guest, two, one)
 
 
-@harness.test("a file that is missing, empty or of no use is named, at either end", timeout=600)
+@harness.test("a file that is missing, empty or of no use is named, at either end", timeout=600, once=True)
 def missing(t):
     keys = certificates.folder(t.dir / "keys")
     theirs = t.dir / "theirs"
@@ -112,7 +112,7 @@ def missing(t):
         expect_at(guest, two, one)
 
 
-@harness.test("a destination may want encryption: by TLS, or by a tunnel")
+@harness.test("a destination may want encryption: by TLS, or by a tunnel", once=True)
 def required(t):
     keys = certificates.folder(t.dir / "keys")
     with hosts(t, config(keys), config(keys, "tls-required=yes\n")) as (one, two):
@@ -127,7 +127,7 @@ def required(t):
         expect_at(guest, two, one)
 
 
-@harness.test("--check says what a destination wants, and has")
+@harness.test("--check says what a destination wants, and has", once=True)
 def checked(t):
     keys, theirs = certificates.folder(t.dir / "keys"), t.dir / "theirs"
     shutil.copytree(keys, theirs)

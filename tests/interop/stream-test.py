@@ -143,7 +143,7 @@ def screenshot(t):
         assert failed.returncode == 1 and "screendump" in failed.stderr, failed.stderr
 
 
-@harness.test("libvirt's streams: both directions, the end, and an abort")
+@harness.test("libvirt's streams: both directions, the end, and an abort", once=True)
 def bindings(t):
     if not libvirt:
         raise harness.Skip("no python3-libvirt here (./dev setup)")
@@ -190,7 +190,7 @@ def bindings(t):
         harness.wait_for(lambda: descriptors(served) <= before, "everything to be closed")
 
 
-@harness.test("the packets of a stream: its end, its errors, and what belongs to none")
+@harness.test("the packets of a stream: its end, its errors, and what belongs to none", once=True)
 def packets(t):
     with Port(t) as port, daemon(t) as served, Client(served.socket) as client:
         domain = client.lookup(port.guest.name)
@@ -229,7 +229,7 @@ def packets(t):
         assert "cannot write" in broken.receive(ERROR).message and client.lives()
 
 
-@harness.test("a client that ends, or is refused its console, leaves no stream behind")
+@harness.test("a client that ends, or is refused its console, leaves no stream behind", once=True)
 def left(t):
     with Port(t) as port, daemon(t) as served:
         with Client(served.socket) as other:
@@ -248,7 +248,7 @@ def left(t):
             assert other.lives()
 
 
-@harness.test("thousands of streams: a connection has some, and others as many")
+@harness.test("thousands of streams: a connection has some, and others as many", once=True)
 def many(t):
     with Port(t) as port, daemon(t) as served, Client(served.socket) as client, Client(served.socket) as other:
         domain = client.lookup(port.guest.name)
@@ -269,7 +269,7 @@ def many(t):
         assert descriptors(served) <= before and other.lives() and kept.end.send(b"x") == 1
 
 
-@harness.test("who does not read gets no more than fits, and holds up nobody")
+@harness.test("who does not read gets no more than fits, and holds up nobody", once=True)
 def slow(t):
     with Port(t) as port, daemon(t) as served, Client(served.socket) as client, Client(served.socket) as other:
         domain = client.lookup(port.guest.name)
@@ -297,7 +297,7 @@ def slow(t):
         assert stream.receive().payload == b"more"
 
 
-@harness.test("a stream goes on as its client allows although more calls wait than may")
+@harness.test("a stream goes on as its client allows although more calls wait than may", once=True)
 def allowed_in_crowd(t):
     with Port(t) as port, daemon(t) as served, Client(served.socket) as client:
         domain = client.lookup(port.guest.name)
@@ -312,7 +312,7 @@ def allowed_in_crowd(t):
             assert (got.serial, got.payload) == (stream.serial, b"def"), got
 
 
-@harness.test("of a stream no more comes than its client allows, and the rest of the connection goes on")
+@harness.test("of a stream no more comes than its client allows, and the rest of the connection goes on", once=True)
 def allowed(t):
     with Port(t) as port, daemon(t) as served, Client(served.socket) as client:
         stream = Stream(client, client.lookup(port.guest.name), port)
@@ -345,7 +345,7 @@ def allowed(t):
         allow(1)
 
 
-@harness.test("a guest that takes nothing: the client is not read, and the stream is ended, not the connection")
+@harness.test("a guest that takes nothing: the client is not read, and the stream is ended, not the connection", once=True)
 def stuck(t):
     with Port(t) as port, daemon(t) as served, Client(served.socket) as client, Client(served.socket) as other:
         domain = client.lookup(port.guest.name)
