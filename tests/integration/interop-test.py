@@ -22,6 +22,8 @@ import virsh_peer  # pylint: disable=wrong-import-position
 # of the header.
 FORMATS = {"raw": (0, (0,)), "gzip": (1, (0,)), "bzip2": (2, (0,)), "xz": (3, (0,)), "lzop": (4, (0,)),
            "zstd": (5, (11, 2)), "sparse": (6, (11, 2))}
+# A stream that goes through a program's pipe is the same one whatever the program.
+PIPED = ("bzip2", "xz", "lzop", "zstd")
 CACHE = tempfile.TemporaryDirectory(prefix="stasis-test-libvirt-")
 cells = {}
 versions = set()
@@ -31,7 +33,7 @@ class Pair:
     """A Linux guest with known memory, a private libvirtd, and Stasis."""
 
     def __init__(self, t, word):
-        if word in ("bzip2", "xz", "lzop", "zstd") and not shutil.which(word):
+        if word in PIPED and not shutil.which(word):
             raise harness.Skip(f"no {word} here (./dev setup)")
         self.t, self.word = t, word
         self.kind = "libvirt" if word == "raw" else f"libvirt-{word}"
@@ -140,20 +142,21 @@ def read_by_virsh(t, word):
 
 
 for name in FORMATS:
-    harness.test(f"{name}: what virsh has saved is restored here", timeout=900)(
+    harness.test(f"{name}: what virsh has saved is restored here", timeout=900, once=name in PIPED)(
         lambda t, word=name: read_by_stasis(t, word))
-    harness.test(f"{name}: what is saved here is restored by virsh", timeout=900)(
+    harness.test(f"{name}: what is saved here is restored by virsh", timeout=900, once=name in PIPED)(
         lambda t, word=name: read_by_virsh(t, word))
 
 
 @harness.test("the matrix")
 def matrix(_t):
-    if len(cells) < 2 * len(FORMATS):
+    words = [word for word in FORMATS if word not in PIPED or not harness.REPEATED]
+    if len(cells) < 2 * len(words):
         raise harness.Skip("not all of the tests above have run")
     assert len(versions) == 1, versions
     print(f"# libvirt {versions.pop()}, {os.path.basename(harness.QEMU)}")
     print(f"# {'kind':16} {'virsh -> stasis':>16} {'stasis -> virsh':>16}")
-    for word in FORMATS:
+    for word in words:
         kind = "libvirt" if word == "raw" else f"libvirt-{word}"
         print(f"# {kind:16} {cells[word, 'read']:>16} {cells[word, 'write']:>16}")
 
