@@ -301,11 +301,18 @@ def ram_address(t, guest):
     return numbers[3], numbers[1]
 
 
+def leads_to(path, what):
+    """Whether a descriptor, unless it was closed meanwhile."""
+    try:
+        return what in os.readlink(path)
+    except FileNotFoundError:
+        return False
+
+
 def register(t, guest, address, length):
     """Track the guest's writes by the userfaultfd that its QEMU was started with, and forget it."""
     pid = t.status(guest)["qemu"]["pid"]
-    links = [path for path in pathlib.Path(f"/proc/{pid}/fd").iterdir() if "userfaultfd]" in os.readlink(path)]
-    theirs = min(int(path.name) for path in links)
+    theirs = min(int(path.name) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir() if leads_to(path, "userfaultfd]"))
     handle = os.pidfd_open(pid)
     own = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, handle, theirs, 0)
     assert own >= 0, os.strerror(ctypes.get_errno())

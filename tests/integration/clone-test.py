@@ -378,10 +378,9 @@ def verification(t):
         t.stasis("destroy", each.name)
 
     clones = clone(t, guest, image, "d", 3, STASIS_FAULT="verify=stop")
-    mine = lambda: [pid for pid in verifiers() if pid in t.processes()]
-    harness.wait_for(lambda: len(mine()) == 3 and any(map(harness.is_stopped, mine())), "the checks to begin")
+    harness.wait_for(lambda: len(verifiers(t)) == 3 and any(map(harness.is_stopped, verifiers(t))), "the checks to begin")
     time.sleep(0.5)
-    stopped, = [pid for pid in mine() if harness.is_stopped(pid)]
+    stopped, = [pid for pid in verifiers(t) if harness.is_stopped(pid)]
     os.kill(stopped, signal.SIGCONT)
     for each in clones:
         assert wait_verified(t, each) == ("yes", None)

@@ -461,7 +461,7 @@ def awaits_check(t):
     need_mapping()
     guest, image, last = saved_guest(t)
     t.stasis("restore", image, "--load", "instant", STASIS_FAULT="verify=stop")
-    verifier, = harness.wait_for(lambda: [pid for pid in verifiers() if pid in t.processes()], "the check to begin")
+    verifier, = harness.wait_for(lambda: verifiers(t), "the check to begin")
     harness.wait_for(lambda: harness.is_stopped(verifier), "the check to stop")
     process = t.start("domdetach", guest.name)
     harness.wait_for(lambda: "to be verified" in t.stasis("domjobinfo", guest.name).stdout, "the detach to wait")

@@ -49,8 +49,7 @@ def nodes(t, guest):
 
 
 def has_open(t, guest, path):
-    folder = f"/proc/{t.status(guest)['qemu']['pid']}/fd"
-    return str(path) in [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder) if os.path.lexists(f"{folder}/{fd}")]
+    return str(path) in harness.open_files(t.status(guest)["qemu"]["pid"])
 
 
 def cpus(guest):

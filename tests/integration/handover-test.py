@@ -4,7 +4,6 @@
 
 import json
 import os
-import pathlib
 import re
 import signal
 import time
@@ -343,7 +342,7 @@ def left_open(t):
     guest = running_guest(t)
 
     def kinds():
-        names = [os.readlink(entry) for entry in pathlib.Path(f"/proc/{t.daemon.pid}/fd").iterdir() if entry.is_symlink()]
+        names = harness.open_files(t.daemon.pid)
         return [name for name in names if "memfd" in name or "stasis-ram" in name], len(names)
     t.stasis("handover", guest.name)
     before = kinds()

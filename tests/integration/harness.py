@@ -109,6 +109,15 @@ def is_stopped(pid):
     return state == "T"
 
 
+def open_files(pid):
+    """What the descriptors of a process lead to; one that is closed meanwhile is left out."""
+    names = []
+    for path in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            names.append(os.readlink(path))
+    return names
+
+
 def kill(pid):
     """Kill a process that need not be our child, and wait until its last thread has ended."""
     handle = os.pidfd_open(pid)

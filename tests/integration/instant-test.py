@@ -209,7 +209,7 @@ def background_asleep(t):
     save(t, guest, image)
     damage(t, image)
     t.stasis("restore", image, "--load", "instant", STASIS_FAULT="verify=stop")
-    verifier, = harness.wait_for(lambda: [pid for pid in verifiers() if pid in t.processes()], "the check to begin")
+    verifier, = harness.wait_for(lambda: verifiers(t), "the check to begin")
     harness.wait_for(lambda: harness.is_stopped(verifier), "the check to stop")
     t.stasis("shutdown", guest.name)  # the button
     harness.wait_for(lambda: t.domstate(guest) == "pmsuspended", "the guest to sleep")
@@ -229,14 +229,14 @@ def finding_unwritten(t):
     guest, image, last = saved_guest(t)
     with harness.mounted("-t", "tmpfs", "-o", "size=512k", "tmpfs", at=t.state / "run"):
         t.stasis("restore", image, STASIS_FAULT="verify=stop")
-        verifier, = harness.wait_for(lambda: [pid for pid in verifiers() if pid in t.processes()], "the check")
+        verifier, = harness.wait_for(lambda: verifiers(t), "the check")
         harness.wait_for(lambda: harness.is_stopped(verifier), "the check to stop")
         fill = t.state / "run" / "fill"
         with open(fill, "wb", buffering=0) as file, contextlib.suppress(OSError):
             while file.write(bytes(4096)):
                 pass
         os.kill(verifier, signal.SIGCONT)
-        harness.wait_for(lambda: not verifiers(), "the check to end")
+        harness.wait_for(lambda: not verifiers(t), "the check to end")
         time.sleep(0.5)
         assert verified(t, guest) == ("going on", None)
         fill.unlink()
@@ -273,7 +273,7 @@ def save_aborted(t):
     assert "None" in t.stasis("domjobinfo", guest.name).stdout
     assert not (t.dir / "b.stasis").exists() and t.domstate(guest, "--reason") == "running (restored)"
     goes_on(guest, last)
-    verifier, = [pid for pid in verifiers() if pid in t.processes()]
+    verifier, = verifiers(t)
     os.kill(verifier, signal.SIGCONT)
     assert wait_verified(t, guest) == ("yes", None)
     t.stasis("save", guest.name, t.dir / "b.stasis")
@@ -303,7 +303,7 @@ def save_waits(t):
     need_mapping()
     guest, image, last = saved_guest(t)
     t.stasis("restore", image, "--load", "instant", STASIS_FAULT="verify=stop")
-    verifier, = harness.wait_for(lambda: [pid for pid in verifiers() if pid in t.processes()], "the check to begin")
+    verifier, = harness.wait_for(lambda: verifiers(t), "the check to begin")
     harness.wait_for(lambda: harness.is_stopped(verifier), "the check to stop")
     last = goes_on(guest, last)
     assert verified(t, guest) == ("going on", None)
@@ -323,7 +323,7 @@ def save_waits(t):
     t.stasis("list", STASIS_FAULT="verify=stop")
     waits(t, guest, process)  # the new one knows of it as well
     harness.wait_for(lambda: verifier not in t.processes(), "the first check to end")
-    second, = harness.wait_for(lambda: [pid for pid in verifiers() if pid in t.processes()], "the second check")
+    second, = harness.wait_for(lambda: verifiers(t), "the second check")
     harness.wait_for(lambda: harness.is_stopped(second), "the second check to stop")
     os.kill(second, signal.SIGCONT)
     _, errors = process.communicate(timeout=60)

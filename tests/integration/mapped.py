@@ -116,10 +116,9 @@ def wait_verified(t, guest):
     return verified(t, guest)
 
 
-def verifiers():
-    """The programs that verify an image now: their pids."""
-    return [int(path.parent.name) for path in pathlib.Path("/proc").glob("[0-9]*/comm")
-            if comm(path) == "stasis-verify\n"]
+def verifiers(t):
+    """The programs that verify an image of this test's now, and not of one beside it: their pids."""
+    return [pid for pid in t.processes() if comm(pathlib.Path(f"/proc/{pid}/comm")) == "stasis-verify\n"]
 
 
 def comm(path):

@@ -4,7 +4,6 @@
 
 import json
 import os
-import pathlib
 
 import harness
 from incoming import running_guest, expect_here, expect_refused, expect_goes_on, come, expect_came_to_nothing
@@ -344,8 +343,7 @@ def postcopy_to(t, config):
         source.end()
         expect_here(destination, guest, source.token)
         assert not any(one["state"] for one in destination.query(guest.name, "query-migrate-capabilities"))
-        fds = pathlib.Path(f"/proc/{destination.status(guest.name)['qemu']['pid']}/fd")
-        links = [os.readlink(path) for path in fds.iterdir()]
+        links = harness.open_files(destination.status(guest.name)["qemu"]["pid"])
         assert links.count("/dev/userfaultfd") <= 1, links  # QEMU keeps one of its own
         destination.stasis("destroy", guest.name)
 

@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The source of a migration: what is sent, and what becomes of its guest whatever fails."""
 
-import contextlib
 import json
-import os
-import pathlib
 import re
 import socket
 import threading
@@ -71,11 +68,7 @@ def fails(step, *arguments, **members):
 
 def descriptors(t, guest):
     """Of its QEMU, but for those of connections."""
-    folder = pathlib.Path(f"/proc/{t.status(guest)['qemu']['pid']}/fd")
-    names = []
-    for fd in folder.iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            names.append(os.readlink(fd))
+    names = harness.open_files(t.status(guest)["qemu"]["pid"])
     return sorted(name for name in names if "socket:" not in name)
 
 

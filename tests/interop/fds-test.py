@@ -38,7 +38,7 @@ def descriptors(pid):
 
 
 def sockets(pid):
-    return sum(os.readlink(path).startswith("socket:") for path in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+    return sum(name.startswith("socket:") for name in harness.open_files(pid))
 
 
 def most_within(served, seconds):
