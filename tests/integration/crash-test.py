@@ -39,7 +39,7 @@ def goes_on(t, guest, what):
     """The guest must tick again, without any command of ours, and the time it took."""
     began = time.monotonic()
     last = guest.last_tick()
-    harness.wait_for(lambda: guest.last_tick() > last, f"the guest to go on after {what}", timeout=10)
+    harness.wait_for(lambda: guest.last_tick() > last, f"the guest to go on after {what}")
     print(f"# {what}: the guest ticked after {1000 * (time.monotonic() - began):.0f} ms")
     assert guest.damaged_pages() == 0
 
@@ -452,7 +452,7 @@ def cancelled_in_flight(t):
             pid = t.status(guest)["qemu"]["pid"]
             continue
         last = guest.last_tick()
-        harness.wait_for(lambda: guest.last_tick() > last, "the guest to go on", timeout=10)  # pylint: disable=cell-var-from-loop
+        harness.wait_for(lambda: guest.last_tick() > last, "the guest to go on")  # pylint: disable=cell-var-from-loop
         t.wait_for_no_job(guest)
     guest.wait_for_agent()
     assert guest.agent("sum") == total
@@ -478,8 +478,9 @@ def second_save(t):
 def destroyed(t):
     guest = running_guest(t, define=True)
     process = stopped_at(t, guest, t.dir / "image.stasis", "save-paused")
+    qemu = t.status(guest)["qemu"]["pid"]
     destroy = t.start("destroy", guest.name)
-    time.sleep(0.3)
+    harness.wait_for(lambda: not pathlib.Path(f"/proc/{qemu}").exists(), "the end of QEMU")
     os.kill(process.pid, signal.SIGCONT)
     process.communicate(timeout=60)
     destroy.communicate(timeout=60)

@@ -242,7 +242,7 @@ def save_fails(t):
     harness.wait_for(lambda: hooks.calls(guest), "the hook to be asked")
     harness.wait_for(lambda: "sleep 1000" in str(t.processes()), "the hook to wait")
     t.stasis("domjobabort", guest.name)
-    assert save.wait(30) == 1
+    assert save.wait(60) == 1
     save.communicate()
     assert hooks.take(guest) == ["save begin -", "saved end failure"]
     assert "sleep 1000" not in str(t.processes())

@@ -62,7 +62,7 @@ class QgaGuest:
         """The writer must go on."""
         self.guest.wait_for_agent()
         before = self.written()
-        harness.wait_for(lambda: self.written() > before + 3, f"the guest to write: {what}", timeout=30)
+        harness.wait_for(lambda: self.written() > before + 3, f"the guest to write: {what}")
 
     def is_stuck(self, uptime_s=1.5):
         """Whether the writer stands still while the guest's own clock goes on."""

@@ -36,7 +36,7 @@ def running_guest(t, **options):
 
 def goes_on(t, guest, what=""):
     last = guest.last_tick()
-    harness.wait_for(lambda: guest.last_tick() > last, f"the guest to go on after {what}", timeout=20)
+    harness.wait_for(lambda: guest.last_tick() > last, f"the guest to go on after {what}")
     assert guest.damaged_pages() == 0
     t.wait_for_no_job(guest)
     assert t.stasis("domstate", guest.name).stdout.strip() == "running"

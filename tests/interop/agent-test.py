@@ -51,7 +51,7 @@ def agent(t):
         harness.wait_for(lambda: "disconnected" in heard.read_text(encoding="utf-8"), "the agent's end")
         assert served.virsh("domtime", q.name, check=False).returncode == 1
         listener.send_signal(signal.SIGINT)
-        listener.wait(30)
+        listener.wait(60)
 
 
 harness.main()

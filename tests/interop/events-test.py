@@ -138,7 +138,7 @@ def qemu(t):
             return "event RESET at" in raw.read_text(encoding="utf-8")
         harness.wait_for(is_heard, "QEMU's event")
         monitor.send_signal(signal.SIGINT)
-        monitor.wait(30)
+        monitor.wait(60)
         harness.wait_for(lambda: f"event 'reboot' for domain '{guest.name}'" in listener.lines(), "the reboot")
         served.virsh("qemu-monitor-command", guest.name,
                      '{"execute":"blockdev-open-tray","arguments":{"id":"sata0-0-1","force":true}}')

@@ -40,7 +40,7 @@ def listener(t, served):
         yield path
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(60)
 
 
 @harness.test("killed beside fifty guests: all go on, the next daemon knows them, and events come again", timeout=400)

@@ -314,7 +314,7 @@ def raised_limit(t):
             config.write_text("[limits]\nmax-requests=9\n", encoding="utf-8")
             served.process.send_signal(signal.SIGHUP)
             harness.wait_for(lambda: "read anew" in served.said(), "the configuration to be read")
-        client.socket.settimeout(20)
+        client.socket.settimeout(60)
         assert sorted(client.receive().serial for _ in waits) == waits
 
 

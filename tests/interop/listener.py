@@ -32,7 +32,7 @@ class Listener:
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
+        self.process.wait(60)
         if self.relay:
             self.relay.close()
 

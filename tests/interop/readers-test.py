@@ -50,7 +50,7 @@ def threads(t):
                 for _ in range(4):
                     client.ask(MEMORY_STATS, domain + u32(8) + u32(0))
                 assert client.lives()
-            other.socket.settimeout(20)
+            other.socket.settimeout(60)
             assert other.call(wire.XML, domain + u32(0)).status == wire.OK
             assert all(client.says_nothing(0) for client in clients)
         for client in clients:
@@ -90,7 +90,7 @@ def users(t):
             for client in clients:
                 client.ask(MEMORY_STATS, domain + u32(8) + u32(0))
                 client.ask(MEMORY_STATS, domain + u32(8) + u32(0))
-            reader.socket.settimeout(20)
+            reader.socket.settimeout(60)
             assert reader.call(wire.XML, domain + u32(0)).status == wire.OK
             assert all(client.says_nothing(0) for client in clients)
         assert all(client.receive().status == wire.OK for client in clients for _ in range(2))

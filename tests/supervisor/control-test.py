@@ -111,7 +111,7 @@ def job():
         assert not other["ok"] and other["code"] == "busy" and str(owner.pid) in other["error"]
         domain.client("abort")
         assert owner.stdout.readline().strip() == "aborted"
-        assert owner.wait(10) == 0
+        assert owner.wait(60) == 0
         assert json.loads(domain.client("job"))["state"] == "none"
         assert domain.state() == "1 booted", domain.state()
 
@@ -154,7 +154,7 @@ def watched():
         idle.send(do="watch", after=said["number"])
         owner = domain.own(step="save", **{"was-running": True})
         domain.client("abort")
-        assert owner.wait(10) == 0
+        assert owner.wait(60) == 0
         job = hear(idle, idle.receive(), lambda said: [one["job"] for one in said["events"] if "job" in one])[0][0]
         assert job["operation"] == "save" and job["owner-pid"] == owner.pid, job
 
@@ -172,7 +172,7 @@ def staying():
         except BlockingIOError:
             return []
         finally:
-            watcher.socket.settimeout(20)
+            watcher.socket.settimeout(60)
 
     with Domain("idle", run=True) as domain:
         domain.wait_state("1 booted")
@@ -222,7 +222,7 @@ def job_reasons():
         assert [event["reason"] for event in reply["events"]] == ["saving"], reply
         assert watcher.ask(do="watch")["events"][0]["reason"] == "saving"
         domain.client("abort")
-        assert owner.wait(10) == 0
+        assert owner.wait(60) == 0
         eventually(lambda: domain.control().ask(do="watch")["events"][0]["reason"] == "user", "it stands still by itself")
 
 
@@ -240,7 +240,7 @@ def waiting_watchers():
         owner = domain.own(step="save", **{"was-running": True})
         eventually(lambda: json.loads(domain.client("job"))["state"] == "active", "the job is known")
         domain.client("abort")
-        assert owner.wait(10) == 0
+        assert owner.wait(60) == 0
         for watcher in watchers:
             watcher.close()
 
@@ -335,14 +335,14 @@ def hostile_octets():
         pid = domain.supervisor()
         for octets in hostile:
             with socket.socket(socket.AF_UNIX) as end:
-                end.settimeout(10)
+                end.settimeout(60)
                 end.connect(f"{domain.folder}/control.sock")
                 end.setblocking(False)
                 try:
                     end.sendall(octets)
                 except BlockingIOError:
                     pass  # it waits for us to take its replies
-                end.settimeout(10)
+                end.settimeout(60)
                 reply = end.recv(65536)
                 first = json.loads(reply.split(b"\n")[0])
                 assert first["ok"] is (b'"state"' in octets), (octets[:40], first)
@@ -402,7 +402,7 @@ def slow_reader_and_half_request():
         hung_up = select.poll()
         hung_up.register(slow.socket, 0)
         assert hung_up.poll(60000), "it is given up; reading earlier would save it"
-        slow.socket.settimeout(10)
+        slow.socket.settimeout(60)
         try:
             while slow.socket.recv(65536):
                 pass

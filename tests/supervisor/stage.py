@@ -18,7 +18,7 @@ import traceback
 CLIENT = os.environ["STASIS_TEST_CLIENT"]
 QEMU = os.environ.get("STASIS_TEST_QEMU") or shutil.which("qemu-system-x86_64")
 F_OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
-WAIT = 20  # seconds that something may take on a busy machine
+WAIT = 60  # seconds that something may take on a busy machine
 
 
 # --- guests: 64 KiB of firmware each, whose first instruction is ours ---------------------------
