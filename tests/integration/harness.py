@@ -34,6 +34,7 @@ import functools
 import json
 import os
 import pathlib
+import random
 import select
 import shutil
 import signal
@@ -107,6 +108,18 @@ def is_stopped(pid):
     state = stat.rpartition(")")[2].split()[0]
     assert state not in "ZX", f"process {pid} has ended, and was not stopped before that"
     return state == "T"
+
+
+def free_port(*addresses):
+    """A port of these addresses for somebody who binds it later: one that the kernel gives to nobody by itself meanwhile."""
+    for _ in range(100):
+        port = random.randrange(10000, 32000)
+        with contextlib.suppress(OSError):
+            for address in addresses or ("127.0.0.1",):
+                with socket.socket() as probe:
+                    probe.bind((address, port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def open_files(pid):

@@ -64,8 +64,7 @@ def door(t):
 
 @harness.test("a port that was asked for is another's once the source has said that it asks no more", once=True)
 def settled(t):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        uri = f"tcp:127.0.0.1:{free.getsockname()[1]}"
+    uri = f"tcp:127.0.0.1:{harness.free_port()}"
     one, other = running_guest(t, name="one"), running_guest(t, name="other")
     with Destination(t) as destination, Destination(t, name="elsewhere") as elsewhere:
         source, prepared, _ = come(t, destination, one, uri=uri)

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Disks are copied along with a migration: two daemons, real virsh and stasis, and whatever fails."""
 
-import contextlib
 import json
 import re
 import subprocess
@@ -94,10 +93,7 @@ def places(t):
         result = migrate(two, one, guest, "--copy-storage-all", "--migrateuri", f"unix://{t.dir}/other.sock", check=False)
         fails(result, "--disks-uri")
         expect_goes_on(guest, two, one)
-        with contextlib.closing(harness.socket.socket()) as chosen:
-            chosen.bind(("127.0.0.1", 0))
-            port = chosen.getsockname()[1]
-        comes_after_all(guest, two, one, "--disks-port", port)
+        comes_after_all(guest, two, one, "--disks-port", harness.free_port())
 
 
 @harness.test("what cannot be copied is refused, and nothing is left of it")

@@ -23,9 +23,7 @@ class Way:
         self.taken, self.passed, self.goes = 0, 0, threading.Event()
         self.seen = bytearray()  # all that has passed
         self.goes.set()
-        with socket.socket() as chosen:
-            chosen.bind(("127.0.0.1", 0))
-            self.port = chosen.getsockname()[1]
+        self.port = harness.free_port("127.0.0.1", "127.0.0.2")
         self.listener = socket.create_server(("127.0.0.2", self.port))
         self.ends = []
         threading.Thread(target=self.accept, daemon=True).start()

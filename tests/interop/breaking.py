@@ -10,6 +10,8 @@ import socket
 import threading
 import time
 
+from served import harness
+
 HERE, THERE = "127.0.0.2", "127.0.0.1"
 PART = 16384
 BUFFER = 65536  # octets that are on the way, at most
@@ -21,17 +23,10 @@ class Link:
     def __init__(self, per_second=1 << 20):
         self.per_second = per_second  # from the source; 0: as fast as it goes
         self.lock, self.pairs = threading.Lock(), []
-        for _ in range(100):
-            self.listener = socket.socket()
-            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-            self.listener.bind((HERE, 0))
-            self.port = self.listener.getsockname()[1]
-            with socket.socket() as other:
-                try:
-                    other.bind((THERE, self.port))
-                    break
-                except OSError:
-                    self.listener.close()
+        self.port = harness.free_port(HERE, THERE)
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        self.listener.bind((HERE, self.port))
         self.listener.listen()
         threading.Thread(target=self._take, daemon=True).start()
 

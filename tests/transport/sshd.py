@@ -8,6 +8,7 @@ given to it (`links`), and the host's are not seen.
 import contextlib
 import os
 import pathlib
+import random
 import pwd
 import shutil
 import signal
@@ -76,9 +77,12 @@ def public(key):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """For somebody who binds it later: none that the kernel gives to whoever connects meanwhile."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def descendants(pid):
