@@ -6,7 +6,9 @@
         link.cut()
 """
 
+import contextlib
 import socket
+import struct
 import threading
 import time
 
@@ -15,6 +17,16 @@ from served import harness
 HERE, THERE = "127.0.0.2", "127.0.0.1"
 PART = 16384
 BUFFER = 65536  # octets that are on the way, at most
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER
+
+
+def reset(end):
+    """Who sends hears of it at once: behind what nobody reads any more he would wait until his own time is over."""
+    with contextlib.suppress(OSError):  # it has ended
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
 
 
 class Link:
@@ -46,10 +58,7 @@ class Link:
             pairs, self.pairs = self.pairs, []
         for pair in pairs:
             for end in pair:
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass  # it has ended
+                reset(end)
 
     def _take(self):
         while True:
@@ -76,7 +85,4 @@ class Link:
             other.shutdown(socket.SHUT_WR)
         except OSError:
             for end in one, other:
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass  # it has ended
+                reset(end)
