@@ -7,6 +7,7 @@ from cuts import VICTIMS
 from served import harness
 
 DRAWN = 200 if harness.SOAK else 6
+HEALS = (0.5, 2, 5, 40) if harness.SOAK else (0.5, 2, 5)
 OUT = ["begin", "configured", "connected", "journal", "sending", "waiting", "handed", "continued", "completed",
        "confirm"]
 IN = ["held", "started", "listening", "journal", "prepared", "finish", "loaded", "decided", "begun", "running", "committed"]
@@ -29,7 +30,7 @@ for VICTIM in VICTIMS:
 
 @harness.test("at times that are drawn", timeout=14400 if harness.SOAK else 900)
 def drawn(t):
-    cuts.draw(t, DRAWN, 1.5, (0.5, 2, 5, 40))
+    cuts.draw(t, DRAWN, 1.5, HEALS)
 
 
 if __name__ == "__main__":
