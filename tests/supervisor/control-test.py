@@ -236,7 +236,7 @@ def waiting_watchers():
                 watcher.send(do="watch", after=10**6)
             except OSError:
                 pass  # it has made room
-        assert domain.state() == "1 booted", domain.state()
+        domain.wait_state("1 booted")  # once it has read what they ask, in the middle of which nobody is dropped
         owner = domain.own(step="save", **{"was-running": True})
         eventually(lambda: json.loads(domain.client("job"))["state"] == "active", "the job is known")
         domain.client("abort")
