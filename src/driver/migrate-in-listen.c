@@ -14,6 +14,7 @@
 #include "driver/migrate-settle.h"
 #include "monitor/commands-fd.h"
 #include "monitor/commands-migrate.h"
+#include "util/fd.h"
 
 #define LOOPBACK "127.0.0.1"
 
@@ -131,16 +132,29 @@ listen_port (StasisMigrateIn *in, const char *host, guint port, GError **error)
                                              stasis_job_cancellable (in->job), error);
 }
 
-/* From a place by chance, as ours (migrate-listener.c). */
+/* A port that nobody has, or 0: QEMU listens once, and since 9.0 takes no other where that
+ * failed. */
+static guint
+find_port (const char *host, GError **error)
+{
+  /* QEMU takes both families by this one. */
+  const StasisMigrateAddress any = { .host = g_str_equal (host, "::") ? NULL : (char *) host };
+  g_autoptr (StasisMigrateAddress) bound = NULL;
+  stasis_autofd int fd = stasis_migrate_listen_only (&any, &bound, error);
+  return fd >= 0 ? bound->port : 0;
+}
+
+/* Somebody may still be faster than QEMU. */
 static gboolean
 listen_range (StasisMigrateIn *in, const char *host, guint port, guint *out_port, GError **error)
 {
   const guint n = STASIS_MIGRATE_PORT_LAST - STASIS_MIGRATE_PORT_FIRST + 1;
-  const guint first = g_random_int_range (0, (gint32) n);
   for (guint i = 0; i < (port != 0 ? 1 : n); i++)
     {
       g_autoptr (GError) local = NULL;
-      *out_port = port != 0 ? port : STASIS_MIGRATE_PORT_FIRST + (first + i) % n;
+      *out_port = port != 0 ? port : find_port (host, error);
+      if (*out_port == 0)
+        return FALSE;
       if (listen_port (in, host, *out_port, &local))
         return TRUE;
       if (port == 0 && strstr (local->message, "in use") != NULL)

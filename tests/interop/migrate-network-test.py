@@ -217,5 +217,26 @@ def told(t):
         guest.wait_for_tick(last + 2)
 
 
+@harness.test("of the ports all but two are taken, one for the door and one for QEMU")
+def few(t):
+    with two_hosts(t) as (net, one, two):
+        guest = t.boot_sector_guest()
+        one.daemon.virsh("create", guest.xml_file())
+        guest.wait_for_tick(2)
+        taken = subprocess.Popen([*net[1].before, "/usr/bin/python3", "-c",
+                                  "import socket, time; s = [socket.create_server(('', port)) for port in range(49152, 49214)];"
+                                  "print(1, flush=True); time.sleep(3600)"],
+                                 stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=t.dir)
+        try:
+            taken.stdout.readline()
+            migrate(one, two, guest, "--parallel")
+        finally:
+            taken.kill()
+            taken.communicate()
+        last = guest.last_tick()
+        guest.wait_for_tick(last + 2)
+        assert guest.boots() == 1 and guest.damaged_pages() == 0
+
+
 if __name__ == "__main__":
     harness.main()
