@@ -97,7 +97,9 @@ class PostcopyPair(cuts.Pair):
         assert self.reasons() == [LEFT, LACKING]
         self.destination.says("destroy", self.guest.name)
         self.counts["gone"] += 1
-        harness.wait_for(lambda: not any(one.qemus() for one in self.sides), "both QEMUs to end")
+        # The source, which asks, hears that nothing is lacking there any more.
+        harness.wait_for(lambda: all(one.status(self.guest.name) is None and not one.qemus() for one in self.sides),
+                         "both to end")
         self.begin_anew()
 
     def verdict(self):
