@@ -162,21 +162,26 @@ class SmallPair(PostcopyPair):
         return before > self.source.space.unsent() > 0 and self.reasons()[1] == "running (post-copy)"
 
 
-@harness.test("a connection that breaks when all is written, and has not come, leaves no second copy that runs")
-def breaks_late(t):
-    with cuts.pair(t, SmallPair) as both:
-        client = both.client(KINDS[0])
-        both.net.slow(both.destination.number, 1)
-        harness.wait_for(both.is_all_written, "all to be written")
-        both.source.says("domjobabort", both.guest.name, "--postcopy")
-        seen = set()
-        while client.poll() is None:
-            seen.add(both.reasons()[0].split()[0])
-        both.ends(client)
-        both.come_to_rest()
-        assert "running" not in seen, seen
-        both.judge("link", True)
-        assert IS_OLD or both.counts == {"gone": 1}, both.counts
+if not IS_OLD:  # no QEMU before 8.2 fails there
+    @harness.test("a connection that breaks when all is written, and has not come, leaves no second copy that runs")
+    def breaks_late(t):
+        with cuts.pair(t, SmallPair) as both:
+            for _ in range(5):
+                client = both.client(KINDS[0])
+                both.net.slow(both.destination.number, 1)
+                harness.wait_for(lambda client=client: both.is_all_written() or client.poll() is not None,
+                                 "all to be written")
+                both.source.says("domjobabort", both.guest.name, "--postcopy", check=False)
+                seen = set()
+                while client.poll() is None:
+                    seen.add(both.reasons()[0].partition(" ")[0])
+                both.ends(client)
+                both.come_to_rest()
+                assert "running" not in seen, seen
+                both.judge("link", True)
+                if both.counts["gone"]:
+                    return
+            raise AssertionError(f"it was faster each time: {both.counts}")
 
 
 class AgainPair(PostcopyPair):
