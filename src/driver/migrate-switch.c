@@ -27,9 +27,13 @@ stasis_migrate_switch (StasisMonitor *monitor, GCancellable *cancellable, GError
   const gboolean runs = state == STASIS_RUN_STATE_RUNNING;
   if (runs && !stasis_monitor_stop (monitor, cancellable, error))
     return FALSE;
-  if (stasis_monitor_migrate_start_postcopy (monitor, cancellable, error))
+  if (stasis_monitor_migrate_start_postcopy (monitor, cancellable, &local))
     return TRUE;
-  if (runs && !stasis_monitor_cont (monitor, NULL, &local))
-    g_warning ("%s", local->message);
+  /* Where the answer was lost QEMU may have switched, and the guest run elsewhere. */
+  g_autoptr (GError) next = NULL;
+  if (runs && g_error_matches (local, STASIS_MONITOR_ERROR, STASIS_MONITOR_ERROR_COMMAND)
+      && !stasis_monitor_cont (monitor, NULL, &next))
+    g_warning ("%s", next->message);
+  g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
 }

@@ -10,7 +10,8 @@
 G_BEGIN_DECLS
 
 /* Pause the guest, and have QEMU switch at the next occasion.  Where QEMU refuses, a guest that ran
- * goes on.  Whoever migrates lets it run again, wherever it will be. */
+ * goes on; where its answer is lost it does not.  Whoever migrates lets it run again, wherever it
+ * will be. */
 gboolean stasis_migrate_switch (StasisMonitor *monitor, GCancellable *cancellable, GError **error);
 
 G_END_DECLS
