@@ -52,6 +52,7 @@ class PostcopyPair(cuts.Pair):
         self.wake()
         all_of_it = [side.status(self.guest.name) for side in self.sides]
         if any(status is not None and "job" in status for status in all_of_it):
+            self.switch_for_client()
             return False
         lacks = self.lacks()
         if not any(lacks):
@@ -60,6 +61,12 @@ class PostcopyPair(cuts.Pair):
         said = [reason for lack, reason in zip(lacks, self.reasons()) if lack]
         wanted = [reason for lack, reason in zip(lacks, (LEFT, LACKING)) if lack]
         return said == wanted and (all(lacks) or other.status(self.guest.name) is None)
+
+    def switch_for_client(self):
+        """It is virsh that asks for the switch: without it what a daemon has begun would go on for ever."""
+        status = self.source.status(self.guest.name) or {}
+        if status.get("job", {}).get("step") == "migrate-sending":
+            self.source.says("migrate-postcopy", self.guest.name, check=False)
 
     def judge(self, victim, was_hit):
         if all(self.lacks()):
